@@ -1,0 +1,44 @@
+# Everything runs in .venv, made from the lock file; each target works in a fresh clone and again in a used one.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export OMP_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock clean
+
+help: ## What there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: $(STAMP) ## Train with RND on DoorKey-5x5 (about a minute), write the report
+	$(BIN)/rewardlab run env=doorkey_5x5 reward=rnd frames=60_000 eval.every=10_000 eval.episodes=50 results_dir=results/demo overwrite=true
+	$(BIN)/rewardlab report results/demo
+
+test: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest -n auto
+
+check: $(STAMP) ## Lint, types, import rules, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n auto
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## Write requirements.lock from what is installed in .venv
+	$(BIN)/python -m pip freeze --exclude-editable --exclude rewardlab | sed 's/^torch==\([0-9.]*\).*/torch==\1/' > requirements.lock
+
+clean: ## Remove .venv
+	rm -rf $(VENV)
+
+# torch first and by itself: the plain version is the CPU build where one is offered.
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.lock)
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	touch $@

@@ -1,0 +1,1 @@
+"""Hydra looks for plug-in classes in `hydra_plugins` only: ours live here, light to import."""

@@ -1,0 +1,50 @@
+"""What can go wrong, by whose doing: every error that a user sees as one line."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_MOST_LISTED = 20  # names in an error line
+_NEAR_LISTED = 5
+
+
+class UserError(Exception):
+    """The request is wrong, not the program: shown as one line, exit code 2, nothing written."""
+
+
+class Diverged(Exception):
+    """A loss or a reward became NaN or infinite: the run ends in the state `diverged`, which is a result."""
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop: it writes a checkpoint and ends with 128 + signal number.
+
+    Args:
+        signal_number: 2 for Ctrl-C, 15 for SIGTERM.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"signal {signal_number}")
+        self.signal_number = signal_number
+
+    @property
+    def exit_code(self) -> int:
+        return 128 + self.signal_number
+
+
+def unknown(what: str, given: str, allowed: Iterable[str], kind: str) -> UserError:
+    """The one form of "no such thing": what was given, the nearest match, what is allowed.
+
+    Example: ``reward=rdn: no such reward scheme; did you mean rnd? (allowed: count, none, rnd)``
+    """
+    names = sorted(str(name) for name in allowed)
+    close = get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return UserError(f"{what}={given}: no such {kind}{hint} (allowed: {_listed(given, names)})")
+
+
+def _listed(given: str, names: list[str]) -> str:
+    """All names where they are few, else those nearest to what was given, and how many more there are."""
+    if len(names) <= _MOST_LISTED:
+        return ", ".join(names)
+    near = get_close_matches(given, names, n=_NEAR_LISTED, cutoff=0.0)
+    return f"{', '.join(near)}, and {len(names) - len(near)} more that rewardlab list shows"

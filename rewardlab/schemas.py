@@ -1,0 +1,153 @@
+"""The typed root config, and how a config field says what it allows.
+
+A plug-in's own options stand beside it, as a dataclass `Config` in its module that extends the base of its
+group here. Types are checked by OmegaConf at composition, ranges and choices by `check`, from the metadata
+that `option` leaves on the field.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rewardlab.errors import UserError, unknown
+
+ALWAYS_IN_SETTING = object()  # equal to no value: the `neutral` of a field that was there from the start
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    choices: Sequence[str] | None = None,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    in_setting: bool = True,
+    neutral: Any = ALWAYS_IN_SETTING,
+) -> Any:
+    """A config field: its default, one line of explanation, and what it allows.
+
+    Args:
+        choices: the allowed strings.
+        minimum, above, maximum: bounds of a number (`above` is exclusive).
+        in_setting: whether the value distinguishes settings; false for what cannot change the numbers.
+        neutral: of a field added later, the value at which all is as before: left out of the setting id there,
+            so that old runs keep theirs.
+    """
+    metadata = {
+        "help": help,
+        "choices": choices,
+        "minimum": minimum,
+        "above": above,
+        "maximum": maximum,
+        "in_setting": in_setting,
+        "neutral": neutral,
+    }
+    if isinstance(default, (dict, list)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class PluginConfig:
+    """What every choice of every group has. Both fields are filled in at composition, never by the user."""
+
+    name: str = option("", "the choice's name: a file stem in conf/")
+    plugin: str = option("", "the module that implements it: a file stem in the package")
+
+
+@dataclass
+class EnvConfig(PluginConfig):
+    frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
+    levels: float = option(math.inf, "number of distinct training levels; inf = procedural", above=0)
+    backend: str = option("auto", "engine: auto or reference", choices=("auto", "reference"), in_setting=False)
+
+
+@dataclass
+class RewardConfig(PluginConfig):
+    def privileged(self) -> tuple[str, ...]:
+        """Names of the full-state facts that the scheme wants from the environment."""
+        return ()
+
+
+@dataclass
+class AgentConfig(PluginConfig):
+    gamma: float = option(0.99, "discount of the task's reward", minimum=0, maximum=1)
+
+
+@dataclass
+class LoggerConfig(PluginConfig):
+    pass
+
+
+@dataclass
+class EvalConfig:
+    every: int | None = option(None, "training frames between evaluations; default frames/50", above=0)
+    episodes: int = option(100, "episodes of an evaluation, on a fixed list of levels", above=0)
+    policy: str = option("sample", "how the policy acts", choices=("sample", "greedy"))
+    levels: str = option("heldout", "levels not trained on, or the training ones", choices=("heldout", "train"))
+
+
+@dataclass
+class CheckpointConfig:
+    every: int | None = option(None, "training frames between checkpoints; default: at each evaluation", above=0)
+
+
+@dataclass
+class RootConfig:
+    """One run. Groups: env, reward, agent, logger."""
+
+    env: Any = None
+    reward: Any = None
+    agent: Any = None
+    logger: Any = option(None, "where else the tables go", in_setting=False)
+    seed: int = option(0, "the one seed of every random stream", minimum=0, in_setting=False)
+    frames: Any = option("${env.frames}", "training budget in environment frames; 2_000_000 and 2e6 both work")
+    num_envs: int = option(16, "environments stepped together", above=0)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig, metadata={"in_setting": False})
+    device: str = option("cpu", "torch device: cpu, cuda or cuda:0", in_setting=False)
+    results_dir: str = option("results", "where runs and reports go", in_setting=False)
+    overwrite: bool = option(False, "start anew even where a finished run stands", in_setting=False)
+    skip_invalid: bool = option(False, "in a sweep, drop combinations that do not fit", in_setting=False)
+
+
+def check(config: Any, path: str = "") -> None:
+    """Refuse values outside what the fields of a dataclass tree allow.
+
+    Raises:
+        UserError: names the key, the value, and what is allowed.
+    """
+    for spec in dataclasses.fields(config):
+        value, key = getattr(config, spec.name), f"{path}{spec.name}"
+        if dataclasses.is_dataclass(value):
+            check(value, f"{key}.")
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                if dataclasses.is_dataclass(item):
+                    check(item, f"{key}.{name}.")
+        else:
+            _check_value(key, value, dict(spec.metadata))
+    validate = getattr(config, "validate", None)
+    if validate is not None:
+        try:
+            validate()
+        except ValueError as error:
+            raise UserError(f"{path}{error}") from None
+
+
+def _check_value(key: str, value: Any, allowed: dict[str, Any]) -> None:
+    if allowed.get("choices") and value not in allowed["choices"]:
+        raise unknown(key, str(value), allowed["choices"], "option")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    if math.isnan(value):
+        raise UserError(f"{key}=nan: must be a number")
+    if allowed.get("above") is not None and not value > allowed["above"]:
+        raise UserError(f"{key}={value}: must be greater than {allowed['above']:g}")
+    if allowed.get("minimum") is not None and not value >= allowed["minimum"]:
+        raise UserError(f"{key}={value}: must be at least {allowed['minimum']:g}")
+    if allowed.get("maximum") is not None and not value <= allowed["maximum"]:
+        raise UserError(f"{key}={value}: must be at most {allowed['maximum']:g}")

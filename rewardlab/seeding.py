@@ -1,0 +1,37 @@
+"""Every random stream, named, from one integer seed.
+
+Streams are spawned with numpy's SeedSequence: seeds of neighbouring runs share nothing, which `seed + i`
+would not give (adjacent run seeds would share nearly all their levels).
+"""
+
+import zlib
+
+import numpy as np
+import torch
+
+EVALUATION_SEED = 20_190_601  # one fixed list of evaluation levels for every scheme and run seed
+
+
+def sequence(seed: int, stream: str) -> np.random.SeedSequence:
+    """The seed sequence of a named stream of a run."""
+    return np.random.SeedSequence([seed, zlib.crc32(stream.encode())])
+
+
+def env_seeds(seed: int, stream: str, count: int) -> list[int]:
+    """One 32-bit seed for each of `count` environments."""
+    return [int(word) for word in sequence(seed, stream).generate_state(count)]
+
+
+def evaluation_seeds(episodes: int) -> list[int]:
+    """The level seeds of evaluation: a prefix of one list, whatever the run."""
+    return env_seeds(EVALUATION_SEED, "evaluation_levels", episodes)
+
+
+def numpy_rng(seed: int, stream: str) -> np.random.Generator:
+    return np.random.default_rng(sequence(seed, stream))
+
+
+def torch_rng(seed: int, stream: str, device: torch.device | str = "cpu") -> torch.Generator:
+    generator = torch.Generator(device=device)
+    generator.manual_seed(int(sequence(seed, stream).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    return generator

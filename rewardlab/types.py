@@ -1,0 +1,261 @@
+"""The vocabulary: what environments, reward schemes, agents and the trainer hand to one another.
+
+T is time within a rollout, N the number of environments, S the number of reward streams.
+Observations are dicts of arrays so that images, missions and vectors travel alike:
+``image`` uint8 [..., H, W, C], ``mission`` int64 tokens [..., L], ``vector`` float32 [..., D].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Array = npt.NDArray[Any]
+Obs = dict[str, Array]
+TensorObs = dict[str, torch.Tensor]
+State = dict[str, Any]  # only dict, list, tensor, int, float, str, bool, None: loads with weights_only=True
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class ObsSpec:
+    """One observation entry. `high` is the largest value of an integer entry (0 for floats)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    high: int = 0
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """`n` discrete actions, or a box of `shape` with bounds; exactly one of the two."""
+
+    n: int | None = None
+    shape: tuple[int, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+    @property
+    def discrete(self) -> bool:
+        return self.n is not None
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What is known of a task. `optimum_kind` is exact, bound or unavailable; `success` is its definition."""
+
+    random_return: float | None = None
+    optimal_return: float | None = None
+    optimum_kind: str = "unavailable"
+    success: str | None = None
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """What a learner may know of a world before the first step."""
+
+    id: str
+    obs: Mapping[str, ObsSpec]
+    action: ActionSpec
+    max_steps: int | None
+    task: TaskFacts = field(default_factory=TaskFacts)
+    backend: str = "reference"
+    privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
+
+
+@dataclass
+class StepBatch:
+    """One step of N environments.
+
+    obs: what the policy sees next: the first frame of a new episode where one began.
+    next_obs: the true successor of the action, never the reset frame.
+    task_reward: float32 [N], the environment's own.
+    terminated, truncated: bool [N]; both may be true at once, then termination counts.
+    success: bool [N], true on the final step of a solved episode.
+    privileged: full-state facts of the true successor, each [N, ...]; empty unless asked for.
+    """
+
+    obs: Obs
+    next_obs: Obs
+    task_reward: Array
+    terminated: Array
+    truncated: Array
+    success: Array
+    privileged: Obs = field(default_factory=dict)
+
+
+class VecEnv(Protocol):
+    """N worlds stepped together, with automatic resets and their own reward only."""
+
+    spec: EnvSpec
+    num_envs: int
+
+    def reset(self, seeds: Sequence[int]) -> Obs:
+        """Start every environment anew; environment i owns the random stream of seeds[i] from here on."""
+
+    def step(self, action: Array) -> StepBatch: ...
+
+    def privileged(self) -> Obs:
+        """Full-state facts of the current states (after automatic resets), each [N, ...]."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """A reward stream, declared before anything is built: each gets a value head of its own.
+
+    A stream that is not episodic runs through the ends of episodes (Burda et al. 2018, section 2.3).
+    """
+
+    name: str
+    gamma: float
+    coef: float = 1.0
+    episodic: bool = True
+
+
+@dataclass
+class Rollout:
+    """T steps of N environments; tensors on the learner's device.
+
+    obs, next_obs: each entry [T, N, ...]; next_obs is the true successor.
+    action: int64 [T, N] or float32 [T, N, A]. task_reward: float32 [T, N].
+    terminated, truncated, success: bool [T, N].
+    first: bool [T, N], true where obs is the first of an episode. last_obs, last_first: what follows, [N, ...].
+    agent_state0: the recurrent state [N, ...] before step 0, or None.
+    log_prob: [T, N]. dist: the policy's distribution parameters, each [T, N, ...].
+    values: [T + 1, N, S]; row T is that of last_obs.
+    final_values: [T, N, S], the value of the true successor, with the hidden state from before the reset.
+    privileged: full-state facts of the true successor, each [T, N, ...].
+    current_privileged: the same of the state that obs shows, [T, N, ...].
+    """
+
+    obs: TensorObs
+    next_obs: TensorObs
+    action: torch.Tensor
+    task_reward: torch.Tensor
+    terminated: torch.Tensor
+    truncated: torch.Tensor
+    success: torch.Tensor
+    first: torch.Tensor
+    last_obs: TensorObs
+    last_first: torch.Tensor
+    agent_state0: torch.Tensor | None
+    log_prob: torch.Tensor
+    dist: TensorObs
+    values: torch.Tensor
+    final_values: torch.Tensor
+    privileged: TensorObs = field(default_factory=dict)
+    current_privileged: TensorObs = field(default_factory=dict)
+
+    @property
+    def done(self) -> torch.Tensor:
+        """bool [T, N]: the episode ended with this step."""
+        return self.terminated | self.truncated
+
+    @property
+    def steps(self) -> int:
+        return self.action.shape[0]
+
+    @property
+    def num_envs(self) -> int:
+        return self.action.shape[1]
+
+
+@dataclass
+class Signals:
+    """What the learner is paid: one float32 [T, N] per declared stream."""
+
+    streams: dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a reward scheme or an agent may know when it is built.
+
+    generator: a torch CPU generator of its own (weights, shuffles, sampling).
+    numpy_rng: a numpy Generator of its own.
+    gamma: the agent's discount of the task stream (what a scheme's own task stream takes).
+    """
+
+    spec: EnvSpec
+    num_envs: int
+    device: torch.device
+    generator: torch.Generator
+    numpy_rng: np.random.Generator
+    gamma: float
+
+
+class RewardScheme(Protocol):
+    """What the learner is paid, and when. See tests/contracts for the laws that every scheme obeys."""
+
+    streams: tuple[StreamSpec, ...]  # the stream named "task" first
+    assumes: frozenset[str]  # what it needs beyond an ordinary learner: privileged, state_restore, demos, ...
+    warmup_steps: int  # vector steps of a uniform-random agent that warm_up wants before training, or 0
+    metrics: tuple[str, ...]  # names that update returns: columns of train.csv, declared before the first row
+
+    def warm_up(self, rollout: Rollout) -> None: ...
+
+    def compute(self, rollout: Rollout) -> Signals:
+        """The reward streams of a rollout; called exactly once for each, learned weights untouched."""
+
+    def update(self, rollout: Rollout) -> Metrics:
+        """Train the scheme's own models."""
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
+@dataclass
+class ActOutput:
+    """What an agent answers for N observations: action, log_prob [N], values [N, S], dist, next state."""
+
+    action: torch.Tensor
+    log_prob: torch.Tensor
+    values: torch.Tensor
+    dist: TensorObs
+    state: torch.Tensor | None
+
+
+class Agent(Protocol):
+    """A learner, ignorant of schemes: it sees streams of rewards only."""
+
+    metrics: tuple[str, ...]  # names that update returns: columns of train.csv
+    rollout_steps: int
+    value_streams: int  # S: the value heads
+
+    def initial_state(self, num_envs: int) -> torch.Tensor | None: ...
+
+    def act(
+        self,
+        obs: TensorObs,
+        state: torch.Tensor | None,
+        first: torch.Tensor,
+        mode: str,
+        rng: torch.Generator,
+    ) -> ActOutput:
+        """`mode` is sample or greedy; `first` [N] marks first frames, whose hidden state is reset."""
+
+    def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
+        """Values [B, S] of observations within an episode, given hidden states [B, ...]."""
+
+    def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
+        """One round of learning; `progress` in [0, 1] is the share of the budget spent before the rollout."""
+
+    @property
+    def updates(self) -> int:
+        """Gradient steps so far."""
+
+    def policy_state_dict(self) -> State: ...
+
+    def load_policy_state_dict(self, state: State) -> None: ...
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
