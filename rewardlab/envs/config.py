@@ -1,0 +1,78 @@
+"""What the environments from gymnasium's registry share: their id, what is known of the task, and the checks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from rewardlab.envs.registry import registered_ids, registered_name
+from rewardlab.errors import UserError
+from rewardlab.schemas import EnvConfig, option
+
+if TYPE_CHECKING:
+    from rewardlab.types import TaskFacts
+
+
+@dataclass
+class RegisteredConfig(EnvConfig):
+    id: str = option("", "the id in gymnasium's registry, exactly, version included")
+    random_return: float | None = option(
+        None, "mean return of a uniform-random policy; null = unknown", in_setting=False
+    )
+    optimal_return: float | None = option(
+        None, "mean return of the best policy, or a bound on it; null = unknown", in_setting=False
+    )
+    optimum_kind: str = option(
+        "unavailable", "what optimal_return is", choices=("exact", "bound", "unavailable"), in_setting=False
+    )
+
+    def validate(self) -> None:
+        if not (self.levels == float("inf") or (self.levels >= 1 and float(self.levels).is_integer())):
+            raise ValueError(f"levels={self.levels:g}: must be inf or a whole number >= 1")
+        if not self.id:
+            raise ValueError(f"id is missing: name a registered environment, such as env.id={self.example_id()}")
+        check_registered(self.id)
+
+    def example_id(self) -> str:
+        """An id to show where one is missing."""
+        return "CartPole-v1"
+
+    def task_facts(self, success: str | None) -> "TaskFacts":
+        from rewardlab.types import TaskFacts
+
+        return TaskFacts(self.random_return, self.optimal_return, self.optimum_kind, success)
+
+
+def check_registered(env_id: str) -> None:
+    """Refuse an id that gymnasium cannot make; `module:Id-v0` imports the module that registers it first.
+
+    Raises:
+        ValueError: names the nearest id.
+    """
+    try:
+        name = registered_name(env_id)
+    except ImportError as error:
+        raise ValueError(f"id={env_id}: {error}") from None
+    names = registered_ids()
+    if name in names:
+        return
+    by_lower = {known.lower(): known for known in names}
+    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    hint = f"; did you mean {by_lower[close[0]]}?" if close else ""
+    raise ValueError(
+        f"id={env_id}: no such registered environment{hint} (allowed: any id of gymnasium.pprint_registry())"
+    )
+
+
+def check_privileged(env_id: str, asked: Sequence[str], offered: Sequence[str]) -> None:
+    """Refuse full-state facts that the environment cannot give.
+
+    Raises:
+        UserError: names what it offers.
+    """
+    missing = [name for name in asked if name not in offered]
+    if missing:
+        offers = ", ".join(offered) if offered else "none"
+        raise UserError(
+            f"env.id={env_id}: cannot give {', '.join(missing)} (full-state facts that it offers: {offers})"
+        )

@@ -1,0 +1,55 @@
+"""What a MiniGrid agent sees: the 7x7 view as raw ints, and the mission where it varies; no direction."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict
+from minigrid.core.constants import OBJECT_TO_IDX
+from minigrid.core.mission import MissionSpace
+
+from rewardlab.envs import missions
+from rewardlab.errors import UserError
+
+
+class GridView(gymnasium.ObservationWrapper[Any, Any, Any]):
+    """`image` uint8 [7, 7, 3], at most 10 (the object types); `mission` int64 [L] where it varies.
+
+    Raises:
+        UserError: missions that cannot be listed, or that have words outside the vocabulary.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        super().__init__(env)
+        shown = env.observation_space
+        assert isinstance(shown, Dict)
+        entries: dict[str, gymnasium.Space[Any]] = {
+            "image": Box(0, max(OBJECT_TO_IDX.values()), shown["image"].shape, np.uint8)
+        }
+        self._tokens = _mission_table(env, shown["mission"])
+        if self._tokens:
+            length = len(next(iter(self._tokens.values())))
+            entries["mission"] = Box(0, len(missions.VOCABULARY), (length,), np.int64)
+        self.observation_space = Dict(entries)
+
+    def observation(self, observation: Any) -> dict[str, Any]:
+        if not self._tokens:
+            return {"image": observation["image"]}
+        return {"image": observation["image"], "mission": self._tokens[observation["mission"]]}
+
+
+def _mission_table(env: gymnasium.Env[Any, Any], space: gymnasium.Space[Any]) -> dict[str, Any]:
+    """Tokens of every mission of the task; empty where there is only one."""
+    name = env.unwrapped.spec.id if env.unwrapped.spec is not None else str(env.unwrapped)
+    if type(space) is not MissionSpace:  # BabyAI's says nothing of what its missions may be
+        raise UserError(
+            f"env.id={name}: its missions are made up as it goes; only tasks with a fixed list are supported"
+        )
+    every = missions.all_missions(space)
+    if len(every) == 1:
+        return {}
+    length = missions.longest(every)
+    try:
+        return {mission: missions.tokens(mission, length) for mission in every}
+    except KeyError as error:
+        raise UserError(f"env.id={name}: the mission word {error} is not in MiniGrid's vocabulary") from None

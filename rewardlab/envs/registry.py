@@ -1,0 +1,75 @@
+"""gymnasium's registry with MiniGrid's tasks in it: imported quietly, and only when somebody asks."""
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
+from functools import cache
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from rewardlab.errors import UserError
+
+if TYPE_CHECKING:
+    import gymnasium
+
+# The sizes that papers report and Farama does not register: rooms, largest room side.
+CLASSIC_MULTIROOMS = {"N7-S4": (7, 4), "N7-S8": (7, 8), "N10-S4": (10, 4), "N10-S10": (10, 10), "N12-S10": (12, 10)}
+
+
+def registered_ids() -> list[str]:
+    """Every id that can be made, MiniGrid's and the classic MultiRoom sizes included."""
+    return sorted(_gymnasium().registry)
+
+
+def registered_name(env_id: str) -> str:
+    """The name in the registry; for `module:Id-v0`, after importing the module that registers it.
+
+    Raises:
+        ImportError: no such module.
+    """
+    module, _, name = env_id.rpartition(":")
+    if module:
+        importlib.import_module(module)
+    return name
+
+
+def build(env_id: str) -> "gymnasium.Env[Any, Any]":
+    """One environment without the wrappers that only check its use; its time limit stays.
+
+    Raises:
+        UserError: the environment cannot be built here (a missing package, a wrong system).
+    """
+    gym = _gymnasium()
+    try:
+        with _quiet():
+            spec = gym.registry[registered_name(env_id)]
+            env: gymnasium.Env[Any, Any] = gym.make(replace(spec, order_enforce=False, disable_env_checker=True))
+            return env
+    except Exception as error:  # whatever a third party's constructor raises
+        reason = " ".join(str(error).split())  # one line
+        raise UserError(f"env.id={env_id}: cannot be built: {type(error).__name__}: {reason}") from error
+
+
+@cache
+def _gymnasium() -> Any:
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    with _quiet():
+        import gymnasium
+        import minigrid  # noqa: F401  (registers its tasks)
+    gymnasium.logger.min_level = gymnasium.logger.ERROR
+    for size, (rooms, room_size) in CLASSIC_MULTIROOMS.items():
+        gymnasium.register(
+            id=f"MiniGrid-MultiRoom-{size}-v0",
+            entry_point="minigrid.envs:MultiRoomEnv",
+            kwargs={"minNumRooms": rooms, "maxNumRooms": rooms, "maxRoomSize": room_size},
+        )
+    return gymnasium
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Banners and notifications of third parties are not the user's business."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        yield

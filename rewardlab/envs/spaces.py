@@ -1,0 +1,60 @@
+"""gymnasium's spaces in our vocabulary: what an observation dict holds, and how actions are translated."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from rewardlab.errors import UserError
+from rewardlab.types import ActionSpec, Array, ObsSpec
+
+
+@dataclass(frozen=True)
+class ActionCodec:
+    """What the learner may do, and how its actions [N] or [N, A] become those that gymnasium takes."""
+
+    spec: ActionSpec
+    decode: Callable[[Array], Any]
+
+
+def obs_specs(space: gymnasium.Space[Any]) -> dict[str, ObsSpec]:
+    """The entries of a dict space of boxes, each with its largest value where it is of integers."""
+    assert isinstance(space, gymnasium.spaces.Dict)
+    return {name: _entry(name, entry) for name, entry in space.spaces.items()}
+
+
+def action_codec(env_id: str, space: gymnasium.Space[Any]) -> ActionCodec:
+    """The translation of a discrete or box action space.
+
+    Raises:
+        UserError: neither of the two.
+    """
+    if isinstance(space, gymnasium.spaces.Discrete):
+        start = int(space.start)
+        # Python ints: MiniGrid compares each action with its enum, which is slow on numpy scalars.
+        return ActionCodec(ActionSpec(n=int(space.n)), lambda action: (action + start).tolist())
+    if isinstance(space, gymnasium.spaces.Box):
+        return _box_codec(space)
+    raise UserError(f"env.id={env_id}: actions are {type(space).__name__}; only Discrete and Box are supported")
+
+
+def _box_codec(space: gymnasium.spaces.Box) -> ActionCodec:
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    rounded = np.issubdtype(space.dtype, np.integer)
+
+    def decode(action: Array) -> Array:
+        clipped = np.clip(action.reshape(len(action), *space.shape), low, high)
+        return (np.rint(clipped) if rounded else clipped).astype(space.dtype)
+
+    def bounds(values: Array) -> tuple[float, ...]:
+        return tuple(values.ravel().tolist())
+
+    return ActionCodec(ActionSpec(shape=(low.size,), low=bounds(low), high=bounds(high)), decode)
+
+
+def _entry(name: str, space: gymnasium.Space[Any]) -> ObsSpec:
+    assert isinstance(space, gymnasium.spaces.Box), name
+    dtype = np.dtype(space.dtype)
+    return ObsSpec(space.shape, dtype.name, int(space.high.max()) if np.issubdtype(dtype, np.integer) else 0)
