@@ -1,0 +1,305 @@
+"""Proximal policy optimisation with one value head per reward stream
+
+Paper: Schulman et al. 2017, Proximal policy optimization algorithms (arXiv:1707.06347)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from rewardlab.errors import Diverged
+from rewardlab.maths import distributions
+from rewardlab.maths.gae import explained_variance, gae
+from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
+from rewardlab.networks.actor_critic import ActorCritic
+from rewardlab.schemas import AgentConfig, option
+from rewardlab.types import ActOutput, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, TensorObs
+
+VERSION = 1
+
+
+@dataclass
+class Config(AgentConfig):
+    rollout_steps: int = option(128, "steps of each environment between updates", above=0)
+    epochs: int = option(4, "passes over each rollout", above=0)
+    minibatch_size: int = option(256, "samples of a gradient step, about; with memory, whole sequences", above=0)
+    learning_rate: float = option(2e-3, "Adam's step size; 1e-3 suits network=cnn and encoding=onehot", above=0)
+    anneal_learning_rate: bool = option(False, "lower the learning rate linearly to 0 over the budget")
+    adam_eps: float = option(1e-5, "Adam's epsilon", above=0)
+    gae_lambda: float = option(0.95, "0: one-step advantages; 1: whole returns", minimum=0, maximum=1)
+    bootstrap_truncation: bool = option(True, "value what would come after a time limit; false: treat it as an end")
+    clip: float = option(0.2, "how far the probability ratio may move before it stops to pay", above=0)
+    value_clip: float | None = option(None, "hold new values within this of the old ones; null: off", above=0)
+    value_coef: float = option(0.5, "weight of the value loss (mean squared error)", minimum=0)
+    entropy_coef: float = option(0.01, "weight of the policy's entropy", minimum=0)
+    max_grad_norm: float = option(0.5, "longer gradients are cut to this norm", above=0)
+    normalise_advantages: bool = option(True, "scale each rollout's advantages to mean 0, std 1")
+    advantage_std_floor: float = option(0.01, "never divide by less: before a reward there is only noise", minimum=0)
+    streams: str = option(
+        "separate",
+        "separate: a value head per reward stream, coefficients weigh advantages; joint: one head on the weighted sum",
+        choices=("separate", "joint"),
+    )
+    reward_clip: float | None = option(None, "streams=joint: clip the weighted sum to +- this; null: off", above=0)
+    network: str = option("mlp", "mlp on the flattened image, or cnn", choices=("mlp", "cnn"))
+    encoding: str = option("raw", "how the mlp sees an image: numbers, or values told apart", choices=("raw", "onehot"))
+    shared: list[int] = option([], "widths of the layers that policy and critic share")
+    hidden: list[int] | None = option(
+        None, "widths of the layers that each has; null: 64,64 for the mlp, 64 for the cnn"
+    )
+    memory: str = option("none", "gru: a recurrent policy, trained on whole sequences", choices=("none", "gru"))
+    memory_size: int = option(128, "width of the gru", above=0)
+
+    def validate(self) -> None:
+        for key in ("shared", "hidden"):
+            if any(width < 1 for width in getattr(self, key) or ()):
+                raise ValueError(f"{key}={list(getattr(self, key))}: widths must be at least 1")
+        if self.reward_clip is not None and self.streams != "joint":
+            raise ValueError(f"reward_clip={self.reward_clip}: only with streams=joint")
+        if self.encoding == "onehot" and self.network != "mlp":
+            raise ValueError("encoding=onehot: only with network=mlp")
+
+
+class Agent:
+    """PPO: see `update` for one iteration, read from top to bottom."""
+
+    metrics: tuple[str, ...]
+    rollout_steps: int
+    value_streams: int
+
+    def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
+        self.config = config
+        self.rollout_steps = config.rollout_steps
+        self._streams = streams
+        joint = StreamSpec("joint", streams[0].gamma, episodic=streams[0].episodic)
+        self._heads = (joint,) if config.streams == "joint" else streams
+        self.value_streams = len(self._heads)
+        self._coefs = torch.tensor([head.coef for head in self._heads], device=context.device)
+        self._generator = context.generator
+        self._device = context.device
+        self._network = ActorCritic(
+            context.spec.obs,
+            context.spec.action,
+            self.value_streams,
+            context.generator,
+            network=config.network,
+            encoding=config.encoding,
+            shared=config.shared,
+            hidden=_HIDDEN[config.network] if config.hidden is None else config.hidden,
+            memory_size=config.memory_size if config.memory == "gru" else 0,
+        ).to(context.device)
+        self._parameters = list(self._network.parameters())
+        self._optimiser = torch.optim.Adam(self._parameters, config.learning_rate, eps=config.adam_eps, fused=True)
+        self._updates = 0
+        spreads = [f"advantage/{head.name}_std" for head in self._heads]
+        self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
+
+    def initial_state(self, num_envs: int) -> torch.Tensor | None:
+        if self._network.memory is None:
+            return None
+        return torch.zeros(num_envs, self._network.memory.size, device=self._device)
+
+    @torch.no_grad()
+    def act(
+        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
+    ) -> ActOutput:
+        dist, values, state = self._step(obs, state, first)
+        action = distributions.mode(dist) if mode == "greedy" else distributions.sample(dist, rng)
+        return ActOutput(action, distributions.log_prob(dist, action), values, dist, state)
+
+    @torch.no_grad()
+    def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
+        count = next(iter(obs.values())).shape[0]
+        return self._step(obs, state, torch.zeros(count, dtype=torch.bool, device=self._device))[1]
+
+    def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
+        config = self.config
+        learning_rate = config.learning_rate * (1.0 - progress if config.anneal_learning_rate else 1.0)
+        self._optimiser.param_groups[0]["lr"] = learning_rate
+
+        advantages = self._advantages(rollout, signals)
+        values = rollout.values[:-1]
+        returns = advantages + values
+        advantage = (advantages * self._coefs).sum(dim=-1)
+        if config.normalise_advantages:
+            spread = advantage.std(unbiased=False).clamp(min=config.advantage_std_floor)
+            advantage = (advantage - advantage.mean()) / spread.clamp(min=1e-8)
+
+        whole = Batch(
+            rollout.obs,
+            rollout.action,
+            rollout.log_prob,
+            advantage,
+            returns,
+            values,
+            rollout.first,
+            rollout.agent_state0,
+        )
+        losses = []
+        for _ in range(config.epochs):
+            for batch in self._minibatches(whole):
+                losses.append(self._gradient_step(batch))
+
+        metrics = dict(zip(_LOSSES, torch.stack(losses).mean(dim=0).tolist(), strict=True))
+        for index, head in enumerate(self._heads):
+            metrics[f"advantage/{head.name}_std"] = float(advantages[..., index].std(unbiased=False))
+        explained = explained_variance(values[..., 0], returns[..., 0])
+        if explained is not None:
+            metrics["loss/explained_variance"] = explained
+        metrics["loss/learning_rate"] = learning_rate
+        return metrics
+
+    @property
+    def updates(self) -> int:
+        return self._updates
+
+    def policy_state_dict(self) -> State:
+        return dict(self._network.state_dict())
+
+    def load_policy_state_dict(self, state: State) -> None:
+        self._network.load_state_dict(state)
+
+    def state_dict(self) -> State:
+        return {
+            "network": dict(self._network.state_dict()),
+            "optimiser": self._optimiser.state_dict(),
+            "updates": self._updates,
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self._network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._updates = state["updates"]
+        self._generator.set_state(state["generator"])
+
+    def _step(
+        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor
+    ) -> tuple[TensorObs, torch.Tensor, torch.Tensor | None]:
+        """The network on one step of N environments."""
+        if state is None:
+            return self._network(obs)  # type: ignore[no-any-return]
+        sequence = {name: entry.unsqueeze(0) for name, entry in obs.items()}
+        dist, values, state = self._network(sequence, state, first.unsqueeze(0))
+        return {name: entry.squeeze(0) for name, entry in dist.items()}, values.squeeze(0), state
+
+    def _advantages(self, rollout: Rollout, signals: Signals) -> torch.Tensor:
+        """Of each value head: [T, N, S].
+
+        Raises:
+            Diverged: a reward stream is not finite.
+        """
+        for stream in self._streams:
+            if not torch.isfinite(signals.streams[stream.name]).all():
+                raise Diverged(f"the reward stream {stream.name} is not finite")
+        rewards = [signals.streams[stream.name] for stream in self._streams]
+        if self.config.streams == "joint":
+            total = sum(stream.coef * reward for stream, reward in zip(self._streams, rewards, strict=True))
+            assert isinstance(total, torch.Tensor)
+            limit = self.config.reward_clip
+            rewards = [total if limit is None else total.clamp(-limit, limit)]
+        return torch.stack(
+            [
+                gae(
+                    reward,
+                    rollout.values[..., index],
+                    rollout.final_values[..., index],
+                    rollout.terminated,
+                    rollout.truncated,
+                    gamma=head.gamma,
+                    gae_lambda=self.config.gae_lambda,
+                    episodic=head.episodic,
+                    bootstrap_truncation=self.config.bootstrap_truncation,
+                )
+                for index, (head, reward) in enumerate(zip(self._heads, rewards, strict=True))
+            ],
+            dim=-1,
+        )
+
+    def _minibatches(self, whole: Batch) -> Iterator[Batch]:
+        """The rollout in random pieces of nearly equal size, each sample in exactly one."""
+        steps, num_envs = whole.action.shape[:2]
+        count = max(1, round(steps * num_envs / self.config.minibatch_size))
+        if self._network.memory is None:
+            flat = whole.flatten()
+            order = torch.randperm(steps * num_envs, generator=self._generator).to(self._device)
+            for chosen in order.tensor_split(count):
+                yield flat.at(chosen)
+        else:
+            order = torch.randperm(num_envs, generator=self._generator).to(self._device)
+            for chosen in order.tensor_split(min(count, num_envs)):
+                yield whole.of_envs(chosen)
+
+    def _gradient_step(self, batch: Batch) -> torch.Tensor:
+        """One step of Adam; what `_LOSSES` names, as a tensor.
+
+        Raises:
+            Diverged: the loss or its gradient is not finite; the weights are as before.
+        """
+        config = self.config
+        dist, values, _ = self._network(batch.obs, batch.state0, batch.first)
+        log_ratio = distributions.log_prob(dist, batch.action) - batch.log_prob
+        ratio = log_ratio.exp()
+        policy = clipped_policy_loss(ratio, batch.advantage, config.clip)
+        value = value_loss(values, batch.returns, batch.values, config.value_clip)
+        entropy = distributions.entropy(dist).mean()
+        loss = policy + config.value_coef * value - config.entropy_coef * entropy
+
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        grad_norm = torch.nn.utils.clip_grad_norm_(self._parameters, config.max_grad_norm)
+        with torch.no_grad():
+            clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
+            losses = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped, grad_norm])
+        if not math.isfinite(float(loss.detach() + grad_norm)):
+            found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses.tolist(), strict=True))
+            raise Diverged(f"gradient step {self._updates}: {found}")
+        self._optimiser.step()
+        self._updates += 1
+        return losses
+
+
+_HIDDEN = {"mlp": (64, 64), "cnn": (64,)}
+_LOSSES = ("loss/policy", "loss/value", "loss/entropy", "loss/approx_kl", "loss/clip_fraction", "loss/grad_norm")
+
+
+@dataclass
+class Batch:
+    """What a gradient step learns from: [T, N, ...], or [B, ...] once flattened; state0 is [N, ...] or None."""
+
+    obs: TensorObs
+    action: torch.Tensor
+    log_prob: torch.Tensor
+    advantage: torch.Tensor
+    returns: torch.Tensor
+    values: torch.Tensor
+    first: torch.Tensor
+    state0: torch.Tensor | None
+
+    def flatten(self) -> Batch:
+        """[T, N, ...] -> [T * N, ...]."""
+        return self._map(lambda entry: entry.flatten(0, 1))
+
+    def at(self, chosen: torch.Tensor) -> Batch:
+        return self._map(lambda entry: entry[chosen])
+
+    def of_envs(self, chosen: torch.Tensor) -> Batch:
+        """The whole sequences of some environments, with the states they start from."""
+        picked = self._map(lambda entry: entry[:, chosen])
+        return replace(picked, state0=None if self.state0 is None else self.state0[chosen])
+
+    def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        return Batch(
+            {name: change(entry) for name, entry in self.obs.items()},
+            change(self.action),
+            change(self.log_prob),
+            change(self.advantage),
+            change(self.returns),
+            change(self.values),
+            change(self.first),
+            self.state0,
+        )

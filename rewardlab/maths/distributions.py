@@ -1,0 +1,48 @@
+"""Policies as plain tensors: `logits` of a categorical, or `mean` and `log_std` of a diagonal Gaussian.
+
+A distribution is a dict of its parameters, each [..., A]; the functions tell the two by the names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+Parameters = Mapping[str, torch.Tensor]
+HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def sample(dist: Parameters, rng: torch.Generator) -> torch.Tensor:
+    """Actions drawn from the distribution: int64 [...] or float32 [..., A]; random numbers from `rng` only."""
+    if "logits" in dist:
+        logits = dist["logits"]
+        waiting = torch.empty(logits.shape, device=rng.device).exponential_(generator=rng)
+        # The first of independent exponential clocks with rates softmax(logits) rings with just those odds.
+        return (logits - waiting.to(logits.device).log_()).argmax(dim=-1)
+    mean = dist["mean"]
+    noise = torch.empty(mean.shape, device=rng.device).normal_(generator=rng)
+    return mean + dist["log_std"].exp() * noise.to(mean.device)
+
+
+def mode(dist: Parameters) -> torch.Tensor:
+    """The likeliest action: int64 [...] or float32 [..., A]."""
+    return dist["logits"].argmax(dim=-1) if "logits" in dist else dist["mean"]
+
+
+def log_prob(dist: Parameters, action: torch.Tensor) -> torch.Tensor:
+    """Log-probability (or log-density, summed over the A components) of the actions: [...]."""
+    if "logits" in dist:
+        chosen = dist["logits"].gather(-1, action.unsqueeze(-1)).squeeze(-1)
+        return chosen - dist["logits"].logsumexp(dim=-1)
+    standardised = (action - dist["mean"]) * torch.exp(-dist["log_std"])
+    return -(0.5 * standardised.square() + dist["log_std"] + HALF_LOG_TWO_PI).sum(dim=-1)
+
+
+def entropy(dist: Parameters) -> torch.Tensor:
+    """Entropy in nats: [...]."""
+    if "logits" in dist:
+        log_probs = dist["logits"].log_softmax(dim=-1)
+        return -(log_probs.exp() * log_probs).sum(dim=-1)
+    return (dist["log_std"] + HALF_LOG_TWO_PI + 0.5).sum(dim=-1)

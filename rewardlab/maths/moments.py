@@ -1,0 +1,27 @@
+"""Mean and variance of data that comes in parts."""
+
+import torch
+
+Moments = tuple[float, torch.Tensor, torch.Tensor]
+"""count, mean [...] and sum of squared deviations from it [...], float64."""
+
+
+def moments(data: torch.Tensor) -> Moments:
+    """Moments over the first dimension, [B, ...] -> count B and two float64 tensors [...]."""
+    values = data.double()
+    variance, mean = torch.var_mean(values, dim=0, correction=0)
+    return float(values.shape[0]), mean, variance * values.shape[0]
+
+
+def combine(left: Moments, right: Moments) -> Moments:
+    """Moments of both parts together (Chan, Golub and LeVeque 1979, eq. 2.1).
+
+    The result equals the moments over all data at once up to float64 rounding, however unequal the parts.
+    """
+    (count_left, mean_left, squares_left), (count_right, mean_right, squares_right) = left, right
+    count = count_left + count_right
+    if count == 0.0:
+        return left
+    delta = mean_right - mean_left
+    mean = mean_left + delta * (count_right / count)
+    return count, mean, squares_left + squares_right + delta.square() * (count_left * count_right / count)

@@ -1,0 +1,76 @@
+"""A policy and its value heads over one encoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from rewardlab.networks.encoder import TANH_GAIN, Encoder
+from rewardlab.networks.init import mlp
+from rewardlab.networks.memory import Memory
+from rewardlab.types import ActionSpec, ObsSpec, TensorObs
+
+
+class ActorCritic(nn.Module):
+    """encoder -> shared layers -> (GRU) -> layers of the policy | layers of the critic, one output per stream.
+
+    Args:
+        obs_spec, action_spec: as in `EnvSpec`.
+        streams: number S of value heads.
+        network: `mlp` or `cnn`; encoding: `raw` or `onehot`. See `Encoder`.
+        shared: widths of tanh layers that policy and critic share.
+        hidden: widths of the tanh layers that each has of its own.
+        memory_size: width of the GRU, 0 for none.
+    """
+
+    def __init__(
+        self,
+        obs_spec: Mapping[str, ObsSpec],
+        action_spec: ActionSpec,
+        streams: int,
+        generator: torch.Generator,
+        *,
+        network: str,
+        encoding: str,
+        shared: Sequence[int],
+        hidden: Sequence[int],
+        memory_size: int = 0,
+    ) -> None:
+        super().__init__()
+        self.encoder = Encoder(obs_spec, network, encoding, generator)
+        widths = (self.encoder.size, *shared)
+        self.shared = mlp(widths, generator, activation="tanh", gain=TANH_GAIN, activate_last=True)
+        self.memory = Memory(widths[-1], memory_size, generator) if memory_size else None
+        features = memory_size or widths[-1]
+        outputs = action_spec.n or math.prod(action_spec.shape)
+        # A nearly uniform first policy (last gain 0.01) explores; see Andrychowicz et al. 2021, section 3.2.
+        self.policy = _head(features, hidden, outputs, generator, 0.01)
+        self.critic = _head(features, hidden, streams, generator, 1.0)
+        self.log_std = None if action_spec.discrete else nn.Parameter(torch.zeros(outputs))
+
+    def forward(
+        self, obs: TensorObs, state: torch.Tensor | None = None, first: torch.Tensor | None = None
+    ) -> tuple[TensorObs, torch.Tensor, torch.Tensor | None]:
+        """The distribution's parameters [..., A], values [..., S] and the next state.
+
+        Without memory each entry of `obs` is [B, *shape]; with memory it is [T, N, *shape], `state` [N, size] is
+        from before step 0 and `first` bool [T, N] marks where it starts anew.
+        """
+        if self.memory is None:
+            features = self.shared(self.encoder(obs))
+        else:
+            assert state is not None
+            assert first is not None
+            flat = self.shared(self.encoder({name: entry.flatten(0, 1) for name, entry in obs.items()}))
+            features, state = self.memory(flat.unflatten(0, first.shape), state, first)
+        out = self.policy(features)
+        if self.log_std is None:
+            return {"logits": out}, self.critic(features), state
+        return {"mean": out, "log_std": self.log_std.expand_as(out)}, self.critic(features), state
+
+
+def _head(inputs: int, hidden: Sequence[int], outputs: int, generator: torch.Generator, gain: float) -> nn.Sequential:
+    return mlp((inputs, *hidden, outputs), generator, activation="tanh", gain=TANH_GAIN, last_gain=gain)

@@ -1,0 +1,53 @@
+"""An observation as one flat vector of floats: the input of every fully connected network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+from rewardlab.types import ObsSpec, TensorObs
+
+ONEHOT_LIMIT = 64  # largest `high` of an integer entry whose values are told apart one by one
+
+
+def encode_flat(obs: TensorObs, obs_spec: Mapping[str, ObsSpec], *, onehot: bool = False) -> torch.Tensor:
+    """Every entry of an observation flattened and concatenated: float32 [..., D], D = `flat_size`.
+
+    ``image`` is divided by its `high`, or one-hot per number (`onehot=True`: [..., H * W * C * (high + 1)]);
+    ``mission`` is one-hot per position, [..., L * (high + 1)], because tokens have no order; ``vector`` is as is.
+
+    Args:
+        obs: each entry [..., *shape]; entries that `obs_spec` does not name are left out.
+        obs_spec: as in `EnvSpec.obs`; its order is the order of the parts.
+    """
+    parts = []
+    for name, spec in obs_spec.items():
+        entry = obs[name].flatten(obs[name].dim() - len(spec.shape)) if spec.shape else obs[name].unsqueeze(-1)
+        if _is_onehot(name, spec, onehot):
+            parts.append(_onehot(entry, spec.high + 1))
+        else:
+            parts.append(entry.float() / spec.high if spec.high > 0 else entry.float())
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+
+def flat_size(obs_spec: Mapping[str, ObsSpec], *, onehot: bool = False) -> int:
+    """The length D of what `encode_flat` returns."""
+    widths = {name: spec.high + 1 if _is_onehot(name, spec, onehot) else 1 for name, spec in obs_spec.items()}
+    return sum(math.prod(spec.shape) * widths[name] for name, spec in obs_spec.items())
+
+
+def can_onehot(obs_spec: Mapping[str, ObsSpec]) -> bool:
+    """Whether the image, if there is one, has few enough values to tell them apart (pixels have not)."""
+    return "image" not in obs_spec or 0 < obs_spec["image"].high <= ONEHOT_LIMIT
+
+
+def _is_onehot(name: str, spec: ObsSpec, onehot: bool) -> bool:
+    return name == "mission" or (onehot and name == "image" and spec.high > 0)
+
+
+def _onehot(entry: torch.Tensor, values: int) -> torch.Tensor:
+    """[..., K] integers -> [..., K * values]."""
+    zeros = torch.zeros(*entry.shape, values, dtype=torch.float32, device=entry.device)
+    return zeros.scatter_(-1, entry.long().unsqueeze(-1), 1.0).flatten(-2)

@@ -1,0 +1,72 @@
+"""Policies against torch.distributions."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import Categorical, Independent, Normal
+
+from rewardlab.maths import distributions
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def categorical(seed, shape=(5, 3), spread=3.0):
+    return {"logits": torch.randn(*shape, generator=seeded(seed)) * spread}
+
+
+def gaussian(seed, shape=(5, 3)):
+    return {
+        "mean": torch.randn(*shape, generator=seeded(seed)),
+        "log_std": torch.randn(shape[-1], generator=seeded(seed + 1)).expand(shape),
+    }
+
+
+def reference(dist):
+    if "logits" in dist:
+        return Categorical(logits=dist["logits"])
+    return Independent(Normal(dist["mean"], dist["log_std"].exp()), 1)
+
+
+@given(st.integers(0, 1000), st.sampled_from([categorical, gaussian]), st.sampled_from([(4, 2), (3, 5, 7), (1, 1)]))
+@settings(max_examples=60, deadline=None)
+def test_log_prob_and_entropy(seed, make, shape):
+    dist = make(seed, shape)
+    action = distributions.sample(dist, seeded(seed))
+    torch.testing.assert_close(distributions.log_prob(dist, action), reference(dist).log_prob(action))
+    torch.testing.assert_close(distributions.entropy(dist), reference(dist).entropy())
+
+
+def test_sampled_frequencies_are_the_probabilities():
+    logits = torch.tensor([0.0, 1.0, -2.0, 3.0])
+    actions = distributions.sample({"logits": logits.expand(100_000, 4)}, seeded(0))
+    torch.testing.assert_close(actions.bincount(minlength=4) / 100_000, logits.softmax(-1), atol=0.005, rtol=0)
+
+
+def test_sampled_moments_of_a_gaussian():
+    mean, log_std = torch.tensor([1.0, -2.0]), torch.tensor([0.0, -1.0])
+    dist = {"mean": mean.expand(100_000, 2), "log_std": log_std.expand(100_000, 2)}
+    actions = distributions.sample(dist, seeded(0))
+    torch.testing.assert_close(actions.mean(0), mean, atol=0.02, rtol=0)
+    torch.testing.assert_close(actions.std(0), log_std.exp(), atol=0.02, rtol=0)
+
+
+def test_an_impossible_action_is_never_drawn():
+    dist = {"logits": torch.tensor([0.0, float("-inf")]).expand(1000, 2)}
+    assert (distributions.sample(dist, seeded(0)) == 0).all()
+
+
+def test_mode():
+    assert distributions.mode({"logits": torch.tensor([[0.0, 2.0, 1.0]])}).tolist() == [1]
+    mean = torch.tensor([[0.5, -3.0]])
+    assert torch.equal(distributions.mode({"mean": mean, "log_std": torch.zeros(1, 2)}), mean)
+
+
+@pytest.mark.parametrize("make", [categorical, gaussian])
+def test_only_the_generator_given_is_used(make):
+    before = torch.get_rng_state()
+    first, second = (distributions.sample(make(0), seeded(1)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.equal(before, torch.get_rng_state())

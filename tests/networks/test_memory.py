@@ -1,0 +1,59 @@
+"""The GRU with resets against torch's own, values and gradients."""
+
+import torch
+from torch import nn
+
+from rewardlab.networks.memory import Memory
+
+
+def memory_and_reference(inputs=3, size=4):
+    memory = Memory(inputs, size, torch.Generator().manual_seed(0)).double()
+    reference = nn.GRU(inputs, size).double()
+    with torch.no_grad():
+        for name, parameter in memory.cell.named_parameters():
+            if name.startswith("bias"):
+                parameter.normal_(generator=torch.Generator().manual_seed(1))
+            getattr(reference, f"{name}_l0").copy_(parameter)
+    return memory, reference
+
+
+def data(steps=6, num_envs=5):
+    generator = torch.Generator().manual_seed(2)
+    features = torch.randn(steps, num_envs, 3, generator=generator, dtype=torch.float64)
+    state = torch.randn(num_envs, 4, generator=generator, dtype=torch.float64)
+    return features, state, torch.rand(steps, num_envs, generator=generator) < 0.3
+
+
+def test_without_resets_it_is_torchs_gru():
+    memory, reference = memory_and_reference()
+    features, state, first = data()
+    outputs, last = memory(features, state, torch.zeros_like(first))
+    expected, expected_last = reference(features, state.unsqueeze(0))
+    torch.testing.assert_close(outputs, expected)
+    torch.testing.assert_close(last, expected_last[0])
+
+
+def test_with_resets_each_episode_is_a_sequence_of_its_own():
+    memory, reference = memory_and_reference()
+    features, state, first = data()
+    assert first.any()
+    outputs, _ = memory(features, state, first)
+    for env in range(features.shape[1]):
+        carried = state[env].view(1, 1, -1)
+        for step in range(features.shape[0]):
+            if first[step, env]:
+                carried = torch.zeros_like(carried)
+            expected, carried = reference(features[step, env].view(1, 1, -1), carried)
+            torch.testing.assert_close(outputs[step, env], expected[0, 0])
+
+
+def test_gradients_are_those_of_finite_differences():
+    memory, _ = memory_and_reference()
+    features, state, first = data(steps=4, num_envs=2)
+    names = [name for name, _ in memory.named_parameters()]
+
+    def run(features, *parameters):
+        return torch.func.functional_call(memory, dict(zip(names, parameters, strict=True)), (features, state, first))
+
+    parameters = [p.detach().clone().requires_grad_() for p in memory.parameters()]
+    assert torch.autograd.gradcheck(run, (features.requires_grad_(), *parameters))
