@@ -1,0 +1,255 @@
+"""The laws of agents. A law takes a case, and raises `Broken` where it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from rewardlab import seeding
+from rewardlab.contracts.result import Broken, require
+from rewardlab.contracts.state_laws import GAMMA, NUM_ENVS, global_seed, new_context, require_equal, restore, saved
+from rewardlab.contracts.worlds import Renderer, Script, write_script
+from rewardlab.types import BuildContext, EnvSpec, Rollout, Signals, StreamSpec
+
+STREAMS = (StreamSpec("task", GAMMA), StreamSpec("intrinsic", 0.9, coef=0.5, episodic=False))
+STEPS = 16
+
+
+@dataclass(frozen=True)
+class AgentCase:
+    """An agent to be tested in one made-up world: how to build it, and what it meets."""
+
+    agent: Callable[[Any, BuildContext, tuple[StreamSpec, ...]], Any]
+    config: Any
+    spec: EnvSpec
+    streams: tuple[StreamSpec, ...] = STREAMS
+
+    def build(self, seed: int = 3) -> tuple[Any, BuildContext]:
+        context = new_context(self.spec, seed)
+        return self.agent(self.config, context, self.streams), context
+
+    def scripts(self, *lengths: int) -> list[Script]:
+        """Scripts in a row."""
+        rng = np.random.default_rng(7)
+        scripts: list[Script] = []
+        for steps in lengths:
+            scripts.append(write_script(rng, self.spec, steps, NUM_ENVS, scripts[-1] if scripts else None))
+        return scripts
+
+    def render(self, script: Script) -> Rollout:
+        return Renderer(self.spec, seed=11).rollout(script)
+
+    def signals(self, rollout: Rollout) -> Signals:
+        bonus = torch.linspace(0.0, 0.1, rollout.task_reward.numel()).reshape(rollout.task_reward.shape)
+        streams = {"task": rollout.task_reward.clone(), "intrinsic": bonus}
+        return Signals({spec.name: streams[spec.name] for spec in self.streams})
+
+
+def acts_as_declared(case: AgentCase) -> None:
+    """Actions fit the world; log_prob is [N], values [N, S], of finite numbers, without gradients."""
+    agent, _ = case.build()
+    rollout = case.render(case.scripts(STEPS)[0])
+    output = agent.act(_row(rollout, 0), agent.initial_state(NUM_ENVS), rollout.first[0], "sample", _rng())
+    like, action = rollout.action[0], output.action
+    require(action.shape == like.shape, f"actions have shape {tuple(action.shape)} instead of {tuple(like.shape)}")
+    require(action.dtype == like.dtype, f"actions are {action.dtype} instead of {like.dtype}")
+    if case.spec.action.n is not None:
+        require(bool(((action >= 0) & (action < case.spec.action.n)).all()), "actions are out of range")
+    require(tuple(output.log_prob.shape) == (NUM_ENVS,), f"log_prob has shape {tuple(output.log_prob.shape)}")
+    shape = tuple(output.values.shape)
+    require(len(shape) == 2 and shape[0] == NUM_ENVS, f"values have shape {shape}")
+    for name, value in (("log_prob", output.log_prob), ("values", output.values)):
+        require(bool(torch.isfinite(value).all()), f"{name} is not finite")
+        require(not value.requires_grad, f"{name} carries a gradient")
+
+
+def same_seed_same_result(case: AgentCase) -> None:
+    """Two agents from one seed act and learn the same, whatever the global random state."""
+    runs = []
+    for seed in (1, 2):
+        with global_seed(seed):
+            agent, _ = case.build()
+            runs.append(_train(case, agent, case.scripts(STEPS, STEPS), _rng()))
+    require_equal(runs[0], runs[1], "a second run")
+
+
+def greedy_is_deterministic(case: AgentCase) -> None:
+    """Greedy actions do not depend on the generator, where the agent has a greedy policy (it learns)."""
+    agent, _ = case.build()
+    _train(case, agent, case.scripts(STEPS), _rng())
+    if agent.updates == 0:
+        return
+    rollout = case.render(case.scripts(STEPS)[0])
+    state = agent.initial_state(NUM_ENVS)
+    acts = [agent.act(_row(rollout, 0), state, rollout.first[0], "greedy", _rng(seed)).action for seed in (1, 2)]
+    require(torch.equal(acts[0], acts[1]), "two greedy actions on the same observation differ")
+
+
+def acting_changes_nothing(case: AgentCase) -> None:
+    """Acting and valuing leave the agent's state as it is: evaluation must not touch training."""
+    agent, context = case.build()
+    before = saved(agent, context)
+    rollout = case.render(case.scripts(STEPS)[0])
+    for mode in ("sample", "greedy"):
+        output = agent.act(_row(rollout, 0), agent.initial_state(NUM_ENVS), rollout.first[0], mode, _rng())
+        agent.value(_row(rollout, 1), output.state)
+    require_equal(before, saved(agent, context), "the state after acting")
+
+
+def update_changes_the_policy(case: AgentCase) -> None:
+    """An update with gradient steps changes the policy; one without leaves it."""
+    agent, _ = case.build()
+    before = _policy(agent)
+    metrics = _train(case, agent, case.scripts(STEPS), _rng())[0][1]
+    changed = _differ(before, _policy(agent))
+    if agent.updates > 0:
+        require(changed, f"{agent.updates} gradient steps changed nothing")
+    else:
+        require(not changed, "the policy changed although `updates` counts no gradient step")
+    for name, value in metrics.items():
+        require(name in agent.metrics, f"update returned {name}, which metrics does not declare")
+        require(bool(np.isfinite(value)), f"update returned {name}={value}")
+
+
+def planted_bonus_changes_the_policy(case: AgentCase) -> None:
+    """A bonus in a stream beside the task's reaches the advantages: what is learned differs."""
+    if len(case.streams) == 1:
+        return
+    script = case.scripts(STEPS)[0]
+    policies = []
+    for bonus in (0.0, 1.0):
+        agent, _ = case.build()
+        rollout = collect(agent, case.render(script), _rng())
+        signals = case.signals(rollout)
+        signals.streams["intrinsic"][STEPS // 2, 0] += bonus
+        agent.update(rollout, signals, 0.0)
+        policies.append(_policy(agent))
+    if agent.updates > 0:
+        require(_differ(policies[0], policies[1]), "a planted bonus changed nothing that is learned")
+
+
+def rollout_is_left_alone(case: AgentCase) -> None:
+    """`update` changes neither the rollout nor the signals: the scheme learns from them next."""
+    agent, _ = case.build()
+    rollout = collect(agent, case.render(case.scripts(STEPS)[0]), _rng())
+    signals = case.signals(rollout)
+    before = _copy([vars(rollout), signals.streams])
+    agent.update(rollout, signals, 0.0)
+    require_equal(before, [vars(rollout), signals.streams], "the rollout")
+
+
+def state_round_trips(case: AgentCase) -> None:
+    """A checkpoint restores the state exactly, and what follows is what would have followed."""
+    agent, context = case.build()
+    scripts = case.scripts(STEPS, STEPS, STEPS)
+    _train(case, agent, scripts[:1], _rng())
+    state = saved(agent, context)
+    expected = _train(case, agent, scripts[1:], _rng())
+    other, other_context = case.build(seed=99)
+    restore(other, other_context, state)
+    require_equal(state, saved(other, other_context), "the restored state")
+    require_equal(expected, _train(case, other, scripts[1:], _rng()), "what follows a restored state")
+
+
+def policy_round_trips(case: AgentCase) -> None:
+    """The policy alone is enough to act as the agent does."""
+    agent, _ = case.build()
+    _train(case, agent, case.scripts(STEPS), _rng())
+    other, _ = case.build(seed=99)
+    other.load_policy_state_dict(_policy(agent))
+    rollout = case.render(case.scripts(STEPS)[0])
+    acts = [
+        one.act(_row(rollout, 0), one.initial_state(NUM_ENVS), rollout.first[0], "sample", _rng()).action
+        for one in (agent, other)
+    ]
+    require_equal(acts[0], acts[1], "an action of the restored policy")
+
+
+def shortened_rollouts_work(case: AgentCase) -> None:
+    """The last rollout of a run is shorter, down to one step."""
+    agent, _ = case.build()
+    for _, metrics, *_ in _train(case, agent, case.scripts(STEPS, 3, 1), _rng()):
+        for name, value in metrics.items():
+            require(bool(np.isfinite(value)), f"a short rollout gave {name}={value}")
+
+
+LAWS: tuple[Callable[[AgentCase], None], ...] = (
+    acts_as_declared,
+    same_seed_same_result,
+    greedy_is_deterministic,
+    acting_changes_nothing,
+    update_changes_the_policy,
+    planted_bonus_changes_the_policy,
+    rollout_is_left_alone,
+    state_round_trips,
+    policy_round_trips,
+    shortened_rollouts_work,
+)
+
+
+@torch.no_grad()
+def collect(agent: Any, rollout: Rollout, rng: torch.Generator, state: torch.Tensor | None = None) -> Rollout:
+    """The same rollout with the agent's own actions, log_prob, dist and values in it."""
+    state = agent.initial_state(rollout.num_envs) if state is None else state
+    outputs, final_values, state0 = [], [], state
+    for t in range(rollout.steps):
+        output = agent.act(_row(rollout, t), state, rollout.first[t], "sample", rng)
+        state = output.state
+        outputs.append(output)
+        final_values.append(agent.value({name: entry[t] for name, entry in rollout.next_obs.items()}, state))
+    last_state = state
+    if state is not None:
+        first = rollout.last_first.reshape(-1, *[1] * (state.ndim - 1))
+        last_state = torch.where(first, agent.initial_state(rollout.num_envs), state)
+    values = [output.values for output in outputs] + [agent.value(rollout.last_obs, last_state)]
+    return replace(
+        rollout,
+        action=torch.stack([output.action for output in outputs]),
+        agent_state0=state0,
+        log_prob=torch.stack([output.log_prob for output in outputs]),
+        dist={name: torch.stack([output.dist[name] for output in outputs]) for name in outputs[0].dist},
+        values=torch.stack(values),
+        final_values=torch.stack(final_values),
+    )
+
+
+def _train(case: AgentCase, agent: Any, scripts: list[Script], rng: torch.Generator) -> list[list[Any]]:
+    """Iterations of training: the actions and the metrics of each."""
+    history: list[list[Any]] = []
+    for script in scripts:
+        rollout = collect(agent, case.render(script), rng)
+        metrics = agent.update(rollout, case.signals(rollout), 0.5)
+        history.append([rollout.action, dict(metrics), agent.updates, _policy(agent)])
+    return history
+
+
+def _row(rollout: Rollout, t: int) -> dict[str, torch.Tensor]:
+    return {name: entry[t] for name, entry in rollout.obs.items()}
+
+
+def _rng(seed: int = 23) -> torch.Generator:
+    return seeding.torch_rng(seed, "act")
+
+
+def _policy(agent: Any) -> Any:
+    return _copy(agent.policy_state_dict())
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _differ(left: Any, right: Any) -> bool:
+    try:
+        require_equal(left, right, "policy")
+    except Broken:
+        return True
+    return False

@@ -1,0 +1,71 @@
+"""Runs the laws of a group on one choice, in every made-up world that it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rewardlab import discovery
+from rewardlab.contracts import agent_laws, reward_laws
+from rewardlab.contracts.agent_laws import STREAMS, AgentCase
+from rewardlab.contracts.result import Broken, LawResult
+from rewardlab.contracts.reward_laws import RewardCase
+from rewardlab.contracts.worlds import worlds
+from rewardlab.errors import UserError
+from rewardlab.types import EnvSpec
+
+GROUPS = ("reward", "agent")
+
+
+def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
+    """See `rewardlab.contracts.check`."""
+    if group not in GROUPS:
+        raise UserError(f"check {group}={name}: only {' and '.join(GROUPS)} have laws")
+    module = discovery.load(group, config.plugin or name)
+    class_name = "Scheme" if group == "reward" else "Agent"
+    if not hasattr(module, class_name):
+        raise UserError(f"{module.__file__}: a plug-in of the group {group} needs a class named {class_name}")
+    return check_class(group, name, getattr(module, class_name), config)
+
+
+def check_class(group: str, name: str, plugin_class: Callable[..., Any], config: Any) -> list[LawResult]:
+    """One result per law: passed where it holds in every world that the choice fits.
+
+    Raises:
+        UserError: it fits none of them.
+    """
+    cases: dict[str, Any] = {}
+    refusals: list[str] = []
+    for world, spec in worlds(config.privileged() if group == "reward" else ()).items():
+        for case in _candidates(group, plugin_class, config, spec):
+            try:
+                case.build()
+            except UserError as refusal:
+                refusals.append(str(refusal))
+                continue
+            except Exception:  # a fault, which the laws will tell: only a UserError is a refusal
+                pass
+            cases[world] = case
+            break
+    if not cases:
+        raise UserError(f"check {group}={name}: fits none of the made-up worlds ({refusals[0]})")
+    laws: tuple[Callable[[Any], None], ...] = reward_laws.LAWS if group == "reward" else agent_laws.LAWS
+    return [_try(law, cases) for law in laws]
+
+
+def _candidates(group: str, plugin_class: Callable[..., Any], config: Any, spec: EnvSpec) -> list[Any]:
+    """An agent that refuses a second reward stream is tested with the task's alone."""
+    if group == "reward":
+        return [RewardCase(plugin_class, config, spec)]
+    return [AgentCase(plugin_class, config, spec, streams) for streams in (STREAMS, STREAMS[:1])]
+
+
+def _try(law: Callable[[Any], None], cases: dict[str, Any]) -> LawResult:
+    for world, case in cases.items():
+        try:
+            law(case)
+        except Broken as broken:
+            return LawResult(law.__name__, False, f"in the world {world}: {broken}")
+        except Exception as error:  # a user's own plug-in may fail in any way
+            return LawResult(law.__name__, False, f"in the world {world}: {type(error).__name__}: {error}")
+    return LawResult(law.__name__, True, "")

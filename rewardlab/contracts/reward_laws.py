@@ -1,0 +1,267 @@
+"""The laws of reward schemes. A law takes a case, and raises `Broken` where it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from rewardlab.contracts.result import Broken, require
+from rewardlab.contracts.state_laws import (
+    GAMMA,
+    NUM_ENVS,
+    global_seed,
+    learned_weights,
+    new_context,
+    require_equal,
+    restore,
+    saved,
+)
+from rewardlab.contracts.worlds import Renderer, Script, permuted, with_end, write_script
+from rewardlab.types import BuildContext, EnvSpec, Rollout, Signals
+
+STEPS = 24
+_TOLERANCE = 1e-4  # relative: sums in another order
+
+
+@dataclass(frozen=True)
+class RewardCase:
+    """A scheme to be tested in one made-up world: how to build it, and three rollouts in a row."""
+
+    scheme: Callable[[Any, BuildContext], Any]
+    config: Any
+    spec: EnvSpec
+
+    def build(self) -> tuple[Any, BuildContext]:
+        """A fresh scheme, warmed up where it wants that, and its context; each time the same."""
+        context = new_context(self.spec)
+        scheme = self.scheme(self.config, context)
+        if scheme.warmup_steps:
+            scheme.warm_up(self.render(write_script(np.random.default_rng(5), self.spec, STEPS, NUM_ENVS)))
+        return scheme, context
+
+    def scripts(self) -> tuple[Script, Script, Script]:
+        rng = np.random.default_rng(7)
+        first = write_script(rng, self.spec, STEPS, NUM_ENVS)
+        second = write_script(rng, self.spec, STEPS, NUM_ENVS, first)
+        return first, second, write_script(rng, self.spec, STEPS, NUM_ENVS, second)
+
+    def render(self, script: Script) -> Rollout:
+        return Renderer(self.spec, seed=11).rollout(script)
+
+    def bonuses(self, script: Script) -> dict[str, torch.Tensor]:
+        """What a fresh scheme pays for a script beside the task."""
+        return _bonuses(self.build()[0].compute(self.render(script)))
+
+
+def declares_streams(case: RewardCase) -> None:
+    """The task's stream comes first, with the task's discount; names are unique, numbers sensible."""
+    streams = case.build()[0].streams
+    names = [spec.name for spec in streams]
+    require(names[:1] == ["task"], f"the first stream is {names[:1]} instead of task")
+    require(streams[0].gamma == GAMMA, f"the task's stream has gamma {streams[0].gamma} instead of context.gamma")
+    require(len(set(names)) == len(names), f"stream names are not unique: {names}")
+    for spec in streams:
+        require(0 <= spec.gamma <= 1, f"stream {spec.name} has gamma {spec.gamma}")
+        require(np.isfinite(spec.coef), f"stream {spec.name} has coef {spec.coef}")
+
+
+def signals_are_finite_and_shaped(case: RewardCase) -> None:
+    """Every declared stream, and no other, is a finite float32 [T, N] without a gradient."""
+    scheme, _ = case.build()
+    for script in case.scripts():
+        rollout = case.render(script)
+        signals = scheme.compute(rollout).streams
+        declared = {spec.name for spec in scheme.streams}
+        require(set(signals) == declared, f"paid {sorted(signals)}, declared {sorted(declared)}")
+        for name, signal in signals.items():
+            shape, expected = tuple(signal.shape), (rollout.steps, rollout.num_envs)
+            require(shape == expected, f"stream {name} has shape {shape} instead of {expected}")
+            require(signal.dtype == torch.float32, f"stream {name} is {signal.dtype} instead of float32")
+            require(not signal.requires_grad, f"stream {name} carries a gradient")
+            require(bool(torch.isfinite(signal).all()), f"stream {name} is not finite")
+        scheme.update(rollout)
+
+
+def task_stream_is_the_environments(case: RewardCase) -> None:
+    """The task's stream equals the environment's reward, unless the scheme declares `replaces_task`."""
+    scheme, _ = case.build()
+    if getattr(scheme, "replaces_task", False):
+        return
+    for script in case.scripts():
+        rollout = case.render(script)
+        paid = scheme.compute(rollout).streams["task"]
+        same = torch.equal(paid, torch.from_numpy(script.task_reward))
+        require(same, "the task's stream is not the environment's reward")
+        scheme.update(rollout)
+
+
+def same_seed_same_output(case: RewardCase) -> None:
+    """Two schemes from one seed pay and learn the same, whatever the global random state."""
+    runs = []
+    for seed in (1, 2):
+        with global_seed(seed):
+            scheme, _ = case.build()
+            runs.append([_iterate(scheme, case.render(script)) for script in case.scripts()])
+    require_equal(runs[0], runs[1], "a second run")
+
+
+def compute_leaves_weights(case: RewardCase) -> None:
+    """`compute` trains nothing: that is for `update`."""
+    scheme, _ = case.build()
+    for script in case.scripts():
+        rollout = case.render(script)
+        before = learned_weights(scheme)
+        scheme.compute(rollout)
+        require_equal(before, learned_weights(scheme), "a learned weight after compute")
+        scheme.update(rollout)
+
+
+def rollout_is_left_alone(case: RewardCase) -> None:
+    """Neither `compute` nor `update` changes the rollout: the agent learns from it too."""
+    scheme, _ = case.build()
+    script = case.scripts()[0]
+    rollout, untouched = case.render(script), case.render(script)
+    signals = scheme.compute(rollout)
+    paid = {name: signal.clone() for name, signal in signals.streams.items()}
+    scheme.update(rollout)
+    require_equal(vars(untouched), vars(rollout), "the rollout")
+    require_equal(paid, signals.streams, "what compute had returned")
+
+
+def update_returns_declared_metrics(case: RewardCase) -> None:
+    """`update` returns finite numbers under names in `metrics`: the columns are written before the first row."""
+    scheme, _ = case.build()
+    require(len(set(scheme.metrics)) == len(scheme.metrics), f"metric names are not unique: {scheme.metrics}")
+    for script in case.scripts():
+        rollout = case.render(script)
+        scheme.compute(rollout)
+        for name, value in scheme.update(rollout).items():
+            require(name in scheme.metrics, f"update returned {name}, which metrics does not declare")
+            require(bool(np.isfinite(value)), f"update returned {name}={value}")
+
+
+def state_round_trips(case: RewardCase) -> None:
+    """A checkpoint restores the state exactly, and what follows is what would have followed."""
+    scheme, context = case.build()
+    first, second, third = (case.render(script) for script in case.scripts())
+    _iterate(scheme, first)
+    state = saved(scheme, context)
+    expected = [_iterate(scheme, second), _iterate(scheme, third)]
+    other_context = new_context(case.spec, seed=99)
+    other = case.scheme(case.config, other_context)
+    restore(other, other_context, state)
+    require_equal(state, saved(other, other_context), "the restored state")
+    require_equal(expected, [_iterate(other, second), _iterate(other, third)], "what follows a restored state")
+
+
+def episode_ends_touch_one_environment(case: RewardCase) -> None:
+    """An episode that ends in one environment changes no bonus in the others."""
+    script = case.scripts()[0]
+    end = next(t for t in range(STEPS // 3, STEPS) if not script.done[t].any())  # nobody else begins anew there
+    plain, ended = case.bonuses(script), case.bonuses(with_end(script, end, 1))
+    others = [env for env in range(NUM_ENVS) if env != 1]
+    for name, bonus in plain.items():
+        _require_close(bonus[:, others], ended[name][:, others], f"{name}: an episode's end in another environment")
+
+
+def episodic_memory_clears(case: RewardCase) -> None:
+    """A scheme with `episodic_memory` pays an episode alike when it comes again, and only then."""
+    if not getattr(case.build()[0], "episodic_memory", False):
+        return
+    half = STEPS // 2
+    base = write_script(np.random.default_rng(13), case.spec, half, NUM_ENVS)
+    quiet = np.zeros_like(base.terminated)
+    terminated = np.concatenate([quiet, quiet])
+    terminated[half - 1] = terminated[-1] = True
+    shown = np.concatenate([base.shown[:-1], base.shown[:-1], base.shown[:1]])
+    reached = np.concatenate([base.shown[1:], base.shown[1:]])
+    first = np.concatenate([np.ones((1, NUM_ENVS), dtype=bool), terminated[:-1]])
+    twice = Script(
+        shown, reached, terminated, np.zeros_like(terminated), first, terminated[-1],
+        np.concatenate([base.action, base.action]), np.concatenate([base.task_reward, base.task_reward]),
+    )  # fmt: skip
+    for name, bonus in case.bonuses(twice).items():
+        _require_close(bonus[:half], bonus[half:], f"{name}: the second of two equal episodes")
+
+
+def environments_are_interchangeable(case: RewardCase) -> None:
+    """Permuting the environments permutes the signals; shared memory takes whole vector steps in."""
+    order = np.random.default_rng(17).permutation(NUM_ENVS).tolist()
+    plain, shuffled = case.build()[0], case.build()[0]
+    for script in case.scripts():
+        expected = plain.compute(case.render(script)).streams
+        paid = shuffled.compute(case.render(permuted(script, order))).streams
+        for name, signal in expected.items():
+            _require_close(signal[:, order], paid[name], f"{name}: permuted environments")
+
+
+def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
+    """The bonus of a final step is for the true final observation, never for the reset frame."""
+    script = case.scripts()[0]
+    plain = case.bonuses(script)
+    if not plain:
+        return
+    shown = script.shown.copy()
+    shown[-1] = np.where(script.last_first, (shown[-1] + 1) % 8, shown[-1])  # other frames after the last step
+    after_reset = case.bonuses(replace(script, shown=shown))
+    for name, bonus in plain.items():
+        _require_close(bonus, after_reset[name], f"{name}: another frame after a reset")
+    reached = np.where(script.done, script.shown[:-1], script.reached)  # the final frame is the one before it
+    stayed = case.bonuses(replace(script, reached=reached))
+    ends = torch.from_numpy(script.done)[:-1]
+    for name, bonus in plain.items():
+        changed = bool((bonus[:-1] != stayed[name][:-1])[ends].any())
+        require(changed, f"{name}: pays the same for other final observations, so it looks elsewhere than next_obs")
+
+
+def shortened_rollouts_work(case: RewardCase) -> None:
+    """The last rollout of a run is shorter, down to one step."""
+    scheme, _ = case.build()
+    before = None
+    rng = np.random.default_rng(19)
+    for steps in (STEPS, 3, 1):
+        before = write_script(rng, case.spec, steps, NUM_ENVS, before)
+        for name, signal in scheme.compute(case.render(before)).streams.items():
+            shape = tuple(signal.shape)
+            require(shape == (steps, NUM_ENVS), f"{name} has shape {shape} in a rollout of {steps} steps")
+            require(bool(torch.isfinite(signal).all()), f"{name} is not finite in a rollout of {steps} steps")
+        scheme.update(case.render(before))
+
+
+LAWS: tuple[Callable[[RewardCase], None], ...] = (
+    declares_streams,
+    signals_are_finite_and_shaped,
+    task_stream_is_the_environments,
+    same_seed_same_output,
+    compute_leaves_weights,
+    rollout_is_left_alone,
+    update_returns_declared_metrics,
+    state_round_trips,
+    episode_ends_touch_one_environment,
+    episodic_memory_clears,
+    environments_are_interchangeable,
+    last_step_is_paid_on_its_own_frame,
+    shortened_rollouts_work,
+)
+
+
+def _iterate(scheme: Any, rollout: Rollout) -> list[Any]:
+    """One iteration of training: the signals and the metrics."""
+    signals = scheme.compute(rollout)
+    return [{name: signal.clone() for name, signal in signals.streams.items()}, dict(scheme.update(rollout))]
+
+
+def _bonuses(signals: Signals) -> dict[str, torch.Tensor]:
+    return {name: signal for name, signal in signals.streams.items() if name != "task"}
+
+
+def _require_close(expected: torch.Tensor, found: torch.Tensor, what: str) -> None:
+    expected, found = expected.detach(), found.detach()
+    gap = float((expected - found).abs().max())
+    scale = float(expected.abs().max())
+    if gap > _TOLERANCE * max(scale, 1e-6):
+        raise Broken(f"{what}: differs by {gap:.3g} where bonuses go up to {scale:.3g}")

@@ -1,0 +1,158 @@
+"""Made-up worlds and rollouts that look like real ones, boundaries included, and can be altered at will."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from rewardlab.types import ActionSpec, Array, EnvSpec, ObsSpec, Rollout, TensorObs
+
+_ORDINARY = 8  # so few states that each is visited often
+_FINAL = 512  # states that are seen at most once, as the last of an episode
+STATES = _ORDINARY + _FINAL
+
+_VIEW = ObsSpec((7, 7, 3), "uint8", 10)
+_VECTOR = ObsSpec((4,), "float32")
+_BOX = ActionSpec(shape=(2,), low=(-1.0, -1.0), high=(1.0, 1.0))
+
+
+def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
+    """Every kind of observation and action; each world can give the facts that are asked for."""
+    seven = ActionSpec(n=7)
+    made = {
+        "grid": ({"image": _VIEW}, seven),
+        "mission": ({"image": _VIEW, "mission": ObsSpec((5,), "int64", 9)}, seven),
+        "vector": ({"vector": _VECTOR}, ActionSpec(n=3)),
+        "continuous": ({"vector": _VECTOR}, _BOX),
+    }
+    return {
+        name: EnvSpec(f"made-up {name}", obs, action, max_steps=100, privileged=privileged)
+        for name, (obs, action) in made.items()
+    }
+
+
+@dataclass(frozen=True)
+class Script:
+    """What happens in T steps of N environments, by the numbers of states; see `Rollout` for the rest.
+
+    shown: int [T + 1, N], the states that obs and, in the last row, last_obs show.
+    reached: int [T, N], the true successors.
+    """
+
+    shown: Array
+    reached: Array
+    terminated: Array
+    truncated: Array
+    first: Array
+    last_first: Array
+    action: Array
+    task_reward: Array
+
+    @property
+    def done(self) -> Array:
+        return self.terminated | self.truncated
+
+
+def write_script(
+    rng: np.random.Generator, spec: EnvSpec, steps: int, num_envs: int, before: Script | None = None
+) -> Script:
+    """A random script with ends of both kinds; each ends in a state that is seen nowhere else.
+
+    Args:
+        before: the script that it continues.
+    """
+    ends = rng.random((steps, num_envs))
+    ends[-1, 0] = 0.0  # one episode ends with the rollout, so that last_obs shows a reset frame
+    if steps > 3:
+        ends[steps // 2, -1] = 0.1
+        ends[-1, -1] = 1.0
+    terminated, truncated = ends < 0.08, (ends >= 0.08) & (ends < 0.16)
+    done = terminated | truncated
+    shown = rng.integers(_ORDINARY, size=(steps + 1, num_envs))
+    first = np.ones((1, num_envs), dtype=bool)
+    if before is not None:
+        shown[0], first = before.shown[-1], before.last_first[None]
+    final = _ORDINARY + rng.permutation(_FINAL)[: steps * num_envs].reshape(steps, num_envs)
+    if spec.action.n is not None:
+        action = rng.integers(spec.action.n, size=(steps, num_envs))
+    else:
+        action = rng.uniform(-1.0, 1.0, size=(steps, num_envs, *spec.action.shape)).astype(np.float32)
+    return Script(
+        shown=shown,
+        reached=np.where(done, final, shown[1:]),
+        terminated=terminated,
+        truncated=truncated,
+        first=np.concatenate([first, done[:-1]]),
+        last_first=done[-1],
+        action=action,
+        task_reward=np.where(terminated, rng.random((steps, num_envs)), 0.0).astype(np.float32),
+    )
+
+
+def permuted(script: Script, order: Sequence[int]) -> Script:
+    """The same with the environments in another order."""
+    chosen = list(order)
+    by_env = {name: value[:, chosen] for name, value in vars(script).items() if name != "last_first"}
+    return Script(**by_env, last_first=script.last_first[chosen])
+
+
+def with_end(script: Script, step: int, env: int) -> Script:
+    """The same with an episode of `env` ending at `step` by termination; every frame stays."""
+    terminated, first, last_first = script.terminated.copy(), script.first.copy(), script.last_first.copy()
+    terminated[step, env] = True
+    if step + 1 < len(first):
+        first[step + 1, env] = True
+    else:
+        last_first[env] = True
+    return replace(script, terminated=terminated, first=first, last_first=last_first)
+
+
+class Renderer:
+    """Turns scripts into rollouts: each state has one fixed random look."""
+
+    def __init__(self, spec: EnvSpec, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self._looks = {name: torch.from_numpy(_looks(rng, entry)) for name, entry in spec.obs.items()}
+        hashes = rng.integers(-(2**62), 2**62, size=STATES)
+        self._facts = {name: torch.from_numpy(_fact(name, hashes)) for name in spec.privileged}
+
+    def rollout(self, script: Script, values: int = 1) -> Rollout:
+        """The policy's part (log_prob, dist, values for so many streams) is neutral: schemes do not depend on it."""
+        steps, num_envs = script.reached.shape
+        shown, reached = torch.from_numpy(script.shown), torch.from_numpy(script.reached)
+        obs = self._show(self._looks, shown)
+        return Rollout(
+            obs={name: entry[:-1] for name, entry in obs.items()},
+            next_obs=self._show(self._looks, reached),
+            action=torch.from_numpy(script.action.copy()),
+            task_reward=torch.from_numpy(script.task_reward.copy()),
+            terminated=torch.from_numpy(script.terminated.copy()),
+            truncated=torch.from_numpy(script.truncated.copy()),
+            success=torch.from_numpy(script.terminated.copy()),
+            first=torch.from_numpy(script.first.copy()),
+            last_obs={name: entry[-1] for name, entry in obs.items()},
+            last_first=torch.from_numpy(script.last_first.copy()),
+            agent_state0=None,
+            log_prob=torch.zeros(steps, num_envs),
+            dist={},
+            values=torch.zeros(steps + 1, num_envs, values),
+            final_values=torch.zeros(steps, num_envs, values),
+            privileged=self._show(self._facts, reached),
+            current_privileged=self._show(self._facts, shown[:-1]),
+        )
+
+    def _show(self, table: TensorObs, states: torch.Tensor) -> TensorObs:
+        return {name: entry[states] for name, entry in table.items()}
+
+
+def _looks(rng: np.random.Generator, entry: ObsSpec) -> Array:
+    shape = (STATES, *entry.shape)
+    if entry.high:
+        return rng.integers(entry.high + 1, size=shape).astype(entry.dtype)
+    return rng.normal(size=shape).astype(entry.dtype)
+
+
+def _fact(name: str, hashes: Array) -> Array:
+    """Positions are pairs of small numbers; whatever else is asked for is a number that identifies the state."""
+    return np.stack([hashes % 7, hashes // 7 % 7], axis=-1) if name.endswith("_pos") else hashes

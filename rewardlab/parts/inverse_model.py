@@ -1,0 +1,77 @@
+"""Features of observations that are learned by telling which action led from one to the next."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from rewardlab.networks.flat import encode_flat, flat_size
+from rewardlab.networks.init import mlp
+from rewardlab.types import ActionSpec, EnvSpec, ObsSpec, TensorObs
+
+
+class ObservationEncoder(nn.Module):
+    """A fully connected network from an observation to features, [..., *obs] -> [..., features]."""
+
+    def __init__(self, obs_spec: Mapping[str, ObsSpec], hidden: int, features: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self._obs_spec = obs_spec
+        self.layers = mlp((flat_size(obs_spec), hidden, hidden, features), generator)
+
+    def forward(self, obs: TensorObs) -> torch.Tensor:
+        features: torch.Tensor = self.layers(self.flat(obs))
+        return features
+
+    def flat(self, obs: TensorObs) -> torch.Tensor:
+        """The input of `layers`, [..., D]: made once where several passes follow."""
+        return encode_flat(obs, self._obs_spec)
+
+
+class InverseModel(nn.Module):
+    """Encoder, and a head that guesses the action between two observations (Pathak et al. 2017, eq. 2 and 3).
+
+    What an agent can't influence does not help to guess its action, so the features need not hold it.
+    """
+
+    def __init__(self, spec: EnvSpec, hidden: int, features: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self._action = spec.action
+        self.encoder = ObservationEncoder(spec.obs, hidden, features, generator)
+        self.head = mlp((2 * features, hidden, action_size(spec.action)), generator, last_gain=0.01)
+
+    def loss(self, features: torch.Tensor, next_features: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of a discrete action [B], mean squared error of a continuous one [B, A]: a scalar."""
+        guess = self.head(torch.cat([features, next_features], dim=-1))
+        if self._action.discrete:
+            return nn.functional.cross_entropy(guess, action)
+        return nn.functional.mse_loss(guess, action)
+
+
+class ForwardModel(nn.Module):
+    """Predicts the next features from the features and the action (Pathak et al. 2017, eq. 4)."""
+
+    def __init__(self, action: ActionSpec, features: int, hidden: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self._action = action
+        self.layers = mlp((features + action_size(action), hidden, features), generator)
+
+    def forward(self, features: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        """Features [..., D] and actions [...] or [..., A] -> [..., D]."""
+        prediction: torch.Tensor = self.layers(torch.cat([features, encode_action(action, self._action)], dim=-1))
+        return prediction
+
+
+def action_size(spec: ActionSpec) -> int:
+    """The length of what `encode_action` returns."""
+    size = 1
+    for length in spec.shape:
+        size *= length
+    return spec.n if spec.n is not None else size
+
+
+def encode_action(action: torch.Tensor, spec: ActionSpec) -> torch.Tensor:
+    """A discrete action one-hot, [...] -> float32 [..., n]; a continuous one as it is, [..., A]."""
+    if spec.n is None:
+        return action.float()
+    zeros = torch.zeros(*action.shape, spec.n, device=action.device)
+    return zeros.scatter_(-1, action.unsqueeze(-1), 1.0)

@@ -1,0 +1,48 @@
+"""Running mean and standard deviation of everything seen so far."""
+
+import torch
+
+from rewardlab.maths.moments import combine, moments
+from rewardlab.types import State
+
+_EPSILON = 1e-8  # added to a variance: entries that never changed would divide by zero
+
+
+class RunningMoments:
+    """Mean and standard deviation over all data so far, exact up to float64 rounding.
+
+    Before any data the mean is 0 and the standard deviation 1, so that normalising leaves data as it is.
+    """
+
+    def __init__(self, shape: tuple[int, ...] = (), device: torch.device | str = "cpu") -> None:
+        self.count = 0.0
+        self._mean = torch.zeros(shape, dtype=torch.float64, device=device)
+        self._squares = torch.zeros(shape, dtype=torch.float64, device=device)
+
+    def add(self, data: torch.Tensor) -> None:
+        """Take data [B, *shape] in."""
+        self.count, self._mean, self._squares = combine((self.count, self._mean, self._squares), moments(data))
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """float32 [*shape]."""
+        return self._mean.float()
+
+    @property
+    def std(self) -> torch.Tensor:
+        """float32 [*shape]: the population's, never 0."""
+        if self.count == 0.0:
+            return torch.ones_like(self._mean, dtype=torch.float32)
+        return (self._squares / self.count + _EPSILON).sqrt().float()
+
+    def normalise(self, data: torch.Tensor, clip: float) -> torch.Tensor:
+        """(data - mean) / std within +-clip, [..., *shape] -> the same."""
+        return (data - self.mean).div_(self.std).clamp_(-clip, clip)  # in place: it is most of RND's preparation
+
+    def state_dict(self) -> State:
+        return {"count": self.count, "mean": self._mean.clone(), "squares": self._squares.clone()}
+
+    def load_state_dict(self, state: State) -> None:
+        self.count = state["count"]
+        self._mean.copy_(state["mean"])
+        self._squares.copy_(state["squares"])

@@ -1,0 +1,98 @@
+"""What reward schemes have in common. A new scheme overrides `bonus`, and of the rest what it needs."""
+
+from dataclasses import dataclass
+
+import torch
+
+from rewardlab.errors import UserError
+from rewardlab.parts.state import load_state, state_of
+from rewardlab.schemas import RewardConfig, option
+from rewardlab.types import BuildContext, Metrics, Rollout, Signals, State, StreamSpec
+
+
+class BaseScheme:
+    """The task's own reward, and nothing to learn or to remember.
+
+    Attributes:
+        streams: declared before the agent is built; the task's first.
+        warmup_steps: vector steps of a uniform-random agent that `warm_up` wants before training.
+        metrics: names that `update` returns: columns of train.csv.
+        assumes: what the scheme assumes beyond an agent's view: privileged, state_restore, demos, ...
+        privileged: names of the full-state facts that it reads.
+        replaces_task: whether its task stream is not the environment's reward.
+        episodic_memory: whether it remembers within an episode, so that equal episodes are paid alike.
+        reads: names of the observation entries without which it can't work: image, mission, vector.
+        stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
+    """
+
+    warmup_steps: int = 0
+    metrics: tuple[str, ...] = ()
+    replaces_task: bool = False
+    episodic_memory: bool = False
+    reads: tuple[str, ...] = ()
+    stateful: tuple[str, ...] = ()
+
+    def __init__(self, config: RewardConfig, context: BuildContext) -> None:
+        """Raises:
+        UserError: the environment gives no such observation or full-state fact as the scheme reads.
+        """
+        self.context = context
+        name, spec = config.name or config.plugin, context.spec
+        for entry in self.reads:
+            if entry not in spec.obs:
+                shown = ", ".join(spec.obs)
+                raise UserError(f"reward={name}: reads the {entry}, and {spec.id} shows {shown}; use another scheme")
+        self.streams: tuple[StreamSpec, ...] = (StreamSpec("task", context.gamma),)
+        self.privileged = config.privileged()
+        self.assumes: frozenset[str] = frozenset({"privileged"} if self.privileged else ())
+        for fact in self.privileged:
+            if fact not in spec.privileged:
+                given = ", ".join(spec.privileged) or "none"
+                raise UserError(
+                    f"reward={name}: reads the full-state fact {fact}, which {spec.id} does not give (it gives {given})"
+                )
+
+    def warm_up(self, rollout: Rollout) -> None:
+        """Take in what a uniform-random agent saw before training."""
+
+    def compute(self, rollout: Rollout) -> Signals:
+        return Signals({"task": rollout.task_reward})
+
+    def update(self, rollout: Rollout) -> Metrics:
+        return {}
+
+    def state_dict(self) -> State:
+        return state_of({name: getattr(self, name) for name in self.stateful})
+
+    def load_state_dict(self, state: State) -> None:
+        load_state({name: getattr(self, name) for name in self.stateful}, state)
+
+
+@dataclass
+class BonusConfig(RewardConfig):
+    """The options of every intrinsic bonus."""
+
+    coef: float = option(1.0, "weight of the bonus", minimum=0)
+    task_coef: float = option(1.0, "weight of the task's reward beside it", minimum=0)
+    gamma: float | None = option(None, "discount of the bonus; default: the task's", minimum=0, maximum=1)
+    episodic: bool = option(True, "whether the bonus's return ends with the episode")
+
+
+class BonusScheme(BaseScheme):
+    """The task's reward, and a bonus beside it as a stream of its own, `intrinsic`."""
+
+    def __init__(self, config: BonusConfig, context: BuildContext) -> None:
+        super().__init__(config, context)
+        gamma = context.gamma if config.gamma is None else config.gamma
+        self.streams = (
+            StreamSpec("task", context.gamma, config.task_coef),
+            StreamSpec("intrinsic", gamma, config.coef, config.episodic),
+        )
+
+    def compute(self, rollout: Rollout) -> Signals:
+        with torch.no_grad():
+            return Signals({"task": rollout.task_reward, "intrinsic": self.bonus(rollout)})
+
+    def bonus(self, rollout: Rollout) -> torch.Tensor:
+        """float32 [T, N], for reaching next_obs; asked for once per rollout."""
+        raise NotImplementedError

@@ -1,0 +1,74 @@
+"""ICM: pays the error of predicting the features of what an action leads to.
+
+Paper: Pathak et al. 2017, Curiosity-driven exploration by self-supervised prediction
+
+The bonus is coef * 1/2 * ||predicted - true features of the successor||^2 (eq. 6; coef is the paper's eta). The
+encoder and both models learn (1 - beta) * inverse loss + beta * forward loss (eq. 7), the forward loss being the
+same half square, through the encoder too. Published values: coef 0.01, beta 0.2, learning rate 1e-3 (the reference
+code's 1e-4 times its predictor scale 10); DEIR's study takes the same form with coef 0.01. Every transition counts,
+the last of an episode too, because its true successor is known.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from rewardlab.maths.intrinsic import prediction_error
+from rewardlab.parts.inverse_model import ForwardModel, InverseModel
+from rewardlab.parts.minibatches import minibatches
+from rewardlab.parts.return_filter import ReturnFilter
+from rewardlab.rewards.base import BonusConfig, BonusScheme
+from rewardlab.schemas import option
+from rewardlab.types import BuildContext, Metrics, Rollout
+
+VERSION = 1
+
+
+@dataclass
+class Config(BonusConfig):
+    coef: float = option(0.01, "weight of the bonus, the paper's eta", minimum=0)
+    beta: float = option(0.2, "share of the forward loss beside the inverse loss", minimum=0, maximum=1)
+    normalise_reward: bool = option(False, "divide by the running std of the bonus's discounted sum")
+    hidden: int = option(64, "width of hidden layers", above=0)
+    features: int = option(64, "size of the features", above=0)
+    learning_rate: float = option(1e-3, "Adam's step size", above=0)
+    epochs: int = option(1, "passes over a rollout", above=0)
+    batch_size: int = option(256, "size of minibatches", above=0)
+
+
+class Scheme(BonusScheme):
+    """Encoder, inverse and forward model learn together; the policy has a network of its own."""
+
+    metrics = ("loss/icm_inverse", "loss/icm_forward")
+    stateful = ("inverse", "forward", "optimiser", "returns")
+
+    def __init__(self, config: Config, context: BuildContext) -> None:
+        super().__init__(config, context)
+        self.config = config
+        spec, generator = context.spec, context.generator
+        self.inverse = InverseModel(spec, config.hidden, config.features, generator).to(context.device)
+        self.forward = ForwardModel(spec.action, config.features, config.hidden, generator).to(context.device)
+        parameters = [*self.inverse.parameters(), *self.forward.parameters()]
+        self.optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+        self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
+
+    def bonus(self, rollout: Rollout) -> torch.Tensor:
+        features, next_features = self.inverse.encoder(rollout.obs), self.inverse.encoder(rollout.next_obs)
+        error = prediction_error(self.forward(features, rollout.action), next_features, "half_square")
+        return self.returns.normalise(error) if self.config.normalise_reward else error
+
+    def update(self, rollout: Rollout) -> Metrics:
+        obs, next_obs = self.inverse.encoder.flat(rollout.obs), self.inverse.encoder.flat(rollout.next_obs)
+        obs, next_obs, action = obs.flatten(0, 1), next_obs.flatten(0, 1), rollout.action.flatten(0, 1)
+        beta, losses = self.config.beta, []
+        for index in minibatches(len(obs), self.config.batch_size, self.config.epochs, self.context.generator):
+            features, next_features = self.inverse.encoder.layers(torch.stack([obs[index], next_obs[index]]))
+            inverse_loss = self.inverse.loss(features, next_features, action[index])
+            prediction = self.forward(features, action[index])
+            forward_loss = prediction_error(prediction, next_features, "half_square").mean()
+            self.optimiser.zero_grad()
+            ((1 - beta) * inverse_loss + beta * forward_loss).backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            losses.append(torch.stack([inverse_loss.detach(), forward_loss.detach()]))
+        inverse_mean, forward_mean = torch.stack(losses).mean(dim=0).tolist()
+        return {"loss/icm_inverse": inverse_mean, "loss/icm_forward": forward_mean}

@@ -1,0 +1,38 @@
+"""Every discovered reward scheme and agent obeys the laws: a new one is tested without an edit here."""
+
+import pytest
+
+from rewardlab import composition, contracts, discovery
+
+CHOICES = [(group, name) for group in ("reward", "agent") for name in discovery.choices(group)]
+# Options that lead to other code than the defaults do.
+VARIANTS = [
+    ("reward", "count", ["reward.key=state"]),
+    ("reward", "count", ["reward.scope=episodic"]),
+    ("reward", "count", ["reward.shared=false"]),
+    ("reward", "rnd", ["reward.error=l2", "reward.normalise_observation=false", "reward.normalise_reward=false"]),
+    ("reward", "rnd", ["reward.update_proportion=0.5", "reward.warmup=0"]),
+    ("reward", "icm", ["reward.normalise_reward=true"]),
+    ("reward", "mix", ["+reward@reward.schemes.icm=icm", "reward.schemes.count.scope=episodic"]),
+    ("agent", "ppo", ["agent.memory=gru"]),
+    ("agent", "ppo", ["agent.network=cnn"]),
+    ("agent", "ppo", ["agent.streams=joint"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "overrides"),
+    [pytest.param(group, name, [], id=f"{group}={name}") for group, name in CHOICES]
+    + [pytest.param(*variant, id="-".join([variant[1], *variant[2]])) for variant in VARIANTS],
+)
+def test_laws_hold(group: str, name: str, overrides: list[str]) -> None:
+    config = getattr(composition.compose([f"{group}={name}", *overrides]).config, group)
+    results = contracts.check(group, name, config)
+    assert len(results) >= 10
+    assert [result for result in results if not result.passed] == []
+
+
+@pytest.mark.parametrize("group", ["reward", "agent"])
+def test_every_plugin_has_a_choice(group: str) -> None:
+    """A module in the package without a yaml would be neither offered nor tested."""
+    assert set(discovery.plugins(group)) <= set(discovery.choices(group))

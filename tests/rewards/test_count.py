@@ -1,0 +1,89 @@
+"""The count bonus against a brute-force dictionary over what was really seen."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up import case, rollouts
+
+from rewardlab.contracts.state_laws import new_context
+from rewardlab.contracts.worlds import worlds
+from rewardlab.errors import UserError
+from rewardlab.rewards.bonus import count
+from rewardlab.types import Rollout
+
+LENGTHS = st.lists(st.integers(1, 20), min_size=1, max_size=3)
+
+
+@pytest.mark.parametrize("scope", ["lifelong", "episodic"])
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("key", ["view", "state"])
+@settings(deadline=None, max_examples=20)
+@given(lengths=LENGTHS, seed=st.integers(0, 2**31))
+def test_bonus_is_one_over_the_root_of_the_visits(
+    key: str, shared: bool, scope: str, lengths: list[int], seed: int
+) -> None:
+    a_case = case("count", key=key, scope=scope, shared=shared)
+    scheme, _ = a_case.build()
+    visits: Counter[object] = Counter()
+    episode, views = [0] * 4, set()
+    for rollout in rollouts(a_case, *lengths, seed=seed):
+        bonus = scheme.compute(rollout).streams["intrinsic"]
+        for t in range(rollout.steps):
+            seen = []
+            for env in range(4):
+                episode[env] += int(rollout.first[t, env])
+                view = what_is_counted(rollout, key, t, env)
+                views.add(view)
+                owner = (env, episode[env]) if scope == "episodic" else 0 if shared else env
+                seen.append((view, owner))
+            visits.update(seen)
+            expected = [visits[item] ** -0.5 for item in seen]
+            np.testing.assert_allclose(bonus[t].numpy(), expected, rtol=1e-6)
+        assert scheme.update(rollout) == {"explore/states": len(views)}
+
+
+def what_is_counted(rollout: Rollout, key: str, t: int, env: int) -> object:
+    if key == "state":
+        return int(rollout.privileged["state_hash"][t, env])
+    return rollout.next_obs["image"][t, env].numpy().tobytes()
+
+
+def test_defaults_are_those_of_the_tabular_studies() -> None:
+    scheme, _ = case("count").build()
+    task, bonus = scheme.streams
+    assert (task.name, task.coef, bonus.name, bonus.coef, bonus.episodic) == ("task", 1.0, "intrinsic", 0.005, True)
+    assert bonus.gamma == task.gamma == scheme.context.gamma
+    assert scheme.assumes == frozenset() and scheme.privileged == ()
+
+
+def test_counting_states_is_privileged() -> None:
+    scheme, _ = case("count", key="state").build()
+    assert scheme.assumes == {"privileged"} and scheme.privileged == ("state_hash",)
+
+
+def test_a_world_that_hides_its_state_is_refused_in_one_line() -> None:
+    with pytest.raises(
+        UserError, match="reads the full-state fact state_hash, which made-up grid does not give"
+    ) as error:
+        count.Scheme(count.Config(plugin="count", key="state"), new_context(worlds()["grid"]))
+    assert "\n" not in str(error.value)
+
+
+def test_counting_views_that_are_vectors_is_refused_in_one_line() -> None:
+    with pytest.raises(UserError, match="reward=count: reads the image, and made-up vector shows vector"):
+        case("count", world="vector").build()
+
+
+def test_state_is_two_integer_tensors() -> None:
+    a_case = case("count")
+    scheme, _ = a_case.build()
+    scheme.compute(rollouts(a_case, 10)[0])
+    state = scheme.state_dict()["visits"]
+    assert {name: str(tensor.dtype) for name, tensor in state.items()} == {
+        "keys": "torch.int64",
+        "counts": "torch.int64",
+    }
+    assert state["counts"].sum() == 40
