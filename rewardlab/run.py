@@ -1,0 +1,155 @@
+"""The main job: build what the config names, train it, write down how it went."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+import torch
+import yaml
+
+from rewardlab import discovery
+from rewardlab.composition import Prepared
+from rewardlab.errors import Diverged, Interrupted
+from rewardlab.records.continuation import decide
+from rewardlab.records.lock import Locked
+from rewardlab.records.manifest import build_manifest, continued
+from rewardlab.records.progress import Progress
+from rewardlab.records.store import EVAL, RunStore
+from rewardlab.records.summary import summarise
+from rewardlab.records.table import read_columns
+from rewardlab.schemas import RootConfig
+from rewardlab.training.build import Parts, build
+from rewardlab.training.on_policy import OnPolicyTraining
+from rewardlab.types import State
+
+_SETTLED = {"skip": 0, "locked": 0, "diverged": 1}  # exit codes where there is nothing to do
+
+
+def run(prepared: Prepared) -> int:
+    """Do one run, or find it done. Returns the exit code.
+
+    Raises:
+        UserError: the parts do not fit together; nothing has been written.
+    """
+    if prepared.config.device == "cpu":
+        torch.set_num_threads(1)  # one process per core beats threads inside an update
+    decision = decide(prepared.folder, prepared.config.overwrite)
+    if decision.action in _SETTLED:
+        print(f"{prepared.folder}: {decision.reason}", flush=True)
+        return _SETTLED[decision.action]
+    parts = build(prepared.config)
+    store = RunStore(prepared.folder)
+    try:
+        with store.lock(), _signals() as stop:
+            # Another process may just have finished it.
+            decision = decide(prepared.folder, prepared.config.overwrite, held=True)
+            if decision.action in _SETTLED:
+                print(f"{prepared.folder}: {decision.reason}", flush=True)
+                return _SETTLED[decision.action]
+            checkpoint = store.load_checkpoint() if decision.action == "continue" else None
+            if checkpoint is None:
+                store.clear()
+            return _train(prepared, parts, store, checkpoint, stop)
+    except Locked as locked:
+        print(f"{prepared.folder}: {locked}", flush=True)
+        return 0
+
+
+def validate(config: RootConfig) -> None:
+    """Build a run's parts and throw them away.
+
+    Raises:
+        UserError: they do not fit together.
+    """
+    build(config).env.close()
+
+
+def _train(
+    prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State | None, stop: Callable[[], int | None]
+) -> int:
+    config, spec = prepared.config, parts.env.spec
+    before = store.manifest()
+    frames = checkpoint["frames"] if checkpoint else 0
+    manifest = build_manifest(
+        config=prepared.flat,
+        setting_id=prepared.setting_id,
+        labels=prepared.labels,
+        env=config.env.name,
+        reward=config.reward.name,
+        agent=config.agent.name,
+        seed=config.seed,
+        frames=config.frames,
+        assumes=parts.scheme.assumes,
+        task=spec.task,
+        device=config.device,
+        backend=spec.backend,
+    )
+    store.write_manifest(manifest if before is None else continued(before, manifest))
+    store.write_config(yaml.safe_dump(prepared.resolved, sort_keys=False))
+    store.set_status("running", frames)
+    labels = " ".join(prepared.labels[group] for group in ("env", "reward", "agent"))
+    progress = Progress(config.frames, f"{labels} seed{config.seed}", start_frames=frames)
+    side_process = discovery.load("logger", config.logger.plugin).start(config.logger, prepared.folder)
+    training: OnPolicyTraining | None = None
+    state, code = "failed", 1
+    error: str | BaseException | None = None
+    try:
+        training = OnPolicyTraining(config, parts, store, checkpoint, progress, stop)
+        training.run()
+        store.write_summary(_summary(store, parts, training))
+        store.save_policy(parts.agent.policy_state_dict())
+        state, code = "finished", 0
+    except Interrupted as interrupt:
+        state, error, code = "interrupted", str(interrupt), interrupt.exit_code
+    except Diverged as diverged:
+        state, error = "diverged", f"after frame {training.frames if training else frames}: {diverged}"
+    except KeyboardInterrupt:
+        state, error, code = "interrupted", "ended at once by a second signal", 130
+    except Exception as exception:
+        error = exception
+        with suppress(OSError):
+            store.log(traceback.format_exc())
+    progress.close()
+    with suppress(OSError):  # on a full disk the status stays `running`, from which the run continues as well
+        store.set_status(state, training.frames if training else frames, error)
+    if side_process is not None:
+        side_process.finish(timeout=5.0)
+    print(f"{prepared.folder}: {state}{f': {error}' if error else ''}", file=sys.stderr, flush=True)
+    return code
+
+
+def _summary(store: RunStore, parts: Parts, training: OnPolicyTraining) -> dict[str, Any]:
+    rows = read_columns(store.folder / EVAL)
+    task = parts.env.spec.task
+    return summarise(
+        frames=rows["frames"],
+        return_mean=rows["return_mean"],
+        success_rate=None if task.success is None else rows["success_rate"],
+        random_return=task.random_return,
+        optimal_return=task.optimal_return,
+        fps_mean=training.fps_mean,
+        wall_seconds=training.clock.wall_seconds(),
+        cpu_seconds=training.clock.cpu_seconds(),
+    )
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], int | None]]:
+    """Turn the first SIGINT or SIGTERM into a wish that the training loop grants; a second one ends at once."""
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: received[0] if received else None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,133 @@
+"""From a config to the objects of a run: environments, reward scheme, agent and their random streams."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from rewardlab import discovery, seeding
+from rewardlab.errors import UserError
+from rewardlab.schemas import RootConfig
+from rewardlab.types import Agent, BuildContext, EnvSpec, RewardScheme, State, VecEnv
+
+_MAX_EVALUATION_ENVS = 10  # few enough that none idles long while the others finish their episodes
+
+
+@dataclass
+class Streams:
+    """The named random generators that a run's objects draw from; saved and restored as a whole."""
+
+    torch_rngs: dict[str, torch.Generator] = field(default_factory=dict)
+    numpy_rngs: dict[str, np.random.Generator] = field(default_factory=dict)
+
+    def context(self, name: str, config: RootConfig, spec: EnvSpec) -> BuildContext:
+        """What the object `name` may know, with generators of its own."""
+        self.torch_rngs[name] = seeding.torch_rng(config.seed, name)
+        self.numpy_rngs[name] = seeding.numpy_rng(config.seed, name)
+        return BuildContext(
+            spec,
+            config.num_envs,
+            torch.device(config.device),
+            self.torch_rngs[name],
+            self.numpy_rngs[name],
+            config.agent.gamma,
+        )
+
+    def state_dict(self) -> State:
+        return {
+            "torch": {name: generator.get_state() for name, generator in self.torch_rngs.items()},
+            "numpy": {name: _without_big_integers(rng.bit_generator.state) for name, rng in self.numpy_rngs.items()},
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        for name, generator in self.torch_rngs.items():
+            generator.set_state(state["torch"][name])
+        for name, rng in self.numpy_rngs.items():
+            rng.bit_generator.state = _with_big_integers(state["numpy"][name])
+
+
+@dataclass
+class Parts:
+    """Everything that a run trains with."""
+
+    env: VecEnv
+    scheme: RewardScheme
+    agent: Agent
+    streams: Streams
+
+
+def build(config: RootConfig) -> Parts:
+    """Build a run's parts.
+
+    Raises:
+        UserError: they do not fit together; nothing has been written yet.
+    """
+    evaluation_levels(config)
+    env = make_training_env(config)
+    try:
+        streams = Streams()
+        scheme_context = streams.context("scheme", config, env.spec)
+        scheme = discovery.load("reward", config.reward.plugin).Scheme(config.reward, scheme_context)
+        agent_context = streams.context("agent", config, env.spec)
+        agent = discovery.load("agent", config.agent.plugin).Agent(config.agent, agent_context, scheme.streams)
+        streams.torch_rngs["act"] = seeding.torch_rng(config.seed, "act", config.device)
+    except BaseException:
+        env.close()
+        raise
+    return Parts(env, scheme, agent, streams)
+
+
+def make_training_env(config: RootConfig) -> VecEnv:
+    env: VecEnv = discovery.load("env", config.env.plugin).make(
+        config.env, config.num_envs, privileged=config.reward.privileged(), level_pool=training_levels(config)
+    )
+    return env
+
+
+def make_evaluation_env(config: RootConfig) -> tuple[VecEnv, list[int]]:
+    """The evaluation environments, and how many whole episodes each of them plays."""
+    lists = evaluation_levels(config)
+    env = discovery.load("env", config.env.plugin).make(config.env, len(lists), level_lists=lists)
+    return env, [len(levels) for levels in lists]
+
+
+def evaluation_levels(config: RootConfig) -> list[list[int]]:
+    """The level seeds that each evaluation environment plays.
+
+    The lists are fixed beforehand: taking the first episodes to finish would favour short ones.
+
+    Raises:
+        UserError: the training levels are asked for, and there are no fixed ones.
+    """
+    episodes = config.eval.episodes
+    if config.eval.levels == "train":
+        pool = training_levels(config)
+        if pool is None:
+            raise UserError("eval.levels=train: needs a fixed set of training levels; set env.levels=K")
+        levels = [pool[i % len(pool)] for i in range(episodes)]
+    else:
+        levels = seeding.evaluation_seeds(episodes)
+    num_envs = min(episodes, _MAX_EVALUATION_ENVS)
+    return [levels[i::num_envs] for i in range(num_envs)]
+
+
+def training_levels(config: RootConfig) -> list[int] | None:
+    """The level seeds of `env.levels=K`, or None for procedural levels."""
+    if math.isinf(config.env.levels):
+        return None
+    return seeding.env_seeds(config.seed, "levels", int(config.env.levels))
+
+
+def _without_big_integers(state: Any) -> Any:
+    """PCG64's 128-bit integers as text: they don't fit a checkpoint otherwise."""
+    if isinstance(state, dict):
+        return {key: _without_big_integers(value) for key, value in state.items()}
+    return str(state) if isinstance(state, int) else state
+
+
+def _with_big_integers(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {key: _with_big_integers(value) for key, value in state.items()}
+    return int(state) if isinstance(state, str) and state.isdigit() else state

@@ -1,0 +1,194 @@
+"""Collect rollouts: the agent acts, the environments step, the task's return is counted before any bonus."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rewardlab.types import Agent, Array, Obs, Rollout, State, StepBatch, TensorObs, VecEnv
+
+EPISODE_WINDOW = 100  # return_mean in train.csv is the mean of this many latest episodes
+
+
+class EpisodeStatistics:
+    """Returns, lengths and successes of finished episodes, on the task's own reward."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.episodes = 0
+        self._return = np.zeros(num_envs)
+        self._length = np.zeros(num_envs, dtype=np.int64)
+        self._finished = np.zeros(num_envs, dtype=bool)
+        self._latest: deque[tuple[float, int, bool]] = deque(maxlen=EPISODE_WINDOW)
+
+    def add(self, batch: StepBatch) -> None:
+        self._return += batch.task_reward
+        self._length += 1
+        for i in np.flatnonzero(batch.terminated | batch.truncated):
+            self._latest.append((float(self._return[i]), int(self._length[i]), bool(batch.success[i])))
+            self._return[i], self._length[i], self._finished[i] = 0.0, 0, True
+            self.episodes += 1
+
+    def means(self) -> tuple[float, float, float] | None:
+        """Mean return, success rate and length, or None until every environment has finished an episode.
+
+        Before that, only the short episodes have finished: their mean would mislead.
+        """
+        if not self._finished.all():
+            return None
+        returns, lengths, successes = zip(*self._latest, strict=True)
+        return float(np.mean(returns)), float(np.mean(successes)), float(np.mean(lengths))
+
+    def state_dict(self) -> State:
+        return {
+            "episodes": self.episodes,
+            "finished": torch.from_numpy(self._finished.copy()),
+            "latest": [list(item) for item in self._latest],
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self.episodes = state["episodes"]
+        self._finished = state["finished"].numpy().copy()
+        self._latest.clear()
+        self._latest.extend((item[0], item[1], item[2]) for item in state["latest"])
+
+
+@dataclass
+class _Buffers:
+    """Preallocated storage of one rollout: numpy arrays and the tensors that share their memory."""
+
+    obs: Obs
+    next_obs: Obs
+    task_reward: Array
+    terminated: Array
+    truncated: Array
+    success: Array
+    first: Array
+    privileged: Obs
+    current_privileged: Obs
+
+
+class Collector:
+    """Steps one vector environment with an agent. A rollout's tensors are valid until the next `collect`."""
+
+    def __init__(
+        self, env: VecEnv, agent: Agent, seeds: list[int], steps: int, streams: int, device: torch.device
+    ) -> None:
+        self.env, self.agent, self.device = env, agent, device
+        self.statistics = EpisodeStatistics(env.num_envs)
+        self._streams = streams
+        self._obs = env.reset(seeds)
+        self._first = np.ones(env.num_envs, dtype=bool)
+        self._state = agent.initial_state(env.num_envs)
+        self._privileged = env.privileged()
+        self._buffers = _allocate(steps, self._obs, self._privileged)
+
+    @torch.no_grad()
+    def collect(self, steps: int, rng: torch.Generator) -> Rollout:
+        """Step every environment `steps` times; at most the number that the collector was built for."""
+        buffers, num_envs = self._buffers, self.env.num_envs
+        actions: list[torch.Tensor] = []
+        log_probs: list[torch.Tensor] = []
+        dists: list[TensorObs] = []
+        values = torch.zeros(steps + 1, num_envs, self._streams, device=self.device)
+        agent_state0 = self._state
+        ends: list[tuple[int, Array]] = []  # (step, environments whose episode ended there)
+        end_states: list[torch.Tensor] = []
+        for t in range(steps):
+            _store(buffers.obs, t, self._obs)
+            _store(buffers.current_privileged, t, self._privileged)
+            buffers.first[t] = self._first
+            output = self.agent.act(self._tensors(self._obs), self._state, self._tensor(self._first), "sample", rng)
+            self._state = output.state
+            batch = self.env.step(output.action.cpu().numpy())
+            actions.append(output.action)
+            log_probs.append(output.log_prob)
+            dists.append(output.dist)
+            values[t] = output.values
+            _store(buffers.next_obs, t, batch.next_obs)
+            _store(buffers.privileged, t, batch.privileged)
+            buffers.task_reward[t] = batch.task_reward
+            buffers.terminated[t], buffers.truncated[t] = batch.terminated, batch.truncated
+            buffers.success[t] = batch.success
+            self.statistics.add(batch)
+            self._obs, self._first = batch.obs, batch.terminated | batch.truncated
+            ended = np.flatnonzero(self._first)
+            self._privileged = self.env.privileged() if ended.size else batch.privileged
+            if ended.size:
+                ends.append((t, ended))
+                if self._state is not None:
+                    end_states.append(self._state[torch.from_numpy(ended).to(self.device)])
+        _store(buffers.obs, steps, self._obs)
+        values[steps] = self.agent.value(self._tensors(self._obs), self._state_of_next_frame())
+        obs = self._rows(buffers.obs, steps + 1)
+        next_obs = self._rows(buffers.next_obs, steps)
+        return Rollout(
+            obs={key: value[:steps] for key, value in obs.items()},
+            next_obs=next_obs,
+            action=torch.stack(actions),
+            task_reward=self._tensor(buffers.task_reward[:steps]),
+            terminated=self._tensor(buffers.terminated[:steps]),
+            truncated=self._tensor(buffers.truncated[:steps]),
+            success=self._tensor(buffers.success[:steps]),
+            first=self._tensor(buffers.first[:steps]),
+            last_obs={key: value[steps] for key, value in obs.items()},
+            last_first=self._tensor(self._first),
+            agent_state0=agent_state0,
+            log_prob=torch.stack(log_probs),
+            dist={key: torch.stack([dist[key] for dist in dists]) for key in dists[0]},
+            values=values,
+            final_values=self._final_values(values, next_obs, ends, end_states),
+            privileged=self._rows(buffers.privileged, steps),
+            current_privileged=self._rows(buffers.current_privileged, steps),
+        )
+
+    def _final_values(
+        self,
+        values: torch.Tensor,
+        next_obs: TensorObs,
+        ends: list[tuple[int, Array]],
+        end_states: list[torch.Tensor],
+    ) -> torch.Tensor:
+        """Values of the true successors: the next row's, except where an episode ended (one batched pass)."""
+        final_values = values[1:].clone()
+        if ends:
+            time = torch.from_numpy(np.concatenate([np.full(len(envs), t) for t, envs in ends])).to(self.device)
+            env = torch.from_numpy(np.concatenate([envs for _, envs in ends])).to(self.device)
+            state = torch.cat(end_states) if end_states else None
+            final_values[time, env] = self.agent.value({key: o[time, env] for key, o in next_obs.items()}, state)
+        return final_values
+
+    def _state_of_next_frame(self) -> torch.Tensor | None:
+        """The hidden state with which the next frame will be seen: the initial one where an episode begins."""
+        fresh = self.agent.initial_state(self.env.num_envs)
+        if self._state is None or fresh is None:
+            return None
+        first = self._tensor(self._first).reshape(-1, *[1] * (self._state.ndim - 1))
+        return torch.where(first, fresh, self._state)
+
+    def _tensor(self, array: Array) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+    def _tensors(self, obs: Obs) -> TensorObs:
+        return {key: self._tensor(value) for key, value in obs.items()}
+
+    def _rows(self, buffers: Obs, steps: int) -> TensorObs:
+        return {key: self._tensor(value[:steps]) for key, value in buffers.items()}
+
+
+def _allocate(steps: int, obs: Obs, privileged: Obs) -> _Buffers:
+    num_envs = len(next(iter(obs.values())))
+
+    def rows(like: Obs, count: int) -> Obs:
+        return {key: np.zeros((count, *value.shape), dtype=value.dtype) for key, value in like.items()}
+
+    flags = [np.zeros((steps, num_envs), dtype=bool) for _ in range(4)]
+    reward = np.zeros((steps, num_envs), dtype=np.float32)
+    return _Buffers(
+        rows(obs, steps + 1), rows(obs, steps), reward, *flags, rows(privileged, steps), rows(privileged, steps)
+    )
+
+
+def _store(buffers: Obs, t: int, values: Obs) -> None:
+    for key, buffer in buffers.items():
+        buffer[t] = values[key]

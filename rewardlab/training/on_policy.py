@@ -1,0 +1,251 @@
+"""The on-policy loop: collect, compute reward streams, learn, record; evaluate and checkpoint at their cadence."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from rewardlab import discovery, seeding
+from rewardlab.errors import Diverged, Interrupted
+from rewardlab.records.progress import Progress
+from rewardlab.records.store import EVAL, TRAIN, RunStore
+from rewardlab.records.table import Table
+from rewardlab.schemas import RootConfig
+from rewardlab.training.build import Parts, make_training_env
+from rewardlab.training.collect import Collector
+from rewardlab.training.evaluate import Evaluator
+from rewardlab.types import Metrics, Signals, State, StreamSpec
+
+_TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
+EVAL_COLUMNS = (
+    "frames", "wall_seconds", "cpu_seconds", "episodes", "return_mean", "return_std", "success_rate", "length_mean",
+)  # fmt: skip
+_TRAIN_COLUMNS = (
+    "frames", "updates", "wall_seconds", "cpu_seconds", "episodes", "return_mean", "success_rate", "length_mean", "fps",
+)  # fmt: skip
+
+
+@dataclass
+class Clock:
+    """Time spent on a run, over all its continuations, in seconds; `training` is without evaluations."""
+
+    wall_before: float = 0.0
+    cpu_before: float = 0.0
+    training: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def wall_seconds(self) -> float:
+        return self.wall_before + time.perf_counter() - self._wall
+
+    def cpu_seconds(self) -> float:
+        return self.cpu_before + time.process_time() - self._cpu
+
+
+class Means:
+    """Means of metrics over the iterations since the last row."""
+
+    def __init__(self) -> None:
+        self._sums: Metrics = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, metrics: Metrics) -> None:
+        for key, value in metrics.items():
+            self._sums[key] = self._sums.get(key, 0.0) + value
+            self._counts[key] = self._counts.get(key, 0) + 1
+
+    def take(self) -> Metrics:
+        means = {key: value / self._counts[key] for key, value in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return means
+
+
+class OnPolicyTraining:
+    """One run of an on-policy agent. Its state at an iteration's end is all that a continuation needs."""
+
+    def __init__(
+        self,
+        config: RootConfig,
+        parts: Parts,
+        store: RunStore,
+        checkpoint: State | None,
+        progress: Progress,
+        stop: Callable[[], int | None],
+    ) -> None:
+        """Begin a run, or go on from `checkpoint`.
+
+        `stop` tells the number of the signal that asked the run to end, if one did.
+        """
+        self.config, self.parts, self.store, self.progress, self.stop = config, parts, store, progress, stop
+        self.frames = 0
+        self.clock = Clock()
+        self._next_eval = self._next_checkpoint = self._next_row = 0
+        self._evaluated_at = -1
+        self._means = Means()
+        self._at_last_row = (0, 0.0)  # frames and training seconds then
+        self._device = torch.device(config.device)
+        train_bytes, eval_bytes = (checkpoint["train_bytes"], checkpoint["eval_bytes"]) if checkpoint else (None, None)
+        streams = [f"reward/{spec.name}_mean" for spec in parts.scheme.streams]
+        columns = (*_TRAIN_COLUMNS, *streams, *parts.agent.metrics, *parts.scheme.metrics)
+        self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
+        self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
+        # A continuation begins new episodes, on levels of their own.
+        stream = f"train_envs/{checkpoint['frames']}" if checkpoint else "train_envs"
+        self._collector = Collector(
+            parts.env,
+            parts.agent,
+            seeding.env_seeds(config.seed, stream, config.num_envs),
+            parts.agent.rollout_steps,
+            parts.agent.value_streams,
+            self._device,
+        )
+        if checkpoint is not None:
+            self._load(checkpoint)
+        self._evaluator = Evaluator(config)
+
+    def run(self) -> None:
+        """Train to the end of the budget.
+
+        Raises:
+            Diverged: a loss or a reward is not finite.
+            Interrupted: a signal asked for the end; a checkpoint has been written.
+        """
+        try:
+            while True:
+                self._evaluate_if_due()
+                if self.frames >= self._next_checkpoint or self._finished:
+                    self._checkpoint()
+                if (signal_number := self.stop()) is not None:
+                    self._checkpoint()
+                    raise Interrupted(signal_number)
+                if self._finished:
+                    return
+                self._iterate()
+        finally:
+            self._train_table.close()
+            self._eval_table.close()
+            self._evaluator.close()
+            self.parts.env.close()
+
+    @property
+    def fps_mean(self) -> float:
+        """Training frames per second over the whole run, evaluations left out."""
+        return self.frames / self.clock.training
+
+    def _iterate(self) -> None:
+        started = time.perf_counter()
+        config, parts = self.config, self.parts
+        if self.frames == 0 and parts.scheme.warmup_steps:
+            self._warm_up()
+            self.clock.training += time.perf_counter() - started
+            return
+        steps = min(parts.agent.rollout_steps, max(1, (config.frames - self.frames) // config.num_envs))
+        progress = self.frames / config.frames
+        rollout = self._collector.collect(steps, parts.streams.torch_rngs["act"])
+        signals = parts.scheme.compute(rollout)
+        self._means.add(_stream_means(signals, parts.scheme.streams))
+        self._means.add(parts.agent.update(rollout, signals, progress))
+        self._means.add(parts.scheme.update(rollout))
+        self.frames += steps * config.num_envs
+        self.clock.training += time.perf_counter() - started
+        if self.frames >= self._next_row or self._finished:
+            self._write_row()
+
+    @property
+    def _finished(self) -> bool:
+        """Another whole vector step would overrun the budget; at least one is always made."""
+        return self.frames > 0 and self.frames + self.config.num_envs > self.config.frames
+
+    def _warm_up(self) -> None:
+        """Let a uniform-random agent act first, as the scheme asks; these are training frames too."""
+        steps = min(self.parts.scheme.warmup_steps, max(1, self.config.frames // self.config.num_envs))
+        config, parts = self.config, self.parts
+        random = discovery.load("agent", "random")
+        context = parts.streams.context("warmup", config, parts.env.spec)
+        agent = random.Agent(random.Config(), context, (StreamSpec("task", context.gamma),))
+        env = make_training_env(config)
+        seeds = seeding.env_seeds(config.seed, "warmup_envs", config.num_envs)
+        rng = seeding.torch_rng(config.seed, "warmup_act", config.device)
+        parts.scheme.warm_up(Collector(env, agent, seeds, steps, 1, self._device).collect(steps, rng))
+        env.close()
+        self.frames = steps * config.num_envs
+
+    def _write_row(self) -> None:
+        statistics = self._collector.statistics
+        frames_then, seconds_then = self._at_last_row
+        fps = (self.frames - frames_then) / (self.clock.training - seconds_then)
+        row = self._means.take() | {
+            "frames": self.frames,
+            "updates": self.parts.agent.updates,
+            "wall_seconds": self.clock.wall_seconds(),
+            "cpu_seconds": self.clock.cpu_seconds(),
+            "episodes": statistics.episodes,
+            "fps": fps,
+        }
+        means = statistics.means()
+        if means is not None:
+            row["return_mean"], row["success_rate"], row["length_mean"] = means
+            if self.parts.env.spec.task.success is None:
+                del row["success_rate"]
+        self._train_table.append(row)
+        self._at_last_row = (self.frames, self.clock.training)
+        every = max(1, self.config.frames // _TRAIN_ROWS)
+        self._next_row = (self.frames // every + 1) * every
+        self.progress.update(self.frames, fps, row.get("return_mean"), row.get("success_rate"))
+        self.store.set_status("running", self.frames)
+
+    def _evaluate_if_due(self) -> None:
+        if self._evaluated_at == self.frames or not (self.frames >= self._next_eval or self._finished):
+            return
+        evaluation = self._evaluator.evaluate(self.parts.agent, self.frames, lambda: self.stop() is not None)
+        if evaluation is None:
+            return
+        times = {"wall_seconds": self.clock.wall_seconds(), "cpu_seconds": self.clock.cpu_seconds()}
+        self._eval_table.append({"frames": self.frames} | times | evaluation.row())
+        self._evaluated_at = self.frames
+        self._next_eval = (self.frames // self.config.eval.every + 1) * self.config.eval.every
+
+    def _checkpoint(self) -> None:
+        self.store.save_checkpoint(
+            {
+                "frames": self.frames,
+                "wall_seconds": self.clock.wall_seconds(),
+                "cpu_seconds": self.clock.cpu_seconds(),
+                "training_seconds": self.clock.training,
+                "next_eval": self._next_eval,
+                "evaluated_at": self._evaluated_at,
+                "next_row": self._next_row,
+                "agent": self.parts.agent.state_dict(),
+                "scheme": self.parts.scheme.state_dict(),
+                "streams": self.parts.streams.state_dict(),
+                "statistics": self._collector.statistics.state_dict(),
+                "train_bytes": self._train_table.sync(),
+                "eval_bytes": self._eval_table.sync(),
+            }
+        )
+        every = self.config.checkpoint.every
+        self._next_checkpoint = (self.frames // every + 1) * every
+
+    def _load(self, checkpoint: State) -> None:
+        self.frames = checkpoint["frames"]
+        self.clock = Clock(checkpoint["wall_seconds"], checkpoint["cpu_seconds"], checkpoint["training_seconds"])
+        self._at_last_row = (self.frames, self.clock.training)
+        self._next_eval, self._evaluated_at = checkpoint["next_eval"], checkpoint["evaluated_at"]
+        self._next_row = checkpoint["next_row"]
+        self.parts.agent.load_state_dict(checkpoint["agent"])
+        self.parts.scheme.load_state_dict(checkpoint["scheme"])
+        self.parts.streams.load_state_dict(checkpoint["streams"])
+        self._collector.statistics.load_state_dict(checkpoint["statistics"])
+        every = self.config.checkpoint.every
+        self._next_checkpoint = (self.frames // every + 1) * every
+
+
+def _stream_means(signals: Signals, streams: tuple[StreamSpec, ...]) -> Metrics:
+    means = {f"reward/{spec.name}_mean": float(signals.streams[spec.name].mean()) for spec in streams}
+    for key, value in means.items():
+        if not math.isfinite(value):
+            raise Diverged(f"{key} is {value}")
+    return means

@@ -1,0 +1,187 @@
+"""A run as a whole, read back from its files: what it writes, that it repeats, how it ends and goes on."""
+
+import csv
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from rewardlab.composition import Prepared, compose
+from rewardlab.errors import UserError
+from rewardlab.run import run
+
+TINY = ["env=empty_5x5", "num_envs=4", "frames=1000", "agent.rollout_steps=32", "eval.every=256", "eval.episodes=6"]
+WALL_CLOCK = {"wall_seconds", "cpu_seconds", "fps"}
+FILES = {
+    "config.yaml", "manifest.json", "status.json", "train.csv", "eval.csv", "summary.json", "checkpoint.pt", "policy.pt",
+    "lock",
+}  # fmt: skip
+
+
+def prepare(folder: Path, *overrides: str) -> Prepared:
+    return compose([*TINY, *overrides, f"results_dir={folder}"])
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """A table without its wall-clock columns."""
+    with open(path, newline="") as file:
+        return [{key: value for key, value in row.items() if key not in WALL_CLOCK} for row in csv.DictReader(file)]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    flat: dict[str, torch.Tensor] = {}
+
+    def walk(prefix: str, node: object) -> None:
+        if isinstance(node, torch.Tensor):
+            flat[prefix] = node
+        elif isinstance(node, dict):
+            for key, value in node.items():
+                walk(f"{prefix}.{key}", value)
+
+    walk("", torch.load(folder / "policy.pt", weights_only=True))
+    return flat
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    prepared = prepare(tmp_path_factory.mktemp("results"), "reward=rnd", "reward.warmup=16", "seed=0")
+    assert run(prepared) == 0
+    return prepared
+
+
+def test_writes_the_files_of_a_run(finished: Prepared) -> None:
+    folder = finished.folder
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert json.loads((folder / "status.json").read_text())["state"] == "finished"
+    assert yaml.safe_load((folder / "config.yaml").read_text())["reward"]["name"] == "rnd"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["setting_id"] == finished.setting_id
+    assert manifest["seed"] == 0
+    assert manifest["labels"]["env"] == "empty_5x5"
+    assert manifest["resume"] == "exact"
+    summary = json.loads((folder / "summary.json").read_text())
+    evaluations = table(folder / "eval.csv")
+    assert summary["final_return"] == float(evaluations[-1]["return_mean"])
+    assert [int(row["frames"]) for row in evaluations] == [0, 320, 576, 832, 1000]
+    assert {row["episodes"] for row in evaluations} == {"6"}
+
+
+def test_the_budget_is_met_and_the_last_rollout_shortened(finished: Prepared) -> None:
+    rows = table(finished.folder / "train.csv")
+    assert int(rows[-1]["frames"]) == 1000  # 16 x 4 of warm-up, 7 rollouts of 32 x 4, then 10 x 4
+    assert int(rows[-1]["updates"]) > 0
+    assert {"reward/task_mean", "reward/intrinsic_mean", "advantage/task_std", "loss/policy"} <= rows[-1].keys()
+
+
+def test_the_same_seed_gives_the_same_tables_and_weights(finished: Prepared, tmp_path: Path) -> None:
+    again = prepare(tmp_path, "reward=rnd", "reward.warmup=16", "seed=0")
+    assert run(again) == 0
+    assert table(again.folder / "train.csv") == table(finished.folder / "train.csv")
+    assert table(again.folder / "eval.csv") == table(finished.folder / "eval.csv")
+    first, second = weights(finished.folder), weights(again.folder)
+    assert first
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_another_seed_shares_the_setting_and_nothing_else(finished: Prepared, tmp_path: Path) -> None:
+    other = prepare(tmp_path, "reward=rnd", "reward.warmup=16", "seed=1")
+    assert other.setting_id == finished.setting_id
+    assert run(other) == 0
+    assert table(other.folder / "train.csv") != table(finished.folder / "train.csv")
+
+
+def test_evaluation_cadence_leaves_training_alone(finished: Prepared, tmp_path: Path) -> None:
+    rarely = prepare(tmp_path, "reward=rnd", "reward.warmup=16", "seed=0", "eval.every=1000")
+    assert run(rarely) == 0
+    assert table(rarely.folder / "train.csv") == table(finished.folder / "train.csv")
+
+
+def test_a_finished_run_is_skipped(finished: Prepared, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (finished.folder / "train.csv").stat().st_mtime_ns
+    assert run(finished) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert (finished.folder / "train.csv").stat().st_mtime_ns == before
+
+
+def test_overwrite_starts_anew(tmp_path: Path) -> None:
+    prepared = prepare(tmp_path)
+    assert run(prepared) == 0
+    manifest = json.loads((prepared.folder / "manifest.json").read_text())
+    assert run(prepare(tmp_path, "overwrite=true")) == 0
+    assert json.loads((prepared.folder / "manifest.json").read_text())["run_id"] != manifest["run_id"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_interrupts_and_the_same_command_continues(tmp_path: Path, number: int, code: int) -> None:
+    prepared = prepare(tmp_path, "frames=40_000", "reward=count")
+    train = prepared.folder / "train.csv"
+
+    def interrupt() -> None:
+        while not train.exists() or len(train.read_text().splitlines()) < 4:
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert run(prepared) == code
+    thread.join()
+    status = json.loads((prepared.folder / "status.json").read_text())
+    assert status["state"] == "interrupted"
+    assert 0 < status["frames"] < 40_000
+    rows_before = table(train)
+    states_before = float(rows_before[-1]["explore/states"])
+
+    assert run(prepare(tmp_path, "frames=40_000", "reward=count")) == 0
+    rows = table(train)
+    assert rows[: len(rows_before)] == rows_before  # nothing lost, nothing twice
+    frames = [int(row["frames"]) for row in rows]
+    assert frames == sorted(set(frames))
+    assert frames[-1] == 40_000
+    assert int(rows[len(rows_before)]["updates"]) > int(rows_before[-1]["updates"])  # the counters go on
+    assert float(rows[len(rows_before)]["explore/states"]) >= states_before  # and so do the scheme's
+    assert json.loads((prepared.folder / "manifest.json").read_text())["resume"] == "approximate"
+
+
+def test_not_a_number_in_a_loss_is_divergence(tmp_path: Path) -> None:
+    prepared = prepare(tmp_path, "agent.learning_rate=1e30", "agent.max_grad_norm=1e30")
+    assert run(prepared) == 1
+    status = json.loads((prepared.folder / "status.json").read_text())
+    assert status["state"] == "diverged"
+    assert "frame" in status["error"]
+    assert run(prepared) == 1  # a result: left alone
+
+
+def test_a_failure_is_written_down_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = prepare(tmp_path)
+    monkeypatch.setattr("rewardlab.agents.ppo.Agent.update", lambda *_: 1 / 0)
+    assert run(prepared) == 1
+    status = json.loads((prepared.folder / "status.json").read_text())
+    assert (status["state"], status["error"]) == ("failed", "ZeroDivisionError: division by zero")
+    assert "Traceback" in (prepared.folder / "run.log").read_text()
+    monkeypatch.undo()
+    assert run(prepared) == 0
+
+
+def test_parts_that_do_not_fit_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        run(prepare(tmp_path, "agent=random", "reward=rnd"))
+    assert not any(tmp_path.iterdir())
+
+
+def test_one_frame(tmp_path: Path) -> None:
+    prepared = prepare(tmp_path, "frames=1")
+    assert run(prepared) == 0
+    assert int(table(prepared.folder / "train.csv")[-1]["frames"]) == 4  # one step of all environments
+
+
+def test_training_levels_can_be_evaluated(tmp_path: Path) -> None:
+    prepared = prepare(tmp_path, "env.levels=3", "eval.levels=train", "frames=256")
+    assert run(prepared) == 0
+    with pytest.raises(UserError, match=r"eval\.levels=train"):
+        run(prepare(tmp_path, "eval.levels=train"))
