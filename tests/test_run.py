@@ -18,10 +18,8 @@ from rewardlab.run import run
 
 TINY = ["env=empty_5x5", "num_envs=4", "frames=1000", "agent.rollout_steps=32", "eval.every=256", "eval.episodes=6"]
 WALL_CLOCK = {"wall_seconds", "cpu_seconds", "fps"}
-FILES = {
-    "config.yaml", "manifest.json", "status.json", "train.csv", "eval.csv", "summary.json", "checkpoint.pt", "policy.pt",
-    "lock",
-}  # fmt: skip
+FILES = {"config.yaml", "manifest.json", "status.json", "lock", "train.csv", "eval.csv", "summary.json"}
+FILES |= {"checkpoint.pt", "policy.pt"}
 
 
 def prepare(folder: Path, *overrides: str) -> Prepared:

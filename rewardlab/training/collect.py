@@ -182,10 +182,19 @@ def _allocate(steps: int, obs: Obs, privileged: Obs) -> _Buffers:
     def rows(like: Obs, count: int) -> Obs:
         return {key: np.zeros((count, *value.shape), dtype=value.dtype) for key, value in like.items()}
 
-    flags = [np.zeros((steps, num_envs), dtype=bool) for _ in range(4)]
-    reward = np.zeros((steps, num_envs), dtype=np.float32)
+    def flags() -> Array:
+        return np.zeros((steps, num_envs), dtype=bool)
+
     return _Buffers(
-        rows(obs, steps + 1), rows(obs, steps), reward, *flags, rows(privileged, steps), rows(privileged, steps)
+        obs=rows(obs, steps + 1),
+        next_obs=rows(obs, steps),
+        task_reward=np.zeros((steps, num_envs), dtype=np.float32),
+        terminated=flags(),
+        truncated=flags(),
+        success=flags(),
+        first=flags(),
+        privileged=rows(privileged, steps),
+        current_privileged=rows(privileged, steps),
     )
 
 

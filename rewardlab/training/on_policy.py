@@ -63,6 +63,21 @@ class Means:
         return means
 
 
+class Cadence:
+    """What happens about every so many frames: at the first iteration's end past each multiple."""
+
+    def __init__(self, every: int | None) -> None:
+        assert every is not None, "defaults are filled in at composition"
+        self.every = every
+        self.next = 0
+
+    def due(self, frames: int) -> bool:
+        return frames >= self.next
+
+    def done(self, frames: int) -> None:
+        self.next = (frames // self.every + 1) * self.every
+
+
 class OnPolicyTraining:
     """One run of an on-policy agent. Its state at an iteration's end is all that a continuation needs."""
 
@@ -82,7 +97,8 @@ class OnPolicyTraining:
         self.config, self.parts, self.store, self.progress, self.stop = config, parts, store, progress, stop
         self.frames = 0
         self.clock = Clock()
-        self._next_eval = self._next_checkpoint = self._next_row = 0
+        self._evaluation, self._checkpoints = Cadence(config.eval.every), Cadence(config.checkpoint.every)
+        self._rows = Cadence(max(1, config.frames // _TRAIN_ROWS))
         self._evaluated_at = -1
         self._means = Means()
         self._at_last_row = (0, 0.0)  # frames and training seconds then
@@ -116,7 +132,7 @@ class OnPolicyTraining:
         try:
             while True:
                 self._evaluate_if_due()
-                if self.frames >= self._next_checkpoint or self._finished:
+                if self._checkpoints.due(self.frames) or self._finished:
                     self._checkpoint()
                 if (signal_number := self.stop()) is not None:
                     self._checkpoint()
@@ -151,7 +167,7 @@ class OnPolicyTraining:
         self._means.add(parts.scheme.update(rollout))
         self.frames += steps * config.num_envs
         self.clock.training += time.perf_counter() - started
-        if self.frames >= self._next_row or self._finished:
+        if self._rows.due(self.frames) or self._finished:
             self._write_row()
 
     @property
@@ -192,13 +208,12 @@ class OnPolicyTraining:
                 del row["success_rate"]
         self._train_table.append(row)
         self._at_last_row = (self.frames, self.clock.training)
-        every = max(1, self.config.frames // _TRAIN_ROWS)
-        self._next_row = (self.frames // every + 1) * every
+        self._rows.done(self.frames)
         self.progress.update(self.frames, fps, row.get("return_mean"), row.get("success_rate"))
         self.store.set_status("running", self.frames)
 
     def _evaluate_if_due(self) -> None:
-        if self._evaluated_at == self.frames or not (self.frames >= self._next_eval or self._finished):
+        if self._evaluated_at == self.frames or not (self._evaluation.due(self.frames) or self._finished):
             return
         evaluation = self._evaluator.evaluate(self.parts.agent, self.frames, lambda: self.stop() is not None)
         if evaluation is None:
@@ -206,7 +221,7 @@ class OnPolicyTraining:
         times = {"wall_seconds": self.clock.wall_seconds(), "cpu_seconds": self.clock.cpu_seconds()}
         self._eval_table.append({"frames": self.frames} | times | evaluation.row())
         self._evaluated_at = self.frames
-        self._next_eval = (self.frames // self.config.eval.every + 1) * self.config.eval.every
+        self._evaluation.done(self.frames)
 
     def _checkpoint(self) -> None:
         self.store.save_checkpoint(
@@ -215,9 +230,9 @@ class OnPolicyTraining:
                 "wall_seconds": self.clock.wall_seconds(),
                 "cpu_seconds": self.clock.cpu_seconds(),
                 "training_seconds": self.clock.training,
-                "next_eval": self._next_eval,
+                "next_evaluation": self._evaluation.next,
                 "evaluated_at": self._evaluated_at,
-                "next_row": self._next_row,
+                "next_row": self._rows.next,
                 "agent": self.parts.agent.state_dict(),
                 "scheme": self.parts.scheme.state_dict(),
                 "streams": self.parts.streams.state_dict(),
@@ -226,21 +241,19 @@ class OnPolicyTraining:
                 "eval_bytes": self._eval_table.sync(),
             }
         )
-        every = self.config.checkpoint.every
-        self._next_checkpoint = (self.frames // every + 1) * every
+        self._checkpoints.done(self.frames)
 
     def _load(self, checkpoint: State) -> None:
         self.frames = checkpoint["frames"]
         self.clock = Clock(checkpoint["wall_seconds"], checkpoint["cpu_seconds"], checkpoint["training_seconds"])
         self._at_last_row = (self.frames, self.clock.training)
-        self._next_eval, self._evaluated_at = checkpoint["next_eval"], checkpoint["evaluated_at"]
-        self._next_row = checkpoint["next_row"]
+        self._evaluation.next, self._evaluated_at = checkpoint["next_evaluation"], checkpoint["evaluated_at"]
+        self._rows.next = checkpoint["next_row"]
         self.parts.agent.load_state_dict(checkpoint["agent"])
         self.parts.scheme.load_state_dict(checkpoint["scheme"])
         self.parts.streams.load_state_dict(checkpoint["streams"])
         self._collector.statistics.load_state_dict(checkpoint["statistics"])
-        every = self.config.checkpoint.every
-        self._next_checkpoint = (self.frames // every + 1) * every
+        self._checkpoints.done(self.frames)
 
 
 def _stream_means(signals: Signals, streams: tuple[StreamSpec, ...]) -> Metrics:
