@@ -1,0 +1,43 @@
+"""`hydra/sweeper=grid`: Hydra's basic sweeper over the jobs that the driver has validated.
+
+It differs in three ways: invalid combinations may have been dropped, jobs are not composed a second time, and a
+failed job does not end the sweep: launchers report what became of each.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins import basic_sweeper
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+
+@dataclass
+class GridConfig:
+    """`params`: what to sweep over unless the command line says otherwise, as in Hydra's basic sweeper."""
+
+    _target_: str = "hydra_plugins.rewardlab.grid.GridSweeper"
+    max_batch_size: int | None = None
+    params: dict[str, str] | None = None
+
+
+class GridSweeper(basic_sweeper.BasicSweeper):
+    def sweep(self, arguments: list[str]) -> Any:
+        from rewardlab import expansion
+
+        assert self.config is not None and self.launcher is not None
+        jobs = expansion.planned()
+        if jobs is None:
+            jobs = expansion.expand([*self._parse_config(), *arguments])
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        results, start = [], 0
+        for batch in self.split_overrides_to_chunks(jobs, self.max_batch_size):
+            results.append(self.launcher.launch(batch, initial_job_idx=start))
+            start += len(batch)
+        return results
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=GridConfig, provider="rewardlab")

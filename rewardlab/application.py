@@ -1,0 +1,163 @@
+"""`rewardlab run` as a real Hydra application: all is validated first, then Hydra starts the job or the sweep."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from rewardlab import composition, discovery, expansion, saved
+from rewardlab.errors import Interrupted, UserError
+from rewardlab.refusals import one_line
+
+# One process per core beats threads inside an update, and sums come out the same on every machine.
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked of `rewardlab run`.
+
+    overrides: key=value, as Hydra reads them.
+    multirun: a sweep.
+    config_dir: a folder of the user's own yaml.
+    config: a saved config.yaml to repeat.
+    show: Hydra's flags that show something instead of running, as in ["--cfg", "job"].
+    """
+
+    overrides: list[str] = field(default_factory=list)
+    multirun: bool = False
+    config_dir: str | None = None
+    config: str | None = None
+    show: list[str] = field(default_factory=list)
+
+
+def run(request: Request) -> int:
+    """Validate, then hand over to Hydra. Returns the exit code.
+
+    Raises:
+        UserError: the request is refused; nothing has been written.
+    """
+    if request.config_dir is not None and not os.path.isdir(request.config_dir):
+        raise UserError(f"--config-dir {request.config_dir}: no such folder")
+    _one_thread()
+    overrides = [_with_home(item) for item in request.overrides]
+    if request.config is not None:
+        overrides = saved.repeat(request.config, overrides, request.config_dir)
+    flags = ["--config-dir", os.path.abspath(request.config_dir)] if request.config_dir else []
+    if request.show:
+        composition.compose(overrides, request.config_dir)
+        return _hydra([*flags, *request.show, *overrides])
+    if request.multirun or "hydra.mode=MULTIRUN" in overrides:
+        return _sweep(flags, overrides, request.config_dir)
+    _validate(composition.compose(overrides, request.config_dir).config)
+    return _hydra([*flags, *overrides])
+
+
+def shell_completion(arguments: Sequence[str]) -> int:
+    """Hydra's own completion: `install=bash`, or `query=bash` with COMP_LINE in the environment."""
+    return _hydra(["--shell-completion", *arguments])
+
+
+def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> int:
+    from rewardlab.sweep import result
+
+    jobs, dropped = expansion.valid_jobs(overrides, config_dir, _validate)
+    for line in dropped:
+        print(f"dropped: {line}", file=sys.stderr)
+    result.forget()
+    expansion.plan(jobs)
+    try:
+        code = _hydra([*flags, "--multirun", *overrides])
+    finally:
+        expansion.plan(None)
+    pooled = result.last_result()
+    if pooled is not None:
+        return pooled.exit_code
+    return code if code > 128 else min(code, 1)
+
+
+def _validate(config: object) -> None:
+    from rewardlab import run
+
+    run.validate(config)  # type: ignore[arg-type]
+
+
+def _hydra(arguments: Sequence[str]) -> int:
+    """Run Hydra on a command line; the worst exit code of the jobs that ran in this process."""
+    codes: list[int] = []
+
+    def job(cfg: DictConfig) -> int:
+        codes.append(_run_job(cfg))
+        return codes[-1]
+
+    application = hydra.main(
+        config_path=str(discovery.conf_dir()),
+        config_name=composition.CONFIG_NAME,
+        version_base=composition.VERSION_BASE,
+    )(job)
+    logging.raiseExceptions = False  # a reader that has seen enough, as in `--info | head`, is no error
+    with _command_line(arguments):
+        application()
+    return max((code for code in codes if code > 128), default=max(codes, default=0))
+
+
+def _run_job(cfg: DictConfig) -> int:
+    """One run. Never raises: what becomes of one job is not to end the others of a sweep."""
+    try:
+        settings = HydraConfig.get()
+        prepared = composition.prepare(cfg, settings.runtime.choices, list(settings.overrides.task))
+        from rewardlab import run
+
+        return run.run(prepared)
+    except Interrupted as error:
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except UserError as error:
+        print(one_line(error), file=sys.stderr)
+        return 2
+    except Exception as error:
+        report_internal_error(error)
+        return 1
+
+
+def report_internal_error(error: Exception) -> None:
+    """One line, or all of it where REWARDLAB_DEBUG is set."""
+    if os.environ.get("REWARDLAB_DEBUG"):
+        traceback.print_exception(error)
+        return
+    hint = "set REWARDLAB_DEBUG=1 to see where"
+    print(f"rewardlab: internal error: {type(error).__name__}: {one_line(error)} ({hint})", file=sys.stderr)
+
+
+@contextmanager
+def _command_line(arguments: Sequence[str]) -> Iterator[None]:
+    """Hydra reads sys.argv, and prints errors itself unless told to raise them."""
+    before, raises = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = ["rewardlab", *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        sys.argv = before
+        del os.environ["HYDRA_FULL_ERROR"]
+        if raises is not None:
+            os.environ["HYDRA_FULL_ERROR"] = raises
+
+
+def _with_home(override: str) -> str:
+    """`results_dir=~/runs` is a path for Hydra too, in shells that leave the ~ alone."""
+    key, equals, value = override.partition("=")
+    return f"{key}={os.path.expanduser(value)}" if equals and key == "results_dir" else override
+
+
+def _one_thread() -> None:
+    """Takes effect because torch has not been imported yet."""
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))

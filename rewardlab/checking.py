@@ -1,0 +1,32 @@
+"""`rewardlab check reward=mine`: the contract tests on one choice, a line for each law."""
+
+from collections.abc import Sequence
+
+from rewardlab import composition, contracts
+from rewardlab.errors import UserError
+
+_GROUPS = ("reward", "agent")
+
+
+def check(choice: str, overrides: Sequence[str]) -> int:
+    """Print what became of each law. Returns 1 if one does not hold.
+
+    Args:
+        choice: `reward=NAME` or `agent=NAME`.
+        overrides: options of it.
+
+    Raises:
+        UserError: there is no such choice or option.
+    """
+    group, _, name = choice.partition("=")
+    if group not in _GROUPS or not name:
+        raise UserError(f"check {choice}: name what to check, as in reward=rnd or agent=ppo")
+    prepared = composition.compose([choice, *overrides])
+    results = contracts.check(group, name, getattr(prepared.config, group))
+    width = max((len(result.law) for result in results), default=0)
+    for result in results:
+        line = f"  {result.law.ljust(width)}  {'passed' if result.passed else 'FAILED'}  {result.message}"
+        print(line.rstrip())
+    failed = sum(not result.passed for result in results)
+    print(f"{prepared.labels[group]}: {len(results)} laws, {failed} failed")
+    return 1 if failed else 0

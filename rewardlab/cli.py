@@ -1,0 +1,164 @@
+"""The command line: parses, calls, prints. Every command imports what it needs when it runs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import NoReturn
+
+from rewardlab import __version__
+from rewardlab.errors import Interrupted, UserError
+
+_DESCRIPTION = "An experiment runner for sparse-reward reinforcement learning."
+_COMMANDS = {
+    "run": "train one run, or a sweep with -m",
+    "report": "write tables, figures and a page about finished runs",
+    "list": "show what there is to choose from",
+    "check": "test a reward scheme or an agent against the laws that all obey",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0; 1 any failed run; 2 bad input; 130 and 143 for signals."""
+    try:
+        return _dispatch(list(sys.argv[1:] if argv is None else argv))
+    except UserError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except Interrupted as error:
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader has seen enough, as in `rewardlab list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        from rewardlab.application import report_internal_error
+
+        report_internal_error(error)
+        return 1
+
+
+def _dispatch(argv: list[str]) -> int:
+    if argv and argv[0] in ("-sc", "--shell-completion"):
+        from rewardlab import completion
+
+        return completion.answer(argv[1:], list(_COMMANDS))
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if argv else 2
+    if argv[0] == "--version":
+        print(f"rewardlab {__version__}")
+        return 0
+    command, *arguments = argv
+    commands: dict[str, Callable[[list[str]], int]] = {"run": _run, "report": _report, "list": _list, "check": _check}
+    if command not in commands:
+        close = get_close_matches(command, _COMMANDS, n=1, cutoff=0.5)
+        hint = f"; did you mean rewardlab {close[0]}?" if close else ""
+        raise UserError(f"{command}: no such command{hint} (allowed: {', '.join(_COMMANDS)})")
+    return commands[command](arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad input is one line, not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments and arguments[0] in ("-sc", "--shell-completion"):
+        from rewardlab import completion
+
+        return completion.answer(arguments[1:], list(_COMMANDS))
+    given = run_parser().parse_intermixed_args(arguments)
+    if given.help:
+        from rewardlab import usage
+
+        print(usage.run_help(given.overrides, given.config_dir))
+        return 0
+    from rewardlab import application
+
+    show = [
+        part
+        for flag in ("cfg", "info", "package")
+        if getattr(given, flag)
+        for part in (f"--{flag}", getattr(given, flag))
+    ]
+    show += [f"--{flag.replace('_', '-')}" for flag in ("resolve", "hydra_help") if getattr(given, flag)]
+    request = application.Request(given.overrides, given.multirun, given.config_dir, given.config, show)
+    return application.run(request)
+
+
+def run_parser() -> argparse.ArgumentParser:
+    """The flags of `rewardlab run`: Hydra's, which may stand anywhere here, and `--config`."""
+    parser = _Parser(prog="rewardlab run", add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--config", metavar="FILE")
+    parser.add_argument("-cd", "--config-dir", metavar="DIR")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("-p", "--package")
+    parser.add_argument("-i", "--info", choices=("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"))
+    parser.add_argument("--hydra-help", action="store_true")
+    return parser
+
+
+def _report(arguments: list[str]) -> int:
+    parser = _Parser(prog="rewardlab report", description="Write tables, figures and a page about finished runs.")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="results folders (default: results)")
+    parser.add_argument("--out", metavar="DIR", help="where the report goes (default: PATH/report)")
+    given = parser.parse_intermixed_args(arguments)
+    from rewardlab.report.command import report
+
+    return report(given.paths, given.out)
+
+
+def _list(arguments: list[str]) -> int:
+    from rewardlab import listing
+
+    parser = _Parser(prog="rewardlab list", description="Show what there is to choose from.")
+    parser.add_argument(
+        "group", nargs="?", metavar="GROUP", help=f"one of {', '.join(listing.groups())} (default: all)"
+    )
+    given = parser.parse_args(arguments)
+    shown = [given.group] if given.group else listing.groups()
+    print("\n\n".join(listing.table(group) for group in shown))
+    return 0
+
+
+def _check(arguments: list[str]) -> int:
+    parser = _Parser(
+        prog="rewardlab check",
+        description="Test a reward scheme or an agent, your own or ours, against the laws that all obey.",
+    )
+    parser.add_argument("choice", metavar="GROUP=NAME", help="reward=NAME or agent=NAME")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="options of it, as in reward.coef=0.1")
+    given = parser.parse_args(arguments)
+    from rewardlab import checking
+
+    return checking.check(given.choice, given.overrides)
+
+
+def _overview() -> str:
+    width = max(map(len, _COMMANDS))
+    lines = [f"  {name.ljust(width)}  {text}" for name, text in _COMMANDS.items()]
+    return "\n".join(
+        [
+            _DESCRIPTION,
+            "",
+            "usage: rewardlab COMMAND ...",
+            "",
+            *lines,
+            "",
+            "  rewardlab run env=doorkey reward=rnd",
+            "  rewardlab run -m env=doorkey,keycorridor reward=none,rnd 'seed=range(0,5)'",
+            "  rewardlab report",
+            "",
+            "Each command explains itself with --help; rewardlab --version shows the version.",
+            'Tab completion in bash: eval "$(rewardlab -sc install=bash)"',
+        ]
+    )

@@ -1,0 +1,365 @@
+"""From overrides to a run that is ready to start: composed, typed, checked, named.
+
+Hydra composes; what it lets pass is refused here: unknown keys that came with a `+`, values out of range, a
+budget that is none, a device that is not there, a folder that can't be written. Nothing is written.
+"""
+
+import copy
+import dataclasses
+import functools
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from rewardlab import discovery, identity, schemas
+from rewardlab.errors import UserError, unknown
+from rewardlab.refusals import FILLED_IN, as_user_errors, no_such_key, unparsable
+from rewardlab.schemas import RootConfig
+
+CONFIG_NAME = "config"
+VERSION_BASE = "1.3"
+_EVALUATIONS = 50  # of a run, where eval.every does not say otherwise
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to start.
+
+    config: typed, with every default filled in.
+    resolved: the same as plain nested data, ready for config.yaml.
+    flat: the same by dotted key.
+    labels: env, reward, agent, curriculum.
+    setting_id: what runs share that differ in their seed only.
+    folder: where the run's files go.
+    overrides: what the user gave.
+    """
+
+    config: RootConfig
+    resolved: dict[str, Any]
+    flat: dict[str, Any]
+    labels: dict[str, str]
+    setting_id: str
+    folder: Path
+    overrides: list[str] = field(default_factory=list)
+
+
+def compose(overrides: Sequence[str], config_dir: str | None = None) -> Prepared:
+    """Compose one run and check it. Settings are composed once: another seed of one costs next to nothing.
+
+    Args:
+        overrides: as on the command line, without flags; `hydra.` ones are allowed and change nothing here.
+        config_dir: a folder of the user's own yaml, searched after ours.
+
+    Raises:
+        UserError: in one line, what is wrong and what is allowed.
+    """
+    rest, seed = _without_seed(overrides)
+    with session(config_dir):
+        if seed is not None:
+            setting = _setting(GlobalHydra.instance().hydra, tuple(rest))
+            if setting is not None:
+                return _with_seed(setting, seed, list(overrides))
+        return prepare(*_composed(overrides), overrides)
+
+
+def prepare(cfg: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str] = ()) -> Prepared:
+    """Check a composed config and give it its names. Needs Hydra at work: inside `hydra.main` or a `session`.
+
+    Args:
+        cfg: as Hydra composed it, with or without the `hydra` node.
+        choices: what each config group was set to (`hydra.runtime.choices`).
+
+    Raises:
+        UserError: in one line, what is wrong and what is allowed.
+    """
+    chosen = {group: _choice(group, choices.get(group)) for group in discovery.FOLDERS}
+    config = _typed(cfg, choices)
+    presets = preset(choices)
+    for group, name in chosen.items():
+        node = getattr(config, group)
+        for key, untouched in (("name", not node.name), ("plugin", node.plugin == getattr(presets, group).plugin)):
+            if not untouched:
+                raise UserError(f"{group}.{key}: filled in by itself, not to be set")
+        node.name = name
+    _complete(config)
+    schemas.check(config)
+    _check_device(config.device)
+    _check_writable(Path(config.results_dir))
+    parts = _changed_parts(choices)
+    labels = {
+        group: identity.label(getattr(config, group), getattr(presets, group), parts.get(group, {}))
+        for group in ("env", "reward", "agent")
+    }
+    return _prepared(config, labels | {"curriculum": "none"}, identity.setting_id(config), list(overrides))
+
+
+@contextmanager
+def session(config_dir: str | None = None) -> Iterator[None]:
+    """Hydra's compose API at work on our search path. Within `hydra.main` or another session, that one stays."""
+    if GlobalHydra.instance().is_initialized():
+        yield
+        return
+    version.setbase(VERSION_BASE)
+    search_path = create_config_search_path(str(discovery.conf_dir()))
+    if config_dir is not None:
+        if not Path(config_dir).is_dir():
+            raise UserError(f"--config-dir {config_dir}: no such folder")
+        # Where Hydra itself puts --config-dir.
+        search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}", SearchPathQuery(provider="schema"))
+    with as_user_errors():
+        Hydra.create_main_hydra2(task_name="rewardlab", config_search_path=search_path)
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def preset(choices: Mapping[str, Any]) -> RootConfig:
+    """A run when only its choices are given, those inside a choice included. Needs a `session`; not to be changed.
+
+    Raises:
+        UserError: no such choice.
+    """
+    return _preset(GlobalHydra.instance().hydra, tuple(choice_overrides(choices)))[0]
+
+
+def choice_overrides(choices: Mapping[str, Any]) -> list[str]:
+    """The overrides that make these choices. Needs a `session`.
+
+    Args:
+        choices: by group, and by `group@package` for one inside another, as in `reward@reward.schemes.rnd`.
+    """
+    top = [f"{group}={choices[group]}" for group in discovery.FOLDERS if group in choices]
+    standing = _preset(GlobalHydra.instance().hydra, tuple(top))[1]
+    inside = [
+        f"{'' if key in standing else '+'}{key}={name}"
+        for key, name in sorted(choices.items())
+        if key.partition("@")[0] in discovery.FOLDERS and "@" in key and standing.get(key) != name
+    ]
+    return [*top, *inside]
+
+
+def typed(overrides: Sequence[str]) -> tuple[RootConfig, dict[str, Any]]:
+    """The config of some overrides, typed but not checked, and what each group was set to. Needs a `session`.
+
+    Raises:
+        UserError: Hydra refuses, or a key is unknown.
+    """
+    cfg, choices = raw(overrides)
+    return _typed(cfg, choices), choices
+
+
+def parse(overrides: Sequence[str]) -> list[Override]:
+    """Parse overrides and refuse what Hydra would let pass or explain badly. Needs a `session`.
+
+    Raises:
+        UserError: the syntax, a removal, or a field that is not to be set.
+    """
+    hydra_ = GlobalHydra.instance().hydra
+    parser = OverridesParser.create(config_loader=hydra_.config_loader if hydra_ is not None else None)
+    parsed = []
+    for text in overrides:
+        try:
+            override = parser.parse_overrides([text])[0]
+        except Exception:
+            raise unparsable(text) from None
+        if not override.key_or_group:
+            raise unparsable(text)
+        if not override.is_hydra_override():
+            _check_override(override)
+        parsed.append(override)
+    return parsed
+
+
+def raw(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+    """The config as Hydra composes it, and what each group was set to. Needs a `session`.
+
+    Raises:
+        UserError: Hydra refuses.
+    """
+    with as_user_errors():
+        cfg = hydra.compose(CONFIG_NAME, list(overrides), return_hydra_config=True)
+        choices = dict(cfg.hydra.runtime.choices)
+    return cfg, choices
+
+
+@functools.lru_cache(maxsize=1024)
+def _setting(hydra_: Hydra, overrides: tuple[str, ...]) -> Prepared | None:
+    """A run of the setting, composed once per session; None where something in it is computed from the seed."""
+    cfg, choices = _composed(overrides)
+    uses_seed = "${seed}" in str(OmegaConf.to_container(cfg, resolve=False))
+    return None if uses_seed else prepare(cfg, choices, overrides)
+
+
+def _composed(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+    for override in parse(overrides):
+        if override.is_sweep_override():
+            raise UserError(
+                f"{override.input_line}: several values need -m, as in: rewardlab run -m {override.input_line}"
+            )
+    cfg, choices = raw(overrides)
+    return _without_hydra(cfg), choices
+
+
+@functools.lru_cache(maxsize=1024)
+def _preset(hydra_: Hydra, overrides: tuple[str, ...]) -> tuple[RootConfig, dict[str, Any]]:
+    return typed(overrides)
+
+
+def _changed_parts(choices: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Choices inside a choice that differ from its yaml, by group: {"reward": {"schemes.icm": "icm"}}."""
+    changed: dict[str, dict[str, str]] = {}
+    for override in choice_overrides(choices):
+        key, _, name = override.lstrip("+").partition("=")
+        package = key.partition("@")[2]
+        if package:
+            group, _, inside = package.partition(".")
+            changed.setdefault(group, {})[inside] = name
+    return changed
+
+
+def _without_seed(overrides: Sequence[str]) -> tuple[list[str], int | None]:
+    """The overrides apart from the seed, and the seed where it is a plain number given once."""
+    seeds = [item for item in overrides if item.startswith("seed=")]
+    if len(seeds) == 1 and seeds[0].removeprefix("seed=").isdecimal():
+        return [item for item in overrides if item not in seeds], int(seeds[0].removeprefix("seed="))
+    return list(overrides), None
+
+
+def _with_seed(setting: Prepared, seed: int, overrides: list[str]) -> Prepared:
+    config = copy.deepcopy(setting.config)
+    config.seed = seed
+    return _prepared(config, dict(setting.labels), setting.setting_id, overrides)
+
+
+def _prepared(config: RootConfig, labels: dict[str, str], setting: str, overrides: list[str]) -> Prepared:
+    resolved = dataclasses.asdict(config)
+    folder = identity.run_folder(config.results_dir, labels, config.seed, setting)
+    return Prepared(config, resolved, identity.flatten(resolved), labels, setting, folder, overrides)
+
+
+def _check_override(override: Override) -> None:
+    key, text = override.key_or_group, override.input_line
+    if override.is_delete():
+        raise UserError(f"{text}: nothing can be removed; set a value, as in logger=none")
+    parent, _, last = key.rpartition(".")
+    if parent and last in FILLED_IN:
+        raise UserError(f"{key}: filled in by itself, not to be set")
+    if key in discovery.FOLDERS and override.package is None and not override.is_sweep_override():
+        value = override.value()
+        if not isinstance(value, (str, dict)):
+            raise unknown(key, "null" if value is None else str(value), discovery.choices(key), discovery.KINDS[key])
+
+
+def _choice(group: str, choice: Any) -> str:
+    if not isinstance(choice, str) or not choice:
+        raise unknown(
+            group, "null" if choice is None else str(choice), discovery.choices(group), discovery.KINDS[group]
+        )
+    return choice
+
+
+def _typed(cfg: DictConfig, choices: Mapping[str, Any]) -> RootConfig:
+    """The config as dataclasses, with unknown keys refused and the choices inside a choice named."""
+    plain = _without_hydra(cfg)
+    _refuse_unknown_keys(plain, "")
+    with as_user_errors():
+        config = OmegaConf.to_object(plain)
+    assert isinstance(config, RootConfig)
+    for key, choice in choices.items():
+        group, _, package = key.partition("@")
+        if group in discovery.FOLDERS and package and isinstance(choice, str):
+            _set_name(config, package.split("."), choice)
+    return config
+
+
+def _without_hydra(cfg: DictConfig) -> DictConfig:
+    if "hydra" not in cfg:
+        return cfg
+    plain = copy.copy(cfg)
+    with open_dict(plain):
+        plain.pop("hydra")
+    return plain
+
+
+def _refuse_unknown_keys(node: Any, path: str) -> None:
+    """A `+` writes keys that the schema does not have; Hydra lets it."""
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
+        return
+    kind = OmegaConf.get_type(node)
+    known = [spec.name for spec in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None
+    for key in node:
+        if known is not None and key not in known:
+            raise no_such_key(f"{path}{key!s}", known)
+        _refuse_unknown_keys(node._get_node(key), f"{path}{key!s}.")
+
+
+def _set_name(config: Any, path: list[str], choice: str) -> None:
+    for part in path:
+        config = config.get(part) if isinstance(config, dict) else getattr(config, part, None)
+    if isinstance(config, schemas.PluginConfig):
+        config.name = choice
+
+
+def _complete(config: RootConfig) -> None:
+    """Fill in what follows from the rest."""
+    config.frames = _frames(config.frames)
+    if config.eval.every is None:
+        config.eval.every = max(1, config.frames // _EVALUATIONS)
+    if config.checkpoint.every is None:
+        config.checkpoint.every = config.eval.every
+    if not config.results_dir.strip():
+        raise UserError("results_dir=: must name a folder")
+    config.results_dir = os.path.abspath(os.path.expanduser(config.results_dir))
+
+
+def _frames(value: Any) -> int:
+    """A budget: 2000000, 2_000_000 and 2e6 are the same."""
+    shown = str(value)
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    if number <= 0:
+        raise UserError(f"frames={shown}: must be greater than 0")
+    if not math.isfinite(number) or number != int(number):
+        raise UserError(f"frames={shown}: must be a whole number, as in frames=2e6")
+    return int(number)
+
+
+def _check_device(device: str) -> None:
+    if device == "cpu":
+        return
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdecimal()):
+        raise unknown("device", device, ("cpu", "cuda", "cuda:0", "mps"), "device")
+    import torch
+
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
+    if int(index or 0) >= count:
+        raise UserError(
+            f"device={device}: not on this machine ({count} {kind} device{'s' * (count != 1)}); try device=cpu"
+        )
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a results folder that can't be written, by a nameless file in what exists of its path."""
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"results_dir={folder}: can't be written ({reason})") from None

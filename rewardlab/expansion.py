@@ -1,0 +1,127 @@
+"""The jobs of a sweep: every combination, known and checked before the first one starts.
+
+The driver expands the command line as Hydra's BasicSweeper does, validates each distinct setting once, and
+hands the list over through `plan`: our sweeper (hydra_plugins/rewardlab/grid.py) launches exactly these jobs,
+so that what was validated is what runs, under every launcher. `skip_invalid=true` merely makes the list shorter.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+from rewardlab.composition import Prepared, compose, parse, raw, session
+from rewardlab.errors import UserError
+from rewardlab.schemas import RootConfig
+
+_LISTED = 10  # invalid combinations that are named; the rest is counted
+_plan: list[list[str]] | None = None
+
+
+def plan(jobs: Sequence[Sequence[str]] | None) -> None:
+    """Leave a list of jobs for the sweeper; None takes it back."""
+    global _plan
+    _plan = None if jobs is None else [list(job) for job in jobs]
+
+
+def planned() -> list[list[str]] | None:
+    return _plan
+
+
+def expand(overrides: Sequence[str]) -> list[list[str]]:
+    """Every combination of a sweep, in BasicSweeper's order. Needs a `composition.session`.
+
+    Raises:
+        UserError: a sweep over something that has no list of values.
+    """
+    parsed = [item for item in parse(overrides) if not item.is_hydra_override()]
+    for override in parsed:
+        if override.is_sweep_override() and not override.is_discrete_sweep():
+            raise UserError(
+                f"{override.input_line}: has no list of values to try; name them: key=a,b or key=range(0,5)"
+            )
+    return [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
+
+
+def valid_jobs(
+    overrides: Sequence[str], config_dir: str | None, validate: Callable[[RootConfig], None]
+) -> tuple[list[list[str]] | None, list[str]]:
+    """The jobs of a sweep that fit together, each run once, and a line for each combination that was dropped.
+
+    The jobs are None under a sweeper that chooses them as it goes (an optimiser's): each is checked when it starts.
+
+    Args:
+        validate: builds a run's parts; called once for each setting, whatever the seeds.
+
+    Raises:
+        UserError: some combination is invalid and skip_invalid is not set, or none is left.
+    """
+    with session(config_dir):
+        sweeper = _sweeper(overrides)
+        if str(sweeper.get("_target_", "")).rpartition(".")[2] not in ("GridSweeper", "BasicSweeper"):
+            return None, []
+        preset = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+        jobs = expand([*preset, *overrides])
+        verdicts: dict[str, str | None] = {}
+        kept: dict[str, list[str]] = {}
+        refused: list[str] = []
+        swept = _swept(jobs)
+        for job in jobs:
+            reason, prepared = _judge(job, config_dir, validate, verdicts)
+            if prepared is not None and reason is None:
+                kept.setdefault(str(prepared.folder), job)
+                continue
+            combination = " ".join(item for item in job if item in swept and not item.startswith("seed="))
+            line = f"{combination}: {reason}" if combination and combination not in str(reason) else str(reason)
+            if line not in refused:
+                refused.append(line)
+    if refused and not (kept and _skips_invalid(overrides)):
+        raise UserError(_refusal(refused, len(jobs)))
+    return list(kept.values()), refused
+
+
+def _sweeper(overrides: Sequence[str]) -> Any:
+    """What `hydra/sweeper` is set to."""
+    own = [item for item in parse(overrides) if item.is_hydra_override()]
+    for override in own:
+        if override.is_sweep_override():
+            raise UserError(f"{override.input_line}: hydra's own settings can't be swept over")
+    return raw([item.input_line or "" for item in own])[0].hydra.sweeper
+
+
+def _judge(
+    job: list[str], config_dir: str | None, validate: Callable[[RootConfig], None], verdicts: dict[str, str | None]
+) -> tuple[str | None, Prepared | None]:
+    try:
+        prepared = compose(job, config_dir)
+    except UserError as error:
+        return str(error), None
+    setting = prepared.setting_id
+    if setting not in verdicts:
+        try:
+            validate(prepared.config)
+            verdicts[setting] = None
+        except UserError as error:
+            verdicts[setting] = str(error)
+    return verdicts[setting], prepared
+
+
+def _swept(jobs: list[list[str]]) -> set[str]:
+    """The overrides that are not the same in every job."""
+    if len(jobs) == 1:
+        return set(jobs[0])
+    common = set(jobs[0]).intersection(*map(set, jobs))
+    return {item for job in jobs for item in job if item not in common}
+
+
+def _skips_invalid(overrides: Sequence[str]) -> bool:
+    given = [item.partition("=")[2].lower() for item in overrides if item.lstrip("+").startswith("skip_invalid=")]
+    return bool(given) and given[-1] in ("true", "yes", "on", "1")
+
+
+def _refusal(refused: list[str], jobs: int) -> str:
+    if len(refused) == 1:
+        return refused[0] if jobs == 1 else f"{refused[0]} (skip_invalid=true drops it from the sweep)"
+    listed = "; ".join(f"[{index}] {line}" for index, line in enumerate(refused[:_LISTED], 1))
+    more = f"; and {len(refused) - _LISTED} more" if len(refused) > _LISTED else ""
+    return f"the sweep has {len(refused)} invalid combinations (skip_invalid=true drops them): {listed}{more}"

@@ -1,0 +1,134 @@
+"""What a run is called and where it lives: labels for people, the setting id for machines, the folder for both."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rewardlab import CORE_VERSION, discovery
+from rewardlab.schemas import (
+    ALWAYS_IN_SETTING,
+    AgentConfig,
+    EnvConfig,
+    LoggerConfig,
+    PluginConfig,
+    RewardConfig,
+    RootConfig,
+)
+
+_GROUP_OF = {EnvConfig: "env", RewardConfig: "reward", AgentConfig: "agent", LoggerConfig: "logger"}
+_LONGEST_LABEL = 80  # characters: three labels and the rest stay far below what a path may have
+_UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
+
+
+def setting_id(config: RootConfig) -> str:
+    """The sha256 of what distinguishes a setting: runs that differ in their seed only share it.
+
+    It covers every field of the resolved config that is `in_setting` and not at its `neutral` value, and the
+    VERSION of the core and of each plug-in, those of a mix included.
+    """
+    content = {"config": _distinguishing(config), "versions": _versions(config)}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def label(chosen: PluginConfig, preset: PluginConfig, parts: dict[str, str]) -> str:
+    """A choice's name and its non-default options: `count-key=state-coef=0.1`; safe as the name of a folder.
+
+    Args:
+        chosen: the typed config of the choice.
+        preset: the same choice when nothing else is given. Where that names no world (`env=gym`), the id stands for
+            the name.
+        parts: choices inside this one that differ from its yaml, by dotted key.
+    """
+    options, usual = flat_options(chosen), flat_options(preset)
+    name = chosen.name
+    if usual.get("id") == "" and options.get("id"):
+        name = options.pop("id")
+    changed = parts | {key: value for key, value in options.items() if key not in usual or usual[key] != value}
+    return safe_name("-".join([name, *(f"{key}={_text(value)}" for key, value in changed.items())]))
+
+
+def flat_options(config: Any) -> dict[str, Any]:
+    """The options of a choice by dotted key: those that distinguish settings, its own name left out."""
+    found = flatten(_distinguishing(config))
+    return {key: value for key, value in found.items() if key not in ("name", "plugin")}
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested dict as one level of dotted keys; lists stay whole."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def safe_name(text: str) -> str:
+    """`text` as the name of a folder: safe characters, never hidden, and a hash in place of what is too long."""
+    safe = re.sub(r"^\.+", "_", _UNSAFE.sub("_", text))
+    if len(safe) <= _LONGEST_LABEL:
+        return safe
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{safe[: _LONGEST_LABEL - 9]}-{digest}"
+
+
+def run_folder(results_dir: str, labels: Mapping[str, str], seed: int, setting: str) -> Path:
+    """The folder of a run: labels to read, and the setting id so that two settings never share one."""
+    parts = (labels["env"], labels["reward"], labels["agent"], f"seed{seed}-{setting[:12]}")
+    return Path(results_dir, "runs", *parts)
+
+
+def _distinguishing(value: Any) -> Any:
+    """`value` as plain data, without the fields that cannot change the numbers."""
+    if dataclasses.is_dataclass(value):
+        kept = {}
+        for spec in dataclasses.fields(value):
+            item = getattr(value, spec.name)
+            if not spec.metadata.get("in_setting", True) or item == spec.metadata.get("neutral", ALWAYS_IN_SETTING):
+                continue
+            kept[spec.name] = _distinguishing(item)
+        return kept
+    if isinstance(value, Mapping):
+        return {str(key): _distinguishing(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_distinguishing(item) for item in value]
+    return value
+
+
+def _versions(config: RootConfig) -> dict[str, int]:
+    """The version of the core and of every plug-in in the config, by where it stands."""
+    found = {"core": CORE_VERSION}
+
+    def visit(value: Any, path: str) -> None:
+        if isinstance(value, PluginConfig):
+            group = next(group for base, group in _GROUP_OF.items() if isinstance(value, base))
+            found[path] = int(getattr(discovery.load(group, value.plugin), "VERSION", 1))
+        if dataclasses.is_dataclass(value):
+            for spec in dataclasses.fields(value):
+                if spec.metadata.get("in_setting", True):
+                    visit(getattr(value, spec.name), f"{path}.{spec.name}".lstrip("."))
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                visit(item, f"{path}.{key}")
+        elif isinstance(value, (list, tuple)):
+            for index, item in enumerate(value):
+                visit(item, f"{path}.{index}")
+
+    visit(config, "")
+    return found
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, list):
+        return "+".join(_text(item) for item in value)
+    return str(value)

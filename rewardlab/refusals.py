@@ -1,0 +1,156 @@
+"""Hydra's and OmegaConf's complaints in our form: one line that says what is wrong, what is allowed, what is near."""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any
+
+import yaml
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+    ValidationError,
+)
+
+from rewardlab import discovery
+from rewardlab.errors import UserError, unknown
+
+FILLED_IN = ("name", "plugin")  # fields of a choice that composition fills in
+_TYPES = {
+    "Integer": "a whole number",
+    "Float": "a number",
+    "String": "text",
+    "StringNode": "text",
+}
+
+
+@contextmanager
+def as_user_errors() -> Iterator[None]:
+    """Turn whatever composing raises about the user's input into a UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except OverrideParseException as error:
+        raise unparsable(error.override) from None
+    except MissingConfigException as error:
+        raise _no_such_choice(error) from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _wrong_value(error) from None
+    except yaml.YAMLError as error:
+        raise UserError(f"not valid yaml: {one_line(error)}") from None
+
+
+def unparsable(override: str) -> UserError:
+    if "=" not in override and not override.startswith("~"):
+        return UserError(f"{override!r}: not an override; write key=value")
+    return UserError(f"{override}: can't be parsed as key=value; put special characters in quotes, as in \"key='a=b'\"")
+
+
+def no_such_key(key: str, allowed: Iterable[str], elsewhere: Iterable[str] = ()) -> UserError:
+    """The refusal of a misspelt key, at any depth.
+
+    Args:
+        allowed: its siblings.
+        elsewhere: dotted keys of the whole config, for a key that stands in the wrong place.
+    """
+    parent, _, given = key.rpartition(".")
+    names = sorted(name for name in map(str, allowed) if name not in (*FILLED_IN, "hydra") and name[0] != "_")
+    close = get_close_matches(given, names, n=1, cutoff=0.5)
+    moved = [name for name in elsewhere if name.rpartition(".")[2] == given and name != key]
+    suggestion = moved[0] if moved else close[0] if close else None
+    hint = f"; did you mean {suggestion}?" if suggestion else ""
+    known = f" (allowed: {', '.join(names)})" if names else f" ({parent} has no keys)" if parent else ""
+    return UserError(f"{key}: no such key{hint}{known}")
+
+
+def one_line(error: object) -> str:
+    return " ".join(str(error).split())
+
+
+def _no_such_choice(error: MissingConfigException) -> UserError:
+    missing = error.missing_cfg_file or ""
+    group, _, name = missing.rpartition("/")
+    if not error.options:
+        return UserError(f"{missing}: no such config file")
+    where = re.match(r"In '([^']+)'", str(error))
+    source = where.group(1) if where else "config"
+    place = "" if source in ("config", "hydra/config") else f"{source}.yaml: "
+    message = unknown(group, name, error.options, discovery.KINDS.get(group, "choice"))
+    return UserError(f"{place}{message}")
+
+
+def _wrong_value(error: Exception) -> UserError:
+    cause = next(
+        (e for e in (error, error.__cause__, error.__context__) if isinstance(e, OmegaConfBaseException)), None
+    )
+    where = re.match(r"In '([^']+)'", str(error))
+    place = f"{where.group(1)}.yaml: " if where and not where.group(1).endswith("_schema") else ""
+    if "No match in the defaults list" in str(error):
+        override = re.search(r"use (\+\S+)", str(error))
+        return UserError(
+            f"{override.group(1)[1:]}: not a group that every run has; add it as {override.group(1)}"
+            if override
+            else _shortened(error)
+        )
+    if cause is None:
+        return UserError(_shortened(error))
+    key = cause.full_key or str(cause.key or "")
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
+        return UserError(f"{place}{_unknown_key(key, cause.parent_node)}")
+    if isinstance(cause, MissingMandatoryValue):
+        return UserError(f"{place}{key}: needs a value; give {key}=...")
+    if isinstance(cause, InterpolationResolutionError):
+        return UserError(f"{place}{key}: {str(cause).splitlines()[0]}")
+    if isinstance(cause, ValidationError):
+        return UserError(f"{place}{_wrong_type(key, cause, error)}")
+    return UserError(f"{place}{key}: {str(cause).splitlines()[0]}" if key else _shortened(cause))
+
+
+def _unknown_key(key: str, parent: Any) -> UserError:
+    if not isinstance(parent, DictConfig) or parent._is_none():
+        return no_such_key(key, ())
+    names = [str(name) for name in parent]
+    if parent._get_parent() is not None:
+        return no_such_key(key, names)
+    tree = OmegaConf.to_container(parent, resolve=False, throw_on_missing=False)
+    assert isinstance(tree, dict)
+    return no_such_key(key, names, _dotted({k: v for k, v in tree.items() if k != "hydra"}))
+
+
+def _wrong_type(key: str, cause: OmegaConfBaseException, error: Exception) -> str:
+    text = str(cause).splitlines()[0]
+    override = re.match(r"Error merging override \+*(.+)", str(error))
+    shown = override.group(1).splitlines()[0] if override else key
+    converted = re.search(r"^Value '(.*)' of type '\w+' could not be converted to (\w+)", text)
+    if converted:
+        shown = shown if override else f"{key}={converted.group(1)}"
+        return f"{shown}: must be {_TYPES.get(converted.group(2), converted.group(2))}"
+    if "is not a valid bool" in text:
+        return f"{shown}: must be true or false"
+    if "is not Optional" in text:
+        return f"{shown}: must have a value"
+    if "is not a ListConfig" in text:
+        return f"{shown}: must be a list, as in {key}=[1,2]"
+    if "is not a subclass of" in text or "Cannot assign" in text:
+        return f"{shown}: {key} is a group of keys; set one of them, as in {key}.KEY=VALUE"
+    return f"{shown}: {text}"
+
+
+def _shortened(error: Exception) -> str:
+    """A message of Hydra's without its advice to force things."""
+    lines = [line for line in str(error).splitlines() if line and not line.startswith(("To append", "See http", "\t"))]
+    return " ".join(lines) or type(error).__name__
+
+
+def _dotted(tree: dict[Any, Any], prefix: str = "") -> list[str]:
+    keys: list[str] = []
+    for key, value in tree.items():
+        keys.extend(_dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"])
+    return keys

@@ -1,0 +1,120 @@
+"""`--config RUN/config.yaml`: a saved run as the overrides that repeat it."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rewardlab import discovery
+from rewardlab.composition import choice_overrides, parse, preset, session
+from rewardlab.errors import UserError
+from rewardlab.identity import flatten
+from rewardlab.refusals import FILLED_IN, no_such_key
+
+# What belongs to the run that was saved, not to the one that repeats it.
+_NOT_REPEATED = ("results_dir", "overwrite", "skip_invalid")
+
+
+def repeat(path: str, overrides: Sequence[str], config_dir: str | None = None) -> list[str]:
+    """The overrides that repeat a saved run: its choices, its values where they differ, then `overrides`.
+
+    The file is read as plain data: no interpolation in it is resolved, no environment variable is read.
+
+    Raises:
+        UserError: the file is not a run's config.yaml, or `overrides` changes a choice.
+    """
+    saved = _read(Path(path))
+    choices = _choices(saved)
+    with session(config_dir):
+        for override in parse(overrides):
+            if override.key_or_group in discovery.FOLDERS:
+                raise UserError(f"{override.input_line}: --config repeats a run's choices; only values can be changed")
+        try:
+            repeated = [*choice_overrides(choices), *_changed(saved, choices)]
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+    return [*repeated, *overrides]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        saved = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--config {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
+        raise UserError(f"--config {path}: not a yaml file") from None
+    complete = isinstance(saved, dict) and all(_named(saved.get(group)) for group in ("env", "reward", "agent"))
+    if not complete or not all(_named(saved[group]) for group in discovery.FOLDERS if group in saved):
+        raise UserError(f"--config {path}: not the config.yaml of a run (it names no env, reward and agent)")
+    return dict(saved)
+
+
+def _named(choice: Any) -> bool:
+    return (
+        isinstance(choice, dict)
+        and isinstance(choice.get("name"), str)
+        and bool(re.fullmatch(r"[\w./-]+", choice["name"]))
+    )
+
+
+def _choices(saved: dict[str, Any]) -> dict[str, str]:
+    """What was chosen: by group, and by `group@package` for a choice inside another."""
+    choices: dict[str, str] = {}
+
+    def visit(group: str, node: Any, path: str) -> None:
+        if not isinstance(node, dict):
+            return
+        if "plugin" in node and _named(node):
+            choices[f"{group}@{path}" if "." in path else group] = node["name"]
+        for key, value in node.items():
+            visit(group, value, f"{path}.{key}")
+
+    for group in discovery.FOLDERS:
+        visit(group, saved.get(group), group)
+    return choices
+
+
+def _changed(saved: dict[str, Any], choices: Mapping[str, str]) -> list[str]:
+    """The saved values that the choices alone would not give."""
+    config = preset(choices)
+    standing = flatten(dataclasses.asdict(config))
+    changed = []
+    for key, value in flatten(saved).items():
+        parent, _, last = key.rpartition(".")
+        if key in _NOT_REPEATED or (parent and last in FILLED_IN):
+            continue
+        if key in standing:
+            if standing[key] != value:
+                changed.append(f"{key}={_as_override(key, value)}")
+        elif isinstance(_at(config, parent), dict):  # a table of the user's own keys, as the weights of a mix
+            changed.append(f"+{key}={_as_override(key, value)}")
+        else:
+            siblings = [name.rpartition(".")[2] for name in standing if name.rpartition(".")[0] == parent]
+            raise no_such_key(key, siblings)
+    return changed
+
+
+def _at(config: Any, path: str) -> Any:
+    for part in path.split("."):
+        config = config.get(part) if isinstance(config, dict) else getattr(config, part, None)
+    return config
+
+
+def _as_override(key: str, value: Any) -> str:
+    """A plain value in Hydra's grammar."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, list):
+        return f"[{','.join(_as_override(key, item) for item in value)}]"
+    if not isinstance(value, str):
+        raise UserError(f"{key}: {type(value).__name__} is no value of a config")
+    if "${" in value:
+        raise UserError(f"{key}: holds an interpolation, which a saved run never does")
+    # Only a backslash run before a quote, or at the end, has a meaning in a quoted string.
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match.group(1) * 2 + ("\\'" if match.group(2) else ""), value)
+    return f"'{escaped}'"

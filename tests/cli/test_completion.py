@@ -1,0 +1,43 @@
+"""Tab completion as bash does it: the installed function is called with a line, and its answers are read."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LINES = {
+    "rewardlab re": ["report"],
+    "rewardlab list age": ["agent"],
+    "rewardlab run reward=non": ["reward=none"],
+    "rewardlab run -m env=empty_5x5 reward=rnd reward.norm": [
+        "reward.normalise_observation=", "reward.normalise_reward=",
+    ],
+    "rewardlab run env=empty_5x5 -m reward.na": [],
+}  # fmt: skip
+ASK = """
+eval "$(rewardlab run -sc install=bash)"
+while read -r line; do
+    COMP_LINE=$line; COMP_POINT=${#line}; COMP_WORDS=($line); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()
+    hydra_bash_completion
+    echo "$line => ${COMPREPLY[*]}"
+done
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_commands_choices_and_keys(tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "rewardlab"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom rewardlab.cli import main\nsys.exit(main())\n")
+    script.chmod(0o755)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PATH": f"{script.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", ASK], input="".join(f"{line}\n" for line in LINES),
+        cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stderr == ""
+    answers = dict(line.split(" => ") for line in done.stdout.splitlines())
+    assert {line: answer.split() for line, answer in answers.items()} == LINES
