@@ -1,0 +1,130 @@
+"""Where the reader should be careful: everything that makes a comparison less than it looks."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rewardlab.report.aggregate import Aggregate
+from rewardlab.report.study import Setting, Study
+
+FEW_SEEDS = 5
+MANY = 6  # names listed before "and n more"
+
+
+def cautions(study: Study, aggregated: Aggregate) -> list[str]:
+    """Plain sentences, the gravest first; empty if there is nothing to say."""
+    found = [
+        *_lost(study),
+        *_few_seeds(study),
+        *_unequal(study),
+        *_mixed(study),
+        *_assumptions(study),
+        *_scale(study),
+        *_aggregated(aggregated),
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+def missing_seeds(study: Study, setting: Setting) -> list[int]:
+    """Seeds that somebody ran in this environment and that don't count for this setting."""
+    return [seed for seed in study.seeds_of(setting.env) if seed not in setting.seeds]
+
+
+def _lost(study: Study) -> Iterable[str]:
+    by_state: dict[str, list[str]] = {}
+    for run in study.runs:
+        by_state.setdefault(run.state, []).append(f"{run.folder}: {run.name}" if run.folder else run.name)
+    if names := [p.name for p in study.problems]:
+        yield f"{_count(names, 'run')} could not be read and {_were(names)} left out: {listed(names)}."
+    if names := by_state.get("running", []):
+        yield f"{_count(names, 'run')} still going (or killed); not in any statistic: {listed(names)}."
+    if names := by_state.get("interrupted", []):
+        yield f"{_count(names, 'run')} interrupted and missing from the statistics: {listed(names)}."
+    if names := by_state.get("failed", []):
+        yield f"{_count(names, 'run')} failed and missing from the statistics: {listed(names)}."
+    if names := by_state.get("diverged", []):
+        yield (
+            f"{_count(names, 'run')} diverged: the last evaluation is carried to the end of the budget, "
+            f"and no threshold counts as reached: {listed(names)}."
+        )
+
+
+def _few_seeds(study: Study) -> Iterable[str]:
+    few = [s for s in study.settings if 0 < len(s.outcomes) < FEW_SEEDS]
+    if few:
+        names = [f"{study.setting_name(s)} on {s.env} ({len(s.outcomes)})" for s in few]
+        yield f"Fewer than {FEW_SEEDS} seeds, so the intervals say little: {listed(names)}."
+
+
+def _unequal(study: Study) -> Iterable[str]:
+    for env in study.envs:
+        settings = [setting for setting in study.of_env(env) if setting.outcomes]
+        budgets = sorted({run.budget for setting in settings for run in setting.runs})
+        if len(budgets) > 1:
+            yield (
+                f"Unequal budgets on {env} ({', '.join(f'{budget:,}' for budget in budgets)} frames): areas are taken "
+                "up to the smallest, final scores are not comparable."
+            )
+        if len({setting.seeds for setting in settings}) > 1:
+            names = [
+                f"{study.setting_name(setting)} lacks {listed(map(str, missing))}"
+                for setting in settings
+                if (missing := missing_seeds(study, setting))
+            ]
+            yield f"Unequal seeds on {env}: {'; '.join(names)}."
+
+
+def _mixed(study: Study) -> Iterable[str]:
+    runs = [outcome.run for setting in study.settings for outcome in setting.outcomes]
+    versions: dict[str, set[str]] = {}
+    for run in runs:
+        for package, version in run.packages:
+            versions.setdefault(package, set()).add(version)
+    if mixed := [f"{package} {' / '.join(sorted(v))}" for package, v in sorted(versions.items()) if len(v) > 1]:
+        yield f"Mixed package versions: {listed(mixed)}."
+    for what, values in (
+        ("commits of the code", {run.git_sha[:8] for run in runs if run.git_sha}),
+        ("environment backends", {run.backend for run in runs if run.backend}),
+        ("kinds of device", {run.device.split(":")[0] for run in runs if run.device}),
+    ):
+        if len(values) > 1:
+            yield f"Runs come from {len(values)} {what}: {listed(sorted(values))}."
+    if continued := [run.name for run in runs if run.resume == "approximate"]:
+        yield f"{_count(continued, 'run')} continued under other versions or on other hardware: {listed(continued)}."
+
+
+def _assumptions(study: Study) -> Iterable[str]:
+    groups = {setting.assumes for setting in study.settings}
+    if len(groups) > 1:
+        names = sorted({f"{study.name(s.scheme)} ({', '.join(s.assumes)})" for s in study.settings if s.assumes})
+        yield f"Unequal assumptions, marked † and ranked apart: {listed(names)}."
+
+
+def _scale(study: Study) -> Iterable[str]:
+    for env in study.envs:
+        runs = [outcome.run for setting in study.of_env(env) for outcome in setting.outcomes]
+        anchors = Counter((run.random_return, run.optimal_return) for run in runs)
+        if len(anchors) > 1:
+            yield f"Runs on {env} disagree about its random or optimal return: each is normalised by its own."
+        if any(run.optimum_kind == "bound" and run.optimal_return is not None for run in runs):
+            yield f"The optimum of {env} is a bound, not exact: normalised scores of 1 may be out of reach."
+
+
+def _aggregated(aggregated: Aggregate) -> Iterable[str]:
+    if aggregated.left_out:
+        names = [f"{env} ({why})" for env, why in aggregated.left_out.items()]
+        yield f"Not in the aggregate over environments: {listed(names, '; ')}."
+
+
+def listed(names: Iterable[str], joint: str = ", ") -> str:
+    """The first few names, and how many more there are."""
+    every = list(names)
+    rest = f" and {len(every) - MANY} more" if len(every) > MANY else ""
+    return joint.join(every[:MANY]) + rest
+
+
+def _count(names: list[str], noun: str) -> str:
+    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
+
+
+def _were(names: list[str]) -> str:
+    return "was" if len(names) == 1 else "were"

@@ -1,0 +1,173 @@
+"""Runs put in order: settings (all seeds of one configuration) and schemes (one approach across environments)."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rewardlab.report.outcomes import Outcome, counts
+from rewardlab.report.plain import clean
+from rewardlab.report.reading import Collection, Problem, Run
+
+# Fields that are no part of a setting: where, on what and how often something is written.
+NO_SETTING = re.compile(
+    r"(seed|results_dir|device|overwrite|extend|skip_invalid)$|(logger|checkpoint|hydra|launcher)\b"
+)
+
+
+@dataclass(frozen=True, order=True)
+class Scheme:
+    """Reward scheme, agent and curriculum together: what is compared across environments.
+
+    Attributes:
+        folder: label of the results folder, where several are compared.
+        variant: what tells apart two settings that share all labels ("num_envs=8", or "#" and their setting id).
+    """
+
+    reward: str
+    agent: str
+    curriculum: str
+    variant: str = ""
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All runs of one configuration, whatever became of them.
+
+    Attributes:
+        shared: whether another setting has the same labels, so that only the id tells them apart.
+    """
+
+    setting_id: str
+    env: str
+    scheme: Scheme
+    assumes: tuple[str, ...]
+    runs: tuple[Run, ...]
+    outcomes: tuple[Outcome, ...]
+    shared: bool
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds that count, in order."""
+        return tuple(outcome.run.seed for outcome in self.outcomes)
+
+    @property
+    def budget(self) -> int:
+        return max(run.budget for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything the report is made of."""
+
+    settings: tuple[Setting, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def runs(self) -> list[Run]:
+        return [run for setting in self.settings for run in setting.runs]
+
+    @property
+    def envs(self) -> list[str]:
+        return sorted({setting.env for setting in self.settings}, key=natural)
+
+    @property
+    def schemes(self) -> list[Scheme]:
+        return sorted({setting.scheme for setting in self.settings}, key=_scheme_order)
+
+    def of_env(self, env: str) -> list[Setting]:
+        """Settings of one environment, in the order of the schemes."""
+        return sorted((s for s in self.settings if s.env == env), key=lambda s: (_scheme_order(s.scheme), s.setting_id))
+
+    def seeds_of(self, env: str) -> list[int]:
+        """Every seed that anybody ran in one environment."""
+        return sorted({run.seed for setting in self.of_env(env) for run in setting.runs})
+
+    def common_budget(self, env: str) -> float:
+        """Frames that all counted runs of one environment have in common; 0 if none counts."""
+        ends = [float(outcome.frames[-1]) for setting in self.of_env(env) for outcome in setting.outcomes]
+        return min(ends, default=0.0)
+
+    def name(self, scheme: Scheme) -> str:
+        """The shortest name that tells a scheme from all others here: the reward alone if nothing else varies."""
+        schemes = self.schemes
+        parts = [scheme.reward]
+        parts += [scheme.agent] if len({s.agent for s in schemes}) > 1 else []
+        parts += [scheme.curriculum] if len({s.curriculum for s in schemes}) > 1 else []
+        parts += [scheme.variant] if scheme.variant else []
+        name = " · ".join(parts)
+        return f"{scheme.folder}: {name}" if scheme.folder else name
+
+    def setting_name(self, setting: Setting) -> str:
+        """Name of a row: its scheme, and the start of its setting id where labels alone don't tell."""
+        tag = f"#{setting.setting_id[:8]}"
+        name = self.name(setting.scheme)
+        return f"{name} {tag}" if setting.shared and tag not in name else name
+
+
+def assemble(collection: Collection) -> Study:
+    """Groups runs into settings and names the schemes."""
+    groups: dict[tuple[str, str, str, str, str, str], list[Run]] = defaultdict(list)
+    for run in collection.runs:
+        groups[run.folder, run.env, run.reward, run.agent, run.curriculum, run.setting_id].append(run)
+    twins: dict[tuple[str, ...], list[list[Run]]] = defaultdict(list)
+    for key, runs in groups.items():
+        twins[key[:-1]].append(runs)
+    fields: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for labels, several in twins.items():
+        fields[_without_env(labels)] |= _differing_fields([runs[0] for runs in several])
+    settings = []
+    for key, runs in groups.items():
+        folder, env, reward, agent, curriculum, setting_id = key
+        shared = len(twins[key[:-1]]) > 1
+        varying = fields[_without_env(key[:-1])]
+        variant = ", ".join(f"{name}={_value(runs[0], name)}" for name in sorted(varying))
+        if shared and not variant:
+            variant = f"#{setting_id[:8]}"
+        runs.sort(key=lambda run: (run.seed, run.name))
+        settings.append(
+            Setting(
+                setting_id=setting_id,
+                env=env,
+                scheme=Scheme(reward, agent, curriculum, clean(variant, 120), folder),
+                assumes=tuple(sorted({item for run in runs for item in run.assumes})),
+                runs=tuple(runs),
+                outcomes=tuple(Outcome(run) for run in runs if counts(run)),
+                shared=shared,
+            )
+        )
+    settings.sort(key=lambda s: (natural(s.env), _scheme_order(s.scheme), s.setting_id))
+    return Study(tuple(settings), collection.problems)
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sort key by which `doorkey_8x8` comes before `doorkey_16x16`."""
+    parts = re.split(r"(\d{1,18})", text)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def _scheme_order(scheme: Scheme) -> tuple[object, ...]:
+    # The baseline without any bonus first, the others by name.
+    return (scheme.folder, scheme.reward != "none", *map(natural, (scheme.reward, scheme.agent, scheme.curriculum)),
+            natural(scheme.variant))  # fmt: skip
+
+
+def _without_env(labels: Sequence[str]) -> tuple[str, ...]:
+    folder, _, *rest = labels
+    return (folder, *rest)
+
+
+def _differing_fields(runs: Iterable[Run]) -> set[str]:
+    """Config fields in which settings with equal labels differ, without those that are no part of a setting."""
+    configs = [{key: json.dumps(value, sort_keys=True) for key, value in run.config.items()} for run in runs]
+    if len(configs) < 2:
+        return set()
+    keys = {key for config in configs for key in config if not NO_SETTING.match(key)}
+    return {key for key in keys if len({config.get(key) for config in configs}) > 1}
+
+
+def _value(run: Run, field: str) -> str:
+    value = run.config.get(field)
+    return clean(value if isinstance(value, str) else json.dumps(value), 40)

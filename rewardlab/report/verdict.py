@@ -1,0 +1,86 @@
+"""The report's first answer: which scheme is best here, and how sure that is."""
+
+from dataclasses import dataclass
+
+from rewardlab.report.aggregate import Aggregate, AggregateRow, lead
+from rewardlab.report.cautions import FEW_SEEDS
+from rewardlab.report.numbers import share, with_interval
+from rewardlab.report.study import Study
+
+SURE = 0.975
+LIKELY = 0.8
+# Below this mean height of the curve nobody can be said to have learned anything.
+NOTHING = 0.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A headline, how sure it is, and the sentences below it.
+
+    Attributes:
+        sureness: "clear", "likely", "open" (too close, or too little to say).
+        label: the sureness in words, for a badge.
+    """
+
+    headline: str
+    sureness: str
+    label: str
+    details: list[str]
+
+
+def verdict(study: Study, aggregated: Aggregate) -> Verdict:
+    """Ranks schemes of equal assumptions by the area under their learning curves, over all shared environments."""
+    if not any(setting.outcomes for setting in study.settings):
+        return Verdict("No finished run yet", "open", "nothing to compare", ["Curves appear as soon as a run ends."])
+    if not aggregated.rows:
+        return Verdict(
+            "No overall ranking", "open", "nothing in common",
+            ["No environment with a known optimum was finished by every scheme: see each environment below."],
+        )  # fmt: skip
+    groups = aggregated.groups()
+    assumes, rows = next(iter(groups.items()))
+    if len(groups) > 1 and len(rows) == 1:
+        assumes, rows = max(groups.items(), key=lambda item: len(item[1]))
+    result = _ranking(rows, aggregated.envs)
+    apart = [f"{row.name} ({', '.join(row.assumes) or 'nothing'})" for row in aggregated.rows if row.assumes != assumes]
+    if apart:
+        given = f"schemes that assume {', '.join(assumes)}" if assumes else "schemes without special assumptions"
+        result.details.append(f"Ranked among {given}; apart, with what they assume: {', '.join(apart)}.")
+    return result
+
+
+def _ranking(rows: list[AggregateRow], envs: list[str]) -> Verdict:
+    best, *rest = rows
+    where = f"on {envs[0]}" if len(envs) == 1 else f"over {len(envs)} environments"
+    area = f"Mean height of {best.name}'s learning curve: {with_interval(best.auc)} of the optimum {where}"
+    if not rest:
+        details = [f"{area}; final score {with_interval(best.iqm)}."]
+        return Verdict(f"Only {best.name} was run", "open", "nothing to compare", details)
+    if (best.auc.value or 0.0) < NOTHING:
+        details = [
+            f"Every curve's mean height is below {NOTHING:.0%} of the optimum: more frames or easier tasks are needed."
+        ]
+        return Verdict("No scheme has learned the task yet", "open", "nothing learned", details)
+    certainty, rival = min(((lead(best, row), row) for row in rest), key=lambda pair: pair[0])
+    details = [
+        f"{area}, against {with_interval(rest[0].auc)} for {rest[0].name}, the next.",
+    ]
+    if best.n_seeds < 2 or rival.n_seeds < 2:
+        details.append("One seed per environment: nothing can be said about how sure this is.")
+        return Verdict(f"{best.name} is ahead, by one seed", "open", "one seed only", details)
+    details.append(f"It stays ahead of {rival.name} in {share(certainty)} of bootstrap resamples over seeds.")
+    details.append(_ends_highest(rows))
+    fewest = min(best.n_seeds, rival.n_seeds)
+    if certainty >= SURE and fewest >= FEW_SEEDS:
+        return Verdict(f"{best.name} learns fastest", "clear", f"clear, with {fewest} seeds", details)
+    if certainty >= LIKELY:
+        label = f"likely, with only {fewest} seeds" if fewest < FEW_SEEDS else f"likely, with {fewest} seeds"
+        return Verdict(f"{best.name} probably learns fastest", "likely", label, details)
+    return Verdict(f"{best.name} or {rival.name}: too close to call", "open", f"open, with {fewest} seeds", details)
+
+
+def _ends_highest(rows: list[AggregateRow]) -> str:
+    top, *others = sorted(rows, key=lambda row: (-(row.iqm.value or 0.0), row.name))
+    level = [row.name for row in others if lead(top, row, "scores") < SURE]
+    tied = f", not clearly above {' or '.join(level[:3])}{' and others' if len(level) > 3 else ''}" if level else ""
+    return f"Highest at the end: {top.name}, final score {with_interval(top.iqm)}{tied}."

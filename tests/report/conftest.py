@@ -1,0 +1,26 @@
+"""Synthetic results and their report, built once."""
+
+import pytest
+from run_folders import write_study
+
+from rewardlab.report.build import ReportResult, build_report
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory):
+    """A finished study of 4 schemes x 2 environments x 5 seeds."""
+    folder = tmp_path_factory.mktemp("study") / "results"
+    write_study(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def result(results, tmp_path_factory) -> ReportResult:
+    """Its report."""
+    return build_report([results], tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    """Drawing takes most of the time of a report, and most tests look at the rest."""
+    monkeypatch.setattr("rewardlab.report.build.draw_figures", lambda *_: [])

@@ -1,0 +1,184 @@
+"""Runs from anywhere are data: whatever is wrong with them is named, and nothing stops the report."""
+
+import json
+import os
+import random
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+from run_folders import write_run
+
+from rewardlab.report.build import build_report
+from rewardlab.report.reading import read_collection
+
+HOSTILE = '<script>alert("1")</script></script>&$x^2$ | \\input{x} \u202e\x00\ud800\n_{}%#'
+
+
+def damaged_study(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, seed=seed)
+    return tmp_path / "runs/doorkey_5x5/rnd/ppo"
+
+
+def problems(tmp_path):
+    return read_collection([("", tmp_path)]).problems
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "status.json", "eval.csv"])
+def test_every_truncation_is_named_or_harmless(tmp_path, name):
+    run = write_run(tmp_path)
+    content = (run / name).read_bytes()
+    for length in range(len(content)):
+        (run / name).write_bytes(content[:length])
+        (problem,) = problems(tmp_path)
+        assert name in problem.reason, (length, problem.reason)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "status.json", "eval.csv"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n",
+        b"\x89PNG\r\n\x1a\n\x00\x00\xff",
+        b"[1, 2]\n",
+        b"null\n",
+        b"NaN\n",
+        b'{"schema_version": 1}\n',
+        b"[" * 200_000 + b"\n",
+        b'{"schema_version": 99}\n',
+        b"frames,return_mean\n0,nan\n30000,nan\n",
+        b"frames,return_mean\n0,0.1\n0,0.2\n30000,1\n",
+        b"frames,return_mean\n0,hello\n",
+        b"frames,return_mean\n0\n",
+        b"frames,return_mean\n0,0.1\n20000,0.9\n",  # cut off between two lines
+        b"frames,return_mean\nnan,0.1\n30000,0.9\n",
+        b'"' + b"x" * 300_000 + b'"\n',
+    ],
+)
+def test_strange_contents_are_named(tmp_path, name, content):
+    run = write_run(tmp_path)
+    (run / name).write_bytes(content)
+    (problem,) = problems(tmp_path)
+    assert problem.reason
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"seed": "0"},
+        {"seed": True},
+        {"seed": 10**30},
+        {"frames": 0},
+        {"frames": float("nan")},
+        {"labels": None},
+        {"labels": {"env": ["x"], "reward": "rnd", "agent": "ppo"}},
+        {"setting_id": 5},
+        {"assumes": "privileged"},
+        {"task": {"optimal_return": float("inf")}},
+        {"task": {"optimal_return": "one"}},
+        {"task": {"optimal_return": 10**400}},
+    ],
+)
+def test_wrong_types_are_named(tmp_path, keys):
+    manifest = write_run(tmp_path) / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | keys))
+    (problem,) = problems(tmp_path)
+    assert problem.reason
+
+
+def test_random_damage_is_never_fatal(tmp_path, monkeypatch):
+    monkeypatch.setattr("rewardlab.report.build.draw_figures", lambda *_: [])
+    dice = random.Random(3)
+    for round_ in range(25):
+        folder = tmp_path / str(round_)
+        where = damaged_study(folder)
+        for path in where.rglob("*.*"):
+            if path.is_file() and dice.random() < 0.4:
+                content = bytearray(path.read_bytes())
+                for _ in range(dice.randint(1, 20)):
+                    content[dice.randrange(len(content))] = dice.randrange(256)
+                path.write_bytes(content[: dice.randrange(len(content) + 1)] if dice.random() < 0.3 else content)
+        build_report([folder])
+
+
+def test_special_files_are_not_opened(tmp_path):
+    run = write_run(tmp_path)
+    (run / "status.json").unlink()
+    os.mkfifo(run / "status.json")
+    assert "not a regular file" in problems(tmp_path)[0].reason
+    (run / "status.json").unlink()
+    (run / "status.json").mkdir()
+    assert "status.json" in problems(tmp_path)[0].reason
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path):
+    outside = write_run(tmp_path / "outside")
+    results = tmp_path / "results"
+    write_run(results, seed=1)
+    (results / "link").symlink_to(outside, target_is_directory=True)
+    run = write_run(results, seed=2)
+    (run / "eval.csv").unlink()
+    (run / "eval.csv").symlink_to(outside / "eval.csv")
+    collection = read_collection([("", results)])
+    assert [run.seed for run in collection.runs] == [1]
+    assert ["link out of" in problem.reason for problem in collection.problems] == [True]
+
+
+def test_a_copy_counts_once(tmp_path):
+    run = write_run(tmp_path)
+    shutil.copytree(run, tmp_path / "zz_copy")
+    assert len(read_collection([("", tmp_path)]).runs) == 1
+    assert "same setting and seed" in problems(tmp_path)[0].reason
+
+
+def test_a_running_table_may_end_in_the_middle_of_a_line(tmp_path):
+    run = write_run(tmp_path, state="running", status={"frames": 10_000})
+    with (run / "eval.csv").open("a") as file:
+        file.write("40000,1.0,2")
+    collection = read_collection([("", tmp_path)])
+    assert not collection.problems
+    assert collection.runs[0].evaluations.frames.tolist() == [0, 10_000, 20_000, 30_000]
+
+
+class _Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.names: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        assert not any(name.startswith("on") for name, _ in attrs), attrs
+
+
+def test_hostile_names_are_shown_and_not_obeyed(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, env=HOSTILE, reward=HOSTILE, seed=seed, folder=f"<b>{seed}", assumes=[HOSTILE])
+    write_run(tmp_path, env="_hidden", reward=HOSTILE, folder="c", state="failed", status={"error": HOSTILE})
+    result = build_report([tmp_path])
+    page = (result.out / "report.html").read_text()
+    tags = _Tags()
+    tags.feed(page)
+    assert tags.names.count("script") == 3
+    assert "b" not in tags.names
+    assert "<script>alert" not in page
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert data is not None
+    assert json.loads(data[1])["envs"]
+    for path in result.files:
+        assert re.fullmatch(r"[A-Za-z0-9_.=-]+", path.name)
+    latex = (result.out / "sample_efficiency.tex").read_text()
+    assert "\\input{" not in latex
+    assert r"\textbackslash{}input\{x\}" in latex
+    lines = (result.out / "sample_efficiency.md").read_text().splitlines()
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines if line.startswith("|")}) == 1
+
+
+def test_the_page_loads_nothing(result):
+    page = (result.out / "report.html").read_text()
+    assert "default-src 'none'" in page
+    assert "showSendToCloud: false" in page
+    assert not re.search(r"<(?:link|img|iframe)\b|<script[^>]+src=", page.split('id="data"')[0])
+    assert len(page) < 20_000_000
