@@ -30,7 +30,8 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
 
 lock: $(STAMP) ## Write requirements.lock from what is installed in .venv
-	$(BIN)/python -m pip freeze --exclude-editable --exclude rewardlab | sed 's/^torch==\([0-9.]*\).*/torch==\1/' > requirements.lock
+	echo "# Exact versions of everything in .venv; made by \`make lock\`." > requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable --exclude rewardlab | sed 's/^torch==\([0-9.]*\).*/torch==\1/' >> requirements.lock
 
 clean: ## Remove .venv
 	rm -rf $(VENV)

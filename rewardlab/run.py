@@ -87,6 +87,7 @@ def _train(
         task=spec.task,
         device=config.device,
         backend=spec.backend,
+        command=["rewardlab", "run", *prepared.overrides],
     )
     store.write_manifest(manifest if before is None else continued(before, manifest))
     store.write_config(yaml.safe_dump(prepared.resolved, sort_keys=False))

@@ -1,0 +1,61 @@
+"""How a job is started: its command line, its environment variables, and how many fit on this machine."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+from rewardlab.errors import UserError
+
+# Concerns of the driver alone: a job has no use for them.
+_DRIVER_ONLY = ("hydra/launcher", "hydra/sweeper", "hydra.launcher", "hydra.sweeper", "hydra.sweep", "hydra.mode")
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def job_arguments(overrides: Sequence[str], hydra_overrides: Sequence[str], config_dir: str | None) -> list[str]:
+    """The arguments of one job's `rewardlab`, as a user would give them.
+
+    Args:
+        overrides: the job's own.
+        hydra_overrides: the sweep's, from which only those that concern a job are kept.
+        config_dir: the user's folder of yaml, if the sweep had one.
+    """
+    kept = [item for item in hydra_overrides if not item.lstrip("+~").startswith(_DRIVER_ONLY)]
+    flags = ["--config-dir", config_dir] if config_dir else []
+    return ["run", *flags, *overrides, *kept]
+
+
+def job_command(arguments: Sequence[str]) -> list[str]:
+    """The command that runs a job as a child of this process, and ends when this process does."""
+    # `python -m` looks into the working folder first: only where this process does so too.
+    safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
+    return [sys.executable, *safe_path, "-m", "rewardlab.sweep.child", str(os.getpid()), *arguments]
+
+
+def shown_command(arguments: Sequence[str]) -> str:
+    return shlex.join(["rewardlab", *arguments])
+
+
+def job_environment() -> dict[str, str]:
+    """This process's environment with one thread for each job: processes side by side beat threads inside one."""
+    return {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1"), "PYTHONUNBUFFERED": "1"}
+
+
+def slots(jobs: int | None) -> int:
+    """How many jobs run at once.
+
+    Raises:
+        UserError: `jobs` is not a positive number.
+    """
+    if jobs is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if jobs < 1:
+        raise UserError(f"hydra.launcher.jobs={jobs}: must be at least 1")
+    return jobs

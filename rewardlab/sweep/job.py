@@ -1,0 +1,53 @@
+"""One job of a sweep, and what became of it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+# In the order of the final table: what needs attention stands last, next to the totals.
+STATES = ("skipped", "finished", "continued", "left", "not started", "interrupted", "diverged", "failed")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be done.
+
+    number: its place in the sweep, from 0.
+    label: names it in lines and tables.
+    folder: the run's.
+    frames: its budget.
+    command: what to execute.
+    shown: the same as a user would type it.
+    """
+
+    number: int
+    label: str
+    folder: Path
+    frames: int
+    command: tuple[str, ...]
+    shown: str
+    overwrite: bool = False
+
+    @property
+    def log_name(self) -> str:
+        """As in `3-doorkey_5x5_rnd_ppo_seed0.log`."""
+        return f"{self.number}-{re.sub(r'[^A-Za-z0-9._=+-]+', '_', self.label)[:150]}.log"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    state: one of STATES.
+    seconds: how long its process ran; None where none was started.
+    detail: the reason, or the last error line.
+    """
+
+    number: int
+    label: str
+    state: str
+    folder: Path | None = None
+    seconds: float | None = None
+    detail: str = ""
+    log: Path | None = None
+    exit_code: int | None = None

@@ -1,0 +1,89 @@
+"""From the sweeper's list of overrides to jobs, through the pool, to the table at the end."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from rewardlab import composition, discovery
+from rewardlab.composition import Prepared
+from rewardlab.errors import UserError
+from rewardlab.sweep import command, result
+from rewardlab.sweep.display import make_display
+from rewardlab.sweep.job import Job, Outcome
+from rewardlab.sweep.pool import Pool
+from rewardlab.sweep.table import outcome_table
+
+
+def launch(config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int, jobs: int | None) -> list[Outcome]:
+    """Do the jobs of a batch and print what became of them. Needs Hydra at work.
+
+    Args:
+        config: the sweep's, with the `hydra` node.
+        job_overrides: the overrides of each job.
+        first: the number of the batch's first job.
+        jobs: how many run at once; None = one for each core.
+
+    Raises:
+        UserError: `jobs` is not a positive number.
+    """
+    slots = command.slots(jobs)
+    before = result.last_result()
+    if before is not None and before.signal_number is not None:  # an earlier batch was stopped: so is the sweep
+        outcomes = [Outcome(first + i, " ".join(job), "not started") for i, job in enumerate(job_overrides)]
+        result.remember(outcomes, before.signal_number)
+        return outcomes
+    started = time.monotonic()
+    made = _jobs(config, job_overrides, first)
+    ready = [job for job in made if isinstance(job, Job)]
+    display = make_display(len(made), min(slots, len(ready)) or 1)
+    pool = Pool(slots, Path(config.hydra.sweep.dir).absolute(), display)
+    try:
+        for refused in made:
+            if isinstance(refused, Outcome):
+                display.ended(refused)
+        done = {outcome.number: outcome for outcome in pool.run(ready)}
+    finally:
+        display.close()
+    outcomes = [job if isinstance(job, Outcome) else done[job.number] for job in made]
+    result.remember(outcomes, pool.signal_number)
+    batch = result.SweepResult(tuple(outcomes), pool.signal_number)
+    print(outcome_table(batch, time.monotonic() - started), flush=True)
+    return outcomes
+
+
+def _jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job | Outcome]:
+    """The jobs, with an outcome in the place of each that is refused."""
+    hydra_overrides = list(OmegaConf.to_container(config.hydra.overrides.hydra))  # type: ignore[arg-type]
+    sources = config.hydra.runtime.config_sources
+    config_dir = next((source.path for source in sources if source.provider == "command-line"), None)
+    common = set(job_overrides[0]).intersection(*map(set, job_overrides)) if job_overrides else set()
+    made: list[Job | Outcome] = []
+    for number, overrides in enumerate(job_overrides, first):
+        try:
+            prepared = composition.compose(overrides)
+        except UserError as error:
+            made.append(Outcome(number, " ".join(overrides), "failed", detail=str(error), exit_code=2))
+            continue
+        arguments = command.job_arguments(overrides, hydra_overrides, config_dir)
+        made.append(
+            Job(
+                number=number,
+                label=_label(prepared, [item for item in overrides if item not in common]),
+                folder=prepared.folder,
+                frames=prepared.config.frames,
+                command=tuple(command.job_command(arguments)),
+                shown=command.shown_command(arguments),
+                overwrite=prepared.config.overwrite,
+            )
+        )
+    return made
+
+
+def _label(prepared: Prepared, swept: Sequence[str]) -> str:
+    """What to call a run: `doorkey_5x5 rnd ppo num_envs=8 seed0`, with what is swept over and stands in no label."""
+    shown = [value for group, value in prepared.labels.items() if not (group == "curriculum" and value == "none")]
+    labelled = ("seed", *discovery.FOLDERS)
+    others = [item for item in swept if item.partition("=")[0].lstrip("+").partition(".")[0] not in labelled]
+    return " ".join([*shown, *others, f"seed{prepared.config.seed}"])

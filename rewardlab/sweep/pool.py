@@ -1,0 +1,190 @@
+"""A pool of subprocesses: one job each, so many at once, and nothing that one of them does ends the others."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rewardlab.records.continuation import decide
+from rewardlab.records.status import Status, read_status
+from rewardlab.sweep.command import job_environment
+from rewardlab.sweep.display import Display, Running
+from rewardlab.sweep.job import Job, Outcome
+from rewardlab.sweep.verdict import COMMAND_MARK, judge, record_kill
+
+GRACE_SECONDS = 30.0  # for a job that was asked to stop, to write its checkpoint
+_POLL_SECONDS = 0.1
+_FORWARDED = (signal.SIGINT, signal.SIGTERM)
+# What is done about a job without starting a process.
+_SETTLED = {"skip": "skipped", "diverged": "diverged", "locked": "left"}
+
+
+class Pool:
+    """Runs jobs, each in a process and a session of its own: Ctrl-C reaches this process only, which passes it on.
+
+    Args:
+        slots: how many jobs run at once.
+        log_folder: where what they print goes.
+        display: shows how it goes.
+        grace: seconds for a job that was asked to stop; then it is killed.
+    """
+
+    def __init__(self, slots: int, log_folder: Path, display: Display, grace: float = GRACE_SECONDS) -> None:
+        self.slots, self.log_folder, self.display, self.grace = slots, log_folder, display, grace
+        self.signal_number: int | None = None
+        self._urgent = False  # a second signal: no more patience
+        self._kill_at = float("inf")
+        self._running: list[_Process] = []
+        self._outcomes: dict[int, Outcome] = {}
+        self._owners: dict[Path, int] = {}  # a run's folder -> the first job of the sweep that it belongs to
+
+    def run(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Do the jobs; one outcome for each, in their order.
+
+        Jobs whose run another process holds are left to it, and looked at again once when all others have ended.
+        `signal_number` tells afterwards which signal ended the sweep, if one did.
+        """
+        with self._signals():
+            try:
+                self._work(jobs)
+                left = [job for job in jobs if self._outcomes[job.number].state == "left"]
+                if left and self.signal_number is None:
+                    self._work(left, again=True)
+            finally:
+                for process in self._running:  # only after an error of our own
+                    process.kill()
+        return [self._outcomes[job.number] for job in jobs]
+
+    def _work(self, jobs: Sequence[Job], again: bool = False) -> None:
+        waiting = deque(jobs)
+        while waiting or self._running:
+            while waiting and len(self._running) < self.slots and self.signal_number is None:
+                self._begin(waiting.popleft(), again)
+            if self.signal_number is not None:
+                while waiting:
+                    job = waiting.popleft()
+                    self._settle(Outcome(job.number, job.label, "not started", job.folder))
+                self._stop()
+            self._collect()
+            self.display.refresh([process.seen() for process in self._running], len(waiting))
+            if self._running:
+                time.sleep(_POLL_SECONDS)
+
+    def _begin(self, job: Job, again: bool) -> None:
+        first = self._owners.setdefault(job.folder, job.number)
+        if first != job.number:
+            self._settle(Outcome(job.number, job.label, "skipped", job.folder, detail=f"the same run as job {first}"))
+            return
+        # The second look never undoes what the other process has just finished.
+        decision = decide(job.folder, job.overwrite and not again)
+        if decision.action in _SETTLED:
+            state = _SETTLED[decision.action]
+            self._settle(Outcome(job.number, job.label, state, job.folder, detail=decision.reason))
+            return
+        try:
+            process = _Process(job, self.log_folder, continued=decision.action == "continue")
+        except OSError as error:
+            detail = f"could not be started: {error}"
+            self._settle(Outcome(job.number, job.label, "failed", job.folder, detail=detail, exit_code=1))
+            return
+        self._running.append(process)
+        self.display.started(job, decision.reason)
+
+    def _collect(self) -> None:
+        for process in [process for process in self._running if process.ended()]:
+            self._running.remove(process)
+            self._settle(process.outcome(killed_by_us=self._kill_at <= time.monotonic() or self._urgent))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.number] = outcome
+        self.display.ended(outcome)
+
+    def _stop(self) -> None:
+        assert self.signal_number is not None
+        if self._kill_at == float("inf"):
+            self._kill_at = time.monotonic() + self.grace
+            self.display.note(f"stopping {len(self._running)} running jobs (again: kills them)")
+        for process in self._running:
+            process.ask_to_stop(self.signal_number)
+            if self._urgent or time.monotonic() > self._kill_at:
+                process.kill()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self._urgent = self.signal_number is not None
+            self.signal_number = self.signal_number or number
+
+        before = {number: signal.signal(number, handle) for number in _FORWARDED}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Process:
+    """A job's process."""
+
+    def __init__(self, job: Job, log_folder: Path, continued: bool) -> None:
+        self.job, self.continued = job, continued
+        self.before: Status | None = read_status(job.folder)[0]
+        self.log = log_folder / job.log_name
+        self.started = time.monotonic()
+        self._asked = self._killed = False
+        log_folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            log.write(f"{COMMAND_MARK}{job.shown}\n".encode())
+            log.flush()
+            self._popen = subprocess.Popen(
+                job.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=job_environment(),
+                start_new_session=True,
+            )
+
+    def ended(self) -> bool:
+        return self._popen.poll() is not None
+
+    def outcome(self, killed_by_us: bool) -> Outcome:
+        code = self._popen.returncode
+        if code < 0:
+            self._kill_group(signal.SIGTERM)  # processes that it started and could not end itself
+            record_kill(self.job.folder, code)
+        if self._killed and killed_by_us and code == -signal.SIGKILL:
+            state, detail = "interrupted", "killed: it did not stop when asked"
+        else:
+            state, detail = judge(self.job.folder, code, self.before, self.continued, self.log)
+        seconds = time.monotonic() - self.started
+        return Outcome(self.job.number, self.job.label, state, self.job.folder, seconds, detail, self.log, code)
+
+    def seen(self) -> Running:
+        return Running(self.job, time.monotonic() - self.started, self.before)
+
+    def ask_to_stop(self, signal_number: int) -> None:
+        if not self._asked:
+            self._asked = True
+            self._popen.send_signal(signal_number)
+
+    def kill(self) -> None:
+        """End it and all that it started."""
+        if not self._killed:
+            self._killed = True
+            self._kill_group(signal.SIGKILL)
+
+    def _kill_group(self, signal_number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal_number)
