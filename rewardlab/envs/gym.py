@@ -43,15 +43,15 @@ def make(
     Raises:
         UserError: it cannot be built, its spaces are not supported, or a fact is asked for.
     """
-    from rewardlab.envs.levels import with_levels
-    from rewardlab.envs.reference import ReferenceVecEnv
+    from rewardlab.envs.levels import Levels
+    from rewardlab.envs.reference import reference_env
     from rewardlab.envs.spaces import action_codec, obs_specs
     from rewardlab.envs.vector_view import vector_view
     from rewardlab.types import EnvSpec
 
     check_privileged(config.id, privileged, ())
     bare = [registry.build(config.id) for _ in range(num_envs)]
-    worlds = [vector_view(config.id, world) for world in with_levels(bare, level_pool, level_lists)]
+    worlds = [vector_view(config.id, world) for world in bare]
     codec = action_codec(config.id, worlds[0].action_space)
     registered = bare[0].spec
     spec = EnvSpec(
@@ -61,4 +61,4 @@ def make(
         max_steps=registered.max_episode_steps if registered is not None else None,
         task=config.task_facts(success=None),
     )
-    return ReferenceVecEnv(worlds, spec, codec)
+    return reference_env(worlds, spec, codec, Levels(num_envs, level_pool, level_lists))

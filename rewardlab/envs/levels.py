@@ -5,61 +5,59 @@ A level is the seed of a reset; it fixes the randomness of the whole episode, no
 
 import zlib
 from collections.abc import Sequence
-from typing import Any
 
-import gymnasium
 import numpy as np
 
-Env = gymnasium.Env[Any, Any]
+from rewardlab.types import Array
+
 _STREAM = zlib.crc32(b"level_pool")
 
 
-def with_levels(
-    envs: Sequence[Env], pool: Sequence[int] | None, lists: Sequence[Sequence[int]] | None
-) -> Sequence[Env]:
-    """Wrap each environment as asked; without a pool or lists each goes on with its own random stream.
+class Levels:
+    """The seeds of the coming resets of N environments.
+
+    Args:
+        pool: level seeds of which every reset draws one, with a random stream of each environment's own.
+        lists: for each environment, the level seeds that it plays in order, and then again from the first.
+
+    Without either, every environment goes on with its own random stream.
 
     Raises:
         ValueError: a pool and lists at once, either empty, or not one list for each environment.
     """
-    if pool is not None and lists is not None:
-        raise ValueError("level_pool and level_lists exclude each other")
-    if pool is not None:
-        if not pool:
+
+    def __init__(
+        self, num_envs: int, pool: Sequence[int] | None = None, lists: Sequence[Sequence[int]] | None = None
+    ) -> None:
+        if pool is not None and lists is not None:
+            raise ValueError("level_pool and level_lists exclude each other")
+        if pool is not None and not len(pool):
             raise ValueError("level_pool is empty")
-        return [LevelPool(env, pool) for env in envs]
-    if lists is not None:
-        if len(lists) != len(envs) or not all(lists):
-            raise ValueError(f"level_lists must hold {len(envs)} lists, none of them empty")
-        return [LevelList(env, levels) for env, levels in zip(envs, lists, strict=True)]
-    return envs
+        if lists is not None and (len(lists) != num_envs or not all(len(levels) for levels in lists)):
+            raise ValueError(f"level_lists must hold {num_envs} lists, none of them empty")
+        self._pool, self._lists = pool, lists
+        self._streams: list[np.random.Generator] = []
+        self._next = [0] * num_envs
 
+    def restart(self, seeds: Sequence[int]) -> list[int | None]:
+        """The seeds of a reset of all: lists begin anew whatever `seeds`, pools draw with streams seeded by them."""
+        if len(seeds) != len(self._next):
+            raise ValueError(f"{len(seeds)} seeds for {len(self._next)} environments")
+        if self._pool is None and self._lists is None:
+            return [int(seed) for seed in seeds]
+        self._streams = [np.random.default_rng([seed, _STREAM]) for seed in seeds]
+        self._next = [0] * len(seeds)
+        return self.following(np.ones(len(seeds), dtype=bool))
 
-class LevelPool(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Draws a level at every reset, with a random stream of its own that a seeded reset starts anew."""
+    def following(self, ended: Array) -> list[int | None]:
+        """The seeds of a reset of those that ended, bool [N]; None goes on with the environment's own stream."""
+        return [self._draw(i) if ended[i] else None for i in range(len(ended))]
 
-    def __init__(self, env: Env, pool: Sequence[int]) -> None:
-        super().__init__(env)
-        self._pool = tuple(pool)
-        self._rng = np.random.default_rng(_STREAM)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        if seed is not None:
-            self._rng = np.random.default_rng([seed, _STREAM])
-        return self.env.reset(seed=self._pool[self._rng.integers(len(self._pool))], options=options)
-
-
-class LevelList(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Plays levels in order and then from the start; a seeded reset goes back to the first, whatever the seed."""
-
-    def __init__(self, env: Env, levels: Sequence[int]) -> None:
-        super().__init__(env)
-        self._levels = tuple(levels)
-        self._next = 0
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        if seed is not None:
-            self._next = 0
-        level = self._levels[self._next]
-        self._next = (self._next + 1) % len(self._levels)
-        return self.env.reset(seed=level, options=options)
+    def _draw(self, i: int) -> int | None:
+        if self._pool is not None:
+            return int(self._pool[int(self._streams[i].integers(len(self._pool)))])
+        if self._lists is None:
+            return None
+        level = self._lists[i][self._next[i]]
+        self._next[i] = (self._next[i] + 1) % len(self._lists[i])
+        return int(level)

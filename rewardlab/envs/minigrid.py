@@ -56,14 +56,14 @@ def make(
     """
     from rewardlab.envs.facts import FACTS
     from rewardlab.envs.grid_view import GridView
-    from rewardlab.envs.levels import with_levels
-    from rewardlab.envs.reference import ReferenceVecEnv
+    from rewardlab.envs.levels import Levels
+    from rewardlab.envs.reference import reference_env
     from rewardlab.envs.spaces import action_codec, obs_specs
     from rewardlab.types import EnvSpec
 
     check_privileged(config.id, privileged, tuple(FACTS))
     grids = [_grid(config.id) for _ in range(num_envs)]
-    worlds = [GridView(world) for world in with_levels(grids, level_pool, level_lists)]
+    worlds = [GridView(world) for world in grids]
     codec = action_codec(config.id, worlds[0].action_space)
     spec = EnvSpec(
         id=config.id,
@@ -74,7 +74,8 @@ def make(
         privileged=tuple(FACTS),
     )
     facts = {name: [FACTS[name](grid) for grid in grids] for name in privileged}
-    return ReferenceVecEnv(worlds, spec, codec, facts, reward_is_success=True)
+    levels = Levels(num_envs, level_pool, level_lists)
+    return reference_env(worlds, spec, codec, levels, facts, reward_is_success=True)
 
 
 def _grid(env_id: str) -> "MiniGridEnv":

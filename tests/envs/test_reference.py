@@ -112,7 +112,7 @@ def test_the_same_seeds_give_the_same_steps_again_from_a_used_environment() -> N
 
 
 def test_as_many_seeds_as_environments() -> None:
-    with pytest.raises(ValueError, match="num_envs=2"):
+    with pytest.raises(ValueError, match="1 seeds for 2 environments"):
         grid_env("MiniGrid-Empty-5x5-v0", 2).reset([1])
 
 

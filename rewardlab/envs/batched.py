@@ -1,0 +1,95 @@
+"""Our vector environment over gymnasium's, whatever is behind it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+
+from rewardlab.envs.levels import Levels
+from rewardlab.envs.spaces import ActionCodec
+from rewardlab.types import Array, EnvSpec, Obs, StepBatch
+
+
+class Facts(Protocol):
+    """Full-state facts of N environments, each [N, ...]."""
+
+    def measure(self) -> Obs: ...
+
+    def remeasure(self, before: Obs, changed: Array) -> Obs:
+        """The same after environments `changed` (bool [N]) were reset; `before` is left as it is."""
+
+
+class BatchedEnv:
+    """N environments stepped by a gymnasium vector environment.
+
+    gymnasium's own automatic reset is off: the batch of true successors is complete, and its full-state facts
+    are taken, before the environments that ended are reset.
+
+    Args:
+        vector: the environments, with AutoresetMode.DISABLED; observations are dicts of arrays.
+        view: turns its observations into ours, in arrays of their own.
+        facts: computes the full-state facts that were asked for.
+        levels: the seeds of resets.
+        reward_is_success: whether an episode that ends with a positive reward is solved.
+    """
+
+    def __init__(
+        self,
+        vector: VectorEnv[Any, Any, Any],
+        spec: EnvSpec,
+        codec: ActionCodec,
+        view: Callable[[Mapping[str, Any]], Obs],
+        levels: Levels,
+        facts: Facts | None = None,
+        reward_is_success: bool = False,
+    ) -> None:
+        self.spec = spec
+        self.num_envs = vector.num_envs
+        self._vector, self._codec, self._view, self._levels = vector, codec, view, levels
+        self._facts = facts
+        self._reward_is_success = reward_is_success
+        self._privileged: Obs = {}
+
+    def reset(self, seeds: Any) -> Obs:
+        """Start every environment anew; environment i owns the random stream of seeds[i] from here on.
+
+        Raises:
+            ValueError: not one seed for each environment.
+        """
+        frames, _ = self._vector.reset(seed=self._levels.restart(seeds))  # type: ignore[arg-type]
+        self._privileged = self._facts.measure() if self._facts else {}
+        return self._view(frames)
+
+    def step(self, action: Array) -> StepBatch:
+        """Step every environment, then reset those that ended.
+
+        Where no episode ended, `obs` and `next_obs` are the same arrays.
+
+        Args:
+            action: int64 [N], or float32 [N, A], which is clipped to the bounds.
+        """
+        frames, reward, terminated, truncated, _ = self._vector.step(self._codec.decode(action))
+        obs = next_obs = self._view(frames)
+        current = successor = self._facts.measure() if self._facts else {}
+        done = terminated | truncated
+        if done.any():
+            seeds: Any = self._levels.following(done)
+            frames, _ = self._vector.reset(seed=seeds, options={"reset_mask": done})
+            obs = self._view(frames)
+            current = self._facts.remeasure(successor, done) if self._facts else {}
+        self._privileged = current
+        success = done & (reward > 0) if self._reward_is_success else np.zeros_like(done)
+        return StepBatch(obs, next_obs, reward.astype(np.float32), terminated, truncated, success, successor)
+
+    def privileged(self) -> Obs:
+        """Full-state facts of the current states (after automatic resets), each [N, ...]."""
+        return self._privileged
+
+    def close(self) -> None:
+        self._vector.close()
+
+
+def copied(frames: Mapping[str, Array]) -> Obs:
+    """The view of a vector environment that writes every batch into the same buffers."""
+    return {name: array.copy() for name, array in frames.items()}
