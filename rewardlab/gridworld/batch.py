@@ -1,0 +1,234 @@
+"""The one place where kernels of one environment are mapped over a batch of them."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from rewardlab.gridworld.catalogue import Task
+from rewardlab.gridworld.constants import (
+    DIRECTION,
+    FINE,
+    HEIGHT,
+    MAX_STEPS,
+    NUM_FACTS,
+    NUM_PARAMS,
+    NUM_SCRATCH,
+    OPTION,
+    STEPS,
+    WIDTH,
+    X,
+    Y,
+)
+from rewardlab.gridworld.families import plain
+from rewardlab.gridworld.kernel_cache import specialise
+from rewardlab.gridworld.moves import act
+from rewardlab.gridworld.streams import STREAM_WORDS, below, seed_stream
+
+# What may stand in an array of actions besides actions: begin a new episode; only look.
+RESTART, LOOK = -1, -2
+# What `advance` returns instead of a count.
+BAD_ACTION, NO_LEVEL = -1, -2
+# Level source of an environment that goes on with its own stream.
+OWN_STREAM = -1
+
+# Filled in by `build_kernel`, for one family and one way of looking.
+generate: Any = None
+begin, end = plain.begin, plain.end
+observe: Any = None
+start_episode: Any = None
+
+
+@dataclass
+class World:
+    """The arrays of N environments, in the order in which kernels take them.
+
+    Attributes:
+        cells: uint32 [N, H * W], see `constants`.
+        facts: int32 [N, NUM_FACTS], see `constants`.
+        streams: uint64 [N, 6], each environment's random stream.
+        scratch: int32 [N, NUM_SCRATCH], only used while a level is drawn.
+        params: int64 [NUM_PARAMS], the task's numbers.
+        visited: uint8 [N, H * W], 1 where the agent has been in this episode.
+        lists: int64 [N, E], level seeds that the next episodes of each environment use, in order.
+        list_at: int64 [N], how many of them are used up.
+        levels: int64 [K], level seeds that episodes choose from at random; K = 0 for endless levels.
+        choosers: uint64 [N, 6], the streams of those choices.
+        level_of: int64 [N], the level seed of the current episode, or OWN_STREAM.
+    """
+
+    cells: np.ndarray
+    facts: np.ndarray
+    streams: np.ndarray
+    scratch: np.ndarray
+    params: np.ndarray
+    visited: np.ndarray
+    lists: np.ndarray
+    list_at: np.ndarray
+    levels: np.ndarray
+    choosers: np.ndarray
+    level_of: np.ndarray
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All arrays, as the kernels take them."""
+        return tuple(vars(self).values())
+
+
+def make_world(task: Task, num_envs: int, levels: np.ndarray) -> World:
+    """Zeroed arrays for a batch of environments of one task."""
+    params = np.zeros(NUM_PARAMS, dtype=np.int64)
+    params[[WIDTH, HEIGHT, MAX_STEPS]] = task.width, task.height, task.max_steps
+    params[OPTION : OPTION + len(task.options)] = task.options
+    area = task.width * task.height
+    return World(
+        cells=np.zeros((num_envs, area), dtype=np.uint32),
+        facts=np.zeros((num_envs, NUM_FACTS), dtype=np.int32),
+        streams=np.zeros((num_envs, STREAM_WORDS), dtype=np.uint64),
+        scratch=np.zeros((num_envs, NUM_SCRATCH), dtype=np.int32),
+        params=params,
+        visited=np.zeros((num_envs, area), dtype=np.uint8),
+        lists=np.zeros((num_envs, 0), dtype=np.int64),
+        list_at=np.zeros(num_envs, dtype=np.int64),
+        levels=levels,
+        choosers=np.zeros((num_envs, STREAM_WORDS), dtype=np.uint64),
+        level_of=np.full(num_envs, OWN_STREAM, dtype=np.int64),
+    )
+
+
+def family_of(task: Task) -> ModuleType:
+    """The module that draws and judges a task's levels."""
+    return import_module(f"rewardlab.gridworld.families.{task.family}")
+
+
+def _start_episode(cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of, i):
+    """Draws the next level of environment i: from its list, from the fixed levels, or by its own stream."""
+    seed = np.int64(OWN_STREAM)
+    if list_at[i] < lists.shape[1]:
+        seed = lists[i, list_at[i]]
+        list_at[i] += 1
+    elif levels.shape[0] > 0:
+        seed = levels[below(choosers, i, levels.shape[0])]
+    level_of[i] = seed
+    if seed != OWN_STREAM:
+        seed_stream(streams, i, np.uint64(seed), np.uint64(0))
+    for k in range(facts.shape[1]):
+        facts[i, k] = 0
+    facts[i, X] = -1
+    facts[i, Y] = -1
+    outcome = generate(cells, facts, streams, scratch, params, i)
+    for at in range(visited.shape[1]):
+        visited[i, at] = 0
+    visited[i, facts[i, Y] * params[WIDTH] + facts[i, X]] = 1
+    return outcome
+
+
+def _advance(
+    cells,
+    facts,
+    streams,
+    scratch,
+    params,
+    visited,
+    lists,
+    list_at,
+    levels,
+    choosers,
+    level_of,
+    actions,
+    lowest,
+    highest,
+    resets,
+    images,
+    directions,
+    rewards,
+    terminated,
+    truncated,
+    last_images,
+    last_directions,
+    finished,
+):
+    """Takes one action in every environment; those whose episode ends begin the next one at once.
+
+    Args:
+        actions: int64 [N], actions, or RESTART, or LOOK.
+        lowest: smallest allowed action.
+        highest: largest allowed action.
+        resets: bool; without, environments whose episode ended stay as they are.
+        images: uint8 [N, V, V, 3], filled with the view after the action (and after the reset, if there was one).
+        directions: int64 [N], filled likewise.
+        rewards: float64 [N], filled.
+        terminated: bool [N], filled.
+        truncated: bool [N], filled.
+        last_images: uint8 [N, V, V, 3], its first rows filled with the last views of finished episodes.
+        last_directions: int64 [N], likewise.
+        finished: int64 [N], its first entries filled with the environments whose episode ended.
+
+    Returns:
+        How many next episodes were begun; or BAD_ACTION with nothing changed; or NO_LEVEL when a generator gave up, as
+        MiniGrid's does by an exception, with less than one chance in a billion.
+    """
+    for i in range(actions.shape[0]):
+        if actions[i] < lowest or actions[i] > highest:
+            return BAD_ACTION
+    count, stuck = 0, False
+    for i in range(actions.shape[0]):
+        ended, cut, reward = False, False, 0.0
+        restart = actions[i] == RESTART
+        if actions[i] >= 0:
+            action, memo = begin(cells, facts, streams, params, i, actions[i])
+            reward, ended = act(cells, facts, params, i, action)
+            reward, ended = end(cells, facts, params, i, action, memo, reward, ended)
+            cut = facts[i, STEPS] >= params[MAX_STEPS]
+            visited[i, facts[i, Y] * params[WIDTH] + facts[i, X]] = 1
+            if resets and (ended or cut):
+                observe(cells, facts, params, i, last_images, count)
+                last_directions[count] = facts[i, DIRECTION]
+                finished[count] = i
+                count += 1
+                restart = True
+        if restart:
+            outcome = start_episode(
+                cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of, i
+            )
+            stuck |= outcome != FINE
+        rewards[i] = reward
+        terminated[i] = ended
+        truncated[i] = cut
+        observe(cells, facts, params, i, images, i)
+        directions[i] = facts[i, DIRECTION]
+    return NO_LEVEL if stuck else count
+
+
+def build_kernel(family: ModuleType, look: Any, look_name: str, **constants: Any) -> Any:
+    """`_advance` for one family of levels and one way of looking, cached on disk.
+
+    Args:
+        family: a module of `rewardlab.gridworld.families`.
+        look: template of the observation kernel.
+        look_name: what tells this way of looking from others.
+        constants: names that the template leaves open.
+    """
+    family_name = family.__name__.rpartition(".")[2]
+    name = f"advance_{family_name}_{look_name}"
+    if name not in _kernels:
+        seeing = specialise(look, f"observe_{look_name}", **constants)
+        starting = specialise(_start_episode, f"start_{family_name}", generate=family.generate)
+        _kernels[name] = _mapped(name, family, seeing, starting)
+    return _kernels[name]
+
+
+_kernels: dict[str, Any] = {}
+
+
+def _mapped(name: str, family: ModuleType, seeing: Any, starting: Any) -> Any:
+    return specialise(
+        _advance,
+        name,
+        cached=True,
+        begin=family.begin,
+        end=family.end,
+        observe=seeing,
+        start_episode=starting,
+    )

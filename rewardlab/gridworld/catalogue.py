@@ -1,0 +1,138 @@
+"""Which environments the engine covers, and each one's numbers. Plain data: importing this compiles nothing.
+
+The numbers are those of Farama's minigrid 3.2.0; a test compares them with what the installed version registers.
+"""
+
+from dataclasses import dataclass
+
+from rewardlab.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Task:
+    """One environment id.
+
+    Attributes:
+        env_id: as registered with gymnasium.
+        family: module of `rewardlab.gridworld.families` that draws and judges its levels.
+        width: columns of the grid.
+        height: rows of the grid.
+        max_steps: the episode's limit.
+        options: the family's own options, in its order.
+        see_through: whether the agent sees through walls.
+        num_actions: 7, or 3 where only moving is allowed.
+        reference: class of `minigrid.envs` and its arguments, for ids that Farama does not register.
+    """
+
+    env_id: str
+    family: str
+    width: int
+    height: int
+    max_steps: int
+    options: tuple[int, ...] = ()
+    see_through: bool = False
+    num_actions: int = 7
+    reference: tuple[str, tuple[tuple[str, int], ...]] | None = None
+
+
+def _square(name: str, family: str, size: int, max_steps: int, *options: int, see_through: bool = False) -> Task:
+    return Task(f"MiniGrid-{name}", family, size, size, max_steps, options, see_through)
+
+
+def _rooms(name: str, family: str, size: int, rows: int, columns: int, max_steps: int, *options: int) -> Task:
+    width, height = (size - 1) * columns + 1, (size - 1) * rows + 1
+    return Task(f"MiniGrid-{name}", family, width, height, max_steps, (size, rows, columns, *options))
+
+
+def _empty() -> list[Task]:
+    plain = [_square(f"Empty-{n}x{n}-v0", "empty", n, 4 * n * n, 0, see_through=True) for n in (5, 6, 8, 16)]
+    anywhere = [_square(f"Empty-Random-{n}x{n}-v0", "empty", n, 4 * n * n, 1, see_through=True) for n in (5, 6)]
+    return plain + anywhere
+
+
+def _crossings() -> list[Task]:
+    return [
+        _square(f"{kind}CrossingS{n}N{rivers}-v0", "crossing", n, 4 * n * n, rivers, walls)
+        for walls, kind in enumerate(("Lava", "Simple"))
+        for n, rivers in ((9, 1), (9, 2), (9, 3), (11, 5))
+    ]
+
+
+def _dynamic_obstacles() -> list[Task]:
+    cases = [("5x5", 5, 0, 2), ("6x6", 6, 0, 3), ("8x8", 8, 0, 4), ("16x16", 16, 0, 8)]
+    cases += [("Random-5x5", 5, 1, 2), ("Random-6x6", 6, 1, 3)]
+    return [
+        Task(f"MiniGrid-Dynamic-Obstacles-{name}-v0", "dynamicobstacles", n, n, 4 * n * n, (random, count), True, 3)
+        for name, n, random, count in cases
+    ]
+
+
+def _multi_rooms() -> list[Task]:
+    # The id N4-S5-v0 has six rooms: Farama keeps it so for old results.
+    farama = [("N2-S4-v0", 2, 4), ("N4-S5-v0", 6, 5), ("N4-S5-v1", 4, 5), ("N6-v0", 6, 10)]
+    classic = [("N7-S4-v0", 7, 4), ("N7-S8-v0", 7, 8), ("N10-S4-v0", 10, 4), ("N10-S10-v0", 10, 10)]
+    classic += [("N12-S10-v0", 12, 10)]
+    tasks = [_square(f"MultiRoom-{name}", "multiroom", 25, 20 * n, n, n, size) for name, n, size in farama]
+    for name, n, size in classic:
+        reference = ("MultiRoomEnv", (("minNumRooms", n), ("maxNumRooms", n), ("maxRoomSize", size)))
+        tasks.append(Task(f"MiniGrid-MultiRoom-{name}", "multiroom", 25, 25, 20 * n, (n, n, size), reference=reference))
+    return tasks
+
+
+def _obstructed_mazes() -> list[Task]:
+    def maze(name: str, rooms_visited: int, *options: int) -> Task:
+        rows, columns = (1, 2) if options[2] == 0 else (3, 3)
+        return _rooms(f"ObstructedMaze-{name}", "obstructedmaze", 6, rows, columns, 4 * rooms_visited * 6**2, *options)
+
+    # Options: key in a box, door blocked, quarters, the agent's column and row, keys drawn after all doors.
+    tasks = [maze("1Dl-v0", 2, 0, 0, 0, 0, 0, 0), maze("1Dlh-v0", 2, 1, 0, 0, 0, 0, 0)]
+    tasks += [maze("1Dlhb-v0", 2, 1, 1, 0, 0, 0, 0)]
+    tasks += [maze("2Dl-v0", 4, 0, 0, 1, 2, 1, 0), maze("2Dlh-v0", 4, 1, 0, 1, 2, 1, 0)]
+    for version in (0, 1):
+        tasks += [
+            maze(f"2Dlhb-v{version}", 4, 1, 1, 1, 2, 1, version),
+            maze(f"1Q-v{version}", 5, 1, 1, 1, 1, 1, version),
+            maze(f"2Q-v{version}", 11, 1, 1, 2, 2, 1, version),
+            maze(f"Full-v{version}", 25, 1, 1, 4, 1, 1, version),
+        ]
+    return tasks
+
+
+def _tasks() -> list[Task]:
+    tasks = _empty() + _crossings() + _dynamic_obstacles() + _multi_rooms() + _obstructed_mazes()
+    tasks += [_square(f"DoorKey-{n}x{n}-v0", "doorkey", n, 10 * n * n) for n in (5, 6, 8, 16)]
+    for size, rows in ((3, 1), (3, 2), (3, 3), (4, 3), (5, 3), (6, 3)):
+        tasks.append(_rooms(f"KeyCorridorS{size}R{rows}-v0", "keycorridor", size, rows, 3, 30 * size**2))
+    tasks += [_square(f"LavaGapS{n}-v0", "lavagap", n, 4 * n * n) for n in (5, 6, 7)]
+    tasks += [_square("FourRooms-v0", "fourrooms", 19, 100), _square("Playground-v0", "playground", 19, 100)]
+    tasks += [Task(f"MiniGrid-DistShift{k}-v0", "distshift", 9, 7, 252, (row,), True) for k, row in ((1, 2), (2, 5))]
+    tasks += [_square("LockedRoom-v0", "lockedroom", 19, 190)]
+    for n, name, random in ((7, "", 0), (9, "", 0), (11, "", 0), (13, "", 0), (13, "Random", 1), (17, "Random", 1)):
+        tasks.append(_square(f"MemoryS{n}{name}-v0", "memory", n, 5 * n * n, random))
+    tasks += [Task(f"MiniGrid-RedBlueDoors-{n}x{n}-v0", "redbluedoors", 2 * n, n, 20 * n * n) for n in (6, 8)]
+    tasks += [_square(f"GoToDoor-{n}x{n}-v0", "gotodoor", n, 4 * n * n, see_through=True) for n in (5, 6, 8)]
+    tasks += [_square(f"GoToObject-{n}x{n}-N2-v0", "gotoobject", n, 5 * n * n, 2, see_through=True) for n in (6, 8)]
+    for n, count in ((5, 2), (6, 2), (8, 3)):
+        tasks.append(_square(f"Fetch-{n}x{n}-N{count}-v0", "fetch", n, 5 * n * n, count, see_through=True))
+    for n, count in ((6, 2), (8, 3)):
+        tasks.append(_square(f"PutNear-{n}x{n}-N{count}-v0", "putnear", n, 5 * n, count, see_through=True))
+    tasks += [_rooms("Unlock-v0", "unlock", 6, 1, 2, 288), _rooms("UnlockPickup-v0", "unlockpickup", 6, 1, 2, 288, 0)]
+    tasks += [_rooms("BlockedUnlockPickup-v0", "unlockpickup", 6, 1, 2, 576, 1)]
+    return tasks
+
+
+TASKS: dict[str, Task] = {task.env_id: task for task in _tasks()}
+
+
+def covers(env_id: str) -> bool:
+    """Whether the engine can run this environment."""
+    return env_id in TASKS
+
+
+def find_task(env_id: str) -> Task:
+    """The task of an id; an unknown one is refused with the nearest match, WFC ones with what to use instead."""
+    if env_id in TASKS:
+        return TASKS[env_id]
+    if env_id.startswith(("MiniGrid-WFC", "BabyAI-")):
+        raise UserError(f"env_id={env_id}: the fast engine does not cover it; use env.backend=reference")
+    raise unknown("env_id", env_id, TASKS, "environment of the fast engine")

@@ -1,0 +1,13 @@
+"""The rules of a task that has none of its own: reach the goal."""
+
+from numba import njit
+
+
+@njit
+def begin(cells, facts, streams, params, i, action):
+    return action, 0
+
+
+@njit
+def end(cells, facts, params, i, action, memo, reward, terminated):
+    return reward, terminated

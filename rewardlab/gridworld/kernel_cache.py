@@ -1,0 +1,95 @@
+"""Where compiled kernels are kept: one folder per version of their sources, in the user's cache folder.
+
+numba notices a change of the function it compiled, not of the functions that one calls; so the folder's name holds a
+hash over all sources of this package and numba's version.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numba
+
+# Modules that no kernel depends on; every other one counts, new ones included.
+_NO_KERNELS = (
+    "__init__.py",
+    "catalogue.py",
+    "drawings.py",
+    "reference.py",
+    "solver.py",
+    "state.py",
+    "task_facts.py",
+    "vector.py",
+)
+
+
+@lru_cache
+def cache_folder() -> Path:
+    """The folder of this version's kernels: under NUMBA_CACHE_DIR where that is set, else the user's cache folder."""
+    sources = sorted(path for path in Path(__file__).parent.rglob("*.py") if path.name not in _NO_KERNELS)
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sources:
+        digest.update(source.read_bytes())
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        base = Path(os.environ["NUMBA_CACHE_DIR"])
+    elif os.environ.get("XDG_CACHE_HOME"):
+        base = Path(os.environ["XDG_CACHE_HOME"]) / "rewardlab"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches" / "rewardlab"
+    else:
+        base = Path.home() / ".cache" / "rewardlab"
+    return base / f"gridworld-{digest.hexdigest()[:16]}"
+
+
+@lru_cache
+def _can_write(folder: Path) -> bool:
+    """Whether kernels can be kept here; without a place for them, every process compiles its own."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def specialise(template: Callable[..., Any], name: str, cached: bool = False, **parts: Any) -> Callable[..., Any]:
+    """Compiles a template with some of its global names replaced, by other kernels or by constants.
+
+    numba can cache a function under a name of its own when its parts are globals, but not when they are arguments or
+    closure variables.
+
+    Args:
+        template: a plain function that mentions the parts as module globals.
+        name: what tells this version from others in the cache.
+        cached: keep the machine code on disk (only for outermost kernels: what they call is inside of them).
+        parts: the replacements.
+    """
+    assert isinstance(template, FunctionType)
+    special = FunctionType(template.__code__, {**template.__globals__, **parts}, name)
+    special.__qualname__ = name
+    special.__module__ = template.__module__
+    special.__doc__ = template.__doc__
+    if not cached or not _can_write(cache_folder()):
+        return numba.njit(special)
+    config: Any = numba.config  # where numba looks when the function is made
+    kept = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder())
+    try:
+        return numba.njit(cache=True)(special)
+    finally:
+        config.CACHE_DIR = kept
+
+
+def compile_for(kernel: Any, arguments: tuple[Any, ...], what: str) -> None:
+    """Compiles a cached kernel for the types of its arguments, or loads it; says so on stderr when it must compile."""
+    types = tuple(numba.typeof(argument) for argument in arguments)
+    if types in kernel.overloads:
+        return
+    known = any(cache_folder().rglob(f"*.{kernel.__name__}-*.nbi"))
+    if not known:
+        print(f"rewardlab: compiling {what} for the first time, kept in {cache_folder()}", file=sys.stderr, flush=True)
+    kernel.compile(types)

@@ -1,0 +1,285 @@
+"""Best-first search over full states: A* on the task's own kernels.
+
+A node keeps what can change: the agent's pose, what it carries, and the cells with doors and portable things. It is
+expanded by putting these into a grid and taking each action there, so a search knows every rule that the task has.
+Two nodes with the same 64-bit hash are taken for one state (with a million nodes, a false match has a chance of 3e-8).
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from rewardlab.gridworld.batch import World, family_of
+from rewardlab.gridworld.catalogue import Task
+from rewardlab.gridworld.constants import (
+    BALL,
+    BOX,
+    CARRIED,
+    DIRECTION,
+    DONE,
+    DOOR,
+    DROP,
+    EMPTY_CELL,
+    KEY,
+    LOCKED,
+    NO_OBJECT,
+    NUM_ACTIONS,
+    OPEN,
+    PICKUP,
+    STEPS,
+    TOGGLE,
+    WIDTH,
+    X,
+    Y,
+)
+from rewardlab.gridworld.kernel_cache import compile_for, specialise
+from rewardlab.gridworld.moves import act, cell_at, front_x, front_y
+
+FOUND, NONE, OVER_BUDGET = range(3)
+
+_U = np.uint64
+_32, _29, _MIX_A, _MIX_B = _U(32), _U(29), _U(0x9E3779B97F4A7C15), _U(0xBF58476D1CE4E5B9)
+_PRIORITIES = 1 << 14
+_WEIGHT = 3  # of the distance to the target, in a search that is not to be exact
+
+begin: Any = None  # filled in by `specialise`
+end: Any = None
+
+
+@njit
+def _scramble(place, number):
+    """A pseudo-random uint64 for one changing cell (or for pose and hands)."""
+    word = (_U(place) << _32 | _U(number)) * _MIX_A
+    word = (word ^ (word >> _32)) * _MIX_B
+    return word ^ (word >> _29)
+
+
+@njit
+def _door_left(codes, node, key):
+    """Whether a locked door of a key's colour is left."""
+    for k in range(codes.shape[1]):
+        cell = int(codes[node, k])
+        if cell & 0xFF == DOOR and (cell >> 16) & 0xFF == LOCKED and (cell >> 8) & 0xFF == (key >> 8) & 0xFF:
+            return True
+    return False
+
+
+@njit
+def _useful(action, cell, hands, at, codes, node, near_things):
+    """Whether an action is worth trying in a search that is not to be exact: no carrying about of needless things."""
+    kind = cell & 0xFF
+    if action == PICKUP:
+        return kind == BALL or kind == BOX or _door_left(codes, node, cell)
+    if action == DROP:
+        needed = hands & 0xFF == KEY and _door_left(codes, node, hands)
+        return not needed and near_things[at] != 0
+    return True
+
+
+@njit
+def _key(number):
+    """A hash that is not 0: 0 marks an empty slot."""
+    return _U(1) if number == _U(0) else number
+
+
+@njit
+def _slot(table, key):
+    """Where a hash is in the table, or would be."""
+    mask = _U(table.shape[0] - 1)
+    slot = key & mask
+    while table[slot] != _U(0) and table[slot] != key:
+        slot = (slot + _U(1)) & mask
+    return slot
+
+
+def _search(
+    cells,
+    facts,
+    streams,
+    params,
+    distances,
+    near_things,
+    exact,
+    with_done,
+    poses,
+    hands,
+    places,
+    codes,
+    sums,
+    depths,
+    parents,
+    moves,
+    nexts,
+    table,
+    owners,
+    heads,
+):
+    """Searches from the state in row 0 of `cells` and `facts`, whose changing things are node 0.
+
+    Args:
+        distances: int32 [area], steps to the target if only walls stood in the way: never too many, never below 1.
+        near_things: uint8 [area], where things may be dropped in a search that is not exact.
+        exact: look for the shortest way (A*); otherwise for any way, leaving out what seldom helps.
+        with_done: whether the action `done` can matter.
+        poses: int32 [B], position * 4 + direction; likewise the other arrays of nodes.
+        hands: int64 [B], the carried cell.
+        places: int16 [B, M], positions of the changing cells, -1 for none.
+        codes: uint32 [B, M], the changing cells.
+        sums: uint64 [B], sum of their hashes.
+        depths: int32 [B], steps from the start.
+        parents: int32 [B].
+        moves: int8 [B], the action that led here.
+        nexts: int32 [B], the next node of the same priority.
+        table: uint64 [T], hashes of known states; T is a power of two.
+        owners: int32 [T], the node with the shortest way to each.
+        heads: int32 [F], first node of each priority, -1 for none.
+
+    Returns:
+        FOUND, NONE or OVER_BUDGET; the last node; the number of nodes.
+    """
+    budget, size = poses.shape[0], places.shape[1]
+    width, count = params[WIDTH], 1
+    area = cells.shape[1]
+    weight = 1 if exact else _WEIGHT
+    priority = min(weight * distances[poses[0] >> 2], heads.shape[0] - 1)
+    heads[priority] = 0
+    nexts[0] = -1
+    key = _key(sums[0] + _scramble(area + poses[0], hands[0]))
+    table[_slot(table, key)] = key  # its owner is node 0
+    while priority < heads.shape[0]:
+        node = heads[priority]
+        if node < 0:
+            priority += 1
+            continue
+        heads[priority] = nexts[node]
+        # A shorter way to this state may have been found since it was noted.
+        key = _key(sums[node] + _scramble(area + poses[node], hands[node]))
+        slot = _slot(table, key)
+        if owners[slot] != node:
+            continue
+        for k in range(size):
+            if places[node, k] >= 0:
+                cells[0, places[node, k]] = codes[node, k]
+        pose = poses[node]
+        best = priority
+        for choice in range(NUM_ACTIONS if with_done else DONE):
+            facts[0, X], facts[0, Y] = (pose >> 2) % width, (pose >> 2) // width
+            facts[0, DIRECTION], facts[0, CARRIED], facts[0, STEPS] = pose & 3, hands[node], 0
+            front = cell_at(cells, params, 0, front_x(facts, 0), front_y(facts, 0))
+            at = front_y(facts, 0) * width + front_x(facts, 0)
+            inside = 0 <= front_x(facts, 0) < width and 0 <= at < area
+            # An open door is never in the way: shutting it cannot help.
+            if choice == TOGGLE and front & 0xFF == DOOR and (front >> 16) & 0xFF == OPEN:
+                continue
+            if not exact and not _useful(choice, front, hands[node], at, codes, node, near_things):
+                continue
+            action, memo = begin(cells, facts, streams, params, 0, choice)
+            reward, over = act(cells, facts, params, 0, action)
+            reward, over = end(cells, facts, params, 0, action, memo, reward, over)
+            after = int(cells[0, at]) if inside else front
+            if inside and after != front:
+                cells[0, at] = front
+            if over and reward <= 0:
+                continue
+            new_pose = (facts[0, Y] * width + facts[0, X]) * 4 + facts[0, DIRECTION]
+            new_hands = facts[0, CARRIED]
+            total = sums[node]
+            if after != front:
+                if front != EMPTY_CELL:
+                    total -= _scramble(at, front)
+                if after != EMPTY_CELL:
+                    total += _scramble(at, after)
+            elif new_pose == pose and not over:
+                continue
+            key = _key(total + _scramble(area + new_pose, new_hands))
+            slot = _slot(table, key)
+            if not over and table[slot] == key and depths[owners[slot]] <= depths[node] + 1:
+                continue
+            if count >= budget:
+                return OVER_BUDGET, node, count
+            new = count
+            if not over:
+                table[slot], owners[slot] = key, new
+            count += 1
+            poses[new], hands[new], sums[new] = new_pose, new_hands, total
+            depths[new], parents[new], moves[new] = depths[node] + 1, node, choice
+            changed = after == front
+            for k in range(size):
+                places[new, k], codes[new, k] = places[node, k], codes[node, k]
+                if not changed and (places[node, k] == at or (front == EMPTY_CELL and places[node, k] < 0)):
+                    places[new, k] = at if after != EMPTY_CELL else -1
+                    codes[new, k] = after if after != EMPTY_CELL else 0
+                    changed = True
+            if over:
+                # This node came first because nothing can be shorter than its depth and distance, which is 1 here.
+                return FOUND, new, count
+            rank = min(max(depths[new] + weight * distances[new_pose >> 2], best), heads.shape[0] - 1)
+            nexts[new] = heads[rank]
+            heads[rank] = new
+        for k in range(size):
+            if places[node, k] >= 0:
+                cells[0, places[node, k]] = EMPTY_CELL
+    return NONE, 0, count
+
+
+def _kernel(task: Task) -> Any:
+    if task.family not in _kernels:
+        family = family_of(task)
+        _kernels[task.family] = specialise(
+            _search, f"search_{task.family}", cached=True, begin=family.begin, end=family.end
+        )
+    return _kernels[task.family]
+
+
+_kernels: dict[str, Any] = {}
+
+
+def search(
+    task: Task, world: World, distances: np.ndarray, near_things: np.ndarray, exact: bool, budget: int
+) -> tuple[int, list[int], int]:
+    """Searches from the state of environment 0 of a world (which is used up).
+
+    Args:
+        task: whose rules count.
+        world: of one environment.
+        distances: int32 [area], see `_search`.
+        near_things: uint8 [area], see `_search`.
+        exact: shortest way, or any way.
+        budget: nodes at most.
+
+    Returns:
+        FOUND, NONE or OVER_BUDGET; the actions of the way; the number of nodes.
+    """
+    cells, facts = world.cells, world.facts
+    kinds = cells[0] & 0xFF
+    at = np.flatnonzero(np.isin(kinds, (DOOR, KEY, BALL, BOX)))
+    size = max(1, len(at) + int(facts[0, CARRIED] != NO_OBJECT))
+    # Rows are written before they are read; untouched memory costs nothing.
+    places, codes = np.empty((budget, size), dtype=np.int16), np.empty((budget, size), dtype=np.uint32)
+    places[0], codes[0] = -1, 0
+    places[0, : len(at)], codes[0, : len(at)] = at, cells[0, at]
+    sums = np.zeros(budget, dtype=np.uint64)
+    hashes = [int(_scramble(place, cell)) for place, cell in zip(at.tolist(), cells[0, at].tolist(), strict=True)]
+    sums[0] = sum(hashes) % 2**64
+    cells[0, at] = EMPTY_CELL
+    poses, hands = np.zeros(budget, dtype=np.int32), np.zeros(budget, dtype=np.int64)
+    poses[0] = (facts[0, Y] * task.width + facts[0, X]) * 4 + facts[0, DIRECTION]
+    hands[0] = facts[0, CARRIED]
+    depths, parents, nexts = (np.zeros(budget, dtype=np.int32) for _ in range(3))
+    moves = np.zeros(budget, dtype=np.int8)
+    table = np.zeros(1 << int(np.ceil(np.log2(2 * budget))), dtype=np.uint64)
+    owners = np.zeros(len(table), dtype=np.int32)
+    heads = np.full(_PRIORITIES, -1, dtype=np.int32)
+    with_done = task.family in ("gotodoor", "gotoobject")
+    nodes = (poses, hands, places, codes, sums, depths, parents, moves, nexts, table, owners, heads)
+    arguments = (cells, facts, world.streams, world.params, distances, near_things, exact, with_done, *nodes)
+    kernel = _kernel(task)
+    if not kernel.signatures:
+        compile_for(kernel, arguments, f"the solver of {task.family}")
+    outcome, last, count = kernel(*arguments)
+    way: list[int] = []
+    while outcome == FOUND and last != 0:
+        way.append(int(moves[last]))
+        last = int(parents[last])
+    return int(outcome), way[::-1], int(count)

@@ -1,0 +1,31 @@
+"""Compiled kernels are kept, found by a second process, and announced only when they are made."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+from rewardlab.gridworld import make_vec
+envs = make_vec("MiniGrid-Empty-5x5-v0", 2)
+envs.reset(seed=0)
+print(envs.step([2, 2])[1].tolist())
+"""
+
+
+def _start(folder: Path) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
+    return subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
+
+
+def test_the_second_process_loads_what_the_first_compiled(tmp_path: Path) -> None:
+    first, second = _start(tmp_path), _start(tmp_path)
+    assert "compiling" in first.stderr and str(tmp_path) in first.stderr
+    assert "compiling" not in second.stderr
+    assert first.stdout == second.stdout
+
+
+def test_importing_the_package_loads_neither_numba_nor_minigrid() -> None:
+    script = "import sys, rewardlab.gridworld as g; g.covers('x'); print({'numba', 'minigrid'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"
