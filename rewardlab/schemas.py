@@ -62,7 +62,9 @@ class PluginConfig:
 class EnvConfig(PluginConfig):
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
     levels: float = option(math.inf, "number of distinct training levels; inf = procedural", above=0)
-    backend: str = option("auto", "engine: auto or reference", choices=("auto", "reference"), in_setting=False)
+    backend: str = option(
+        "auto", "engine: auto = fast where it covers the task", choices=("auto", "fast", "reference"), in_setting=False
+    )
 
 
 @dataclass

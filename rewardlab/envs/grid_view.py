@@ -15,6 +15,9 @@ from rewardlab.errors import UserError
 class GridView(gymnasium.ObservationWrapper[Any, Any, Any]):
     """`image` uint8 [7, 7, 3], at most 10 (the object types); `mission` int64 [L] where it varies.
 
+    Attributes:
+        tokens: int64 [L] of every mission; empty where there is only one.
+
     Raises:
         UserError: missions that cannot be listed, or that have words outside the vocabulary.
     """
@@ -26,16 +29,16 @@ class GridView(gymnasium.ObservationWrapper[Any, Any, Any]):
         entries: dict[str, gymnasium.Space[Any]] = {
             "image": Box(0, max(OBJECT_TO_IDX.values()), shown["image"].shape, np.uint8)
         }
-        self._tokens = _mission_table(env, shown["mission"])
-        if self._tokens:
-            length = len(next(iter(self._tokens.values())))
+        self.tokens = _mission_table(env, shown["mission"])
+        if self.tokens:
+            length = len(next(iter(self.tokens.values())))
             entries["mission"] = Box(0, len(missions.VOCABULARY), (length,), np.int64)
         self.observation_space = Dict(entries)
 
     def observation(self, observation: Any) -> dict[str, Any]:
-        if not self._tokens:
+        if not self.tokens:
             return {"image": observation["image"]}
-        return {"image": observation["image"], "mission": self._tokens[observation["mission"]]}
+        return {"image": observation["image"], "mission": self.tokens[observation["mission"]]}
 
 
 def _mission_table(env: gymnasium.Env[Any, Any], space: gymnasium.Space[Any]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ def bare(env_id: str) -> Any:
 
 
 def grid_env(env_id: str, num_envs: int, **options: Any) -> Any:
-    return minigrid.make(minigrid.Config(id=env_id), num_envs, **options)
+    """On the reference backend."""
+    return minigrid.make(minigrid.Config(id=env_id, backend="reference"), num_envs, **options)
 
 
 def grids(env: Any) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,7 +40,7 @@ def test_it_composes_builds_and_steps(stem: str, compose) -> None:
         }
         for name, spec in env.spec.obs.items():
             assert not spec.high or shown[name].max() <= spec.high
-    assert env.spec.id == config.id and env.spec.backend == "reference"
+    assert env.spec.id == config.id and env.spec.backend == ("reference" if stem == "gym" else "fast")
     env.close()
 
 
@@ -69,11 +68,7 @@ def test_bare_family_names_mean_the_size_most_used(compose) -> None:
     assert expected.items() <= FAMILIES.items()
     for family, sized in FAMILIES.items():
         of_family, of_sized = compose(f"env={family}"), compose(f"env={sized}")
-        assert (of_family.id, of_family.frames, of_family.random_return) == (
-            of_sized.id,
-            of_sized.frames,
-            of_sized.random_return,
-        )
+        assert (of_family.id, of_family.frames) == (of_sized.id, of_sized.frames)
 
 
 @pytest.mark.parametrize("stem", PRESETS)
@@ -102,26 +97,10 @@ def test_the_v1_levels_are_taken_where_v0_is_broken() -> None:
 
 def test_the_facts_of_a_preset_reach_the_specification(compose) -> None:
     task = minigrid.make(compose("env=doorkey_5x5"), 1).spec.task
-    assert task.random_return is not None and 0 < task.random_return < 0.2
-    assert (task.optimal_return, task.optimum_kind) == (1.0, "bound")
+    assert 0 < task.random_return < 0.2
+    assert 0.95 < task.optimal_return < 0.98  # about ten steps of the 250 allowed
+    assert task.optimum_kind == "exact"
     assert task.success == "the episode ended with a positive reward"
-
-
-@pytest.mark.parametrize("stem", ["empty_5x5", "gotodoor_5x5", "dynamic_obstacles_5x5"])
-def test_the_stated_random_return_is_that_of_random_play(stem: str) -> None:
-    """Measured again through the vector environment, with views: within four standard errors."""
-    env = minigrid.make(minigrid.Config(id=YAML[stem].id), 16)
-    rng = np.random.default_rng(1)
-    env.reset(rng.integers(2**31, size=16).tolist())
-    running, returns = np.zeros(16), []
-    for _ in range(250):
-        batch = env.step(rng.integers(env.spec.action.n, size=16))
-        running += batch.task_reward
-        for i in np.flatnonzero(batch.terminated | batch.truncated):
-            returns.append(running[i])
-            running[i] = 0
-    error = np.std(returns) / len(returns) ** 0.5
-    assert abs(np.mean(returns) - YAML[stem].random_return) < 4 * error + 0.01
 
 
 def test_nothing_heavy_is_imported_before_it_is_asked_for() -> None:
@@ -131,16 +110,3 @@ def test_nothing_heavy_is_imported_before_it_is_asked_for() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
-
-
-def test_the_script_writes_a_preset_s_line_and_leaves_the_rest(tmp_path: Path) -> None:
-    sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-    try:
-        import random_returns
-    finally:
-        sys.path.pop(0)
-    path = tmp_path / "preset.yaml"
-    path.write_text("# a task\nid: X-v0\nframes: 5\n")
-    for value in ("0.1", "0.2"):
-        random_returns.write(path, f"random_return: {value}  # 10 episodes")
-    assert path.read_text() == "# a task\nid: X-v0\nframes: 5\nrandom_return: 0.2  # 10 episodes\n"
