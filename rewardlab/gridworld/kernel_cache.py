@@ -86,7 +86,7 @@ def specialise(template: Callable[..., Any], name: str, cached: bool = False, **
 
 def compile_for(kernel: Any, arguments: tuple[Any, ...], what: str) -> None:
     """Compiles a cached kernel for the types of its arguments, or loads it; says so on stderr when it must compile."""
-    types = tuple(numba.typeof(argument) for argument in arguments)
+    types = tuple(numba.typeof(argument) for argument in arguments)  # type: ignore[no-untyped-call]
     if types in kernel.overloads:
         return
     known = any(cache_folder().rglob(f"*.{kernel.__name__}-*.nbi"))
