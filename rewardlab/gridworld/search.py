@@ -169,7 +169,9 @@ def _search(
             front = cell_at(cells, params, 0, front_x(facts, 0), front_y(facts, 0))
             at = front_y(facts, 0) * width + front_x(facts, 0)
             inside = 0 <= front_x(facts, 0) < width and 0 <= at < area
-            # An open door is never in the way: shutting it cannot help.
+            # Nothing lies beyond the border. An open door is never in the way: shutting it cannot help.
+            if not inside and PICKUP <= choice < DONE:
+                continue
             if choice == TOGGLE and front & 0xFF == DOOR and (front >> 16) & 0xFF == OPEN:
                 continue
             if not exact and not _useful(choice, front, hands[node], at, codes, node, near_things):
