@@ -12,7 +12,7 @@ from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 from rewardlab.types import Agent, BuildContext, EnvSpec, RewardScheme, State, VecEnv
 
-_MAX_EVALUATION_ENVS = 10  # few enough that none idles long while the others finish their episodes
+_MAX_EVALUATION_ENVS = 50  # each step costs the policy about the same for one as for fifty
 
 
 @dataclass
