@@ -15,6 +15,7 @@ from rewardlab import discovery
 from rewardlab.composition import Prepared
 from rewardlab.errors import Diverged, Interrupted
 from rewardlab.records.continuation import decide
+from rewardlab.records.files import one_line
 from rewardlab.records.lock import Locked
 from rewardlab.records.manifest import build_manifest, continued
 from rewardlab.records.progress import Progress
@@ -50,9 +51,15 @@ def run(prepared: Prepared) -> int:
             if decision.action in _SETTLED:
                 print(f"{prepared.folder}: {decision.reason}", flush=True)
                 return _SETTLED[decision.action]
-            checkpoint = store.load_checkpoint() if decision.action == "continue" else None
-            if checkpoint is None:
+            checkpoint = None
+            if decision.action == "start":
                 store.clear()
+            elif (checkpoint := store.load_checkpoint()) is None:
+                print(
+                    f"{prepared.folder}: checkpoint.pt is of no use, see run.log; overwrite=true starts anew",
+                    flush=True,
+                )
+                return 1
             return _train(prepared, parts, store, checkpoint, stop)
     except Locked as locked:
         print(f"{prepared.folder}: {locked}", flush=True)
@@ -99,7 +106,7 @@ def _train(
     state, code = "failed", 1
     error: str | BaseException | None = None
     try:
-        training = OnPolicyTraining(config, parts, store, checkpoint, progress, stop)
+        training = _begin(config, parts, store, checkpoint, progress, stop)
         training.run()
         store.write_summary(_summary(store, parts, training))
         store.save_policy(parts.agent.policy_state_dict())
@@ -119,8 +126,26 @@ def _train(
         store.set_status(state, training.frames if training else frames, error)
     if side_process is not None:
         side_process.finish(timeout=5.0)
-    print(f"{prepared.folder}: {state}{f': {error}' if error else ''}", file=sys.stderr, flush=True)
+    said = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else error
+    print(f"{prepared.folder}: {state}{f': {one_line(said)}' if said else ''}", file=sys.stderr, flush=True)
     return code
+
+
+def _begin(
+    config: RootConfig,
+    parts: Parts,
+    store: RunStore,
+    checkpoint: State | None,
+    progress: Progress,
+    stop: Callable[[], int | None],
+) -> OnPolicyTraining:
+    try:
+        return OnPolicyTraining(config, parts, store, checkpoint, progress, stop)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        if checkpoint is None:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise RuntimeError(f"its checkpoint does not fit ({reason}); overwrite=true starts anew") from error
 
 
 def _summary(store: RunStore, parts: Parts, training: OnPolicyTraining) -> dict[str, Any]:

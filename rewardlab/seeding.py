@@ -31,7 +31,8 @@ def numpy_rng(seed: int, stream: str) -> np.random.Generator:
     return np.random.default_rng(sequence(seed, stream))
 
 
-def torch_rng(seed: int, stream: str, device: torch.device | str = "cpu") -> torch.Generator:
-    generator = torch.Generator(device=device)
+def torch_rng(seed: int, stream: str) -> torch.Generator:
+    """A generator on the CPU whatever the device: a run may go on elsewhere with the same numbers."""
+    generator = torch.Generator()
     generator.manual_seed(int(sequence(seed, stream).generate_state(1, np.uint64)[0] >> np.uint64(1)))
     return generator

@@ -14,6 +14,7 @@ import yaml
 
 from rewardlab.composition import Prepared, compose
 from rewardlab.errors import UserError
+from rewardlab.records.status import write_status
 from rewardlab.run import run
 
 TINY = ["env=empty_5x5", "num_envs=4", "frames=1000", "agent.rollout_steps=32", "eval.every=256", "eval.episodes=6"]
@@ -164,6 +165,36 @@ def test_a_failure_is_written_down_and_tried_again(tmp_path: Path, monkeypatch: 
     assert "Traceback" in (prepared.folder / "run.log").read_text()
     monkeypatch.undo()
     assert run(prepared) == 0
+
+
+@pytest.mark.parametrize("damage", ["table", "key", "unreadable"])
+def test_what_cannot_be_continued_is_kept_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    prepared = prepare(tmp_path)
+    assert run(prepared) == 0
+    folder = prepared.folder
+    write_status(folder, "interrupted", 1000)
+    if damage == "table":
+        (folder / "train.csv").unlink()
+    elif damage == "key":
+        state = torch.load(folder / "checkpoint.pt", weights_only=True)
+        del state["state"]["agent"]
+        torch.save(state, folder / "checkpoint.pt")
+    else:
+        torch.save({"format": 99, "state": {}}, folder / "checkpoint.pt")
+    evaluations = (folder / "eval.csv").read_text()
+    capsys.readouterr()
+    assert run(prepared) == 1
+    assert "overwrite=true starts anew" in "".join(capsys.readouterr())
+    assert (folder / "eval.csv").read_text() == evaluations
+    assert run(prepare(tmp_path, "overwrite=true")) == 0
+
+
+def test_a_warm_up_that_leaves_nothing_to_train_on_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"frames=1000.*warms up for 1024 frames"):
+        run(prepare(tmp_path, "reward=rnd", "reward.warmup=256"))
+    assert not any(tmp_path.iterdir())
 
 
 def test_parts_that_do_not_fit_are_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def optimum(env_id: str, levels: int, budget: int) -> tuple[str, float | None, f
     return kind, float(np.mean(steps)) if steps else None, float(np.mean(returns)), levels, unsolvable
 
 
-def measure(env_id: str, levels: int = 50, episodes: int = 2000, budget: int = 400_000) -> TaskFacts:
+def measure(env_id: str, levels: int = 40, episodes: int = 2000, budget: int = 1_000_000) -> TaskFacts:
     """Measures one task anew."""
     from rewardlab.gridworld.batch import family_of
 
@@ -149,9 +149,9 @@ def main(arguments: list[str] | None = None) -> None:
     """The command line: measures tasks and writes the table."""
     parser = argparse.ArgumentParser(description="optimum and random floor of the engine's tasks")
     parser.add_argument("--ids", nargs="*", default=None, help="environment ids, or parts of them (default: all)")
-    parser.add_argument("--levels", type=int, default=50)
+    parser.add_argument("--levels", type=int, default=40)
     parser.add_argument("--episodes", type=int, default=2000)
-    parser.add_argument("--budget", type=int, default=400_000, help="states that one search may look at")
+    parser.add_argument("--budget", type=int, default=1_000_000, help="states that one search may look at")
     parser.add_argument("--out", type=Path, default=None, help="table to write; standard output without")
     options = parser.parse_args(arguments)
     chosen = [one for one in sorted(TASKS) if options.ids is None or any(part in one for part in options.ids)]

@@ -72,11 +72,21 @@ def build(config: RootConfig) -> Parts:
         scheme = discovery.load("reward", config.reward.plugin).Scheme(config.reward, scheme_context)
         agent_context = streams.context("agent", config, env.spec)
         agent = discovery.load("agent", config.agent.plugin).Agent(config.agent, agent_context, scheme.streams)
-        streams.torch_rngs["act"] = seeding.torch_rng(config.seed, "act", config.device)
+        streams.torch_rngs["act"] = seeding.torch_rng(config.seed, "act")
+        _check_warmup(scheme, config)
     except BaseException:
         env.close()
         raise
     return Parts(env, scheme, agent, streams)
+
+
+def _check_warmup(scheme: RewardScheme, config: RootConfig) -> None:
+    frames = scheme.warmup_steps * config.num_envs
+    if frames >= config.frames:
+        raise UserError(
+            f"frames={config.frames}: reward={config.reward.name} warms up for {frames} frames first, which leaves"
+            " nothing to train on"
+        )
 
 
 def make_training_env(config: RootConfig) -> VecEnv:

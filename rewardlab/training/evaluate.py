@@ -46,7 +46,7 @@ class Evaluator:
         """
         config, env = self._config, self._env
         device = torch.device(config.device)
-        rng = seeding.torch_rng(config.seed, f"evaluation/{frames}", device)
+        rng = seeding.torch_rng(config.seed, f"evaluation/{frames}")
         obs = env.reset(seeding.env_seeds(config.seed, "evaluation_envs", env.num_envs))
         state = agent.initial_state(env.num_envs)
         first = np.ones(env.num_envs, dtype=bool)

@@ -62,6 +62,12 @@ class Means:
         self._sums, self._counts = {}, {}
         return means
 
+    def state_dict(self) -> State:
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def load_state_dict(self, state: State) -> None:
+        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+
 
 class Cadence:
     """What happens about every so many frames: at the first iteration's end past each multiple."""
@@ -148,15 +154,18 @@ class OnPolicyTraining:
 
     @property
     def fps_mean(self) -> float:
-        """Training frames per second over the whole run, evaluations left out."""
-        return self.frames / self.clock.training
+        """Training frames per second over the whole run, evaluations and warm-up left out."""
+        return (self.frames - self._warmup_frames) / self.clock.training
+
+    @property
+    def _warmup_frames(self) -> int:
+        return self.parts.scheme.warmup_steps * self.config.num_envs
 
     def _iterate(self) -> None:
         started = time.perf_counter()
         config, parts = self.config, self.parts
         if self.frames == 0 and parts.scheme.warmup_steps:
             self._warm_up()
-            self.clock.training += time.perf_counter() - started
             return
         steps = min(parts.agent.rollout_steps, max(1, (config.frames - self.frames) // config.num_envs))
         progress = self.frames / config.frames
@@ -177,17 +186,18 @@ class OnPolicyTraining:
 
     def _warm_up(self) -> None:
         """Let a uniform-random agent act first, as the scheme asks; these are training frames too."""
-        steps = min(self.parts.scheme.warmup_steps, max(1, self.config.frames // self.config.num_envs))
         config, parts = self.config, self.parts
         random = discovery.load("agent", "random")
         context = parts.streams.context("warmup", config, parts.env.spec)
         agent = random.Agent(random.Config(), context, (StreamSpec("task", context.gamma),))
         env = make_training_env(config)
         seeds = seeding.env_seeds(config.seed, "warmup_envs", config.num_envs)
-        rng = seeding.torch_rng(config.seed, "warmup_act", config.device)
+        rng = seeding.torch_rng(config.seed, "warmup_act")
+        steps = parts.scheme.warmup_steps
         parts.scheme.warm_up(Collector(env, agent, seeds, steps, 1, self._device).collect(steps, rng))
         env.close()
-        self.frames = steps * config.num_envs
+        self.frames = self._warmup_frames
+        self._at_last_row = (self.frames, self.clock.training)
 
     def _write_row(self) -> None:
         statistics = self._collector.statistics
@@ -233,6 +243,8 @@ class OnPolicyTraining:
                 "next_evaluation": self._evaluation.next,
                 "evaluated_at": self._evaluated_at,
                 "next_row": self._rows.next,
+                "at_last_row": list(self._at_last_row),
+                "means": self._means.state_dict(),
                 "agent": self.parts.agent.state_dict(),
                 "scheme": self.parts.scheme.state_dict(),
                 "streams": self.parts.streams.state_dict(),
@@ -246,7 +258,9 @@ class OnPolicyTraining:
     def _load(self, checkpoint: State) -> None:
         self.frames = checkpoint["frames"]
         self.clock = Clock(checkpoint["wall_seconds"], checkpoint["cpu_seconds"], checkpoint["training_seconds"])
-        self._at_last_row = (self.frames, self.clock.training)
+        frames, seconds = checkpoint["at_last_row"]
+        self._at_last_row = (frames, seconds)
+        self._means.load_state_dict(checkpoint["means"])
         self._evaluation.next, self._evaluated_at = checkpoint["next_evaluation"], checkpoint["evaluated_at"]
         self._rows.next = checkpoint["next_row"]
         self.parts.agent.load_state_dict(checkpoint["agent"])

@@ -1,6 +1,7 @@
 """The vector environment: gymnasium's contract, seeding, level lists, observation options, refusals."""
 
 import gymnasium
+import minigrid  # noqa: F401 (registers its ids)
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -18,8 +19,6 @@ def actions_of(envs: VectorEnv, steps: int, seed: int = 0) -> np.ndarray:
 
 
 def test_catalogue_holds_what_farama_registers() -> None:
-    import minigrid  # noqa: F401
-
     registered = {name for name in gymnasium.registry if name.startswith("MiniGrid-") and "WFC" not in name}
     classic = {f"MiniGrid-MultiRoom-{size}-v0" for size in ("N7-S4", "N7-S8", "N10-S4", "N10-S10", "N12-S10")}
     assert set(env_ids()) == registered | classic
