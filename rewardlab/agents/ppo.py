@@ -41,7 +41,7 @@ class Config(AgentConfig):
     advantage_std_floor: float = option(0.01, "never divide by less: before a reward there is only noise", minimum=0)
     streams: str = option(
         "separate",
-        "separate: a value head per reward stream, coefficients weigh advantages; joint: one head on the weighted sum",
+        "separate: a value head for each weighted reward stream; joint: one head on their sum",
         choices=("separate", "joint"),
     )
     reward_clip: float | None = option(None, "streams=joint: clip the weighted sum to +- this; null: off", above=0)
@@ -78,7 +78,6 @@ class Agent:
         joint = StreamSpec("joint", streams[0].gamma, episodic=streams[0].episodic)
         self._heads = (joint,) if config.streams == "joint" else streams
         self.value_streams = len(self._heads)
-        self._coefs = torch.tensor([head.coef for head in self._heads], device=context.device)
         self._generator = context.generator
         self._device = context.device
         self._network = ActorCritic(
@@ -124,10 +123,10 @@ class Agent:
         advantages = self._advantages(rollout, signals)
         values = rollout.values[:-1]
         returns = advantages + values
-        advantage = (advantages * self._coefs).sum(dim=-1)
+        advantage = advantages.sum(dim=-1)  # each stream's is weighed already
         if config.normalise_advantages:
-            spread = advantage.std(unbiased=False).clamp(min=config.advantage_std_floor)
-            advantage = (advantage - advantage.mean()) / spread.clamp(min=1e-8)
+            spread = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
+            advantage = (advantage - advantage.mean()) / spread
 
         whole = Batch(
             rollout.obs,
@@ -188,19 +187,13 @@ class Agent:
         return {name: entry.squeeze(0) for name, entry in dist.items()}, values.squeeze(0), state
 
     def _advantages(self, rollout: Rollout, signals: Signals) -> torch.Tensor:
-        """Of each value head: [T, N, S].
-
-        Raises:
-            Diverged: a reward stream is not finite.
-        """
-        for stream in self._streams:
-            if not torch.isfinite(signals.streams[stream.name]).all():
-                raise Diverged(f"the reward stream {stream.name} is not finite")
-        rewards = [signals.streams[stream.name] for stream in self._streams]
+        """Of each value head: [T, N, S]."""
+        # Weighing rewards instead of advantages keeps each head's error on the scale on which it matters: unweighed,
+        # a bonus of large returns fills the value loss and, by the clipping of gradients, stops the policy.
+        rewards = [stream.coef * signals.streams[stream.name] for stream in self._streams]
         if self.config.streams == "joint":
-            total = sum(stream.coef * reward for stream, reward in zip(self._streams, rewards, strict=True))
-            assert isinstance(total, torch.Tensor)
             limit = self.config.reward_clip
+            total = torch.stack(rewards).sum(dim=0)
             rewards = [total if limit is None else total.clamp(-limit, limit)]
         return torch.stack(
             [

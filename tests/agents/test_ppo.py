@@ -186,8 +186,21 @@ def test_separate_streams_have_heads_of_their_own(make):
     options = [{"gamma": 0.99, "episodic": True}, {"gamma": 0.9, "episodic": False}]
     for index, (name, of_stream) in enumerate(zip(rewards, options, strict=True)):
         values, final_values = rollout.values[..., index], rollout.final_values[..., index]
-        expected = gae(rewards[name], values, final_values, no, rollout.truncated, gae_lambda=0.95, **of_stream)
+        weighed = (TASK, BONUS)[index].coef * rewards[name]
+        expected = gae(weighed, values, final_values, no, rollout.truncated, gae_lambda=0.95, **of_stream)
         assert metrics[f"advantage/{name}_std"] == pytest.approx(expected.std(unbiased=False).item(), rel=1e-5)
+
+
+def test_a_tiny_bonus_of_huge_returns_does_not_drown_the_task(make):
+    """Weighed by its coefficient it is nothing, so learning is nearly as without it: the value loss stays small."""
+    tiny = StreamSpec("bonus", 0.99, coef=1e-6)
+    losses = []
+    for amount in (0.0, 1000.0):
+        world = make(specs=(TASK, tiny))
+        rollout = world.collect()
+        rewards = {"task": pays(1, rollout), "bonus": pays(amount, rollout)}
+        losses.append(world.agent.update(rollout, Signals(rewards), 0.0)["loss/value"])
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
 @pytest.mark.parametrize("streams", ["separate", "joint"])
