@@ -15,6 +15,7 @@ _COMMANDS = {
     "run": "train one run, or a sweep with -m",
     "report": "write tables, figures and a page about finished runs",
     "list": "show what there is to choose from",
+    "play": "write a GIF of a run's policy at play",
     "check": "test a reward scheme or an agent against the laws that all obey",
 }
 
@@ -52,7 +53,9 @@ def _dispatch(argv: list[str]) -> int:
         print(f"rewardlab {__version__}")
         return 0
     command, *arguments = argv
-    commands: dict[str, Callable[[list[str]], int]] = {"run": _run, "report": _report, "list": _list, "check": _check}
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "run": _run, "report": _report, "list": _list, "play": _play, "check": _check,
+    }  # fmt: skip
     if command not in commands:
         close = get_close_matches(command, _COMMANDS, n=1, cutoff=0.5)
         hint = f"; did you mean rewardlab {close[0]}?" if close else ""
@@ -124,10 +127,28 @@ def _list(arguments: list[str]) -> int:
     parser.add_argument(
         "group", nargs="?", metavar="GROUP", help=f"one of {', '.join(listing.groups())} (default: all)"
     )
+    parser.add_argument("--optimal", action="store_true", help="of env: what the best and a random policy reach")
     given = parser.parse_args(arguments)
+    if given.optimal:
+        if given.group != "env":
+            raise UserError("--optimal: only environments have an optimum; use rewardlab list env --optimal")
+        print(listing.optimal_table())
+        return 0
     shown = [given.group] if given.group else listing.groups()
     print("\n\n".join(listing.table(group) for group in shown))
     return 0
+
+
+def _play(arguments: list[str]) -> int:
+    parser = _Parser(prog="rewardlab play", description="Write a GIF of a run's policy at play, on evaluation levels.")
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or a file in it")
+    parser.add_argument("--episodes", type=int, default=3, metavar="N", help="how many (default: 3)")
+    parser.add_argument("--out", metavar="FILE", help="the GIF (default: RUN/play.gif)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the policy's sampling (default: 0)")
+    given = parser.parse_args(arguments)
+    from rewardlab import playing
+
+    return playing.play(given.run, given.episodes, given.out, given.seed)
 
 
 def _check(arguments: list[str]) -> int:

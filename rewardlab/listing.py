@@ -43,9 +43,58 @@ def table(group: str) -> str:
     header = Entry("name", "description", "paper", "assumes")
     found = entries(group)
     columns = [[getattr(row, name) for row in [header, *found]] for name in ("name", "description", "paper", "assumes")]
+    return _aligned(group, columns)
+
+
+def optimal_table() -> str:
+    """The environments with their scale: what the best policy and uniformly random actions are known to reach."""
+    found = [(entry.name, *_scale(entry.name), entry.description) for entry in entries("env")]
+    return _aligned("env", list(zip(_SCALED, *found, strict=True))) + _EXPLANATION
+
+
+_SCALED = (
+    "name", "optimum", "optimal steps", "optimal return", "no solution", "random return", "random success",
+    "description",
+)  # fmt: skip
+_EXPLANATION = """
+
+optimum: exact = the shortest ways, found by search; bound = no policy does better, perhaps none as well;
+unavailable = chance takes part, or the search met its limit. Steps and returns are means over sampled levels; a level
+without a solution pays 0. random: uniformly random actions."""
+
+
+def _scale(name: str) -> list[str]:
+    """The cells of an environment in `optimal_table`; empty where it is none of the engine's tasks."""
+    from rewardlab import gridworld
+    from rewardlab.gridworld.task_facts import task_facts
+
+    env_id = _env_id(discovery.choices("env")[name])
+    if not gridworld.covers(env_id):
+        return [""] * 6
+    facts = task_facts(env_id)
+    steps = "" if facts.optimal_steps is None else f"{facts.optimal_steps:.1f}"
+    paid = "" if facts.optimal_return is None else f"{facts.optimal_return:.3f}"
+    unsolvable = f"{facts.unsolvable} of {facts.levels}" if facts.unsolvable else ""
+    floor = [f"{facts.random_return:.4f}", f"{facts.random_success:.2%}"]
+    return [facts.optimum_kind, steps, paid, unsolvable, *floor]
+
+
+def _env_id(path: Path) -> str:
+    """The id that a preset names, or the preset that heads its defaults list; empty where none does."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.suffix == ".yaml" else ""
+    named = re.search(r"^id:\s*(\S+)", text, re.MULTILINE)
+    if named:
+        return named[1]
+    heading = re.search(r"^defaults:\s*\[\s*(\w+)", text, re.MULTILINE)
+    behind = discovery.choices("env").get(heading[1]) if heading else None
+    return _env_id(behind) if behind is not None and behind != path else ""
+
+
+def _aligned(group: str, columns: Sequence[Sequence[str]]) -> str:
+    """Columns with their titles on top, each as wide as its widest cell; empty ones are left out."""
     shown = [column for column in columns if any(column[1:])]
     widths = [max(map(len, column)) for column in shown]
-    lines = [_line([column[index] for column in shown], widths) for index in range(len(found) + 1)]
+    lines = [_line(cells, widths) for cells in zip(*shown, strict=True)]
     return "\n".join([f"{group}=", *(f"  {line}" for line in lines)])
 
 

@@ -9,6 +9,8 @@ import zlib
 import numpy as np
 import torch
 
+from rewardlab.types import State
+
 EVALUATION_SEED = 20_190_601  # one fixed list of evaluation levels for every scheme and run seed
 
 
@@ -36,3 +38,19 @@ def torch_rng(seed: int, stream: str) -> torch.Generator:
     generator = torch.Generator()
     generator.manual_seed(int(sequence(seed, stream).generate_state(1, np.uint64)[0] >> np.uint64(1)))
     return generator
+
+
+def generator_state(rng: np.random.Generator) -> State:
+    """The state of one of our numpy generators (PCG64); its 128-bit integers as text, for checkpoints."""
+    state = rng.bit_generator.state
+    return {
+        "state": {name: str(word) for name, word in state["state"].items()},
+        "has_uint32": int(state["has_uint32"]),
+        "uinteger": int(state["uinteger"]),
+    }
+
+
+def set_generator_state(rng: np.random.Generator, state: State) -> None:
+    """Restore what `generator_state` returned."""
+    words = {name: int(word) for name, word in state["state"].items()}
+    rng.bit_generator.state = {"bit_generator": "PCG64", **state, "state": words}

@@ -110,7 +110,7 @@ class VecEnv(Protocol):
 class StreamSpec:
     """A reward stream, declared before anything is built: each gets a value head of its own.
 
-    A stream that is not episodic runs through the ends of episodes (Burda et al. 2018, section 2.3).
+    Its value head learns rewards already multiplied by coef, and advantages are summed. One that is not episodic runs through the ends of episodes (Burda et al. 2018, section 2.3).
     """
 
     name: str

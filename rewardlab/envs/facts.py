@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 _EMPTY = OBJECT_TO_IDX["empty"]
+_PICTURE = 400  # pixels of a picture's longer side, about
 
 
 class StateHash:
@@ -62,7 +63,28 @@ class AgentPosition:
         return int(column), int(row)
 
 
-FACTS: dict[str, Callable[["MiniGridEnv"], Callable[[], Any]]] = {"state_hash": StateHash, "agent_pos": AgentPosition}
+class Picture:
+    """Farama's picture of the whole grid, with the agent's view highlighted: [W * tile, H * tile, 3], to 255."""
+
+    def __init__(self, env: "MiniGridEnv") -> None:
+        self._env = env
+        self._tile = tile_size(env.width, env.height)
+
+    def __call__(self) -> Array:
+        frame: Array = self._env.get_frame(self._env.highlight, self._tile)
+        return frame
+
+
+def tile_size(width: int, height: int) -> int:
+    """Pixels of a cell in a picture of a grid of this size."""
+    return max(8, min(32, _PICTURE // max(width, height)))
+
+
+FACTS: dict[str, Callable[["MiniGridEnv"], Callable[[], Any]]] = {
+    "state_hash": StateHash,
+    "agent_pos": AgentPosition,
+    "picture": Picture,
+}
 
 
 def state_words(env: "MiniGridEnv") -> Array:

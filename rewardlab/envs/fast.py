@@ -1,15 +1,28 @@
 """The fast backend: this project's own batched engine, bit-exact with Farama's code (rewardlab/gridworld)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from rewardlab import gridworld
 from rewardlab.envs.batched import BatchedEnv
+from rewardlab.envs.facts import tile_size
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs
+
+
+@dataclass(frozen=True)
+class Look:
+    """What images show, as the options of `minigrid.Config` describe it."""
+
+    observation: str = "view"
+    view_size: int = 7
+    see_through_walls: bool | None = None
+    noise: str = "none"
+    noise_amount: float | None = None
 
 
 def fast_env(
@@ -19,23 +32,73 @@ def fast_env(
     levels: Levels,
     missions: Mapping[str, Array],
     privileged: Sequence[str],
+    look: Look,
 ) -> BatchedEnv:
     """N environments of one MiniGrid task, stepped together.
 
     Args:
+        spec: all but the actions, to which noise may add one.
         missions: tokens of every mission; empty where the task has only one.
-        privileged: full-state facts to compute: state_hash, agent_pos.
+        privileged: full-state facts to compute: state_hash, agent_pos, picture.
     """
-    engine = gridworld.make_vec(env_id, num_envs, autoreset=False)
+    engine = gridworld.make_vec(
+        env_id,
+        num_envs,
+        observation=look.observation,
+        view_size=look.view_size,
+        see_through_walls=look.see_through_walls,
+        noise_kind=look.noise,
+        noise_amount=look.noise_amount,
+        autoreset=False,
+    )
 
     def view(frames: Mapping[str, Any]) -> Obs:
         if not missions:
             return {"image": frames["image"]}
         return {"image": frames["image"], "mission": np.stack([missions[text] for text in frames["mission"]])}
 
-    codec = ActionCodec(ActionSpec(n=engine.num_actions), lambda action: action)
+    action = ActionSpec(n=engine.num_actions)
     facts = _Facts(engine, privileged) if privileged else None
-    return BatchedEnv(engine, spec, codec, view, levels, facts, reward_is_success=True)
+    vector: Any = engine if look.noise == "none" else _Noisy(engine)
+    codec = ActionCodec(action, lambda chosen: chosen)
+    return BatchedEnv(vector, replace(spec, action=action), codec, view, levels, facts, reward_is_success=True)
+
+
+class _Noisy:
+    """The engine with noise that neither comes back with a level nor depends on when other environments end.
+
+    A level fixes what happens in an episode; if it fixed the noise as well, the noise of a few levels could be learnt.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.num_envs = engine.num_envs
+        self.close = engine.close
+        self._image: Array = np.empty(0)
+
+    def step(self, actions: Array) -> tuple[Any, ...]:
+        stepped: tuple[Any, ...] = self._engine.step(actions)
+        self._image = stepped[0]["image"]
+        return stepped
+
+    def reset(self, *, seed: Sequence[int | None], options: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+        """As the engine's, but the seeds are those of the levels alone."""
+        engine = self._engine
+        if options is None:  # environments on the same level see different noise
+            engine.reset(
+                seed=[int(np.random.SeedSequence([seed[i], i]).generate_state(1)[0]) for i in range(len(seed))]
+            )
+        levels = [[] if entry is None else [entry] for entry in seed]
+        length = max(map(len, levels))
+        engine.set_levels(np.array([entry or [0] * length for entry in levels], np.int64).reshape(len(levels), length))
+        others = np.flatnonzero(~options["reset_mask"]) if options else np.zeros(0, np.int64)
+        kept = engine.get_state(others)["noise"]
+        frames, infos = engine.reset(options=options)
+        if others.size:
+            frames["image"][others] = self._image[others]
+            engine.set_state({"noise": kept}, others)
+        self._image = frames["image"]
+        return frames, infos
 
 
 class _Facts:
@@ -43,17 +106,24 @@ class _Facts:
 
     def __init__(self, engine: Any, names: Sequence[str]) -> None:
         self._engine, self._names = engine, names
-        self._fields = [_FIELDS[name] for name in names]
 
     def measure(self) -> Obs:
-        found = self._engine.privileged(self._fields)
+        found = self._engine.privileged([_FIELDS[name] for name in self._names if name in _FIELDS])
         facts: Obs = {}
-        for name, entry in zip(self._names, self._fields, strict=True):
-            facts[name] = found[entry][:, :2].astype(np.int64) if name == "agent_pos" else found[entry]
+        for name in self._names:
+            if name == "picture":
+                facts[name] = np.stack(self._engine.render(tile_size=self._tile()))
+            elif name == "agent_pos":
+                facts[name] = found["agent"][:, :2].astype(np.int64)
+            else:
+                facts[name] = found[_FIELDS[name]]
         return facts
 
     def remeasure(self, before: Obs, changed: Array) -> Obs:
         return self.measure()
+
+    def _tile(self) -> int:
+        return tile_size(self._engine.task.width, self._engine.task.height)
 
 
 _FIELDS = {"state_hash": "state_hash", "agent_pos": "agent"}

@@ -1,4 +1,4 @@
-"""What a MiniGrid agent sees: the 7x7 view as raw ints, and the mission where it varies; no direction."""
+"""What a MiniGrid agent sees: its view or the full grid as raw ints, and the mission where it varies; no direction."""
 
 from typing import Any
 
@@ -7,13 +7,19 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 from minigrid.core.constants import OBJECT_TO_IDX
 from minigrid.core.mission import MissionSpace
+from minigrid.minigrid_env import MiniGridEnv
+from minigrid.wrappers import FullyObsWrapper
 
 from rewardlab.envs import missions
 from rewardlab.errors import UserError
 
 
 class GridView(gymnasium.ObservationWrapper[Any, Any, Any]):
-    """`image` uint8 [7, 7, 3], at most 10 (the object types); `mission` int64 [L] where it varies.
+    """`image` uint8 [V, V, 3] or [W, H, 3], at most 10 (the object types); `mission` int64 [L] where it varies.
+
+    Args:
+        env: a bare MiniGridEnv.
+        observation: view, or full.
 
     Attributes:
         tokens: int64 [L] of every mission; empty where there is only one.
@@ -22,13 +28,12 @@ class GridView(gymnasium.ObservationWrapper[Any, Any, Any]):
         UserError: missions that cannot be listed, or that have words outside the vocabulary.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
-        super().__init__(env)
+    def __init__(self, env: MiniGridEnv, observation: str = "view") -> None:
+        super().__init__(FullyObsWrapper(env) if observation == "full" else env)
         shown = env.observation_space
         assert isinstance(shown, Dict)
-        entries: dict[str, gymnasium.Space[Any]] = {
-            "image": Box(0, max(OBJECT_TO_IDX.values()), shown["image"].shape, np.uint8)
-        }
+        sides = (env.width, env.height) if observation == "full" else (env.agent_view_size, env.agent_view_size)
+        entries: dict[str, gymnasium.Space[Any]] = {"image": Box(0, max(OBJECT_TO_IDX.values()), (*sides, 3), np.uint8)}
         self.tokens = _mission_table(env, shown["mission"])
         if self.tokens:
             length = len(next(iter(self.tokens.values())))

@@ -6,10 +6,12 @@ stay an `image`. Box actions are clipped to their bounds. What a success is, gym
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rewardlab.envs import registry
 from rewardlab.envs.config import RegisteredConfig, check_privileged
+from rewardlab.errors import UserError
 
 if TYPE_CHECKING:
     from rewardlab.types import VecEnv
@@ -36,7 +38,7 @@ def make(
     """N copies of the environment; a level is the seed of a reset.
 
     Args:
-        privileged: full-state facts to compute: it has none.
+        privileged: full-state facts to compute: picture, where it can be drawn.
         level_pool: the level seeds to draw from at every reset.
         level_lists: for each environment, the level seeds that it plays in order, over and over.
 
@@ -49,8 +51,11 @@ def make(
     from rewardlab.envs.vector_view import vector_view
     from rewardlab.types import EnvSpec
 
-    check_privileged(config.id, privileged, ())
     bare = [registry.build(config.id) for _ in range(num_envs)]
+    offered = ("picture",) if "rgb_array" in bare[0].metadata.get("render_modes", ()) else ()
+    check_privileged(config.id, privileged, offered)
+    if privileged:  # only an environment made for it can be drawn
+        bare = [registry.build(config.id, render_mode="rgb_array") for _ in range(num_envs)]
     worlds = [vector_view(config.id, world) for world in bare]
     codec = action_codec(config.id, worlds[0].action_space)
     registered = bare[0].spec
@@ -60,5 +65,16 @@ def make(
         action=codec.spec,
         max_steps=registered.max_episode_steps if registered is not None else None,
         task=config.task_facts(success=None),
+        privileged=offered,
     )
-    return reference_env(worlds, spec, codec, Levels(num_envs, level_pool, level_lists))
+    facts = {name: [partial(_picture, config.id, world) for world in bare] for name in privileged}
+    return reference_env(worlds, spec, codec, Levels(num_envs, level_pool, level_lists), facts)
+
+
+def _picture(env_id: str, world: Any) -> Any:
+    """uint8 [H, W, 3]."""
+    try:
+        return world.render()
+    except Exception as error:  # whatever a third party's renderer raises
+        reason = " ".join(str(error).split())
+        raise UserError(f"env.id={env_id}: cannot be drawn: {type(error).__name__}: {reason}") from error

@@ -35,8 +35,11 @@ def registered_name(env_id: str) -> str:
     return name
 
 
-def build(env_id: str) -> "gymnasium.Env[Any, Any]":
+def build(env_id: str, **options: Any) -> "gymnasium.Env[Any, Any]":
     """One environment without the wrappers that only check its use; its time limit stays.
+
+    Args:
+        options: what gymnasium.make takes besides.
 
     Raises:
         UserError: the environment cannot be built here (a missing package, a wrong system).
@@ -45,7 +48,9 @@ def build(env_id: str) -> "gymnasium.Env[Any, Any]":
     try:
         with _quiet():
             spec = gym.registry[registered_name(env_id)]
-            env: gymnasium.Env[Any, Any] = gym.make(replace(spec, order_enforce=False, disable_env_checker=True))
+            env: gymnasium.Env[Any, Any] = gym.make(
+                replace(spec, order_enforce=False, disable_env_checker=True), **options
+            )
             return env
     except Exception as error:  # whatever a third party's constructor raises
         reason = " ".join(str(error).split())  # one line

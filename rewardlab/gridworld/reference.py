@@ -8,6 +8,7 @@ import numpy as np
 
 from rewardlab.gridworld.catalogue import find_task
 from rewardlab.gridworld.constants import BOX, COLOUR_NAMES, DOOR, LOCKED, NOTHING, OBJECT_NAMES, OPEN
+from rewardlab.gridworld.looks import Look
 
 
 def make_reference(env_id: str) -> Any:
@@ -67,9 +68,13 @@ def _easel(env_id: str) -> Any:
     return env
 
 
-def picture(env_id: str, state: dict[str, np.ndarray], tile_size: int, highlight: bool) -> np.ndarray:
+def picture(env_id: str, state: dict[str, np.ndarray], tile_size: int, highlight: bool, look: Look) -> np.ndarray:
     """Farama's picture of one environment's state (entries without their leading axis), uint8 [pixels, pixels, 3]."""
     env = _easel(env_id)
+    if "VIEW_SIZE" in look.constants:
+        env.agent_view_size, env.see_through_walls = look.constants["VIEW_SIZE"], look.constants["SEE_THROUGH"]
+    else:
+        highlight = False  # the whole grid is seen
     cells = state["cells"]
     for y in range(cells.shape[0]):
         for x in range(cells.shape[1]):

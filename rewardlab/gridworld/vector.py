@@ -292,14 +292,19 @@ class GridVectorEnv(VectorEnv):
     # -- pictures ------------------------------------------------------------------------------------------------
 
     def render(self, i: int | None = None, tile_size: int = 32, highlight: bool = True) -> Any:
-        """Farama's own picture of environment i, uint8 [H * tile_size, W * tile_size, 3]; of all, as a tuple."""
+        """Farama's own picture of environment i, uint8 [H * tile_size, W * tile_size, 3]; of all, as a tuple.
+
+        What the agent sees is highlighted; nothing is where it sees the whole grid.
+        """
         from rewardlab.gridworld.reference import picture
 
         self._need_reset("render")
         where = self._indices(i)
         states = self.get_state(where)
         frames = tuple(
-            picture(self.task.env_id, {name: array[k] for name, array in states.items()}, tile_size, highlight)
+            picture(
+                self.task.env_id, {name: array[k] for name, array in states.items()}, tile_size, highlight, self.look
+            )
             for k in range(len(where))
         )
         return frames if i is None else frames[0]

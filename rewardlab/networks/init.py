@@ -53,11 +53,9 @@ def seeded_conv2d(
     generator: torch.Generator,
     gain: float = RELU_GAIN,
     stride: int = 1,
-    padding: int = 0,
 ) -> nn.Conv2d:
     """A convolution with orthogonal weights and zero bias."""
-    layer = _unset(nn.Conv2d, inputs, outputs, kernel, stride=stride, padding=padding)
-    return _orthogonal(layer, generator, gain)
+    return _orthogonal(_unset(nn.Conv2d, inputs, outputs, kernel, stride=stride), generator, gain)
 
 
 def seeded_gru(inputs: int, hidden: int, generator: torch.Generator) -> nn.GRUCell:
@@ -70,13 +68,6 @@ def seeded_gru(inputs: int, hidden: int, generator: torch.Generator) -> nn.GRUCe
         else:
             nn.init.zeros_(parameter)
     return cell
-
-
-def seeded_embedding(count: int, size: int, generator: torch.Generator, std: float = 1.0) -> nn.Embedding:
-    """`count` rows of `size` normal weights."""
-    layer = _unset(nn.Embedding, count, size)
-    nn.init.normal_(layer.weight, 0.0, std, generator=generator)
-    return layer
 
 
 def _unset(kind: type[Layer], *sizes: int, **options: int) -> Layer:

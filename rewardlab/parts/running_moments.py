@@ -11,29 +11,32 @@ _EPSILON = 1e-8  # added to a variance: entries that never changed would divide 
 class RunningMoments:
     """Mean and standard deviation over all data so far, exact up to float64 rounding.
 
-    Before any data the mean is 0 and the standard deviation 1, so that normalising leaves data as it is.
+    Before any data the mean is 0 and the standard deviation 1, so that normalising leaves data as it is. The sums are
+    kept on the CPU, for not every device computes in float64; what is applied to data is on `device`.
     """
 
     def __init__(self, shape: tuple[int, ...] = (), device: torch.device | str = "cpu") -> None:
         self.count = 0.0
-        self._mean = torch.zeros(shape, dtype=torch.float64, device=device)
-        self._squares = torch.zeros(shape, dtype=torch.float64, device=device)
+        self._device = torch.device(device)
+        self._mean = torch.zeros(shape, dtype=torch.float64)
+        self._squares = torch.zeros(shape, dtype=torch.float64)
 
     def add(self, data: torch.Tensor) -> None:
         """Take data [B, *shape] in."""
-        self.count, self._mean, self._squares = combine((self.count, self._mean, self._squares), moments(data))
+        so_far = (self.count, self._mean, self._squares)
+        self.count, self._mean, self._squares = combine(so_far, moments(data.cpu()))
 
     @property
     def mean(self) -> torch.Tensor:
         """float32 [*shape]."""
-        return self._mean.float()
+        return self._mean.float().to(self._device)
 
     @property
     def std(self) -> torch.Tensor:
         """float32 [*shape]: the population's, never 0."""
         if self.count == 0.0:
-            return torch.ones_like(self._mean, dtype=torch.float32)
-        return (self._squares / self.count + _EPSILON).sqrt().float()
+            return torch.ones(self._mean.shape, device=self._device)
+        return (self._squares / self.count + _EPSILON).sqrt().float().to(self._device)
 
     def normalise(self, data: torch.Tensor, clip: float) -> torch.Tensor:
         """(data - mean) / std within +-clip, [..., *shape] -> the same."""

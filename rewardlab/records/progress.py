@@ -21,7 +21,7 @@ class Progress:
 
     Args:
         total_frames: the budget.
-        label: what is running, shown first.
+        label: what is running: once above the live line, or at the start of every plain line.
         stream: where to; standard error by default.
         start_frames: frames that an earlier session made; they do not count for the time left.
     """
@@ -35,7 +35,7 @@ class Progress:
         self._shown_at = -math.inf
         self._shown_tenth = -1
         self._line = self._shown_line = ""
-        self._bar = ""
+        self._live_lines: list[str] = []  # the same with more and with less, the longest first
         self._live: Live | None = None
         self._console: Console | None = None
         try:
@@ -56,30 +56,22 @@ class Progress:
         done = frames - self._start_frames
         left = (self.total_frames - frames) * elapsed / done if done > 0 else None
         share = min(1.0, frames / self.total_frames)
-        self._line = "  ".join(
+        count, percent = f"{frames:,}/{self.total_frames:,}", f"{math.floor(100 * share)}%"
+        rest = "  ".join(
             (
-                f"{frames:,}/{self.total_frames:,} frames ({math.floor(100 * share)}%)",
                 f"{_number(fps, ',.0f')} fps",
                 f"return {_number(return_mean, '.3f')}",
                 f"success {_number(success_rate, '.0%')}",
                 f"ETA {_duration(left)}",
             )
         )
+        self._line = f"{count} frames ({percent})  {rest}"
         if self._live is not None:
-            self._bar = f"[{'=' * round(_BAR_WIDTH * share):<{_BAR_WIDTH}}] "
+            bar = f"[{'=' * round(_BAR_WIDTH * share):<{_BAR_WIDTH}}]"
+            self._live_lines = [f"{bar} {self._line}", self._line, f"{count} ({percent})  {rest}", f"{percent}  {rest}"]
             self._draw(frames >= self.total_frames)
         else:
             self._print_when_due(elapsed, math.floor(10 * share))
-
-    def note(self, text: str) -> None:
-        """Print a line that stays."""
-        try:
-            if self._console is not None:
-                self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-            else:
-                self._print(text)
-        except (OSError, ValueError):
-            self._silence()
 
     def close(self) -> None:
         """Show the last state and give the terminal back; harmless when called twice."""
@@ -106,20 +98,26 @@ class Progress:
         from rich.live import Live
 
         self._console = Console(file=self._stream)
+        self._console.print(self.label, markup=False, highlight=False, soft_wrap=True)
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._live.start()
         self._console.show_cursor(True)  # a killed run must not leave a terminal without one
 
     def _draw(self, at_once: bool) -> None:
         moment = time.monotonic()
-        if self._live is None or (not at_once and moment - self._shown_at < _LIVE_SECONDS):
+        if self._live is None or self._console is None or not self._live_lines:
+            return
+        if not at_once and moment - self._shown_at < _LIVE_SECONDS:
             return
         from rich.text import Text
 
         self._shown_at = moment
-        line = Text(f"{self.label}  {self._bar}{self._line}", no_wrap=True, overflow="ellipsis", end="")
+        width = self._console.width
+        fitting = (line for line in self._live_lines if len(line) <= width)
+        # Where even the shortest is too long it wraps: a number that is cut is a wrong number.
+        text = Text(next(fitting, self._live_lines[-1]), end="")
         try:
-            self._live.update(line, refresh=True)
+            self._live.update(text, refresh=True)
         except (OSError, ValueError):
             self._silence()
 

@@ -53,6 +53,7 @@ class Scheme(BaseScheme):
             key: discovery.load("reward", node.plugin).Scheme(node, self._contexts[key])
             for key, node in config.schemes.items()
         }
+        self.episodic_memory = any(scheme.episodic_memory for scheme in self.schemes.values())
         self.streams = (StreamSpec("task", context.gamma, config.task_coef),)
         self._names: dict[str, dict[str, str]] = {}  # scheme -> its stream -> that stream here
         for key, scheme in self.schemes.items():

@@ -55,7 +55,7 @@ class Scheme(BonusScheme):
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         counts = self._counts(self._keys(rollout), rollout)
-        return torch.from_numpy(1.0 / np.sqrt(counts)).to(rollout.task_reward)
+        return torch.from_numpy((1.0 / np.sqrt(counts)).astype(np.float32)).to(rollout.task_reward.device)
 
     def update(self, rollout: Rollout) -> Metrics:
         return {"explore/states": float(len(self.visits))}
