@@ -110,7 +110,8 @@ class VecEnv(Protocol):
 class StreamSpec:
     """A reward stream, declared before anything is built: each gets a value head of its own.
 
-    Its value head learns rewards already multiplied by coef, and advantages are summed. One that is not episodic runs through the ends of episodes (Burda et al. 2018, section 2.3).
+    The head learns rewards already multiplied by coef; the advantages of all streams are summed. A stream that is
+    not episodic runs through the ends of episodes (Burda et al. 2018, section 2.3).
     """
 
     name: str

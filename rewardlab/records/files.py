@@ -50,22 +50,35 @@ def read_json(path: Path) -> tuple[dict[str, Any] | None, str]:
     Returns:
         The object and an empty text, or None and one line that says why there is none.
     """
+    content, reason = read_regular(path, JSON_LIMIT)
+    if content is None:
+        return None, reason
+    try:
+        value = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None, f"{path.name} is not valid JSON"
+    return (value, "") if isinstance(value, dict) else (None, f"{path.name} is not a JSON object")
+
+
+def read_regular(path: Path, limit: int) -> tuple[bytes | None, str]:
+    """Read a whole file of unknown origin, of at most `limit` bytes.
+
+    Returns:
+        The content and an empty text, or None and one line that says why there is none.
+    """
     try:
         # Not blocking: a named pipe in the place of a file must not hang the reader.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 return None, f"{path.name} is not a regular file"
-            if facts.st_size > JSON_LIMIT:
+            if facts.st_size > limit:
                 return None, f"{path.name} is too large ({facts.st_size / 2**20:.0f} MiB)"
-            value = json.loads(file.read(JSON_LIMIT).decode("utf-8-sig"))
+            return file.read(limit), ""
     except FileNotFoundError:
         return None, f"no {path.name}"
     except OSError as error:
         return None, f"{path.name} cannot be read ({one_line(error.strerror or error)})"
-    except (ValueError, RecursionError):
-        return None, f"{path.name} is not valid JSON"
-    return (value, "") if isinstance(value, dict) else (None, f"{path.name} is not a JSON object")
 
 
 def clean_temporaries(folder: Path) -> None:

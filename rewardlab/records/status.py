@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rewardlab.records.files import now, one_line, read_json, write_json
 
-STATES = ("running", "finished", "failed", "diverged", "interrupted")
+STATES = ("finished", "diverged", "running", "interrupted", "failed")  # in the order in which they are told
 KINDS = ("error", "storage", "killed")  # what made a failed run fail
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rewardlab.records import checkpoint, files, lock
 from rewardlab.records.loggers import side
-from rewardlab.records.status import Status, read_status, write_status
+from rewardlab.records.status import write_status
 
 CONFIG, MANIFEST, STATUS, SUMMARY = "config.yaml", "manifest.json", "status.json", "summary.json"
 TRAIN, EVAL, LOG = "train.csv", "eval.csv", "run.log"
@@ -32,10 +32,6 @@ class RunStore:
         with lock.hold(self.folder) as owner:
             files.clean_temporaries(self.folder)
             yield owner
-
-    def status(self) -> Status | None:
-        """Where the run stands; None where no readable status is (`read_status` says why)."""
-        return read_status(self.folder)[0]
 
     def set_status(
         self, state: str, frames: int, error: str | BaseException | None = None, kind: str | None = None

@@ -2,9 +2,6 @@
 
 import csv
 import io
-import json
-import os
-import stat
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -12,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-JSON_LIMIT = 8 * 2**20  # bytes
-TABLE_LIMIT = 128 * 2**20
+from rewardlab.records import files
+
+TABLE_LIMIT = 128 * 2**20  # bytes
 
 
 class Unreadable(Exception):
@@ -30,15 +28,10 @@ def read_json(path: Path, root: Path) -> dict[str, Any]:
     Raises:
         Unreadable: missing, linked out of the folder, too large, no text, no JSON, or not an object.
     """
-    text = _read_text(path, root, JSON_LIMIT)
-    if not text.strip():
-        raise Unreadable(f"{path.name} is empty")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise Unreadable(f"{path.name} is not valid JSON (cut off?)") from None
-    if not isinstance(value, dict):
-        raise Unreadable(f"{path.name} is not a JSON object")
+    _require_inside(path, root)
+    value, reason = files.read_json(path)
+    if value is None:
+        raise Unreadable(reason)
     return value
 
 
@@ -61,7 +54,7 @@ def read_table(
     Raises:
         Unreadable: with the reason.
     """
-    text = _read_text(path, root, TABLE_LIMIT)
+    text = _read_text(path, root)
     if not text.endswith("\n"):
         if whole:
             raise Unreadable(f"{path.name} is {'cut off in its last line' if text else 'empty'}")
@@ -99,24 +92,24 @@ def clean(text: str, limit: int) -> str:
     return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 
 
-def _read_text(path: Path, root: Path, limit: int) -> str:
-    try:
-        resolved = path.resolve(strict=True)
-        if not resolved.is_relative_to(root.resolve()):
-            raise Unreadable(f"{path.name} is a link out of the results folder")
-        # Not blocking: a named pipe in the place of a file must not hang the report.
-        with open(os.open(resolved, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise Unreadable(f"{path.name} is not a regular file")
-            if facts.st_size > limit:
-                raise Unreadable(f"{path.name} is too large ({facts.st_size / 2**20:.0f} MiB)")
-            content = file.read(limit + 1)
-    except FileNotFoundError:
-        raise Unreadable(f"no {path.name}") from None
-    except (OSError, RuntimeError) as error:
-        raise Unreadable(f"{path.name} cannot be read ({clean(str(getattr(error, 'strerror', error)), 80)})") from None
+def _read_text(path: Path, root: Path) -> str:
+    _require_inside(path, root)
+    content, reason = files.read_regular(path, TABLE_LIMIT)
+    if content is None:
+        raise Unreadable(reason)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unreadable(f"{path.name} is not text") from None
+
+
+def _require_inside(path: Path, root: Path) -> None:
+    try:
+        inside = path.resolve(strict=True).is_relative_to(root.resolve())
+    except FileNotFoundError:
+        raise Unreadable(f"no {path.name}") from None
+    except (OSError, RuntimeError) as error:  # a link to itself, a folder that may not be entered
+        reason = files.one_line(getattr(error, "strerror", None) or error, 80)
+        raise Unreadable(f"{path.name} cannot be read ({reason})") from None
+    if not inside:
+        raise Unreadable(f"{path.name} is a link out of the results folder")

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.records.manifest import SCHEMA_VERSION
+from rewardlab.records.status import STATES as STATES
 from rewardlab.report.plain import Unreadable, clean, read_json, read_table
 
-SCHEMA_VERSION = 1
-STATES = ("finished", "diverged", "running", "interrupted", "failed")
 # A folder with one of these but no manifest was a run once: it is named, not passed over.
 TRACES = ("status.json", "eval.csv")
 

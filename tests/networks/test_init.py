@@ -4,13 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from rewardlab.networks.init import mlp, seeded_conv2d, seeded_embedding, seeded_gru, seeded_linear
+from rewardlab.networks.init import mlp, seeded_conv2d, seeded_gru, seeded_linear
 
 BUILDERS = {
     "linear": lambda generator: seeded_linear(6, 4, generator),
     "conv2d": lambda generator: seeded_conv2d(3, 8, 2, generator),
     "gru": lambda generator: seeded_gru(5, 4, generator),
-    "embedding": lambda generator: seeded_embedding(5, 4, generator),
     "mlp": lambda generator: mlp([6, 5, 4], generator),
 }
 

@@ -43,7 +43,7 @@ def test_only_failures_have_a_kind_by_default(tmp_path):
 
 
 def test_unknown_words_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="allowed are running"):
+    with pytest.raises(ValueError, match="allowed are finished"):
         write_status(tmp_path, "done", 1)
     with pytest.raises(ValueError, match="allowed are error"):
         write_status(tmp_path, "failed", 1, "text", "bad luck")
