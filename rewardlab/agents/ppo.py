@@ -20,6 +20,7 @@ from rewardlab.schemas import AgentConfig, option
 from rewardlab.types import ActOutput, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, TensorObs
 
 VERSION = 1
+_WIDEST = 65536  # a layer
 
 
 @dataclass
@@ -56,8 +57,10 @@ class Config(AgentConfig):
 
     def validate(self) -> None:
         for key in ("shared", "hidden"):
-            if any(width < 1 for width in getattr(self, key) or ()):
-                raise ValueError(f"{key}={list(getattr(self, key))}: widths must be at least 1")
+            if not all(1 <= width <= _WIDEST for width in getattr(self, key) or ()):
+                raise ValueError(f"{key}={list(getattr(self, key))}: widths must be from 1 to {_WIDEST}")
+        if self.memory_size > _WIDEST:
+            raise ValueError(f"memory_size={self.memory_size}: must be at most {_WIDEST}")
         if self.reward_clip is not None and self.streams != "joint":
             raise ValueError(f"reward_clip={self.reward_clip}: only with streams=joint")
         if self.encoding == "onehot" and self.network != "mlp":
@@ -167,14 +170,12 @@ class Agent:
             "network": dict(self._network.state_dict()),
             "optimiser": self._optimiser.state_dict(),
             "updates": self._updates,
-            "generator": self._generator.get_state(),
         }
 
     def load_state_dict(self, state: State) -> None:
         self._network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._updates = state["updates"]
-        self._generator.set_state(state["generator"])
 
     def _step(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor

@@ -51,7 +51,7 @@ def build_manifest(
     """Everything worth knowing of a run before its first step.
 
     Args:
-        config: the resolved config, nested or flat; stored flat, with dotted keys.
+        config: the resolved config by dotted key.
         setting_id: what the seeds of one setting share.
         labels: of env, reward, agent and curriculum; the curriculum's is `curriculum` by default.
         env, reward, agent, curriculum: names of the choices.
@@ -88,7 +88,7 @@ def build_manifest(
         "backend": backend,
         "started_at": now(),
         "resume": "exact",
-        "config": flatten(config),
+        "config": config,
     }
     described: dict[str, Any] = plain(manifest)
     return described
@@ -115,17 +115,6 @@ def continued(previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[s
 def differences(previous: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """Names of the circumstances (code, versions, machine, device, engine) in which two manifests differ."""
     return [name for name in _CIRCUMSTANCES if previous.get(name) != current.get(name)]
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping as one level with dotted keys; empty mappings stay, as values."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 @cache

@@ -1,10 +1,7 @@
-"""The `report` command: builds, prints, and turns a bad request into one line and exit code 2."""
+"""The `report` command: builds and prints."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-from rewardlab.errors import UserError
 
 DEFAULT_PATH = "results"
 
@@ -17,15 +14,14 @@ def report(paths: Sequence[str], out: str | None = None) -> int:
         out: the report's folder; `<first path>/report` if None.
 
     Returns:
-        0, or 2 if the request is wrong (with one line on stderr).
+        0.
+
+    Raises:
+        UserError: there are no runs in the paths, or the report's folder can't be written.
     """
     # Imported here so that the command line can name this function without waiting for matplotlib.
     from rewardlab.report.build import build_report
 
-    try:
-        result = build_report([Path(path) for path in paths or [DEFAULT_PATH]], None if out is None else Path(out))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    result = build_report([Path(path) for path in paths or [DEFAULT_PATH]], None if out is None else Path(out))
     print(result.text)
     return 0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.records.manifest import SCHEMA_VERSION
-from rewardlab.records.status import STATES as STATES
+from rewardlab.records.status import STATES
 from rewardlab.report.plain import Unreadable, clean, read_json, read_table
 
 # A folder with one of these but no manifest was a run once: it is named, not passed over.

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from html import escape
 
+from rewardlab.records.status import STATES
 from rewardlab.report.aggregate import Aggregate
 from rewardlab.report.cautions import listed
 from rewardlab.report.curves import Curve
 from rewardlab.report.efficiency import EfficiencyRow, Speed
 from rewardlab.report.numbers import Form, amount, bounds, duration, score
 from rewardlab.report.palette import Look
-from rewardlab.report.reading import STATES
 from rewardlab.report.statistics import Estimate
 from rewardlab.report.study import Study
 from rewardlab.report.verdict import Verdict

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,14 +37,14 @@ class Streams:
     def state_dict(self) -> State:
         return {
             "torch": {name: generator.get_state() for name, generator in self.torch_rngs.items()},
-            "numpy": {name: _without_big_integers(rng.bit_generator.state) for name, rng in self.numpy_rngs.items()},
+            "numpy": {name: seeding.generator_state(rng) for name, rng in self.numpy_rngs.items()},
         }
 
     def load_state_dict(self, state: State) -> None:
         for name, generator in self.torch_rngs.items():
             generator.set_state(state["torch"][name])
         for name, rng in self.numpy_rngs.items():
-            rng.bit_generator.state = _with_big_integers(state["numpy"][name])
+            seeding.set_generator_state(rng, state["numpy"][name])
 
 
 @dataclass
@@ -128,16 +127,3 @@ def training_levels(config: RootConfig) -> list[int] | None:
     if math.isinf(config.env.levels):
         return None
     return seeding.env_seeds(config.seed, "levels", int(config.env.levels))
-
-
-def _without_big_integers(state: Any) -> Any:
-    """PCG64's 128-bit integers as text: they don't fit a checkpoint otherwise."""
-    if isinstance(state, dict):
-        return {key: _without_big_integers(value) for key, value in state.items()}
-    return str(state) if isinstance(state, int) else state
-
-
-def _with_big_integers(state: Any) -> Any:
-    if isinstance(state, dict):
-        return {key: _with_big_integers(value) for key, value in state.items()}
-    return int(state) if isinstance(state, str) and state.isdigit() else state

@@ -1,6 +1,5 @@
 """The on-policy loop: collect, compute reward streams, learn, record; evaluate and checkpoint at their cadence."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -271,8 +270,7 @@ class OnPolicyTraining:
 
 
 def _stream_means(signals: Signals, streams: tuple[StreamSpec, ...]) -> Metrics:
-    means = {f"reward/{spec.name}_mean": float(signals.streams[spec.name].mean()) for spec in streams}
-    for key, value in means.items():
-        if not math.isfinite(value):
-            raise Diverged(f"{key} is {value}")
-    return means
+    for spec in streams:
+        if not torch.isfinite(signals.streams[spec.name]).all():
+            raise Diverged(f"the reward stream {spec.name} is not finite")
+    return {f"reward/{spec.name}_mean": float(signals.streams[spec.name].mean()) for spec in streams}

@@ -114,11 +114,11 @@ class Learning:
 
     def __init__(self, env, seed=0, specs=TASK, **options):
         options = {"rollout_steps": 16, "minibatch_size": 64, "hidden": [32]} | options
-        context = BuildContext(
+        self.context = BuildContext(
             env.spec, env.num_envs, torch.device("cpu"), torch_rng(seed, "agent"), numpy_rng(seed, "agent"), 0.99
         )
         self.config = Config(**options)
-        self.agent = Agent(self.config, context, specs)
+        self.agent = Agent(self.config, self.context, specs)
         self.rng = torch_rng(seed, "act")
         self.collector = Collector(
             env,

@@ -121,6 +121,7 @@ def test_state_round_trip(make, memory):
     torch.save(world.agent.state_dict(), file)
     file.seek(0)
     other.agent.load_state_dict(torch.load(file, weights_only=True))
+    other.context.generator.set_state(world.context.generator.get_state())  # its owner saves the generator
     assert other.agent.updates == world.agent.updates > 0
     rollout = world.collect()
     for agent in (world.agent, other.agent):
@@ -145,10 +146,10 @@ def test_acting_uses_the_given_generator_alone(make, memory):
     world = make(memory=memory)
     obs, first = world.collect().last_obs, torch.zeros(4, dtype=torch.bool)
     state = world.agent.initial_state(4)
-    own, everyones = world.agent.state_dict()["generator"], torch.get_rng_state()
+    own, everyones = world.context.generator.get_state(), torch.get_rng_state()
     twice = [world.agent.act(obs, state, first, "sample", torch.Generator().manual_seed(5)) for _ in range(2)]
     assert torch.equal(twice[0].action, twice[1].action)
-    assert torch.equal(own, world.agent.state_dict()["generator"])
+    assert torch.equal(own, world.context.generator.get_state())
     assert torch.equal(everyones, torch.get_rng_state())
 
 
@@ -293,8 +294,6 @@ def test_learning_rate_is_annealed_by_the_progress(make):
 def test_divergence_is_reported_with_what_diverged(make, memory):
     world = make(memory=memory)
     rollout = world.collect()
-    with pytest.raises(Diverged, match="reward stream task is not finite"):
-        world.agent.update(rollout, Signals({"task": rollout.task_reward / 0.0}), 0.0)
     before = weights(world)
     rollout.obs["vector"][0, 0, 0] = float("nan")
     with pytest.raises(Diverged, match=r"gradient step \d+: loss/policy nan"):
@@ -308,7 +307,7 @@ def test_divergence_is_reported_with_what_diverged(make, memory):
     [
         ({"reward_clip": 1.0}, "reward_clip=1.0: only with streams=joint"),
         ({"network": "cnn", "encoding": "onehot"}, "encoding=onehot: only with network=mlp"),
-        ({"hidden": [64, 0]}, "hidden=.*at least 1"),
+        ({"hidden": [64, 0]}, "hidden=.*from 1 to 65536"),
         ({"gamma": 1.5}, "gamma=1.5: must be at most 1"),
         ({"clip": 0.0}, "clip=0.0: must be greater than 0"),
         ({"streams": "both"}, "streams=both: no such option"),

@@ -18,6 +18,13 @@ def test_rewards_are_divided_by_the_std_of_their_discounted_sums_so_far() -> Non
         np.testing.assert_allclose(filter_.normalise(torch.from_numpy(rewards)).numpy(), expected, rtol=1e-5)
 
 
+def test_sums_stay_on_the_cpu() -> None:
+    """Not every device computes in float64; `meta` stands for any that is not the CPU."""
+    state = ReturnFilter(3, 0.9, device="meta").state_dict()
+    assert state["carry"].device.type == state["moments"]["mean"].device.type == "cpu"
+    assert state["carry"].dtype == torch.float64
+
+
 def test_state_round_trips() -> None:
     first, second, third = torch.rand(3, 5, 2, generator=torch.Generator().manual_seed(0))
     filter_, other = ReturnFilter(2, 0.9), ReturnFilter(2, 0.9)

@@ -27,6 +27,19 @@ def test_an_entry_that_never_changed_stays_finite_and_clips_what_is_new() -> Non
     assert running.normalise(torch.tensor([[7.0], [8.0], [6.0]]), clip=5.0).flatten().tolist() == [0.0, 5.0, -5.0]
 
 
+def test_only_what_is_applied_to_data_is_on_the_device() -> None:
+    """Not every device computes in float64; `meta` stands for any that is not the CPU."""
+    running = RunningMoments((3,), device="meta")
+    for _ in range(2):  # before any data and after
+        assert (running.mean.device.type, running.mean.dtype) == ("meta", torch.float32)
+        assert (running.std.device.type, running.std.dtype) == ("meta", torch.float32)
+        assert running.normalise(torch.empty(5, 3, device="meta"), clip=5.0).device.type == "meta"
+        running.add(torch.rand(10, 3, generator=torch.Generator().manual_seed(0)))
+    state = running.state_dict()
+    assert state["mean"].device.type == state["squares"].device.type == "cpu"
+    assert state["squares"].dtype == torch.float64 and state["squares"].min() > 0
+
+
 def test_state_round_trips_and_is_a_copy() -> None:
     running, other = RunningMoments((3,)), RunningMoments((3,))
     running.add(torch.rand(10, 3, generator=torch.Generator().manual_seed(0)))

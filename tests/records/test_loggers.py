@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from rewardlab import discovery
 from rewardlab.errors import UserError
 from rewardlab.records.loggers import none, side, tensorboard, wandb
+from rewardlab.records.status import read_status
 from rewardlab.records.store import RunStore
 from rewardlab.records.table import Table
 from rewardlab.schemas import check
@@ -165,7 +166,7 @@ def test_a_feed_ends_when_its_run_was_killed(tmp_path, holder):
     )
     assert run.returncode == -signal.SIGKILL
     assert wait_until(lambda: ended(int(run.stdout)))
-    assert RunStore(tmp_path).status().state == "running"
+    assert read_status(tmp_path)[0].state == "running"
     assert sent(tmp_path) == [("train/return_mean", 1, 0.5), ("train/return_mean", 2, 0.25)]
 
 
@@ -300,14 +301,14 @@ def test_a_service_that_fails_or_hangs_never_touches_the_run(tmp_path, monkeypat
     assert wait_until(lambda: ended(process.pid))
     log = (folder / "mine" / "feed.log").read_text()
     assert ("given up" if hang else "ConnectionError: the service is gone") in log
-    assert store.status().state == "finished"
+    assert read_status(store.folder)[0].state == "finished"
 
 
 def test_a_feed_that_cannot_be_started_is_no_error(tmp_path, monkeypatch):
     store = begin(tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
     assert tensorboard.start(tensorboard.Config(), tmp_path) is None
-    assert store.status().state == "running"
+    assert read_status(store.folder)[0].state == "running"
 
 
 def test_none_starts_nothing(tmp_path):

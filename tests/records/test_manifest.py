@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardlab.records.manifest import build_manifest, continued, differences, flatten, git_state
+from rewardlab.records.manifest import build_manifest, continued, differences, git_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ class Facts:
 
 def manifest(**changes):
     arguments = {
-        "config": {"env": {"name": "doorkey", "levels": float("inf")}, "seed": 0, "tags": ["a"], "empty": {}},
+        "config": {"env.name": "doorkey", "env.levels": float("inf"), "seed": 0, "tags": ["a"]},
         "setting_id": "abc123",
         "labels": {"env": "doorkey", "reward": "rnd", "agent": "ppo"},
         "env": "doorkey",
@@ -61,7 +61,7 @@ def test_everything_that_the_design_names_is_there():
         "device": "cpu",
         "backend": "reference",
         "resume": "exact",
-        "config": {"env.name": "doorkey", "env.levels": "inf", "seed": 0, "tags": ["a"], "empty": {}},
+        "config": {"env.name": "doorkey", "env.levels": "inf", "seed": 0, "tags": ["a"]},
     }
     assert {name: found[name] for name in expected} == expected
     assert found["packages"]["numpy"] == importlib.metadata.version("numpy")
@@ -94,10 +94,6 @@ def test_differences_are_named():
     assert differences(manifest(), manifest(frames=5, seed=3)) == []
     changed = {**manifest(), "git_sha": "other", "packages": {"torch": "0"}}
     assert differences(manifest(), changed) == ["git_sha", "packages"]
-
-
-def test_flatten():
-    assert flatten({"a": {"b": {"c": 1}, "d": [{"e": 2}]}, "f": {}}) == {"a.b.c": 1, "a.d": [{"e": 2}], "f": {}}
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -1,6 +1,7 @@
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,13 +78,6 @@ def test_the_last_state_is_always_shown_once(clock):
     assert "50/1,000" in lines[1]
 
 
-def test_notes_stay(clock):
-    stream = io.StringIO()
-    with Progress(1000, "x", stream) as shown:
-        shown.note("continued from frame 7 [bold]")
-    assert stream.getvalue() == "continued from frame 7 [bold]\n"
-
-
 def test_a_reader_that_leaves_does_not_stop_the_run(clock):
     class Broken(io.StringIO):
         def write(self, text):
@@ -91,7 +85,6 @@ def test_a_reader_that_leaves_does_not_stop_the_run(clock):
 
     shown = Progress(1000, "x", Broken())
     shown.update(10)
-    shown.note("text")
     clock.now += 1000
     shown.update(20)
     shown.close()
@@ -109,22 +102,22 @@ def test_a_stream_without_the_characters_gets_others(clock):
     assert raw.getvalue().startswith(b"t?r  10/1,000")
 
 
-CODE = """
+LABEL = "doorkey_16x16-levels=100 rnd-coef=0.5 [bold]ppo-memory=gru seed0"
+CODE = f"""
 import time
 from rewardlab.records.progress import Progress
-with Progress(1000, "doorkey rnd") as shown:
-    for frames in range(0, 1001, 100):
-        shown.update(frames, 123.0, 0.5, 0.25)
+with Progress(2_000_000, "{LABEL}") as shown:
+    for frames in range(0, 2_000_001, 200_000):
+        shown.update(frames, 12_345.0, -0.5, 1.0)
         time.sleep(0.05)
-    shown.note("a note")
 print("after")
 """
 
 
 def on_terminal(**environment: str) -> str:
-    """What the code above writes to a terminal of 100 columns."""
+    """What the code above writes to a terminal of 120 columns."""
     parent, child = pty.openpty()
-    settings = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100", "LINES": "20", **environment}
+    settings = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120", "LINES": "20", **environment}
     process = subprocess.Popen([sys.executable, "-c", CODE], stdin=child, stdout=child, stderr=child, env=settings)
     os.close(child)
     output = b""
@@ -141,15 +134,34 @@ def on_terminal(**environment: str) -> str:
 def test_a_terminal_gets_one_live_line():
     output = on_terminal()
     assert "\x1b[2K" in output  # drawn over in place
-    before, after = output.split("a note")
-    assert "123 fps  return 0.500  success 25%" in before
-    assert "1,000/1,000 frames (100%)" in after
-    assert output.rindex("after") > output.rindex("1,000/1,000")
+    assert output.count(LABEL) == 1 and output.index(LABEL) < output.index("frames")
+    assert output.rindex("after") > output.rindex("2,000,000/2,000,000 frames (100%)")
     assert output.count("\n") <= 4
     assert output.rfind("\x1b[?25h") > output.rfind("\x1b[?25l")  # the cursor is back
+
+
+@pytest.mark.parametrize(
+    ("width", "count"),
+    [
+        (120, "[====================] 2,000,000/2,000,000 frames (100%)"),
+        (88, "2,000,000/2,000,000 frames (100%)"),
+        (80, "2,000,000/2,000,000 (100%)"),
+        (60, "100%"),
+    ],
+)
+def test_every_number_is_shown_whatever_the_width(width, count):
+    drawn = re.split(r"\x1b\[[?\d]*[A-Za-z]|[\r\n]+", on_terminal(COLUMNS=str(width)))
+    lines = [line for line in drawn if "fps" in line]
+    assert max(map(len, lines)) <= width
+    assert lines[-1] == f"{count}  12,345 fps  return -0.500  success 100%  ETA 0:00:00"
+
+
+def test_a_line_that_fits_nowhere_wraps_between_words():
+    drawn = re.sub(r"\x1b\[[?\d]*[A-Za-z]", "", on_terminal(COLUMNS="30"))
+    assert "12,345 fps  return -0.500" in drawn and "success 100%  ETA 0:00:00" in drawn
 
 
 def test_a_dumb_terminal_gets_plain_lines():
     output = on_terminal(TERM="dumb")
     assert "\x1b" not in output
-    assert output.startswith("doorkey rnd  0/1,000 frames")
+    assert output.startswith(f"{LABEL}  0/2,000,000 frames")

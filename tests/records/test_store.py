@@ -17,7 +17,6 @@ ROOT = Path(__file__).parents[2]
 
 def test_making_a_store_writes_nothing(tmp_path):
     store = RunStore(tmp_path / "run")
-    assert store.status() is None
     assert store.manifest() is None
     assert store.load_checkpoint() is None
     assert list(tmp_path.iterdir()) == []
@@ -154,7 +153,7 @@ def test_the_driver_reads_records_without_torch():
         "import sys; from pathlib import Path\n"
         "from rewardlab.records import continuation, manifest, progress, store, table\n"
         "from rewardlab.records.loggers import feed, none, tensorboard, wandb\n"
-        "continuation.decide(Path(sys.argv[1]), False); store.RunStore(Path(sys.argv[1])).status()\n"
+        "continuation.decide(Path(sys.argv[1]), False); store.RunStore(Path(sys.argv[1])).manifest()\n"
         "print([name for name in ('torch', 'numpy', 'pandas', 'hydra', 'rich') if name in sys.modules])\n"
     )
     done = subprocess.run(

@@ -1,8 +1,10 @@
 """Mixes: each scheme pays as it would with its own random streams, under a name and a weight of its own."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -10,9 +12,11 @@ from made_up import STEPS, case, rollouts
 from omegaconf import OmegaConf
 
 from rewardlab import discovery
-from rewardlab.contracts.reward_laws import RewardCase
+from rewardlab.contracts.result import Broken
+from rewardlab.contracts.reward_laws import RewardCase, episodic_memory_clears
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
+from rewardlab.parts.visit_counts import EpisodeCounts
 from rewardlab.rewards import mix
 from rewardlab.rewards.bonus import count, icm, rnd
 from rewardlab.schemas import check
@@ -59,11 +63,46 @@ def test_each_scheme_has_random_streams_of_its_own() -> None:
     assert torch.equal(streams["b"], beside["b"])  # whatever else is in the mix, in whatever order
 
 
+def test_a_checkpoint_restores_each_schemes_random_streams() -> None:
+    a_case = mixed(a=count.Config(plugin="count"), b=count.Config(plugin="count"))
+    scheme, other = a_case.build()[0], a_case.build()[0]
+
+    def draw(one: mix.Scheme) -> list[Any]:
+        contexts = [part.context for part in one.schemes.values()]
+        drawn = [context.numpy_rng.integers(100, size=3, dtype=np.int32).tolist() for context in contexts]
+        return [*drawn, *(torch.rand(3, generator=context.generator).tolist() for context in contexts)]
+
+    draw(scheme)  # an odd number of 32-bit integers: half a word is left over
+    file = io.BytesIO()
+    torch.save(scheme.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert draw(scheme) == draw(other)
+
+
 def test_facts_and_assumptions_are_united() -> None:
     a_case = mixed(a=count.Config(plugin="count", key="state"), b=count.Config(plugin="count"))
     scheme, _ = a_case.build()
     assert a_case.config.privileged() == scheme.privileged == ("state_hash",)
     assert scheme.assumes == {"privileged"}
+
+
+@pytest.mark.parametrize("scope", ["episodic", "lifelong"])
+def test_a_mix_remembers_within_episodes_where_one_of_its_schemes_does(scope: str) -> None:
+    counting = mix.Config(plugin="mix", schemes={"x": count.Config(plugin="count", scope=scope)})
+    scheme, _ = mixed(inner=counting, far=icm.Config(plugin="icm")).build()
+    assert scheme.episodic_memory == (scope == "episodic")
+
+
+def test_a_memory_in_a_mix_is_held_to_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_case = mixed(near=count.Config(plugin="count", scope="episodic"), far=icm.Config(plugin="icm"))
+    episodic_memory_clears(a_case)
+    remembers = EpisodeCounts.add
+    monkeypatch.setattr(
+        EpisodeCounts, "add", lambda self, keys, first, last: remembers(self, keys, first & False, last)
+    )
+    with pytest.raises(Broken, match="near: the second of two equal episodes"):
+        episodic_memory_clears(a_case)
 
 
 def test_mixes_can_be_mixed() -> None:
