@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check parity format lock clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,9 @@ check: $(STAMP) ## Lint, types, import rules, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto
+
+parity: $(STAMP) ## Step the fast engine beside Farama's MiniGrid, a million steps over all ids (some minutes)
+	$(BIN)/python -m tests.gridworld.parity --steps 1000000
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(list(sys.argv[1:] if argv is None else argv))
     except UserError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+        from rewardlab.records.files import one_line
+
+        print(one_line(error, limit=10_000), file=sys.stderr)  # a sweep's refusal names many combinations
         return 2
     except Interrupted as error:
         return error.exit_code
@@ -83,13 +85,8 @@ def _run(arguments: list[str]) -> int:
         return 0
     from rewardlab import application
 
-    show = [
-        part
-        for flag in ("cfg", "info", "package")
-        if getattr(given, flag)
-        for part in (f"--{flag}", getattr(given, flag))
-    ]
-    show += [f"--{flag.replace('_', '-')}" for flag in ("resolve", "hydra_help") if getattr(given, flag)]
+    show = {f"--{flag}": getattr(given, flag) for flag in ("cfg", "info", "package") if getattr(given, flag)}
+    show |= {f"--{flag.replace('_', '-')}": None for flag in ("resolve", "hydra_help") if getattr(given, flag)}
     request = application.Request(given.overrides, given.multirun, given.config_dir, given.config, show)
     return application.run(request)
 
@@ -157,7 +154,9 @@ def _check(arguments: list[str]) -> int:
         description="Test a reward scheme or an agent, your own or ours, against the laws that all obey.",
     )
     parser.add_argument("choice", metavar="GROUP=NAME", help="reward=NAME or agent=NAME")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="options of it, as in reward.coef=0.1")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="options of it, as in reward.coef=0.1"
+    )
     given = parser.parse_args(arguments)
     from rewardlab import checking
 

@@ -49,10 +49,15 @@ def check_registered(env_id: str) -> None:
     Raises:
         ValueError: names the nearest id.
     """
+    module, colon, _ = env_id.rpartition(":")
+    if colon and (not module or module.startswith(".")):
+        raise ValueError(f"id={env_id}: {module or 'nothing'} is no module; write MODULE:Id-v0, or the id alone")
     try:
         name = registered_name(env_id)
     except ImportError as error:
         raise ValueError(f"id={env_id}: {error}") from None
+    except Exception as error:  # whatever a module of the user's own raises
+        raise ValueError(f"id={env_id}: {module}: {type(error).__name__}: {error}") from None
     names = registered_ids()
     if name in names:
         return

@@ -77,7 +77,7 @@ class Picture:
 
 def tile_size(width: int, height: int) -> int:
     """Pixels of a cell in a picture of a grid of this size."""
-    return max(8, min(32, _PICTURE // max(width, height)))
+    return max(8, min(64, _PICTURE // max(width, height)))
 
 
 FACTS: dict[str, Callable[["MiniGridEnv"], Callable[[], Any]]] = {

@@ -86,7 +86,7 @@ class _Noisy:
         engine = self._engine
         if options is None:  # environments on the same level see different noise
             engine.reset(
-                seed=[int(np.random.SeedSequence([seed[i], i]).generate_state(1)[0]) for i in range(len(seed))]
+                seed=[int(np.random.SeedSequence([entry or 0, i]).generate_state(1)[0]) for i, entry in enumerate(seed)]
             )
         levels = [[] if entry is None else [entry] for entry in seed]
         length = max(map(len, levels))

@@ -29,7 +29,8 @@ class GridView(gymnasium.ObservationWrapper[Any, Any, Any]):
     """
 
     def __init__(self, env: MiniGridEnv, observation: str = "view") -> None:
-        super().__init__(FullyObsWrapper(env) if observation == "full" else env)
+        wrapper: Any = FullyObsWrapper
+        super().__init__(wrapper(env) if observation == "full" else env)
         shown = env.observation_space
         assert isinstance(shown, Dict)
         sides = (env.width, env.height) if observation == "full" else (env.agent_view_size, env.agent_view_size)

@@ -68,9 +68,7 @@ class Config(RegisteredConfig):
             width, height = task.width, task.height
         cells, most = self.noise_amount or DEFAULT_SCREEN, width + height - 1
         if most < SMALLEST_SCREEN:
-            raise ValueError(
-                f"noise=tv: the screen needs {SMALLEST_SCREEN} cells; this image has room for {most}"
-            )
+            raise ValueError(f"noise=tv: the screen needs {SMALLEST_SCREEN} cells; this image has room for {most}")
         if not (float(cells).is_integer() and SMALLEST_SCREEN <= cells <= most):
             raise ValueError(
                 f"noise_amount={cells:g}: the tv takes whole cells, {SMALLEST_SCREEN} to {most} of them here"

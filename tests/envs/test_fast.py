@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hand import bare
 
 from rewardlab.composition import compose
 from rewardlab.envs import minigrid
@@ -16,9 +17,11 @@ FACTS = ("state_hash", "agent_pos")
 WALL_CLOCK = {"wall_seconds", "cpu_seconds", "fps"}
 
 
-def both(env_id: str, num_envs: int, **options):
+def both(env_id: str, num_envs: int, facts=FACTS, look=None, **options):
     return [
-        minigrid.make(minigrid.Config(id=env_id, backend=backend), num_envs, privileged=FACTS, **options)
+        minigrid.make(
+            minigrid.Config(id=env_id, backend=backend, **(look or {})), num_envs, privileged=facts, **options
+        )
         for backend in ("fast", "reference")
     ]
 
@@ -48,6 +51,33 @@ def assert_parity(env_id: str, steps: int, **options) -> None:
 @pytest.mark.parametrize("env_id", [env_id for env_id in env_ids() if "Playground" not in env_id])
 def test_every_task_is_the_same_on_both_backends(env_id: str) -> None:
     assert_parity(env_id, 60)
+
+
+@pytest.mark.parametrize(
+    "look", [{"observation": "full"}, {"view_size": 5}, {"view_size": 3, "see_through_walls": True}]
+)
+def test_every_look_is_the_same_on_both_backends(look) -> None:
+    assert_parity("MiniGrid-DoorKey-5x5-v0", 300, look=look)
+
+
+def test_pictures_are_those_of_farama_s_and_show_the_true_last_state() -> None:
+    goal = [2, 2, 1, 2, 2]  # along the wall to the corner and down
+    for look in ({}, {"view_size": 3}, {"observation": "full"}):
+        twin = bare("MiniGrid-Empty-5x5-v0").unwrapped
+        twin.agent_view_size = look.get("view_size", 7)
+        for env in both("MiniGrid-Empty-5x5-v0", 2, facts=("picture",), look=look):
+            twin.reset(seed=1)
+            env.reset([0, 1])
+            for action in goal:
+                before = twin.get_frame("observation" not in look, 64)
+                np.testing.assert_array_equal(env.privileged()["picture"][1], before)
+                twin.step(action)
+                batch = env.step(np.array([6, action]))
+                after = twin.get_frame("observation" not in look, 64)
+                np.testing.assert_array_equal(batch.privileged["picture"][1], after)
+            assert batch.terminated.tolist() == [False, True]
+            twin.reset()
+            np.testing.assert_array_equal(env.privileged()["picture"][1], twin.get_frame("observation" not in look, 64))
 
 
 @pytest.mark.parametrize("options", [{"level_pool": [5, 6, 7]}, {"level_lists": [[1, 2], [3], [4, 5, 6]]}])

@@ -1,0 +1,206 @@
+"""`rewardlab play`: a run's policy at play on evaluation levels, as a GIF with what it is paid written in."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from rewardlab import composition, discovery, saved, schemas, seeding
+from rewardlab.errors import UserError
+from rewardlab.records import checkpoint
+from rewardlab.records.files import write_atomic
+from rewardlab.records.store import CONFIG
+from rewardlab.schemas import RootConfig
+from rewardlab.training.build import build, training_levels
+from rewardlab.types import Agent, Array, StepBatch, VecEnv
+
+PICTURE = "picture"  # the full-state fact that an environment that can be drawn offers
+
+_MOST_FRAMES = 900  # of a GIF; of longer play only every second, fourth, ... step is shown
+_MOST_STEPS, _CUT = 20_000, "cut short"  # an environment without a time limit may never end
+_MOST_PIXELS = 480  # of a picture's longer side
+_LEAST_WIDTH = 260  # room for the caption
+_FIRST, _STEP, _LAST = 600, 100, 1500  # milliseconds
+_FONT, _LINE, _MARGIN = 14, 19, 6
+_INK, _PAPER, _GAIN, _LOSS = (235, 235, 235), (24, 26, 30), (110, 220, 120), (255, 110, 100)
+
+
+def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> int:
+    """Play whole episodes with a run's policy and write them as a GIF; prints the returns. Returns the exit code.
+
+    The levels are those of evaluation, in its order; `seed` is that of the policy's sampling.
+
+    Raises:
+        UserError: no such run, no policy in it, an environment that cannot be drawn, a file that can't be written.
+    """
+    if episodes < 1:
+        raise UserError(f"--episodes {episodes}: must be at least 1")
+    if seed < 0:
+        raise UserError(f"--seed {seed}: must be at least 0")
+    folder = _run_folder(run)
+    target = _target(folder, out)
+    torch.set_num_threads(1)
+    config = _config(folder)
+    agent = _agent(folder, config)
+    env = _env(config, episodes)
+    frames: list[Image.Image] = []
+    durations: list[int] = []
+    try:
+        for number, episode in enumerate(_episodes(env, agent, config, episodes, seed), start=1):
+            title = f"{env.spec.id}\nepisode {number} of {episodes}"
+            shown = [_frame(title, moment) for moment in episode]
+            frames += shown
+            durations += [_FIRST, *[_STEP] * (len(shown) - 2), _LAST]
+            last = episode[-1]
+            print(f"episode {number}: return {last.total:g} in {last.step} steps, {last.end}")
+    finally:
+        env.close()
+    _write(target, frames, durations)
+    print(target)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """One picture of an episode, uint8 [H, W, 3], and what is written under it; `end` only in the last one."""
+
+    picture: Array
+    step: int
+    reward: float
+    total: float
+    end: str = ""
+
+
+@torch.no_grad()
+def _episodes(env: VecEnv, agent: Agent, config: RootConfig, count: int, seed: int) -> Iterator[list[_Moment]]:
+    """Each episode from its first picture to that of its true last state; one that does not end is the last."""
+    rng = seeding.torch_rng(seed, "play")
+    obs, state, first = env.reset([seed]), agent.initial_state(1), torch.ones(1, dtype=torch.bool)
+    for _ in range(count):
+        moments = [_Moment(_picture(env.privileged()), 0, 0.0, 0.0)]
+        stride, step, total = 1, 0, 0.0
+        while not moments[-1].end:
+            tensors = {name: torch.from_numpy(entry) for name, entry in obs.items()}
+            output = agent.act(tensors, state, first, config.eval.policy, rng)
+            batch = env.step(output.action.numpy())
+            obs, state, first = batch.obs, output.state, torch.from_numpy(batch.terminated | batch.truncated)
+            step, reward = step + 1, float(batch.task_reward[0])
+            total += reward
+            end = _end(batch, env.spec.task.success is not None) or (_CUT if step == _MOST_STEPS else "")
+            if end or step % stride == 0:
+                moments.append(_Moment(_picture(batch.privileged), step, reward, total, end))
+            if len(moments) > max(_MOST_FRAMES // count, 2) and not end:
+                moments, stride = moments[::2], stride * 2
+        yield moments
+        if moments[-1].end == _CUT:
+            return
+
+
+def _end(batch: StepBatch, can_succeed: bool) -> str:
+    if not (batch.terminated[0] or batch.truncated[0]):
+        return ""
+    if batch.success[0]:
+        return "solved"
+    if not batch.terminated[0]:
+        return "out of time"
+    return "failed" if can_succeed else "over"
+
+
+def _picture(facts: dict[str, Array]) -> Array:
+    picture: Array = facts[PICTURE][0].astype("uint8")
+    return picture
+
+
+def _frame(title: str, moment: _Moment) -> Image.Image:
+    """The picture on a sheet with three lines of text under it."""
+    picture = Image.fromarray(moment.picture)
+    if max(picture.size) > _MOST_PIXELS:
+        picture.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
+    width, height = max(picture.width, _LEAST_WIDTH), picture.height
+    sheet = Image.new("RGB", (width, height + 3 * _LINE + 2 * _MARGIN), _PAPER)
+    sheet.paste(picture, ((width - picture.width) // 2, 0))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
+    colour = _INK if moment.reward == 0 else _GAIN if moment.reward > 0 else _LOSS
+    paid = f"step {moment.step}   reward {moment.reward:.3g}   return {moment.total:.3g}"
+    lines = [(line, _INK) for line in title.splitlines()] + [(paid, colour)]
+    for row, (text, ink) in enumerate(lines):
+        draw.text((_MARGIN, height + _MARGIN + row * _LINE), text, ink, font)
+    if moment.end:
+        draw.text((width - _MARGIN, height + _MARGIN + _LINE), moment.end, colour, font, anchor="ra")
+    return sheet.quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+
+
+def _write(target: Path, frames: list[Image.Image], durations: list[int]) -> None:
+    content = io.BytesIO()
+    frames[0].save(
+        content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, disposal=1, optimize=False
+    )
+    try:
+        write_atomic(target, content.getbuffer())
+    except OSError as error:
+        raise UserError(f"{target}: can't be written ({error.strerror})") from None
+
+
+def _run_folder(given: str) -> Path:
+    """The folder of the run that a path names or lies in."""
+    path = Path(given).expanduser().absolute()
+    if not path.exists():
+        raise UserError(f"{given}: no such run")
+    for folder in (path, *path.parents):
+        if (folder / CONFIG).is_file():
+            return folder
+    raise UserError(f"{given}: not the folder of a run, which holds a {CONFIG}")
+
+
+def _target(folder: Path, out: str | None) -> Path:
+    target = folder / "play.gif" if out is None else Path(out).expanduser()
+    if target.suffix.lower() != ".gif":
+        raise UserError(f"--out {out}: must end in .gif")
+    if target.is_dir() or not target.absolute().parent.is_dir():
+        raise UserError(f"--out {out}: {'is a folder' if target.is_dir() else 'its folder is not there'}")
+    return target
+
+
+def _config(folder: Path) -> RootConfig:
+    """The run's config, on the CPU; read as plain data."""
+    overrides = [*saved.repeat(str(folder / CONFIG), []), "device=cpu"]
+    with composition.session():
+        config, _ = composition.typed(overrides)
+    schemas.check(config)
+    return config
+
+
+def _agent(folder: Path, config: RootConfig) -> Agent:
+    """The run's agent with what it has learnt: of the finished run, else of the last checkpoint."""
+    parts = build(config)
+    parts.env.close()
+    if PICTURE not in parts.env.spec.privileged:
+        raise UserError(f"env.id={parts.env.spec.id}: cannot be drawn, so it cannot be played")
+    name = checkpoint.POLICY if (folder / checkpoint.POLICY).exists() else checkpoint.CHECKPOINT
+    if not (folder / name).exists():
+        raise UserError(f"{folder}: no policy yet (neither {checkpoint.POLICY} nor {checkpoint.CHECKPOINT})")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch thinks of a file that is none of ours is said in the reason
+        state, reason = checkpoint.load(folder / name)
+    if state is None:
+        raise UserError(f"{folder}: {reason}")
+    try:
+        if name == checkpoint.POLICY:
+            parts.agent.load_policy_state_dict(state)
+        else:
+            parts.agent.load_state_dict(state["agent"])
+    except Exception as error:  # whatever an agent makes of another one's state
+        raise UserError(f"{folder / name}: does not fit the run's {CONFIG} ({type(error).__name__})") from None
+    return parts.agent
+
+
+def _env(config: RootConfig, episodes: int) -> Any:
+    pool = training_levels(config) if config.eval.levels == "train" else None
+    levels = seeding.evaluation_seeds(episodes) if pool is None else pool
+    plugin = discovery.load("env", config.env.plugin)
+    return plugin.make(config.env, 1, privileged=(PICTURE,), level_lists=[levels])
