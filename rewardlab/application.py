@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from rewardlab import composition, discovery, expansion, saved
 from rewardlab.errors import Interrupted, UserError
-from rewardlab.refusals import one_line
+from rewardlab.records.files import one_line
+from rewardlab.refusals import as_user_errors, no_such_key
 
 # One process per core beats threads inside an update, and sums come out the same on every machine.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -28,14 +29,15 @@ class Request:
     multirun: a sweep.
     config_dir: a folder of the user's own yaml.
     config: a saved config.yaml to repeat.
-    show: Hydra's flags that show something instead of running, as in ["--cfg", "job"].
+    show: Hydra's flags that show something instead of running, each with its value, as in {"--cfg": "job"}; those
+        without one have None.
     """
 
     overrides: list[str] = field(default_factory=list)
     multirun: bool = False
     config_dir: str | None = None
     config: str | None = None
-    show: list[str] = field(default_factory=list)
+    show: dict[str, str | None] = field(default_factory=dict)
 
 
 def run(request: Request) -> int:
@@ -52,8 +54,9 @@ def run(request: Request) -> int:
         overrides = saved.repeat(request.config, overrides, request.config_dir)
     flags = ["--config-dir", os.path.abspath(request.config_dir)] if request.config_dir else []
     if request.show:
-        composition.compose(overrides, request.config_dir)
-        return _hydra([*flags, *request.show, *overrides])
+        _check_show(request.show, overrides, request.config_dir)
+        shown = [part for flag in request.show.items() for part in flag if part is not None]
+        return _hydra([*flags, *shown, *overrides])
     if request.multirun or "hydra.mode=MULTIRUN" in overrides:
         return _sweep(flags, overrides, request.config_dir)
     _validate(composition.compose(overrides, request.config_dir).config)
@@ -63,6 +66,33 @@ def run(request: Request) -> int:
 def shell_completion(arguments: Sequence[str]) -> int:
     """Hydra's own completion: `install=bash`, or `query=bash` with COMP_LINE in the environment."""
     return _hydra(["--shell-completion", *arguments])
+
+
+def _check_show(show: dict[str, str | None], overrides: list[str], config_dir: str | None) -> None:
+    """Refuse what Hydra could not show."""
+    main = [flag for flag in ("--cfg", "--info", "--hydra-help") if flag in show]
+    if len(main) > 1:
+        raise UserError(f"{' '.join(main)}: show one thing at a time")
+    for flag in ("--package", "--resolve"):
+        if flag in show and main != ["--cfg"]:
+            raise UserError(f"{flag}: goes with --cfg, as in: rewardlab run --cfg job {flag}")
+    with composition.session(config_dir):
+        for override in composition.parse(overrides):
+            if override.is_sweep_override():
+                raise UserError(f"{override.input_line}: {main[0]} shows one run; give one value")
+        composition.compose(overrides)
+        package = show.get("--package")
+        if package is not None and package != "_global_":
+            _check_package(package, composition.raw(overrides)[0], show["--cfg"] == "job")
+
+
+def _check_package(package: str, cfg: DictConfig, job_only: bool) -> None:
+    parent = package.rpartition(".")[0]
+    with as_user_errors():
+        found = OmegaConf.select(cfg, package)
+        siblings = OmegaConf.select(cfg, parent) if parent else cfg
+    if found is None or (job_only and package.partition(".")[0] == "hydra"):
+        raise no_such_key(package, siblings if isinstance(siblings, DictConfig) else ())
 
 
 def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> int:
@@ -86,7 +116,8 @@ def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> in
 def _validate(config: object) -> None:
     from rewardlab import run
 
-    run.validate(config)  # type: ignore[arg-type]
+    with discovery.users_faults():
+        run.validate(config)  # type: ignore[arg-type]
 
 
 def _hydra(arguments: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rewardlab import composition, contracts
 from rewardlab.errors import UserError
+from rewardlab.records.files import one_line
 
 _GROUPS = ("reward", "agent")
 
@@ -25,7 +26,7 @@ def check(choice: str, overrides: Sequence[str]) -> int:
     results = contracts.check(group, name, getattr(prepared.config, group))
     width = max((len(result.law) for result in results), default=0)
     for result in results:
-        line = f"  {result.law.ljust(width)}  {'passed' if result.passed else 'FAILED'}  {result.message}"
+        line = f"  {result.law.ljust(width)}  {'passed' if result.passed else 'FAILED'}  {one_line(result.message)}"
         print(line.rstrip())
     failed = sum(not result.passed for result in results)
     print(f"{prepared.labels[group]}: {len(results)} laws, {failed} failed")

@@ -1,4 +1,4 @@
-"""Tab completion: Hydra's, told about subcommands.
+"""Tab completion: Hydra's, told about subcommands and flags.
 
 Hydra's shell function asks `rewardlab -sc query=bash` with the line so far in COMP_LINE, and takes everything
 after the program's name for overrides: the subcommand and flags are taken out before it looks.
@@ -6,37 +6,79 @@ after the program's name for overrides: the subcommand and flags are taken out b
 
 import io
 import os
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+
+from rewardlab.errors import UserError
+
+_ACTIONS = ("install", "uninstall", "query")
+_SHELLS = ("bash", "fish", "zsh")
 
 
 def answer(arguments: Sequence[str], commands: Sequence[str]) -> int:
-    """Do one of `install=SHELL`, `uninstall=SHELL`, `query=SHELL`. A query never fails, it finds nothing."""
-    if not any(item.startswith("query=") for item in arguments):
+    """Do one of `install=SHELL`, `uninstall=SHELL`, `query=SHELL`. A query never fails, it finds nothing.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    action, _, shell = " ".join(arguments).partition("=")
+    if action not in _ACTIONS or shell not in _SHELLS:
+        raise UserError(
+            f"-sc {' '.join(arguments)}: write {', '.join(_ACTIONS)} and a shell, as in: rewardlab -sc install=bash"
+            f" (shells: {', '.join(_SHELLS)})"
+        )
+    if action != "query":
         return _hydra(arguments)
-    words = _words(os.environ.get("COMP_LINE", ""))
+    found = io.StringIO()
+    try:
+        with redirect_stdout(found), redirect_stderr(io.StringIO()):
+            _query(arguments, _words(os.environ.get("COMP_LINE", "")), commands)
+    except (Exception, SystemExit):  # half a line is often no valid one
+        return 0
+    print(found.getvalue().strip())
+    return 0
+
+
+def _query(arguments: Sequence[str], words: Sequence[str], commands: Sequence[str]) -> None:
     if len(words) < 3:
         _print_matches(commands, words[-1] if len(words) == 2 else "")
     elif words[1] == "list":
         from rewardlab import listing
 
         _print_matches(listing.groups(), words[-1])
+    elif words[1] == "run" and (names := _flag_names(words[-2], words[-1])) is not None:
+        _print_matches(names, words[-1])
     elif words[1] in ("run", "check"):
-        line = _without_flags(words)
+        before, current = _list_so_far(words[-1])
+        line = _without_flags([*words[:-1], current])
         os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
         found = io.StringIO()
-        try:
-            with redirect_stdout(found):
-                _hydra(arguments)
-        except Exception:  # half a line is often no valid one
-            return 0
-        _print_matches([word for word in found.getvalue().split() if not word.endswith((".name=", ".plugin="))], "")
-    return 0
+        with redirect_stdout(found):
+            _hydra(arguments)
+        matches = [word for word in found.getvalue().split() if not word.endswith((".name=", ".plugin="))]
+        _print_matches([f"{before}{word.partition('=')[2]}" for word in matches] if before else matches, "")
 
 
 def _words(line: str) -> list[str]:
     """The words of a line, the last one being what is typed now, perhaps nothing yet."""
     return [*line.split(), *([""] if line.endswith(" ") else [])]
+
+
+def _flag_names(previous: str, current: str) -> Iterable[str] | None:
+    """What a flag, or the value of the flag before it, can be; None where an override is typed."""
+    from rewardlab.cli import run_parser
+
+    flags = run_parser()._option_string_actions
+    if previous in flags and flags[previous].nargs != 0:
+        return flags[previous].choices or ()
+    return flags if current.startswith("-") else None
+
+
+def _list_so_far(word: str) -> tuple[str, str]:
+    """`reward=none,r` -> (`reward=none,`, `reward=r`); an empty text where there is no list."""
+    found = re.fullmatch(r"([\w/@.]+=)([\w,]+,)(\w*)", word)
+    return (f"{found[1]}{found[2]}", f"{found[1]}{found[3]}") if found else ("", word)
 
 
 def _without_flags(words: Sequence[str]) -> str:
@@ -55,7 +97,7 @@ def _without_flags(words: Sequence[str]) -> str:
     return " ".join([words[0], *folder, *kept, current])
 
 
-def _print_matches(names: Sequence[str], start: str) -> None:
+def _print_matches(names: Iterable[str], start: str) -> None:
     print(" ".join(name for name in names if name.startswith(start)))
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rewardlab import discovery, identity, schemas
 from rewardlab.errors import UserError, unknown
-from rewardlab.refusals import FILLED_IN, as_user_errors, no_such_key, unparsable
+from rewardlab.identity import shown
+from rewardlab.refusals import FILLED_IN, as_user_errors, no_such_key, refuse_hydras_files, unparsable
 from rewardlab.schemas import RootConfig
 
 CONFIG_NAME = "config"
@@ -97,9 +99,9 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str
                 raise UserError(f"{group}.{key}: filled in by itself, not to be set")
         node.name = name
     _complete(config)
-    schemas.check(config)
+    with discovery.users_faults():
+        schemas.check(config)
     _check_device(config.device)
-    _check_writable(Path(config.results_dir))
     parts = _changed_parts(choices)
     labels = {
         group: identity.label(getattr(config, group), getattr(presets, group), parts.get(group, {}))
@@ -168,7 +170,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     """Parse overrides and refuse what Hydra would let pass or explain badly. Needs a `session`.
 
     Raises:
-        UserError: the syntax, a removal, or a field that is not to be set.
+        UserError: the syntax, a removal, no such choice, or a field that is not to be set.
     """
     hydra_ = GlobalHydra.instance().hydra
     parser = OverridesParser.create(config_loader=hydra_.config_loader if hydra_ is not None else None)
@@ -180,8 +182,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
             raise unparsable(text) from None
         if not override.key_or_group:
             raise unparsable(text)
-        if not override.is_hydra_override():
-            _check_override(override)
+        _check_override(override)
         parsed.append(override)
     return parsed
 
@@ -190,12 +191,29 @@ def raw(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
     """The config as Hydra composes it, and what each group was set to. Needs a `session`.
 
     Raises:
-        UserError: Hydra refuses.
+        UserError: Hydra refuses, or a key of its own is unknown.
     """
     with as_user_errors():
         cfg = hydra.compose(CONFIG_NAME, list(overrides), return_hydra_config=True)
         choices = dict(cfg.hydra.runtime.choices)
+        _refuse_unknown_keys(cfg.hydra, "hydra.", ("env",))  # Hydra's own, missing in its schema
     return cfg, choices
+
+
+def check_writable(folder: Path, results_dir: str) -> None:
+    """Refuse a folder inside results_dir that can't be written, by a nameless file in what exists of its path.
+
+    Raises:
+        UserError: names the part of the path that is in the way.
+    """
+    existing = folder
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"results_dir={results_dir}: {existing} can't be written ({reason})") from None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -236,8 +254,9 @@ def _changed_parts(choices: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def _without_seed(overrides: Sequence[str]) -> tuple[list[str], int | None]:
     """The overrides apart from the seed, and the seed where it is a plain number given once."""
     seeds = [item for item in overrides if item.startswith("seed=")]
-    if len(seeds) == 1 and seeds[0].removeprefix("seed=").isdecimal():
-        return [item for item in overrides if item not in seeds], int(seeds[0].removeprefix("seed="))
+    text = seeds[0].removeprefix("seed=") if len(seeds) == 1 else ""
+    if re.fullmatch(r"[0-9]{1,20}", text) and int(text) <= schemas.LARGEST_SEED:
+        return [item for item in overrides if item not in seeds], int(text)
     return list(overrides), None
 
 
@@ -250,6 +269,7 @@ def _with_seed(setting: Prepared, seed: int, overrides: list[str]) -> Prepared:
 def _prepared(config: RootConfig, labels: dict[str, str], setting: str, overrides: list[str]) -> Prepared:
     resolved = dataclasses.asdict(config)
     folder = identity.run_folder(config.results_dir, labels, config.seed, setting)
+    check_writable(folder, config.results_dir)
     return Prepared(config, resolved, identity.flatten(resolved), labels, setting, folder, overrides)
 
 
@@ -257,20 +277,18 @@ def _check_override(override: Override) -> None:
     key, text = override.key_or_group, override.input_line
     if override.is_delete():
         raise UserError(f"{text}: nothing can be removed; set a value, as in logger=none")
+    refuse_hydras_files(override)
     parent, _, last = key.rpartition(".")
     if parent and last in FILLED_IN:
         raise UserError(f"{key}: filled in by itself, not to be set")
-    if key in discovery.FOLDERS and override.package is None and not override.is_sweep_override():
-        value = override.value()
-        if not isinstance(value, (str, dict)):
-            raise unknown(key, "null" if value is None else str(value), discovery.choices(key), discovery.KINDS[key])
+    if key in discovery.FOLDERS and not override.is_sweep_override() and not isinstance(override.value(), dict):
+        _choice(key, override.value())
 
 
 def _choice(group: str, choice: Any) -> str:
-    if not isinstance(choice, str) or not choice:
-        raise unknown(
-            group, "null" if choice is None else str(choice), discovery.choices(group), discovery.KINDS[group]
-        )
+    """Refuse what is no name, such as another way to the file of one: `./rnd`, `rnd.yaml`."""
+    if not isinstance(choice, str) or not choice or "/" in choice or choice.endswith((".yaml", "_schema")):
+        raise unknown(group, shown(choice), discovery.choices(group), discovery.KINDS[group])
     return choice
 
 
@@ -281,6 +299,12 @@ def _typed(cfg: DictConfig, choices: Mapping[str, Any]) -> RootConfig:
     with as_user_errors():
         config = OmegaConf.to_object(plain)
     assert isinstance(config, RootConfig)
+    for group, base in schemas.BASES.items():
+        if not isinstance(getattr(config, group), base):
+            raise UserError(
+                f"{group}={shown(choices.get(group))}: not {discovery.KINDS[group]} options; its yaml must start from"
+                " those of a plug-in: defaults: [PLUGIN_schema, _self_]"
+            )
     for key, choice in choices.items():
         group, _, package = key.partition("@")
         if group in discovery.FOLDERS and package and isinstance(choice, str):
@@ -297,14 +321,14 @@ def _without_hydra(cfg: DictConfig) -> DictConfig:
     return plain
 
 
-def _refuse_unknown_keys(node: Any, path: str) -> None:
-    """A `+` writes keys that the schema does not have; Hydra lets it."""
+def _refuse_unknown_keys(node: Any, path: str, beside: Sequence[str] = ()) -> None:
+    """A `+` writes keys that the schema does not have; Hydra lets it. `beside`: keys that are known all the same."""
     if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
         return
     kind = OmegaConf.get_type(node)
     known = [spec.name for spec in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None
     for key in node:
-        if known is not None and key not in known:
+        if known is not None and key not in (*known, *beside):
             raise no_such_key(f"{path}{key!s}", known)
         _refuse_unknown_keys(node._get_node(key), f"{path}{key!s}.")
 
@@ -330,12 +354,13 @@ def _complete(config: RootConfig) -> None:
 
 def _frames(value: Any) -> int:
     """A budget: 2000000, 2_000_000 and 2e6 are the same."""
-    shown = str(value)
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
     if number <= 0:
-        raise UserError(f"frames={shown}: must be greater than 0")
-    if not math.isfinite(number) or number != int(number):
-        raise UserError(f"frames={shown}: must be a whole number, as in frames=2e6")
+        raise UserError(f"frames={shown(value)}: must be greater than 0")
+    if isinstance(number, float) and not number.is_integer():
+        raise UserError(f"frames={shown(value)}: must be a whole number, as in frames=2e6")
+    if number > schemas.LARGEST_BUDGET:
+        raise UserError(f"frames={shown(value)}: must be at most {schemas.LARGEST_BUDGET:g}")
     return int(number)
 
 
@@ -352,14 +377,3 @@ def _check_device(device: str) -> None:
         raise UserError(
             f"device={device}: not on this machine ({count} {kind} device{'s' * (count != 1)}); try device=cpu"
         )
-
-
-def _check_writable(folder: Path) -> None:
-    """Refuse a results folder that can't be written, by a nameless file in what exists of its path."""
-    try:
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"results_dir={folder}: can't be written ({reason})") from None

@@ -8,8 +8,12 @@ choice is one `.py` and, beside it, a `.yaml` of the same stem; the package keep
 import ast
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -18,11 +22,19 @@ from types import ModuleType
 from typing import Any
 
 from rewardlab.errors import UserError, unknown
+from rewardlab.schemas import BASES
 
 PACKAGE = Path(__file__).parent
 # Config group -> folder in the package and in REWARDLAB_PATH, and what a user calls one of them.
 FOLDERS = {"env": "envs", "reward": "rewards", "agent": "agents", "logger": "records/loggers"}
 KINDS = {"env": "environment", "reward": "reward scheme", "agent": "agent", "logger": "logger"}
+# What a plug-in defines beside its Config, and the arguments that it is given: by position, by name.
+_CALLED = {
+    "env": ("make", ("config", "num_envs"), ("privileged", "level_pool", "level_lists")),
+    "reward": ("Scheme", ("config", "context"), ()),
+    "agent": ("Agent", ("config", "context", "streams"), ()),
+    "logger": ("start", ("config", "folder"), ()),
+}
 _USER_MODULES = "rewardlab_user"  # modules from REWARDLAB_PATH live under this name in sys.modules
 
 
@@ -65,7 +77,7 @@ def choices(group: str) -> dict[str, Path]:
     """Every name that `group=NAME` accepts, with the yaml that defines it (or the .py where none does)."""
     found = {path.stem: path for path in sorted((conf_dir() / group).glob("*.yaml"))}
     for plugin in plugins(group).values():
-        if plugin.yaml is not None or not plugin.source.is_relative_to(PACKAGE):
+        if plugin.yaml is not None or _is_users(plugin):
             found[plugin.stem] = plugin.yaml or plugin.source
     return dict(sorted(found.items()))
 
@@ -74,24 +86,56 @@ def load(group: str, stem: str) -> ModuleType:
     """Import a plug-in.
 
     Raises:
-        UserError: no such plug-in, or it lacks a class it must have.
+        UserError: no such plug-in, or one of the user's own that can't be imported or lacks what it must have.
     """
     found = plugins(group)
     if stem not in found:
         raise unknown(group, stem, found, KINDS[group])
     plugin = found[stem]
-    if plugin.module.startswith(_USER_MODULES):
-        return _load_file(plugin)
-    return importlib.import_module(plugin.module)
+    if not _is_users(plugin):
+        return importlib.import_module(plugin.module)
+    if plugin.module in sys.modules:
+        return sys.modules[plugin.module]
+    try:
+        from_file = plugin.module.startswith(_USER_MODULES)
+        module = _load_file(plugin) if from_file else importlib.import_module(plugin.module)
+        _check_complete(plugin, module)
+    except UserError:
+        sys.modules.pop(plugin.module, None)
+        raise
+    except Exception as error:
+        raise UserError(f"{plugin.source}: {type(error).__name__}: {error}") from error
+    return module
 
 
 def config_class(group: str, stem: str) -> type[Any]:
-    """The dataclass `Config` of a plug-in."""
-    module = load(group, stem)
-    if not hasattr(module, "Config"):
-        raise UserError(f"{module.__file__}: a plug-in needs a dataclass named Config")
-    found: type[Any] = module.Config
+    """The dataclass `Config` of a plug-in.
+
+    Raises:
+        UserError: it is none, or does not extend the base of its group.
+    """
+    module, base = load(group, stem), BASES[group]
+    found = getattr(module, "Config", None)
+    # A class without the decorator has the fields of its base and none of its own.
+    if not (isinstance(found, type) and issubclass(found, base) and "__dataclass_fields__" in vars(found)):
+        raise UserError(f"{module.__file__}: Config must be a dataclass (@dataclass) that extends {base.__name__}")
     return found
+
+
+@contextmanager
+def users_faults() -> Iterator[None]:
+    """Whatever is raised in a plug-in of the user's own becomes one line that names the file."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        files = {str(plugin.source) for group in FOLDERS for plugin in plugins(group).values() if _is_users(plugin)}
+        frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+        own = [f"{file}:{line}" for file, line in frames if file in files]
+        if not own:
+            raise
+        raise UserError(f"{own[-1]}: {type(error).__name__}: {error}") from error
 
 
 def header(path: Path) -> Header:
@@ -150,21 +194,33 @@ def _is_plugin(path: Path) -> bool:
     return "\nclass Config" in text
 
 
+def _is_users(plugin: Plugin) -> bool:
+    return not plugin.source.is_relative_to(PACKAGE)
+
+
 def _beside(source: Path) -> Path | None:
     yaml = source.with_suffix(".yaml")
     return yaml if yaml.is_file() else None
 
 
 def _load_file(plugin: Plugin) -> ModuleType:
-    if plugin.module in sys.modules:
-        return sys.modules[plugin.module]
     spec = importlib.util.spec_from_file_location(plugin.module, plugin.source)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[plugin.module] = module  # dataclasses look their module up while it is being executed
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except Exception:
         del sys.modules[plugin.module]
-        raise UserError(f"{plugin.source}: {type(error).__name__}: {error}") from error
+        raise
     return module
+
+
+def _check_complete(plugin: Plugin, module: ModuleType) -> None:
+    name, positional, named = _CALLED[plugin.group]
+    called = getattr(module, name, None)
+    try:
+        inspect.signature(called).bind(*positional, **dict.fromkeys(named))  # type: ignore[arg-type]
+    except TypeError:  # it is not there, or takes other arguments
+        call = f"{name}({', '.join([*positional, *(f'{argument}=' for argument in named)])})"
+        raise UserError(f"{plugin.source}: {KINDS[plugin.group]}s need {call}, called with just these") from None

@@ -6,11 +6,12 @@ so that what was validated is what runs, under every launcher. `skip_invalid=tru
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-from rewardlab.composition import Prepared, compose, parse, raw, session
+from rewardlab.composition import Prepared, check_writable, compose, parse, raw, session
 from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 
@@ -32,7 +33,7 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     """Every combination of a sweep, in BasicSweeper's order. Needs a `composition.session`.
 
     Raises:
-        UserError: a sweep over something that has no list of values.
+        UserError: a sweep over something that has no list of values, or an empty one.
     """
     parsed = [item for item in parse(overrides) if not item.is_hydra_override()]
     for override in parsed:
@@ -40,6 +41,8 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
             raise UserError(
                 f"{override.input_line}: has no list of values to try; name them: key=a,b or key=range(0,5)"
             )
+        if override.is_sweep_override() and not any(True for _ in override.sweep_string_iterator()):
+            raise UserError(f"{override.input_line}: no values, so the sweep is empty")
     return [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
 
 
@@ -69,6 +72,8 @@ def valid_jobs(
         for job in jobs:
             reason, prepared = _judge(job, config_dir, validate, verdicts)
             if prepared is not None and reason is None:
+                if not kept:
+                    check_writable(Path(prepared.config.results_dir, "sweeps"), prepared.config.results_dir)
                 kept.setdefault(str(prepared.folder), job)
                 continue
             combination = " ".join(item for item in job if item in swept and not item.startswith("seed="))

@@ -9,17 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rewardlab import CORE_VERSION, discovery
-from rewardlab.schemas import (
-    ALWAYS_IN_SETTING,
-    AgentConfig,
-    EnvConfig,
-    LoggerConfig,
-    PluginConfig,
-    RewardConfig,
-    RootConfig,
-)
+from rewardlab.schemas import ALWAYS_IN_SETTING, BASES, PluginConfig, RootConfig
 
-_GROUP_OF = {EnvConfig: "env", RewardConfig: "reward", AgentConfig: "agent", LoggerConfig: "logger"}
 _LONGEST_LABEL = 80  # characters: three labels and the rest stay far below what a path may have
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 
@@ -84,6 +75,13 @@ def run_folder(results_dir: str, labels: Mapping[str, str], seed: int, setting: 
     return Path(results_dir, "runs", *parts)
 
 
+def shown(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
 def _distinguishing(value: Any) -> Any:
     """`value` as plain data, without the fields that cannot change the numbers."""
     if dataclasses.is_dataclass(value):
@@ -107,7 +105,7 @@ def _versions(config: RootConfig) -> dict[str, int]:
 
     def visit(value: Any, path: str) -> None:
         if isinstance(value, PluginConfig):
-            group = next(group for base, group in _GROUP_OF.items() if isinstance(value, base))
+            group = next(group for group, base in BASES.items() if isinstance(value, base))
             found[path] = int(getattr(discovery.load(group, value.plugin), "VERSION", 1))
         if dataclasses.is_dataclass(value):
             for spec in dataclasses.fields(value):
@@ -125,10 +123,8 @@ def _versions(config: RootConfig) -> dict[str, int]:
 
 
 def _text(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, list):
         return "+".join(_text(item) for item in value)
-    return str(value)
+    return shown(value)

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import yaml
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -20,8 +21,19 @@ from omegaconf.errors import (
 
 from rewardlab import discovery
 from rewardlab.errors import UserError, unknown
+from rewardlab.records.files import one_line
 
 FILLED_IN = ("name", "plugin")  # fields of a choice that composition fills in
+# Hydra's own settings that we have set: no job moves, and nothing is written but a run's own files.
+_HYDRAS_FILES = (
+    "hydra.run",
+    "hydra.sweep",
+    "hydra.output",
+    "hydra.output_subdir",
+    "hydra.job.chdir",
+    "hydra.job_logging",
+    "hydra.hydra_logging",
+)
 _TYPES = {
     "Integer": "a whole number",
     "Float": "a number",
@@ -45,12 +57,27 @@ def as_user_errors() -> Iterator[None]:
         raise _wrong_value(error) from None
     except yaml.YAMLError as error:
         raise UserError(f"not valid yaml: {one_line(error)}") from None
+    except OSError as error:  # a yaml that can't be read, or holds neither keys nor a list
+        raise UserError(f"can't load a config: {one_line(error)}") from None
 
 
 def unparsable(override: str) -> UserError:
     if "=" not in override and not override.startswith("~"):
         return UserError(f"{override!r}: not an override; write key=value")
     return UserError(f"{override}: can't be parsed as key=value; put special characters in quotes, as in \"key='a=b'\"")
+
+
+def refuse_hydras_files(override: Override) -> None:
+    """Refuse Hydra's own ways of saying where files go: results_dir is the one way.
+
+    Raises:
+        UserError: it is one of them.
+    """
+    key = override.key_or_group.replace("/", ".")
+    if any(f"{key}.".startswith(f"{ours}.") for ours in _HYDRAS_FILES):
+        raise UserError(f"{override.input_line}: not to be set; results_dir=DIR says where all files go")
+    if key == "hydra":
+        raise UserError(f"{override.input_line}: set one of hydra's keys at a time, as in hydra.launcher.jobs=2")
 
 
 def no_such_key(key: str, allowed: Iterable[str], elsewhere: Iterable[str] = ()) -> UserError:
@@ -68,10 +95,6 @@ def no_such_key(key: str, allowed: Iterable[str], elsewhere: Iterable[str] = ())
     hint = f"; did you mean {suggestion}?" if suggestion else ""
     known = f" (allowed: {', '.join(names)})" if names else f" ({parent} has no keys)" if parent else ""
     return UserError(f"{key}: no such key{hint}{known}")
-
-
-def one_line(error: object) -> str:
-    return " ".join(str(error).split())
 
 
 def _no_such_choice(error: MissingConfigException) -> UserError:

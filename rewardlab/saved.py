@@ -11,7 +11,7 @@ import yaml
 from rewardlab import discovery
 from rewardlab.composition import choice_overrides, parse, preset, session
 from rewardlab.errors import UserError
-from rewardlab.identity import flatten
+from rewardlab.identity import flatten, shown
 from rewardlab.refusals import FILLED_IN, no_such_key
 
 # What belongs to the run that was saved, not to the one that repeats it.
@@ -106,7 +106,7 @@ def _at(config: Any, path: str) -> Any:
 def _as_override(key: str, value: Any) -> str:
     """A plain value in Hydra's grammar."""
     if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
+        return shown(value)
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, list):

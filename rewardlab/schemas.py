@@ -14,6 +14,9 @@ from typing import Any
 from rewardlab.errors import UserError, unknown
 
 ALWAYS_IN_SETTING = object()  # equal to no value: the `neutral` of a field that was there from the start
+LARGEST_SEED = 2**63 - 1
+LARGEST_BUDGET = 10**15  # frames
+_MOST = 10**6  # of what is made one by one: levels, episodes, environments
 
 
 def option(
@@ -24,6 +27,7 @@ def option(
     minimum: float | None = None,
     above: float | None = None,
     maximum: float | None = None,
+    infinite: bool = False,
     in_setting: bool = True,
     neutral: Any = ALWAYS_IN_SETTING,
 ) -> Any:
@@ -32,6 +36,7 @@ def option(
     Args:
         choices: the allowed strings.
         minimum, above, maximum: bounds of a number (`above` is exclusive).
+        infinite: whether inf is a value too, whatever the maximum.
         in_setting: whether the value distinguishes settings; false for what cannot change the numbers.
         neutral: of a field added later, the value at which all is as before: left out of the setting id there,
             so that old runs keep theirs.
@@ -42,6 +47,7 @@ def option(
         "minimum": minimum,
         "above": above,
         "maximum": maximum,
+        "infinite": infinite,
         "in_setting": in_setting,
         "neutral": neutral,
     }
@@ -61,7 +67,9 @@ class PluginConfig:
 @dataclass
 class EnvConfig(PluginConfig):
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
-    levels: float = option(math.inf, "number of distinct training levels; inf = procedural", above=0)
+    levels: float = option(
+        math.inf, "number of distinct training levels; inf = procedural", above=0, maximum=_MOST, infinite=True
+    )
     backend: str = option(
         "auto", "engine: auto = fast where it covers the task", choices=("auto", "fast", "reference"), in_setting=False
     )
@@ -84,10 +92,19 @@ class LoggerConfig(PluginConfig):
     pass
 
 
+# Config group -> what the `Config` of its plug-ins extends.
+BASES: dict[str, type[PluginConfig]] = {
+    "env": EnvConfig,
+    "reward": RewardConfig,
+    "agent": AgentConfig,
+    "logger": LoggerConfig,
+}
+
+
 @dataclass
 class EvalConfig:
     every: int | None = option(None, "training frames between evaluations; default frames/50", above=0)
-    episodes: int = option(100, "episodes of an evaluation, on a fixed list of levels", above=0)
+    episodes: int = option(100, "episodes of an evaluation, on a fixed list of levels", above=0, maximum=_MOST)
     policy: str = option("sample", "how the policy acts", choices=("sample", "greedy"))
     levels: str = option("heldout", "levels not trained on, or the training ones", choices=("heldout", "train"))
 
@@ -105,9 +122,9 @@ class RootConfig:
     reward: Any = None
     agent: Any = None
     logger: Any = option(None, "where else the tables go", in_setting=False)
-    seed: int = option(0, "the one seed of every random stream", minimum=0, in_setting=False)
+    seed: int = option(0, "the one seed of every random stream", minimum=0, maximum=LARGEST_SEED, in_setting=False)
     frames: Any = option("${env.frames}", "training budget in environment frames; 2_000_000 and 2e6 both work")
-    num_envs: int = option(16, "environments stepped together", above=0)
+    num_envs: int = option(16, "environments stepped together", above=0, maximum=_MOST)
     eval: EvalConfig = field(default_factory=EvalConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig, metadata={"in_setting": False})
     device: str = option("cpu", "torch device: cpu, cuda or cuda:0", in_setting=False)
@@ -130,6 +147,8 @@ def check(config: Any, path: str = "") -> None:
             for name, item in value.items():
                 if dataclasses.is_dataclass(item):
                     check(item, f"{key}.{name}.")
+                else:
+                    _check_value(f"{key}.{name}", item, {})
         else:
             _check_value(key, value, dict(spec.metadata))
     validate = getattr(config, "validate", None)
@@ -145,11 +164,15 @@ def _check_value(key: str, value: Any, allowed: dict[str, Any]) -> None:
         raise unknown(key, str(value), allowed["choices"], "option")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
-    if math.isnan(value):
+    if isinstance(value, float) and math.isnan(value):
         raise UserError(f"{key}=nan: must be a number")
     if allowed.get("above") is not None and not value > allowed["above"]:
-        raise UserError(f"{key}={value}: must be greater than {allowed['above']:g}")
+        raise UserError(f"{key}={value}: must be greater than {allowed['above']}")
     if allowed.get("minimum") is not None and not value >= allowed["minimum"]:
-        raise UserError(f"{key}={value}: must be at least {allowed['minimum']:g}")
+        raise UserError(f"{key}={value}: must be at least {allowed['minimum']}")
+    if value == math.inf and allowed.get("infinite"):
+        return
     if allowed.get("maximum") is not None and not value <= allowed["maximum"]:
-        raise UserError(f"{key}={value}: must be at most {allowed['maximum']:g}")
+        raise UserError(f"{key}={value}: must be at most {allowed['maximum']}")
+    if isinstance(value, float) and math.isinf(value):
+        raise UserError(f"{key}={value}: must be finite")

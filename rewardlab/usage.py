@@ -1,11 +1,11 @@
 """`rewardlab run --help`: the flags, the groups and their choices, and every key with its value and meaning."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from rewardlab import composition, discovery
+from rewardlab.identity import shown
 from rewardlab.refusals import FILLED_IN
 
 _HEAD = """\
@@ -63,16 +63,8 @@ def _keys(config: Any, prefix: str) -> list[str]:
             meaning = spec.metadata.get("help", "")
             allowed = spec.metadata.get("choices")
             options = f" ({', '.join(allowed)})" if allowed else ""
-            lines.append(f"  {f'{key}={_shown(value)}':<36}  {meaning}{options}".rstrip())
+            lines.append(f"  {f'{key}={shown(value)}':<36}  {meaning}{options}".rstrip())
     return lines
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, float) and math.isinf(value):
-        return "inf"
-    return str(value)
 
 
 def _wrapped(names: Sequence[str] | dict[str, Any], indent: int, width: int = 110) -> str:

@@ -13,6 +13,11 @@ REFUSED = {
     "run reward=rdn": ["reward=rdn", "no such reward scheme", "did you mean rnd?"],
     "run env=dorkey": ["env=dorkey", "did you mean doorkey?"],
     "run agent=pp": ["agent=pp", "did you mean ppo?"],
+    "run env=./empty_5x5": ["env=./empty_5x5", "no such environment"],
+    "run env=../env/doorkey": ["env=../env/doorkey", "no such environment"],
+    "run reward=rnd.yaml": ["reward=rnd.yaml", "did you mean rnd?"],
+    "run reward=rnd_schema": ["reward=rnd_schema", "no such reward scheme"],
+    "run reward=mix +reward@reward.schemes.far=./rnd": ["reward=./rnd", "did you mean rnd?"],
     "run logger=wand": ["logger=wand", "did you mean wandb?"],
     "run env=null": ["env=null", "no such environment"],
     "run reward=": ["reward=", "allowed"],
@@ -43,13 +48,26 @@ REFUSED = {
     "run frames=abc": ["frames=abc", "whole number"],
     "run frames=inf": ["frames=inf", "whole number"],
     "run frames=nan": ["frames=nan", "whole number"],
-    "run frames=true": ["frames=True", "whole number"],
+    "run frames=true": ["frames=true", "whole number"],
+    "run frames=null": ["frames=null", "whole number"],
+    "run frames=1e99": ["frames=1e+99", "at most 1e+15"],
+    "run seed=9223372036854775808": ["seed=9223372036854775808", "at most 9223372036854775807"],
+    "run env.levels=1e12": ["env.levels=1000000000000.0", "at most 1000000"],
+    "run env.levels=-inf": ["env.levels=-inf", "greater than 0"],
+    "run reward=rnd reward.coef=inf": ["reward.coef=inf", "finite"],
+    "run reward=mix reward.weights.count=nan": ["reward.weights.count=nan", "must be a number"],
+    "run reward=mix reward.weights.count=inf": ["reward.weights.count=inf", "finite"],
+    "run agent.hidden=[99999999999]": ["agent.hidden=[99999999999]", "65536"],
+    "run agent.memory=gru agent.memory_size=99999999999": ["agent.memory_size=99999999999", "65536"],
     "run seed=-1": ["seed=-1", "at least 0"],
     "run eval.every=0": ["eval.every=0", "greater than 0"],
     "run eval.policy=gredy": ["eval.policy=gredy", "did you mean greedy?"],
     "run agent.gamma=2": ["agent.gamma=2", "at most 1"],
     "run env=gym": ["env.id", "env.id="],
     "run env=gym env.id=CartPol-v1": ["CartPol-v1", "did you mean CartPole-v1?"],
+    "run env=gym env.id=.x:Foo-v0": ["env.id=.x:Foo-v0", "no module"],
+    "run env=gym env.id=:CartPole-v1": ["env.id=:CartPole-v1", "no module"],
+    "run env=gym env.id=no_such_module:Foo-v0": ["env.id=no_such_module:Foo-v0", "No module named"],
     "run device=cuda:63": ["device=cuda:63", "not on this machine"],
     "run device=gpu": ["device=gpu", "allowed: cpu"],
     "run results_dir=/dev/null/deep/down": ["results_dir=/dev/null/deep/down", "can't be written"],
@@ -64,21 +82,44 @@ REFUSED = {
     "run num_envs=${oc.env:NO_SUCH_VARIABLE}": ["num_envs", "NO_SUCH_VARIABLE"],
     "run hydra/launcher=pol": ["hydra/launcher=pol", "did you mean pool?"],
     "run hydra.launcher.job=3": ["hydra.launcher.job", "did you mean jobs?"],
+    "run +hydra.nope=1": ["hydra.nope", "no such key", "did you mean mode?"],
+    "run +hydra.job.nums=1": ["hydra.job.nums", "did you mean num?"],
+    "run hydra={job:{chdir:true}}": ["hydra={job:{chdir:true}}", "one of hydra's keys"],
+    "run ~hydra.job": ["~hydra.job", "nothing can be removed"],
+    "run hydra.job.chdir=true": ["hydra.job.chdir=true", "results_dir"],
+    "run hydra.run.dir=elsewhere": ["hydra.run.dir=elsewhere", "results_dir"],
+    "run -m hydra.sweep.dir=elsewhere": ["hydra.sweep.dir=elsewhere", "results_dir"],
+    "run hydra.output_subdir=here": ["hydra.output_subdir=here", "results_dir"],
+    "run hydra/job_logging=default": ["hydra/job_logging=default", "results_dir"],
     "run --config-dir nowhere": ["--config-dir nowhere", "no such folder"],
     "run --config nowhere.yaml": ["--config nowhere.yaml", "No such file"],
     "run --cfg jb": ["--cfg", "job"],
     "run --multi seed=0": ["--multi"],
+    "run --cfg job -p nope": ["nope", "no such key"],
+    "run --cfg job -p reward.coeff reward=rnd": ["reward.coeff", "did you mean coef?"],
+    "run --cfg job -p a[": ["a["],
+    "run -p env": ["--package", "--cfg job"],
+    "run --resolve": ["--resolve", "--cfg job"],
+    "run --cfg job --info all": ["--cfg --info", "one thing"],
+    "run -m --cfg job seed=0,1": ["seed=0,1", "--cfg shows one run"],
+    "-sc": ["-sc", "install=bash"],
+    "-sc install=nope": ["install=nope", "bash, fish, zsh"],
+    "-sc query": ["query", "install=bash"],
+    "run -sc": ["-sc", "install=bash"],
     "run reward=rdn --cfg job": ["reward=rdn", "did you mean rnd?"],
     "run reward=rdn --help": ["reward=rdn", "did you mean rnd?"],
     "run -m hydra.launcher.jobs=1,2": ["hydra.launcher.jobs=1,2", "can't be swept"],
     "run -m reward=none,rdn": ["reward=rdn", "did you mean rnd?"],
     "run -m frames=interval(1,5)": ["interval"],
+    "run -m seed=range(0,0)": ["seed=range(0,0)", "empty"],
+    "run -m env=glob(zzz*)": ["env=glob(zzz*)", "empty"],
     "rnu env=doorkey": ["rnu", "did you mean rewardlab run?"],
     "list rewards": ["list=rewards", "did you mean reward?"],
+    "check": ["required: GROUP=NAME ("],
     "check rnd": ["check rnd", "reward=rnd"],
     "check reward=rdn": ["reward=rdn", "did you mean rnd?"],
     "report nowhere": ["nowhere"],
-    "report .": ["."],
+    "report .": [".: no runs found"],
 }
 
 
@@ -116,16 +157,94 @@ def test_many_invalid_pairs_are_counted(rewardlab: Callable) -> None:
     assert "[10]" in answer.err and "[11]" not in answer.err and "and 4 more" in answer.err
 
 
+CONFIG = """
+from dataclasses import dataclass
+from rewardlab.schemas import AgentConfig, RewardConfig
+
+@dataclass
+class Config(RewardConfig):
+    pass
+"""
+SCHEME = """
+class Scheme:
+    def __init__(self, config, context):
+        pass
+"""
+# What stands in a scheme's file -> what the line must say.
+BROKEN = {
+    "import no_such_module\nclass Config: pass": ["No module named 'no_such_module'"],
+    CONFIG.replace("pass", "pass pass"): ["SyntaxError"],
+    CONFIG: ["need Scheme(config, context)"],
+    CONFIG + SCHEME.replace(", context", ""): ["need Scheme(config, context)"],
+    CONFIG + SCHEME.replace("pass", "config.nowhere"): ["mine.py:11: AttributeError", "nowhere"],
+    CONFIG.replace("pass", "def validate(self): 1 / 0") + SCHEME: ["mine.py:7: ZeroDivisionError"],
+    CONFIG.replace("@dataclass\n", "") + SCHEME: ["@dataclass", "RewardConfig"],
+    CONFIG.replace("(RewardConfig)", "(AgentConfig)") + SCHEME: ["@dataclass", "RewardConfig"],
+    CONFIG.replace("(RewardConfig)", "") + SCHEME: ["@dataclass", "RewardConfig"],
+    "\nclass Config: pass\nConfig = 3" + SCHEME: ["@dataclass", "RewardConfig"],
+}
+
+
+@pytest.mark.parametrize("content", BROKEN)
 def test_a_broken_plugin_of_the_users_is_one_line(
-    rewardlab: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    content: str, rewardlab: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "mine" / "rewards"
     folder.mkdir(parents=True)
-    (folder / "broken_scheme.py").write_text('"""Broken"""\nimport no_such_module\n\nclass Config:\n    pass\n')
+    (folder / "mine.py").write_text(content)
     monkeypatch.setenv("REWARDLAB_PATH", str(tmp_path / "mine"))
-    answer = rewardlab("run", "reward=broken_scheme")
+    monkeypatch.delitem(sys.modules, "rewardlab_user.reward.mine", raising=False)
+    answer = rewardlab("run", "reward=mine", "env=empty_5x5")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
-    assert "broken_scheme.py" in answer.err and "no_such_module" in answer.err
+    assert str(folder / "mine.py") in answer.err
+    for part in BROKEN[content]:
+        assert part in answer.err
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("content", ["", "coef: 3\n", "# Only this\n", "- 1\n"])
+def test_a_users_yaml_without_a_schema_is_one_line(content: str, rewardlab: Callable, tmp_path: Path) -> None:
+    folder = tmp_path / "conf" / "reward"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(content)
+    answer = rewardlab("run", "--config-dir", "conf", "reward=mine")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert "reward=mine" in answer.err and "PLUGIN_schema" in answer.err
+
+
+def test_a_users_yaml_that_is_no_config_is_one_line(rewardlab: Callable, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "reward").mkdir(parents=True)
+    (tmp_path / "conf" / "reward" / "mine.yaml").write_text("3")
+    answer = rewardlab("run", "--config-dir", "conf", "reward=mine")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert "can't load a config" in answer.err
+
+
+def test_a_module_that_does_not_parse_is_one_line(
+    rewardlab: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "brokenmod.py").write_text("def (:\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    answer = rewardlab("run", "env=gym", "env.id=brokenmod:Foo-v0")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert "env.id=brokenmod:Foo-v0" in answer.err and "SyntaxError" in answer.err
+
+
+def test_a_file_where_sweeps_should_go_is_one_line(rewardlab: Callable, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "sweeps").touch()
+    answer = rewardlab("run", "-m", "env=empty_5x5", "seed=0,1")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert "results/sweeps can't be written (Not a directory)" in answer.err
+
+
+@pytest.mark.parametrize("path", ["results", "results/runs", "results/runs/empty_5x5"])
+def test_a_file_where_a_folder_should_be_is_one_line(path: str, rewardlab: Callable, tmp_path: Path) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).touch()
+    answer = rewardlab("run", "env=empty_5x5")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert f"{tmp_path / path} can't be written (Not a directory)" in answer.err
 
 
 def test_a_misspelt_key_in_the_users_yaml_is_one_line(rewardlab: Callable, tmp_path: Path) -> None:

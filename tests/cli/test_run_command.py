@@ -104,7 +104,7 @@ def test_invalid_pairs_can_be_dropped(rewardlab: Callable, prepared_runs: list[P
 
 def test_the_run_gets_what_was_validated(rewardlab: Callable, prepared_runs: list[Prepared], tmp_path: Path) -> None:
     (tmp_path / "mine" / "reward").mkdir(parents=True)
-    (tmp_path / "mine" / "reward" / "bold.yaml").write_text("defaults: [rnd_schema, _self_]\ncoef: 4\n")
+    (tmp_path / "mine" / "reward" / "bold.yaml").write_text("defaults: [count_schema, _self_]\ncoef: 4\n")
     answer = rewardlab("run", "reward=bold", "--config-dir", "mine", *TINY, "seed=7")
     assert answer.code == 0, answer.err
     (prepared,) = prepared_runs
@@ -160,6 +160,12 @@ def test_showing_the_config_writes_nothing(rewardlab: Callable, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_part_of_the_config_can_be_shown(rewardlab: Callable) -> None:
+    answer = rewardlab("run", "-m", "--cfg", "job", "-p", "reward", "reward=rnd", "reward.coef=0.25")
+    assert answer.code == 0 and yaml.safe_load(answer.out)["coef"] == 0.25
+    assert rewardlab("run", "--cfg", "hydra", "-p", "hydra.launcher.jobs", "hydra.launcher.jobs=7").out == "7\n"
+
+
 def test_help_explains_the_keys_of_what_was_chosen(rewardlab: Callable) -> None:
     answer = rewardlab("run", "--help", "reward=count")
     assert answer.code == 0
@@ -195,3 +201,11 @@ def test_check_tells_a_good_scheme_from_a_bad_one(
     monkeypatch.setenv("REWARDLAB_PATH", str(tmp_path))
     answer = rewardlab("check", "reward=misshapen")
     assert answer.code == 1 and "FAILED" in answer.out and "Traceback" not in answer.err
+
+
+def test_a_message_of_many_lines_stays_in_its_row(rewardlab: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rewardlab import contracts
+    from rewardlab.contracts.result import LawResult
+
+    monkeypatch.setattr(contracts, "check", lambda *_: [LawResult("a_law", False, "first\n\nsecond")])
+    assert rewardlab("check", "reward=none").out == "  a_law  FAILED  first second\nnone: 1 laws, 1 failed\n"

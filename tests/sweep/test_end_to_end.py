@@ -52,8 +52,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str] | N
 
 def test_one_fails_the_others_finish_and_a_rerun_skips_them(tmp_path):
     blocked = compose([*TINY, f"results_dir={tmp_path}", "frames=256", "seed=2"]).folder
-    blocked.parent.mkdir(parents=True)
-    blocked.write_text("a file where a folder should be")
+    (blocked / "lock").mkdir(parents=True)  # a folder where a file should be
     code, output, lines = finish(sweep(tmp_path, "frames=256", "seed=0,1,2", "hydra.launcher.jobs=2"))
     assert code == 1, output + lines
     assert [status["state"] for status in statuses(tmp_path)] == ["finished", "finished"]
