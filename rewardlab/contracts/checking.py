@@ -22,10 +22,7 @@ def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
     if group not in GROUPS:
         raise UserError(f"check {group}={name}: only {' and '.join(GROUPS)} have laws")
     module = discovery.load(group, config.plugin or name)
-    class_name = "Scheme" if group == "reward" else "Agent"
-    if not hasattr(module, class_name):
-        raise UserError(f"{module.__file__}: a plug-in of the group {group} needs a class named {class_name}")
-    return check_class(group, name, getattr(module, class_name), config)
+    return check_class(group, name, module.Scheme if group == "reward" else module.Agent, config)
 
 
 def check_class(group: str, name: str, plugin_class: Callable[..., Any], config: Any) -> list[LawResult]:
