@@ -16,6 +16,7 @@ _COMMANDS = {
     "report": "write tables, figures and a page about finished runs",
     "list": "show what there is to choose from",
     "play": "write a GIF of a run's policy at play",
+    "bench": "time the engine and the training of every scheme, as ratios",
     "check": "test a reward scheme or an agent against the laws that all obey",
 }
 
@@ -56,7 +57,7 @@ def _dispatch(argv: list[str]) -> int:
         return 0
     command, *arguments = argv
     commands: dict[str, Callable[[list[str]], int]] = {
-        "run": _run, "report": _report, "list": _list, "play": _play, "check": _check,
+        "run": _run, "report": _report, "list": _list, "play": _play, "bench": _bench, "check": _check,
     }  # fmt: skip
     if command not in commands:
         close = get_close_matches(command, _COMMANDS, n=1, cutoff=0.5)
@@ -133,6 +134,17 @@ def _list(arguments: list[str]) -> int:
         return 0
     shown = [given.group] if given.group else listing.groups()
     print("\n\n".join(listing.table(group) for group in shown))
+    return 0
+
+
+def _bench(arguments: list[str]) -> int:
+    parser = _Parser(prog="rewardlab bench", description="Time the engine and the training of schemes, as ratios.")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of run; reward=a,b or reward=all")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of which the median is shown (default: 5)")
+    given = parser.parse_intermixed_args(arguments)
+    from rewardlab.bench import bench
+
+    print(bench(given.overrides, given.rounds))
     return 0
 
 

@@ -1,0 +1,130 @@
+"""`rewardlab bench`: how fast the engine steps and every scheme trains, as ratios from one run.
+
+What is compared takes turns, and a ratio is taken within a turn, because a machine's speed drifts; medians are shown.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from rewardlab import discovery, seeding
+from rewardlab.composition import compose
+from rewardlab.errors import UserError
+from rewardlab.schemas import RootConfig
+from rewardlab.training.build import build, make_training_env
+from rewardlab.training.collect import Collector
+from rewardlab.types import VecEnv
+
+_ENVS = 256  # of the engine's table; training uses the config's num_envs
+_SECONDS = 0.5  # of a timed stretch of the engine
+_UPDATES = 3  # of a timed stretch of training
+
+
+def bench(overrides: Sequence[str], rounds: int) -> str:
+    """Two tables as text: the backends of `env=`, and the schemes of `reward=a,b` (or `reward=all`) beside `none`.
+
+    Args:
+        overrides: as of `rewardlab run`; `reward` takes several names.
+        rounds: turns of each.
+
+    Raises:
+        UserError: the overrides do not compose, or a scheme does not fit the environment.
+    """
+    torch.set_num_threads(1)
+    if rounds < 1:
+        raise UserError(f"--rounds {rounds}: must be at least 1")
+    rest = [item for item in overrides if not item.startswith("reward=")]
+    given = [item.removeprefix("reward=") for item in overrides if item.startswith("reward=")]
+    names = given[-1].split(",") if given else ["all"]
+    if names == ["all"]:
+        names = list(discovery.choices("reward"))
+    config = compose([*rest, "reward=none"]).config
+    backends = {backend: _engine(rest, backend) for backend in _backends(config)}
+    schemes = {name: _training(compose([*rest, f"reward={name}"]).config) for name in dict.fromkeys(["none", *names])}
+    lines = [f"env={config.env.name}: random actions, resets included, one thread, medians of {rounds} rounds"]
+    lines += _table(_measure(backends, rounds), "steps/s")
+    lines += ["", f"training with agent={config.agent.name}, {config.num_envs} environments, evaluation left out"]
+    lines += _table(_measure(schemes, rounds), "frames/s")
+    return "\n".join(lines)
+
+
+def _backends(config: RootConfig) -> list[str]:
+    env = make_training_env(config)
+    env.close()
+    return ["reference", "fast"] if env.spec.backend == "fast" else ["reference"]
+
+
+def _engine(overrides: Sequence[str], backend: str) -> Callable[[], float]:
+    """A stretch of random play; returns steps per second. Farama's code gains nothing from more environments."""
+    num_envs = _ENVS if backend == "fast" else 16
+    options = [item for item in overrides if not item.startswith(("num_envs=", "env.backend="))]
+    if backend == "fast":
+        options.append("env.backend=fast")
+    elif compose([*options, "reward=none"]).config.env.plugin == "minigrid":
+        options.append("env.backend=reference")
+    config = compose([*options, "reward=none", f"num_envs={num_envs}"]).config
+    env = make_training_env(config)
+    rng = seeding.numpy_rng(config.seed, "bench")
+    env.reset(seeding.env_seeds(config.seed, "bench", num_envs))
+
+    def stretch() -> float:
+        started, steps = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - started) < _SECONDS:
+            env.step(_random_actions(env, rng))
+            steps += num_envs
+        return steps / elapsed
+
+    return stretch
+
+
+def _random_actions(env: VecEnv, rng: np.random.Generator) -> np.ndarray:
+    action = env.spec.action
+    if action.n is not None:
+        return rng.integers(action.n, size=env.num_envs)
+    return rng.uniform(-1.0, 1.0, size=(env.num_envs, *action.shape)).astype(np.float32)
+
+
+def _training(config: RootConfig) -> Callable[[], float]:
+    """A few iterations of the training loop; returns frames per second."""
+    parts = build(config)
+    steps = parts.agent.rollout_steps
+    seeds = seeding.env_seeds(config.seed, "train_envs", config.num_envs)
+    device = torch.device(config.device)
+    collector = Collector(parts.env, parts.agent, seeds, steps, parts.agent.value_streams, device)
+
+    def iterate() -> None:
+        rollout = collector.collect(steps, parts.streams.torch_rngs["act"])
+        parts.agent.update(rollout, parts.scheme.compute(rollout), 0.0)
+        parts.scheme.update(rollout)
+
+    def stretch() -> float:
+        started = time.perf_counter()
+        for _ in range(_UPDATES):
+            iterate()
+        return _UPDATES * steps * config.num_envs / (time.perf_counter() - started)
+
+    iterate()
+    return stretch
+
+
+def _measure(stretches: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {name: [] for name in stretches}
+    for _ in range(rounds):
+        for name, stretch in stretches.items():
+            found[name].append(stretch())
+    return found
+
+
+def _table(found: dict[str, list[float]], unit: str) -> list[str]:
+    base = next(iter(found))
+    width = max(len(name) for name in found)
+    lines = []
+    for name, speeds in found.items():
+        ratios = [speed / first for speed, first in zip(speeds, found[base], strict=True)]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        beside = "" if name == base else f"   {statistics.median(ratios):.2f} x {base} ({spread})"
+        lines.append(f"  {name.ljust(width)}  {statistics.median(speeds):>12,.0f} {unit}{beside}")
+    return lines
