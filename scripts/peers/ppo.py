@@ -44,13 +44,14 @@ def main() -> None:
     _report(results, arguments)
 
 
-def rewardlab(env_id: str, updates: int) -> dict[str, float]:
+def rewardlab(env_id: str, updates: int, backend: str = "fast") -> dict[str, float]:
     """The training iteration of `rewardlab run`, evaluation and records left out."""
     from rewardlab.composition import compose
     from rewardlab.training.build import build
     from rewardlab.training.collect import Collector
 
-    overrides = ["env=doorkey", f"env.id={env_id}", "reward=none", "agent.network=cnn", f"num_envs={ENVS}"]
+    overrides = ["env=minigrid", f"env.id={env_id}", f"env.backend={backend}", "reward=none", f"num_envs={ENVS}"]
+    overrides += ["agent.network=cnn", "agent.learning_rate=1e-3"]
     overrides += [f"agent.rollout_steps={STEPS}", f"agent.epochs={EPOCHS}", f"agent.minibatch_size={MINIBATCH}"]
     config = compose(overrides).config
     parts = build(config)
@@ -157,7 +158,17 @@ def stable_baselines3(env_id: str, updates: int) -> dict[str, float]:
     return {"fps": updates * FRAMES / (times.at[updates + 1] - times.at[1])}
 
 
-CANDIDATES = {"rewardlab": rewardlab, "torch_ac": torch_ac, "stable_baselines3": stable_baselines3}
+def rewardlab_reference(env_id: str, updates: int) -> dict[str, float]:
+    """The same on Farama's own MiniGrid."""
+    return rewardlab(env_id, updates, "reference")
+
+
+CANDIDATES = {
+    "rewardlab": rewardlab,
+    "rewardlab_reference": rewardlab_reference,
+    "torch_ac": torch_ac,
+    "stable_baselines3": stable_baselines3,
+}
 
 
 class _Stopwatch:
@@ -212,7 +223,7 @@ def _pin_to_one_core() -> None:
 
 
 def _installed(name: str) -> bool:
-    found = importlib.util.find_spec(name) is not None
+    found = importlib.util.find_spec(name.removesuffix("_reference")) is not None
     if not found:
         print(f"{name}: not installed, left out")
     return found
@@ -226,8 +237,10 @@ def _report(results: dict[str, list[dict[str, float]]], arguments: argparse.Name
         ratios = [ours["fps"] / theirs["fps"] for ours, theirs in zip(results["rewardlab"], rounds, strict=True)]
         fps = statistics.median(result["fps"] for result in rounds)
         print(f"| {name} | {fps:,.0f} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |")
-    share = statistics.median(result["env_share"] for result in results["rewardlab"])
-    print(f"Share of rewardlab's time inside the reference backend: {share:.0%}")
+    for name, rounds in results.items():
+        if "env_share" in rounds[0]:
+            share = statistics.median(result["env_share"] for result in rounds)
+            print(f"{name}: {share:.0%} of the time is spent inside the environments")
 
 
 if __name__ == "__main__":
