@@ -71,7 +71,10 @@ def test_a_killed_owner_leaves_a_stale_lock(tmp_path, holder, arguments):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert json.loads((tmp_path / "lock").read_text())["pid"] == process.pid
-    assert live_owner(tmp_path) is None
+    give_up = time.monotonic() + 10
+    while live_owner(tmp_path) is not None:  # the forked worker lets go as soon as it gets to run at all
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
     with hold(tmp_path):
         assert live_owner(tmp_path).pid == os.getpid()
 
