@@ -15,7 +15,7 @@ from rewardlab.composition import compose
 from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build, make_training_env
-from rewardlab.training.collect import Collector
+from rewardlab.training.on_policy import iterate, make_collector
 from rewardlab.types import VecEnv
 
 _ENVS = 256  # of the engine's table; training uses the config's num_envs
@@ -90,23 +90,15 @@ def _random_actions(env: VecEnv, rng: np.random.Generator) -> np.ndarray:
 def _training(config: RootConfig) -> Callable[[], float]:
     """A few iterations of the training loop; returns frames per second."""
     parts = build(config)
-    steps = parts.agent.rollout_steps
-    seeds = seeding.env_seeds(config.seed, "train_envs", config.num_envs)
-    device = torch.device(config.device)
-    collector = Collector(parts.env, parts.agent, seeds, steps, parts.agent.value_streams, device)
-
-    def iterate() -> None:
-        rollout = collector.collect(steps, parts.streams.torch_rngs["act"])
-        parts.agent.update(rollout, parts.scheme.compute(rollout), 0.0)
-        parts.scheme.update(rollout)
+    collector, steps = make_collector(config, parts), parts.agent.rollout_steps
 
     def stretch() -> float:
         started = time.perf_counter()
         for _ in range(_UPDATES):
-            iterate()
+            iterate(parts, collector, steps, 0.0)
         return _UPDATES * steps * config.num_envs / (time.perf_counter() - started)
 
-    iterate()
+    iterate(parts, collector, steps, 0.0)
     return stretch
 
 

@@ -115,14 +115,7 @@ class OnPolicyTraining:
         self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
         # A continuation begins new episodes, on levels of their own.
         stream = f"train_envs/{checkpoint['frames']}" if checkpoint else "train_envs"
-        self._collector = Collector(
-            parts.env,
-            parts.agent,
-            seeding.env_seeds(config.seed, stream, config.num_envs),
-            parts.agent.rollout_steps,
-            parts.agent.value_streams,
-            self._device,
-        )
+        self._collector = make_collector(config, parts, stream)
         if checkpoint is not None:
             self._load(checkpoint)
         self._evaluator = Evaluator(config)
@@ -168,11 +161,8 @@ class OnPolicyTraining:
             return
         steps = min(parts.agent.rollout_steps, max(1, (config.frames - self.frames) // config.num_envs))
         progress = self.frames / config.frames
-        rollout = self._collector.collect(steps, parts.streams.torch_rngs["act"])
-        signals = parts.scheme.compute(rollout)
-        self._means.add(_stream_means(signals, parts.scheme.streams))
-        self._means.add(parts.agent.update(rollout, signals, progress))
-        self._means.add(parts.scheme.update(rollout))
+        for metrics in iterate(parts, self._collector, steps, progress):
+            self._means.add(metrics)
         self.frames += steps * config.num_envs
         self.clock.training += time.perf_counter() - started
         if self._rows.due(self.frames) or self._finished:
@@ -267,6 +257,22 @@ class OnPolicyTraining:
         self.parts.streams.load_state_dict(checkpoint["streams"])
         self._collector.statistics.load_state_dict(checkpoint["statistics"])
         self._checkpoints.done(self.frames)
+
+
+def make_collector(config: RootConfig, parts: Parts, stream: str = "train_envs") -> Collector:
+    """The collector of a run's training environments, seeded by the named stream."""
+    seeds = seeding.env_seeds(config.seed, stream, config.num_envs)
+    steps, heads = parts.agent.rollout_steps, parts.agent.value_streams
+    return Collector(parts.env, parts.agent, seeds, steps, heads, torch.device(config.device))
+
+
+def iterate(parts: Parts, collector: Collector, steps: int, progress: float) -> tuple[Metrics, Metrics, Metrics]:
+    """One iteration of training: the metrics of the reward streams, of the agent and of the scheme."""
+    rollout = collector.collect(steps, parts.streams.torch_rngs["act"])
+    signals = parts.scheme.compute(rollout)
+    means = _stream_means(signals, parts.scheme.streams)
+    learned = parts.agent.update(rollout, signals, progress)
+    return means, learned, parts.scheme.update(rollout)
 
 
 def _stream_means(signals: Signals, streams: tuple[StreamSpec, ...]) -> Metrics:

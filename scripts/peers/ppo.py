@@ -48,7 +48,7 @@ def rewardlab(env_id: str, updates: int, backend: str = "fast") -> dict[str, flo
     """The training iteration of `rewardlab run`, evaluation and records left out."""
     from rewardlab.composition import compose
     from rewardlab.training.build import build
-    from rewardlab.training.collect import Collector
+    from rewardlab.training.on_policy import iterate, make_collector
 
     overrides = ["env=minigrid", f"env.id={env_id}", f"env.backend={backend}", "reward=none", f"num_envs={ENVS}"]
     overrides += ["agent.network=cnn", "agent.learning_rate=1e-3"]
@@ -56,13 +56,10 @@ def rewardlab(env_id: str, updates: int, backend: str = "fast") -> dict[str, flo
     config = compose(overrides).config
     parts = build(config)
     in_env = _Stopwatch(parts.env)
-    device = parts.streams.torch_rngs["act"].device
-    collector = Collector(parts.env, parts.agent, list(range(ENVS)), STEPS, parts.agent.value_streams, device)
+    collector = make_collector(config, parts)
 
     def update() -> None:
-        rollout = collector.collect(STEPS, parts.streams.torch_rngs["act"])
-        parts.agent.update(rollout, parts.scheme.compute(rollout), 0.0)
-        parts.scheme.update(rollout)
+        iterate(parts, collector, STEPS, 0.0)
 
     fps = _timed(update, updates, before=in_env.restart)
     return {"fps": fps, "env_share": in_env.seconds * fps / (updates * FRAMES)}
