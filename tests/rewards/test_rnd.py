@@ -1,7 +1,6 @@
 """RND's parts put together: whitening, error, normalisation and streams, recomputed from the whole history."""
 
 import numpy as np
-import pytest
 import torch
 from made_up import STEPS, case, rollouts
 

@@ -7,8 +7,8 @@ options all are here; e is the error of random distillation on the true successo
 whitened by the moments from before the rollout), its mean and std those over all time, the rollout included. One
 policy learns one mixture: the paper's family of them (and its Q-learning) is no part of the bonus.
 
-Published under this name: the above; in DEIR's comparison (Wan et al. 2023) clip(1 + e, 1, L), scale_error=false,
-coef=0.001.
+Published under this name: the above; in DEIR's comparison (Wan et al. 2023) clip(1 + e, 1, L), scale_error=false, by
+0.001 of what was standardised by the rollout (see `pseudocount`).
 """
 
 from dataclasses import dataclass

@@ -9,8 +9,8 @@ the rollout is learned from. N_ep counts visits within the episode, this one and
 Published under this name:
 
 - key=state, alpha=0.5, coef=0.05: first visits by the full grid, no normalisation, rewards clipped to +-1
-  (github.com/tianjunz/NovelD; there with networks of width 1024 on a frozen convolutional encoder). alpha=0.1 in
-  MiniHack (code of E3B, Henaff et al. 2022).
+  (github.com/tianjunz/NovelD; there with a predictor of width 1024 on a frozen convolutional encoder, learning at 1e-4:
+  the small one here needs larger steps to forget as fast). alpha=0.1 in MiniHack (code of E3B, Henaff et al. 2022).
 - key=view, coef=0.03: first visits by the partial view (DEIR's comparison, Wan et al. 2023; scaled by the rollout
   there). The key is the default here, so that the scheme knows no more than those beside it.
 """
@@ -38,7 +38,7 @@ class Config(BonusConfig):
     bits: int = option(32, "length of the simhash", above=0, maximum=1024)
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(64, "size of what is predicted", above=0)
-    learning_rate: float = option(1e-4, "Adam's step size of the predictor", above=0)
+    learning_rate: float = option(1e-3, "Adam's step size of the predictor", above=0)
     epochs: int = option(1, "passes of the predictor over a rollout", above=0)
     batch_size: int = option(256, "size of its minibatches", above=0)
 

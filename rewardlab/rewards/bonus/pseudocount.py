@@ -3,17 +3,20 @@
 Paper: Badia et al. 2020, Never give up: learning directed exploration strategies (its episodic half)
 
 The embedding of the true successor s' is compared with those of the episode so far, the state in which it began
-included. With d_i the squared distance to its i-th of k nearest, divided by the mean of all such distances that the
-environment has met so far (the rollout at hand included), less 0.008 and at least 0:
+included. With d_i the squared distance to its i-th of k nearest, divided by a running mean of such distances that the
+environment has met (the rollout at hand included), less 0.008 and at least 0:
 
     bonus = 1 / s,  s = sqrt(sum_i 0.0001 / (d_i + 0.0001)) + 0.001,  and 0 where s > 8      (eq. 2, algorithm 1)
 
-Where the memory holds fewer than k, all count. Constants are the paper's (table 5). The mean is a running one of each
-actor in the paper; here it is of each environment and over all time, as in RLeXplore's code, or moves with
-distance_momentum (0.997 per step in DEIR's code, which is 0.997^128 = 0.68 for a rollout of 128). Embeddings come
-from an inverse model, trained on each rollout after it was paid; those in memory stay as they came in.
+Where the memory holds fewer than k, all count: a bonus is 91 at most where the first of an episode is usual, some 30 on
+new ground, 0.3 on ground met k times. Constants are the paper's (table 5). The running mean is each actor's own in the
+paper and each environment's here; distance_momentum=0.68 is 0.997 at each of 128 steps (0.997 at each step of each
+environment in DEIR's code; null: the mean over all time, as in RLeXplore's). A mean that lags behind the embeddings,
+whose scale grows as they are learned, takes everything for new. Embeddings come from an inverse model, trained on each
+rollout after it was paid; those in memory stay as they came in.
 
-coef=0.001 is that of DEIR's comparison (Wan et al. 2023), for bonuses that go up to 91 on the first step of an episode.
+DEIR's comparison (Wan et al. 2023) weighs by 0.001 what was standardised by the rollout, that is by some 20; the
+default is of that size.
 """
 
 from dataclasses import dataclass
@@ -34,14 +37,14 @@ VERSION = 1
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(0.001, "weight of the bonus", minimum=0)
+    coef: float = option(1e-4, "weight of the bonus", minimum=0)
     neighbours: int = option(10, "how many of the nearest in memory count", above=0, maximum=1000)
     epsilon: float = option(1e-4, "of the kernel: how near is as good as the same", above=0)
     cluster: float = option(0.008, "distances up to this share of the mean are none", minimum=0)
     constant: float = option(0.001, "added to the pseudo-count's root", above=0)
     most_similar: float = option(8.0, "a pseudo-count's root above this pays nothing", above=0)
     distance_momentum: float | None = option(
-        None, "share of the mean distance that stays, per rollout; null: the mean over all time", minimum=0, maximum=1
+        0.68, "share of the mean distance that stays, per rollout; null: the mean over all time", minimum=0, maximum=1
     )
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(32, "size of the embeddings", above=0)
