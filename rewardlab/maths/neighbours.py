@@ -28,7 +28,7 @@ def pseudo_count_bonus(
     squared distance divided by the mean one, less `cluster`, at least 0. The bonus is 1 / s with
     s = sqrt(sum of K) + constant, and 0 where s > maximum.
 
-    Source: Badia et al. 2020, "Never give up: learning directed exploration strategies", eq. 2 and 3, algorithm 1.
+    Source: Badia et al. 2020, "Never give up: learning directed exploration strategies", algorithm 1.
 
     Args:
         squared: [..., k], squared distances; infinite where the memory holds fewer.
@@ -45,5 +45,5 @@ def shannon_bonus(distances: torch.Tensor) -> torch.Tensor:
 
 
 def renyi_bonus(distances: torch.Tensor, order: float) -> torch.Tensor:
-    """d^(1 - order): what a state adds to the Renyi entropy of that order, in (0, 1) (Yuan et al. 2022, eq. 15)."""
+    """d^(1 - order): what a state adds to the Renyi entropy of that order, in (0, 1) (Yuan et al. 2022)."""
     return distances.pow(1.0 - order)

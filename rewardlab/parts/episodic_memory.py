@@ -6,7 +6,7 @@ from numba import njit
 
 from rewardlab.types import Array, State
 
-_MOST = 30_000  # entries of one environment (Badia et al. 2020, table 5); beyond it the oldest are overwritten
+_MOST = 30_000  # entries of one environment (as in Badia et al. 2020); beyond it the oldest are overwritten
 
 
 class EpisodicMemory:

@@ -21,7 +21,7 @@ class StateKeys:
 
     view: the image that the agent sees, every number of it. state: the full state, which the agent does not see.
     simhash: the signs of random projections of the whole observation, so that similar ones share a key: for pixels and
-    vectors, of which no two are the same (Tang et al. 2017, eq. 4).
+    vectors, of which no two are the same (Tang et al. 2017).
     """
 
     def __init__(self, scheme: str, kind: str, bits: int, context: BuildContext) -> None:

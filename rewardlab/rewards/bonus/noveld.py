@@ -3,8 +3,8 @@
 Paper: Zhang et al. 2021, NovelD: a simple yet effective exploration criterion (as BeBold: Zhang et al. 2020)
 Assumes: nothing with key=view or simhash, privileged with key=state
 
-The bonus of a step from s to its true successor s' is max(nov(s') - alpha * nov(s), 0) * 1[N_ep(s') = 1] (eq. 2 and 3),
-nov being the Euclidean distance of a predictor to a fixed random target (RND) on what the agent sees, both taken before
+The bonus of a step from s to its true successor s' is max(nov(s') - alpha * nov(s), 0) * 1[N_ep(s') = 1], nov
+being the Euclidean distance of a predictor to a fixed random target (RND) on what the agent sees, both taken before
 the rollout is learned from. N_ep counts visits within the episode, this one and the state with which it began included.
 Published under this name:
 

@@ -6,10 +6,10 @@ The embedding of the true successor s' is compared with those of the episode so 
 included. With d_i the squared distance to its i-th of k nearest, divided by a running mean of such distances that the
 environment has met (the rollout at hand included), less 0.008 and at least 0:
 
-    bonus = 1 / s,  s = sqrt(sum_i 0.0001 / (d_i + 0.0001)) + 0.001,  and 0 where s > 8      (eq. 2, algorithm 1)
+    bonus = 1 / s,  s = sqrt(sum_i 0.0001 / (d_i + 0.0001)) + 0.001,  and 0 where s > 8      (algorithm 1)
 
 Where the memory holds fewer than k, all count: a bonus is 91 at most where the first of an episode is usual, some 30 on
-new ground, 0.3 on ground met k times. Constants are the paper's (table 5). The running mean is each actor's own in the
+new ground, 0.3 on ground met k times. Constants are the paper's. The running mean is each actor's own in the
 paper and each environment's here; distance_momentum=0.68 is 0.997 at each of 128 steps (0.997 at each step of each
 environment in DEIR's code; null: the mean over all time, as in RLeXplore's). A mean that lags behind the embeddings,
 whose scale grows as they are learned, takes everything for new. Embeddings come from an inverse model, trained on each

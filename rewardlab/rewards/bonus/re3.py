@@ -5,7 +5,7 @@ Paper: Seo et al. 2021, State entropy maximization with random encoders for effi
 With y the features of the true successor and d its distance to the k-th nearest of those in memory, the rollout at
 hand among them (itself is the nearest and does not count), the bonus estimates what the state adds to an entropy:
 
-- entropy=shannon: log(d + 1) (eq. 5). The default; k = 3 is the paper's.
+- entropy=shannon: log(d + 1). The default; k = 3 is the paper's.
 - entropy=renyi: d^(1 - order), order in (0, 1): RISE (Yuan et al. 2022), order 0.5 in its code.
 
 average=true takes the mean distance to the k nearest in place of the k-th. scale_distance=true divides distances by the

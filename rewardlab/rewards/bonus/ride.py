@@ -3,10 +3,12 @@
 Paper: Raileanu and Rocktaeschel 2020, RIDE: rewarding impact-driven exploration for procedurally-generated environments
 Assumes: nothing with key=view or simhash, privileged with key=state
 
-The bonus of a step from s to its true successor s' is ||phi(s') - phi(s)||_2 / sqrt(N_ep(s')) (eq. 1), N_ep counting
-visits within the episode, this one and the state with which it began included. phi reads what the agent sees and learns
-forward_coef * ||predicted - phi(s')||_2 + inverse_coef * cross-entropy of the action, through the encoder, from
-transitions of the rollout after it was paid.
+The bonus of a step from s to its true successor s' is ||phi(s') - phi(s)||_2 / sqrt(N_ep(s')), N_ep counting visits
+within the episode, this one and the state with which it began included (the paper's code clears its table just after
+it counted that state). phi reads what the agent sees; it and both models learn, after the rollout was paid,
+
+    forward_coef * ||predicted - phi(s')||_2 + inverse_coef * cross-entropy of the action.
+
 Published under this name:
 
 - key=state, coef=0.1, forward_coef=10, inverse_coef=0.1: visits of the full grid (the paper's code, MultiRoom-N7-S4,
