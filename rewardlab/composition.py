@@ -281,7 +281,8 @@ def _check_override(override: Override) -> None:
     parent, _, last = key.rpartition(".")
     if parent and last in FILLED_IN:
         raise UserError(f"{key}: filled in by itself, not to be set")
-    if key in discovery.FOLDERS and not override.is_sweep_override() and not isinstance(override.value(), dict):
+    chosen = (*discovery.FOLDERS, discovery.RECIPES)
+    if key in chosen and not override.is_sweep_override() and not isinstance(override.value(), dict):
         _choice(key, override.value())
 
 

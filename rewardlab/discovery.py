@@ -27,7 +27,8 @@ from rewardlab.schemas import BASES
 PACKAGE = Path(__file__).parent
 # Config group -> folder in the package and in REWARDLAB_PATH, and what a user calls one of them.
 FOLDERS = {"env": "envs", "reward": "rewards", "agent": "agents", "logger": "records/loggers"}
-KINDS = {"env": "environment", "reward": "reward scheme", "agent": "agent", "logger": "logger"}
+RECIPES = "experiment"  # the group of ready-made recipes, each a whole run: +experiment=NAME
+KINDS = {"env": "environment", "reward": "reward scheme", "agent": "agent", "logger": "logger", RECIPES: "recipe"}
 # What a plug-in defines beside its Config, and the arguments that it is given: by position, by name.
 _CALLED = {
     "env": ("make", ("config", "num_envs"), ("privileged", "level_pool", "level_lists")),
@@ -76,7 +77,7 @@ def plugins(group: str) -> dict[str, Plugin]:
 def choices(group: str) -> dict[str, Path]:
     """Every name that `group=NAME` accepts, with the yaml that defines it (or the .py where none does)."""
     found = {path.stem: path for path in sorted((conf_dir() / group).glob("*.yaml"))}
-    for plugin in plugins(group).values():
+    for plugin in plugins(group).values() if group in FOLDERS else ():
         if plugin.yaml is not None or _is_users(plugin):
             found[plugin.stem] = plugin.yaml or plugin.source
     return dict(sorted(found.items()))
@@ -142,7 +143,8 @@ def header(path: Path) -> Header:
     """What a .py says in its docstring, or a .yaml in its leading comment."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if path.suffix == ".yaml":
-        lines = [line.lstrip("# ").rstrip() for line in text.splitlines() if line.startswith("#")]
+        comments = [line.lstrip("# ").rstrip() for line in text.splitlines() if line.startswith("#")]
+        lines = [line for line in comments if not line.startswith("@")]  # `@package` is said to Hydra
     else:
         try:
             lines = (ast.get_docstring(ast.parse(text)) or "").splitlines()

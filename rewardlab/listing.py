@@ -17,6 +17,7 @@ class Entry:
     description: str
     paper: str
     assumes: str
+    fidelity: str = ""
 
 
 def groups() -> list[str]:
@@ -40,9 +41,9 @@ def entries(group: str) -> list[Entry]:
 
 def table(group: str) -> str:
     """The choices of a group as aligned columns; empty columns are left out."""
-    header = Entry("name", "description", "paper", "assumes")
-    found = entries(group)
-    columns = [[getattr(row, name) for row in [header, *found]] for name in ("name", "description", "paper", "assumes")]
+    names = ("name", "description", "paper", "assumes", "fidelity")
+    rows = [Entry(*names), *entries(group)]
+    columns = [[getattr(row, name) for row in rows] for name in names]
     return _aligned(group, columns)
 
 
@@ -104,7 +105,13 @@ def _entry(group: str, name: str, path: Path) -> Entry:
     source = _source(group, path)
     behind = discovery.header(source) if source is not None else own
     description = own.summary or behind.summary
-    return Entry(name, description.rstrip("."), own.paper or behind.paper, own.assumes or behind.assumes)
+    fidelity = _fidelity(path) if group == discovery.RECIPES else ""
+    return Entry(name, description.rstrip("."), own.paper or behind.paper, own.assumes or behind.assumes, fidelity)
+
+
+def _fidelity(recipe: Path) -> str:
+    found = re.search(r"^fidelity:\s*(\w+)", recipe.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _source(group: str, path: Path) -> Path | None:

@@ -30,7 +30,7 @@ def repeat(path: str, overrides: Sequence[str], config_dir: str | None = None) -
     choices = _choices(saved)
     with session(config_dir):
         for override in parse(overrides):
-            if override.key_or_group in discovery.FOLDERS:
+            if override.key_or_group in (*discovery.FOLDERS, discovery.RECIPES):
                 raise UserError(f"{override.input_line}: --config repeats a run's choices; only values can be changed")
         try:
             repeated = [*choice_overrides(choices), *_changed(saved, choices)]

@@ -129,6 +129,12 @@ class RootConfig:
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig, metadata={"in_setting": False})
     device: str = option("cpu", "torch device: cpu, cuda or cuda:0", in_setting=False)
     results_dir: str = option("results", "where runs and reports go", in_setting=False)
+    fidelity: str = option(
+        "",
+        "what a recipe says of itself: published = as its source has it; adapted = what had to differ is named in it",
+        choices=("", "published", "adapted"),
+        in_setting=False,
+    )
     overwrite: bool = option(False, "start anew even where a finished run stands", in_setting=False)
     skip_invalid: bool = option(False, "in a sweep, drop combinations that do not fit", in_setting=False)
 

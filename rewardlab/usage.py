@@ -35,7 +35,8 @@ def run_help(overrides: Sequence[str] = (), config_dir: str | None = None) -> st
         UserError: the overrides are wrong.
     """
     with composition.session(config_dir):
-        chosen = [item for item in overrides if item.partition("=")[0] in discovery.FOLDERS]
+        shown_for = (*discovery.FOLDERS, f"+{discovery.RECIPES}")
+        chosen = [item for item in overrides if item.partition("=")[0] in shown_for]
         config, choices = composition.typed(chosen)
     groups = [f"  {group:<8}{_wrapped(discovery.choices(group), 10)}" for group in discovery.FOLDERS]
     picked = " ".join(f"{group}={choices[group]}" for group in discovery.FOLDERS)
@@ -44,6 +45,8 @@ def run_help(overrides: Sequence[str] = (), config_dir: str | None = None) -> st
             _HEAD,
             "groups and their choices (rewardlab list explains them):",
             *groups,
+            "",
+            "ready-made recipes, each a whole run (rewardlab list experiment): +experiment=NAME",
             "",
             f"keys of {picked}:",
             *_keys(config, ""),
