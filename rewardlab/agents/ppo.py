@@ -16,7 +16,7 @@ from rewardlab.maths import distributions
 from rewardlab.maths.gae import explained_variance, gae
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
-from rewardlab.networks.flatten import flatten
+from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.schemas import AgentConfig, option
 from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, TensorObs
 
@@ -93,9 +93,7 @@ class Agent:
             hidden=_HIDDEN[config.network] if config.hidden is None else config.hidden,
             memory_size=config.memory_size if config.memory == "gru" else 0,
         ).to(context.device)
-        self._parameters = list(self._network.parameters())
-        self._weights = flatten(self._parameters)
-        self._optimiser = torch.optim.Adam([self._weights], config.learning_rate, eps=config.adam_eps, fused=True)
+        self._optimiser = Adam(self._network.parameters(), config.learning_rate, config.adam_eps)
         self._updates = 0
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
         self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
@@ -138,7 +136,7 @@ class Agent:
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         config = self.config
         learning_rate = config.learning_rate * (1.0 - progress if config.anneal_learning_rate else 1.0)
-        self._optimiser.param_groups[0]["lr"] = learning_rate
+        self._optimiser.learning_rate = learning_rate
 
         advantages = self._advantages(rollout, signals, progress)
         values = rollout.values[:-1]
@@ -262,16 +260,15 @@ class Agent:
         entropy = entropies.mean()
         loss = policy + config.value_coef * value - config.entropy_coef * entropy
 
-        gradient = torch.cat([part.flatten() for part in torch.autograd.grad(loss, self._parameters)])
-        grad_norm = gradient.norm()
+        gradient = self._optimiser.gradient(loss)
+        grad_norm = clip_norm(gradient, config.max_grad_norm)
         with torch.no_grad():
             clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
             losses = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped, grad_norm])
         if not math.isfinite(float(loss.detach() + grad_norm)):
             found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses.tolist(), strict=True))
             raise Diverged(f"gradient step {self._updates}: {found}")
-        self._weights.grad = gradient.mul_((config.max_grad_norm / (grad_norm + 1e-6)).clamp(max=1.0))
-        self._optimiser.step()
+        self._optimiser.step(gradient)
         self._updates += 1
         return losses
 
