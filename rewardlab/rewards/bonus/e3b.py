@@ -57,6 +57,7 @@ class Scheme(BonusScheme):
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.config = config
+        self.pays_prediction = config.paid == "current"
         self.warmup_steps = config.warmup if config.normalise_reward else 0
         self.inverse = InverseLearner(context, config.hidden, config.features, config.learning_rate)
         self.memory = EllipticalMemory(context.num_envs, config.features, config.ridge, context.device)
