@@ -132,6 +132,28 @@ def planted_bonus_changes_the_policy(case: AgentCase) -> None:
         require(_differ(policies[0], policies[1]), "a planted bonus changed nothing that is learned")
 
 
+def weights_follow_the_budget(case: AgentCase) -> None:
+    """A stream whose weight goes to 0 counts at the beginning of the budget and no more at its end."""
+    if len(case.streams) == 1:
+        return
+    script = case.scripts(STEPS)[0]
+    fading = replace(case, streams=(case.streams[0], replace(case.streams[1], coef_end=0.0)))
+    for progress in (0.0, 1.0):
+        policies = []
+        for bonus in (0.0, 1.0):
+            agent, _ = fading.build()
+            rollout = collect(agent, fading.render(script), _rng())
+            signals = fading.signals(rollout)
+            signals.streams["intrinsic"][STEPS // 2, 0] += bonus
+            agent.update(rollout, signals, progress)
+            policies.append(_policy(agent))
+        counts = agent.updates > 0 and progress < 1
+        require(
+            _differ(*policies) == counts,
+            f"a bonus that fades changes {'nothing' if counts else 'what is learned'} at {progress:.0%} of the budget",
+        )
+
+
 def rollout_is_left_alone(case: AgentCase) -> None:
     """`update` changes neither the rollout nor the signals: the scheme learns from them next."""
     agent, _ = case.build()
@@ -184,6 +206,7 @@ LAWS: tuple[Callable[[AgentCase], None], ...] = (
     acting_changes_nothing,
     update_changes_the_policy,
     planted_bonus_changes_the_policy,
+    weights_follow_the_budget,
     rollout_is_left_alone,
     state_round_trips,
     policy_round_trips,

@@ -66,7 +66,9 @@ def declares_streams(case: RewardCase) -> None:
     require(len(set(names)) == len(names), f"stream names are not unique: {names}")
     for spec in streams:
         require(0 <= spec.gamma <= 1, f"stream {spec.name} has gamma {spec.gamma}")
-        require(np.isfinite(spec.coef), f"stream {spec.name} has coef {spec.coef}")
+        for progress in (0.0, 1.0):
+            weight = spec.weight(progress)
+            require(np.isfinite(weight), f"stream {spec.name} has the weight {weight} at {progress:.0%} of the budget")
 
 
 def signals_are_finite_and_shaped(case: RewardCase) -> None:
@@ -169,8 +171,11 @@ def episode_ends_touch_one_environment(case: RewardCase) -> None:
 
 
 def episodic_memory_clears(case: RewardCase) -> None:
-    """A scheme with `episodic_memory` pays an episode alike when it comes again, and only then."""
-    if not getattr(case.build()[0], "episodic_memory", False):
+    """A stream whose memory is of the episode alone pays an episode alike when it comes again, whatever beside it."""
+    scheme = case.build()[0]
+    remembers = getattr(scheme, "clears", None)
+    clears = [spec.name for spec in scheme.streams if remembers is not None and remembers(spec.name)]
+    if not clears:
         return
     half = STEPS // 2
     base = write_script(np.random.default_rng(13), case.spec, half, NUM_ENVS)
@@ -184,7 +189,9 @@ def episodic_memory_clears(case: RewardCase) -> None:
         shown, reached, terminated, np.zeros_like(terminated), first, terminated[-1],
         np.concatenate([base.action, base.action]), np.concatenate([base.task_reward, base.task_reward]),
     )  # fmt: skip
-    for name, bonus in case.bonuses(twice).items():
+    paid = case.bonuses(twice)
+    for name in clears:
+        bonus = paid[name]
         _require_close(bonus[:half], bonus[half:], f"{name}: the second of two equal episodes")
 
 

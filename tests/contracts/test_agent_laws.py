@@ -66,6 +66,11 @@ class TaskOnly(Ppo):
         return super().update(rollout, Signals(streams), progress)
 
 
+class NeverFades(Ppo):
+    def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
+        return super().update(rollout, signals, 0.0)
+
+
 class ClipsTheSignals(Ppo):
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         metrics = super().update(rollout, signals, progress)
@@ -105,6 +110,7 @@ BROKEN = [
     (NeverLearns, "update_changes_the_policy", "gradient steps changed nothing"),
     (UndeclaredMetric, "update_changes_the_policy", "loss/other"),
     (TaskOnly, "planted_bonus_changes_the_policy", "planted bonus changed nothing"),
+    (NeverFades, "weights_follow_the_budget", "a bonus that fades changes what is learned at 100%"),
     (ClipsTheSignals, "rollout_is_left_alone", "intrinsic differs"),
     (ForgetsItsOptimiser, "state_round_trips", "the restored state"),
     (NumpyInState, "state_round_trips", "is a float64"),
