@@ -15,9 +15,10 @@ the world model: only that is paid for. Bonus of a prediction: its reconstructio
 own share of the estimate; of a step, the sum over predictions, scaled as in `byol_explore`. The loss of model, generator
 and reconstructor is the mean of the same sum; the information reaches the generator only.
 
-Implementation choices: the critic is a product of two embeddings, so that many negatives are cheap; for the bonus they
-are z of the last update, so that no environment's bonus depends on the others, and all environments share one draw of
-noise at each time. No public code of the authors' and no table of constants for grid worlds is known.
+Implementation choices: the critic is a product of two embeddings, so that many negatives are cheap, and z is bounded
+(tanh). For the bonus the negatives are z of the last update, so that no environment's bonus depends on the others, and
+all environments share one draw of noise at each time. No code of the authors' and no table of constants for grid
+worlds is known.
 """
 
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ class Scheme(byol_explore.Scheme):
         config, device, draw = self.config, self.context.device, self.context.generator
         known = config.memory + action_size(self.context.spec.action)
         sizes = (known + config.features + config.noise, config.hidden, config.hindsight)
-        self.generator = mlp(sizes, draw).to(device)
+        # Bounded, or generator and critic chase each other to ever larger vectors.
+        self.generator = mlp(sizes, draw).append(nn.Tanh()).to(device)
         self.reconstructor = mlp((config.memory + config.hindsight, config.hidden, config.features), draw).to(device)
         self.critic = Critic(known, config.hindsight, config.hidden, config.negatives, draw).to(device)
         learners = (self.model, self.generator, self.reconstructor)
