@@ -41,9 +41,9 @@ VERSION = 1
 class Config(byol_explore.Config):
     hindsight: int = option(16, "size of the hindsight vector", above=0)
     noise: int = option(16, "size of the generator's noise", above=0)
-    invariance_coef: float = option(1.0, "weight of the information in bonus and loss", minimum=0)
+    invariance_coef: float = option(0.03, "weight of the information in bonus and loss", minimum=0)
     negatives: int = option(64, "samples that the critic compares each one with", above=0)
-    critic_learning_rate: float = option(3e-3, "Adam's step size of the critic", above=0)
+    critic_learning_rate: float = option(1e-3, "Adam's step size of the critic", above=0)
     critic_steps: int = option(1, "steps of the critic before each of the generator", above=0)
 
 
