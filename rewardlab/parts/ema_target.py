@@ -21,7 +21,7 @@ class EmaTarget(nn.Module):
     @torch.no_grad()
     def follow(self, network: nn.Module) -> None:
         """Move towards the parameters of the network that it was copied from; buffers are taken as they are."""
-        own = list(self.average.parameters())
+        own: list[torch.Tensor] = list(self.average.parameters())
         torch._foreach_lerp_(own, [parameter.detach() for parameter in network.parameters()], 1.0 - self.decay)
         for buffer, newer in zip(self.average.buffers(), network.buffers(), strict=True):
             buffer.copy_(newer)

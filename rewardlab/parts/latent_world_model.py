@@ -31,7 +31,7 @@ class LatentWorldModel(nn.Module):
     def beliefs(
         self, flat: torch.Tensor, previous: torch.Tensor, state: torch.Tensor, first: torch.Tensor
     ) -> torch.Tensor:
-        """b [T, N, M] from the encoder's inputs [T, N, D], the actions before [T, N, A] and the belief before [N, M]."""
+        """b [T, N, M] from the encoder's inputs [T, N, D], previous actions [T, N, A] and the belief before [N, M]."""
         inputs = torch.cat([self.encoder.layers(flat), previous], dim=-1)
         outputs: torch.Tensor = self.closed(inputs, state, first)[0]
         return outputs

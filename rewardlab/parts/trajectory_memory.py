@@ -1,5 +1,7 @@
 """What each environment has met in its own episode, and along which trajectory."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numba import njit
@@ -44,7 +46,8 @@ class TrajectoryMemory:
         self._make_room(int(self._lengths.max()) + steps + 1)
         found = np.zeros((steps, num_envs), dtype=np.float32)
         rows = [np.ascontiguousarray(tensor.cpu().numpy()) for tensor in (start, reached, trajectory, first)]
-        _scan(self._observations, self._trajectories, self._lengths, *rows, plain, found)  # type: ignore[call-arg]
+        kernel: Any = _scan  # numba's own types are too narrow
+        kernel(self._observations, self._trajectories, self._lengths, *rows, plain, found)
         return torch.from_numpy(found).to(reached.device)
 
     def _make_room(self, wanted: int) -> None:

@@ -54,7 +54,9 @@ def test_arrivals_are_worth_what_the_formula_says_through_ends_and_rollouts() ->
 def test_visits_are_worth_the_same_a_step_later_and_the_first_nothing() -> None:
     here, there, first = episodes(1)
     one, whole = memory(), loops(here, there, first, "current")
-    found = [one.visits(torch.from_numpy(here[cut]), torch.from_numpy(first[cut])) for cut in (slice(0, 9), slice(9, None))]
+    found = [
+        one.visits(torch.from_numpy(here[cut]), torch.from_numpy(first[cut])) for cut in (slice(0, 9), slice(9, None))
+    ]
     np.testing.assert_allclose(torch.cat(found).numpy(), whole, rtol=1e-5)
     arrived = loops(here, there, first, "successor")
     within = ~first[1:]

@@ -71,14 +71,13 @@ def test_scaled_by_moments_from_before_and_cut_at_the_mean() -> None:
     raw = [plain.compute(rollout).streams["intrinsic"].double().numpy() for rollout in made]
     scheme, _ = case("byol_explore", **RAW, moments_decay=0.9).build()  # the same weights, not warmed up
     scheme.config.normalise_reward = scheme.config.clip_below_mean = True
-    mean, variance, batches = 0.0, 1.0, 0
-    for rollout, errors in zip(made, raw, strict=True):
+    mean, variance = 0.0, 1.0
+    for number, (rollout, errors) in enumerate(zip(made, raw, strict=True)):
         expected = np.maximum(errors - mean, 0) / np.sqrt(variance)
         np.testing.assert_allclose(scheme.compute(rollout).streams["intrinsic"].numpy(), expected, rtol=1e-3, atol=1e-5)
-        keep = 0.9 if batches else 0.0
+        keep = 0.9 if number else 0.0
         mean = keep * mean + (1 - keep) * errors.mean()
         variance = keep * variance + (1 - keep) * ((errors - mean) ** 2).mean()
-        batches += 1
 
 
 def test_loss_is_the_mean_over_starts_of_the_mean_over_their_predictions() -> None:

@@ -49,6 +49,23 @@ def test_full_states_and_pairs_of_them() -> None:
     np.testing.assert_allclose(scheme.compute(rollout).streams["intrinsic"].numpy(), expected, rtol=1e-6)
 
 
+def test_changes_of_panoramas() -> None:
+    a_case = case("cbet", change="panorama", reset_probability=0.0)
+    scheme, _ = a_case.build()
+    rollout = rollouts(a_case, STEPS)[0]
+    gap = rollout.privileged["panorama"].numpy() - rollout.current_privileged["panorama"].numpy()
+    views = rollout.next_obs["image"].numpy()
+    seen, expected = {}, np.zeros((STEPS, 4))  # type: ignore[var-annotated]
+    for t in range(STEPS):
+        for env in range(4):
+            for key in (("view", views[t, env].tobytes()), ("change", gap[t, env].tobytes())):
+                seen[key] = seen.get(key, 0) + 1
+        for env in range(4):
+            total = seen["view", views[t, env].tobytes()] + seen["change", gap[t, env].tobytes()]
+            expected[t, env] = 1.0 / total
+    np.testing.assert_allclose(scheme.compute(rollout).streams["intrinsic"].numpy(), expected, rtol=1e-6)
+
+
 def test_forgetting_by_hand() -> None:
     keys = np.array([[1, 1], [1, 2], [1, 1], [2, 1]])
     shared = ForgetfulCounts(1)

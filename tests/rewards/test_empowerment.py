@@ -58,7 +58,7 @@ def test_summing_over_actions_of_the_policy_is_refused() -> None:
 
 
 def choices(rng: np.random.Generator, odds: np.ndarray, steps: int = 32) -> tuple[Rollout, np.ndarray]:
-    """From place p in 0, 1, 2 the four actions lead to 1, 2 and 4 different places; which place comes next is chance."""
+    """From places 0, 1, 2 the four actions lead to 1, 2 and 4 different outcomes; which place comes next is chance."""
     place = rng.integers(3, size=(steps, ENVS))
     action = np.stack([[rng.choice(ACTIONS, p=odds) for _ in range(ENVS)] for _ in range(steps)])
     outcome = np.where(place == 0, 0, np.where(place == 1, action % 2, action))
@@ -77,14 +77,14 @@ def choices(rng: np.random.Generator, odds: np.ndarray, steps: int = 32) -> tupl
 
 def trained(**options: object) -> tuple[object, np.random.Generator]:
     module = discovery.load("reward", "empowerment")
-    context = BuildContext(
-        SPEC, ENVS, torch.device("cpu"), seeding.torch_rng(0, "w"), seeding.numpy_rng(0, "w"), 0.99
-    )
+    context = BuildContext(SPEC, ENVS, torch.device("cpu"), seeding.torch_rng(0, "w"), seeding.numpy_rng(0, "w"), 0.99)
     config = module.Config(plugin="empowerment", learning_rate=3e-3, **options)
     return module.Scheme(config, context), np.random.default_rng(0)
 
 
-@pytest.mark.parametrize(("source", "odds"), [("policy", [0.25] * 4), ("policy", [0.1, 0.2, 0.3, 0.4]), ("uniform", [0.1, 0.2, 0.3, 0.4])])
+@pytest.mark.parametrize(
+    ("source", "odds"), [("policy", [0.25] * 4), ("policy", [0.1, 0.2, 0.3, 0.4]), ("uniform", [0.1, 0.2, 0.3, 0.4])]
+)
 def test_its_mean_is_the_information_of_action_and_outcome(source: str, odds: list[float]) -> None:
     """Outcomes are certain given the action, so the information is the entropy of the outcome under the source."""
     scheme, rng = trained(source=source)

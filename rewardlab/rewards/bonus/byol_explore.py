@@ -9,10 +9,10 @@ of prediction and target on the unit sphere (eq. 1 and 2). The bonus of a step i
 predictions of what it led to (eq. 3); no prediction crosses the end of an episode, and rollouts cut none of them.
 
 The bonus is divided by an exponential moving standard deviation, and what is below the moving mean is not paid
-(clip_below_mean=false pays all). A random agent's warm-up sets both first, and a rollout is scored with those from before
-it. Loss: the mean over start steps of the mean over their predictions; sequences of `chunk` steps start from the beliefs
-of the rollout. Published: horizon 8, decay 0.99 of target and moments, networks 256 to 512 wide; the defaults are
-smaller.
+(clip_below_mean=false pays all). A random agent's warm-up sets both first, and a rollout is scored with those from
+before it. Loss: the mean over start steps of the mean over their predictions; sequences of `chunk` steps start from the
+beliefs of the rollout. Published: horizon 8, decay 0.99 of target and moments, networks 256 to 512 wide; the defaults
+are smaller.
 """
 
 from dataclasses import dataclass

@@ -9,11 +9,11 @@ before the outcome and y its target encoding:
 - a reconstructor predicts y from the open-loop state b_k and z: squared distance on the unit sphere;
 - a critic scores how well z goes with x: the contrastive estimate of the information I(z; x) from z of other samples.
 
-The critic maximises the estimate, the generator minimises it. (With one sign for both, the critic learns to see nothing,
-and z may hold the whole outcome.) So z takes up what x does not tell, noise, and what could be foreseen must be learnt by
-the world model: only that is paid for. Bonus of a prediction: its reconstruction error plus `invariance_coef` times its
-own share of the estimate; of a step, the sum over predictions, scaled as in `byol_explore`. The loss of model, generator
-and reconstructor is the mean of the same sum; the information reaches the generator only.
+The critic maximises the estimate, the generator minimises it. (With one sign for both, the critic learns to see
+nothing, and z may hold the whole outcome.) So z takes up what x does not tell, noise, and what could be foreseen must
+be learnt by the world model: only that is paid for. Bonus of a prediction: its reconstruction error plus
+`invariance_coef` times its own share of the estimate; of a step, the sum over predictions, scaled as in `byol_explore`.
+The loss of model, generator and reconstructor is the mean of the same sum; the information reaches the generator only.
 
 Implementation choices: the critic is a product of two embeddings, so that many negatives are cheap, and z is bounded
 (tanh). For the bonus the negatives are z of the last update, so that no environment's bonus depends on the others, and
@@ -52,7 +52,8 @@ class Scheme(byol_explore.Scheme):
 
     metrics = ("loss/byol_prediction", "loss/byol_information", "explore/byol_error")
     stateful = (
-        "model", "generator", "reconstructor", "critic", "target", "optimiser", "critic_optimiser", "beliefs", "moments",
+        "model", "generator", "reconstructor", "critic", "target",
+        "optimiser", "critic_optimiser", "beliefs", "moments",
     )  # fmt: skip
     episodic_memory = False  # equal episodes meet other noise
 
@@ -96,7 +97,8 @@ class Scheme(byol_explore.Scheme):
             self.critic_optimiser.step()
         information = self.critic.information(foreknown, drawn, drawn[others], others).mean()
         self.optimiser.zero_grad()
-        (prediction_loss + self.config.invariance_coef * information).backward()
+        loss = prediction_loss + self.config.invariance_coef * information
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.critic.remember(drawn.detach()[others])
         return torch.stack([prediction_loss.detach(), information.detach()])
@@ -113,10 +115,13 @@ class Scheme(byol_explore.Scheme):
 class Critic(nn.Module):
     """Scores pairs of what is known before an outcome and a hindsight vector, by the product of their embeddings."""
 
+    _kept: torch.Tensor
+    _count: torch.Tensor
+
     def __init__(self, known: int, hindsight: int, hidden: int, negatives: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.of_known = mlp((known, hidden, hidden), generator)
-        self.of_hindsight = mlp((hindsight, hidden, hidden), generator)
+        self.of_known: nn.Sequential = mlp((known, hidden, hidden), generator)
+        self.of_hindsight: nn.Sequential = mlp((hindsight, hidden, hidden), generator)
         self._scale = hidden**-0.5
         self.register_buffer("_kept", torch.zeros(negatives, hindsight))
         self.register_buffer("_count", torch.zeros((), dtype=torch.int64))
@@ -141,8 +146,7 @@ class Critic(nn.Module):
     @property
     def kept(self) -> torch.Tensor:
         """[M, Z], hindsight vectors of the last update; M is 0 before it."""
-        others: torch.Tensor = self._kept[: int(self._count)]
-        return others
+        return self._kept[: int(self._count)]
 
     def remember(self, hindsight: torch.Tensor) -> None:
         """Keep hindsight vectors [M, Z] to compare later ones with."""

@@ -33,7 +33,9 @@ class Config(BonusConfig):
     coef: float = option(0.005, "weight of the bonus", minimum=0)
     key: str = option("view", "what a state is: the agent's view, or the full state", choices=("view", "state"))
     change: str = option(
-        "view", "where changes are looked for: in views, panoramas or full states", choices=("view", "panorama", "state")
+        "view",
+        "where changes are looked for: in views, panoramas or full states",
+        choices=("view", "panorama", "state"),
     )
     reset_probability: float = option(0.001, "chance to forget all counts after a step", minimum=0, maximum=1)
     shared: bool = option(True, "one table for all environments, or one each")
@@ -106,7 +108,7 @@ class ForgetfulCounts:
         return np.concatenate([self._add(i, columns[i], resets[:, i]) for i in range(len(self._tables))], axis=1)
 
     def _add(self, table: int, keys: Keys, resets: Array) -> Array:
-        counts = []
+        counts: list[Array] = []
         for stretch in np.split(keys, np.flatnonzero(resets) + 1):
             if counts:
                 self._tables[table] = VisitCounts()

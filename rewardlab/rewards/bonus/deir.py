@@ -1,14 +1,14 @@
 """DEIR: pays observations unlike those of the episode so far, the more so if a like trajectory led there.
 
-Paper: Wan et al. 2023, DEIR: efficient and robust exploration through discriminative-model-based episodic intrinsic rewards
+Paper: Wan et al. 2023, DEIR: efficient and robust exploration through discriminative-model-based intrinsic rewards
 
 The bonus of reaching o' along the trajectory w' is the least, over the episode's earlier observations o and the ways
-w to them, of |o' - o|^2 / (|w' - w| + 1e-6) (eq. 4): a lower bound of the novelty that the agent itself has caused. o is the
-embedding of an observation, w the state of a GRU over them; the way to the first one is zero (as in the authors' code).
-Both embeddings come from a discriminator that tells the true successor of (o, a) from a fake one, by binary
-cross-entropy on the GRU's states before and after. Fakes are drawn from a queue of observations whose bonus was at least
-the mean; a second candidate stands in for one that is equal to the true successor, and where both are, the
-sample is left out. Every true transition counts, the last of an episode too, because its true successor is known.
+w to them, of |o' - o|^2 / (|w' - w| + 1e-6) (eq. 4): a lower bound of the novelty that the agent itself caused. o is
+the embedding of an observation, w the state of a GRU over them; the way to the first one is zero (as in the authors'
+code). Both embeddings come from a discriminator that tells the true successor of (o, a) from a fake one, by binary
+cross-entropy on the GRU's states before and after. Fakes are drawn from a queue of observations whose bonus was at
+least the mean; a second candidate stands in for one that is equal to the true successor, and where both are, the sample
+is left out. Every true transition counts, the last of an episode too, because its true successor is known.
 
 The bonus is standardised by exponential moving mean and deviation (so that it can be negative), which a random agent's
 warm-up sets first; a rollout is scored with those from before it.

@@ -3,9 +3,9 @@
 Paper: Pathak et al. 2019, Self-supervised exploration via disagreement
 
 The bonus is the variance over the members' predictions of the successor's features, averaged over the features
-(eq. 1). Members that have seen a transition often agree on it, and on the mean of an outcome that is random. Each member
-learns the mean square error from its own random share of the samples, weighed up to the whole, as the reference code
-does by dropping out losses (share 0.8). Published: 5 members, features of a fixed random network of observations
+(eq. 1). Members that have seen a transition often agree on it, and on the mean of an outcome that is random. Each
+member learns the mean square error from its own random share of the samples, weighed up to the whole, as the reference
+code does by dropping out losses (share 0.8). Published: 5 members, features of a fixed random network of observations
 whitened by a random agent's mean and standard deviation, the bonus divided by the running standard deviation of its
 discounted sum.
 
@@ -100,7 +100,7 @@ class Scheme(BonusScheme):
             drawn = torch.rand(error.shape, generator=generator) < config.share
             loss = (error * drawn.to(error)).sum(dim=0).mean() / config.share  # of each member its own mean
             self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             self.optimiser.step()
             losses.append(error.detach().mean())
         metrics = {"loss/disagreement_forward": float(torch.stack(losses).mean())}

@@ -14,8 +14,8 @@ likelihood. This is the form of one action (horizon 1); the paper also has seque
   u(s, a) fitted to log q(a|s, s') by squares, the best source is softmax u(s, .) and its information the log of the
   sum of exp u(s, .) over actions (section 3.2, beta = 1). With source=uniform it is the mean of u(s, .) plus log n.
 
-Discrete actions are decoded by a softmax, continuous ones by a diagonal Gaussian; for them there is no sum over actions,
-so only paid=transition with source=policy.
+Discrete actions are decoded by a softmax, continuous ones by a diagonal Gaussian; for them there is no sum over
+actions, so only paid=transition with source=policy.
 """
 
 import math
