@@ -73,7 +73,7 @@ class Panorama:
         env, facing, views = self._env, self._env.agent_dir, []
         for direction in range(4):
             env.agent_dir = direction
-            views.append(env.gen_obs()["image"])
+            views.append(env.gen_obs()["image"])  # type: ignore[no-untyped-call]
         env.agent_dir = facing
         return np.stack(views)
 

@@ -8,7 +8,7 @@ def contrastive_information(positive: torch.Tensor, negatives: torch.Tensor) -> 
 
     log of exp(positive) over the mean of exp(score) of the pair and the others: the mean over pairs is a lower bound
     of the mutual information for every scoring function, and at most log(M + 1) (van den Oord et al. 2018,
-    Representation learning with contrastive predictive coding, eq. 4 and 5).
+    Representation learning with contrastive predictive coding).
 
     Args:
         positive: [B], scores of pairs drawn together.

@@ -10,7 +10,7 @@ class EllipticalMemory:
 
     A feature vector is worth f^T C^-1 f with the C from before it, and is then taken into C by a rank-one update
     (Sherman and Morrison 1950): C^-1 - u u^T / (1 + f^T u) with u = C^-1 f. Source: Henaff et al. 2022,
-    Exploration via elliptical episodic bonuses, eq. 2 and algorithm 1. In float64: an episode is up to thousands of
+    Exploration via elliptical episodic bonuses. In float64: an episode is up to thousands of
     updates long, and on small matrices that costs nothing.
     """
 

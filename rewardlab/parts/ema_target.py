@@ -10,7 +10,7 @@ class EmaTarget(nn.Module):
     """The exponential moving average of a network's parameters; it never learns by gradient.
 
     After each of the network's steps `follow` moves it: target = decay * target + (1 - decay) * network
-    (Grill et al. 2020, Bootstrap your own latent, eq. 1; Guo et al. 2022, section 2).
+    (Grill et al. 2020, Bootstrap your own latent; Guo et al. 2022, BYOL-Explore).
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:

@@ -1,6 +1,6 @@
 """A recurrent model of the world in latent space: what has been seen, and what actions would make of it.
 
-Source: Guo et al. 2022, BYOL-Explore: exploration by bootstrapped prediction, section 2.
+Source: Guo et al. 2022, BYOL-Explore: exploration by bootstrapped prediction.
 """
 
 from dataclasses import dataclass

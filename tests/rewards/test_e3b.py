@@ -12,7 +12,7 @@ class Loops:
     """The formula of the paper, one environment and one step at a time."""
 
     def __init__(self, scheme: object, size: int, ridge: float = 0.1) -> None:
-        self.encoder = scheme.inverse.encoder  # type: ignore[attr-defined]
+        self.encoder = scheme.features  # type: ignore[attr-defined]
         self.covariance = [ridge * np.eye(size) for _ in range(4)]
         self.empty = ridge * np.eye(size)
 

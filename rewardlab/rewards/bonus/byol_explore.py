@@ -5,8 +5,8 @@ Paper: Guo et al. 2022, BYOL-Explore: exploration by bootstrapped prediction
 A closed-loop GRU sums up the episode so far; from each step an open-loop GRU runs over the next k = 1 to `horizon`
 actions, and a predictor says from each of its states what the target encoder makes of the observation reached. The
 target encoder is the exponential moving average of the encoder. Error and loss of a prediction are the squared distance
-of prediction and target on the unit sphere (eq. 1 and 2). The bonus of a step is the sum of the errors of all
-predictions of what it led to (eq. 3); no prediction crosses the end of an episode, and rollouts cut none of them.
+of prediction and target on the unit sphere. The bonus of a step is the sum of the errors of all
+predictions of what it led to; no prediction crosses the end of an episode, and rollouts cut none of them.
 
 The bonus is divided by an exponential moving standard deviation, and what is below the moving mean is not paid
 (clip_below_mean=false pays all). A random agent's warm-up sets both first, and a rollout is scored with those from

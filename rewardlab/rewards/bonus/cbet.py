@@ -3,7 +3,7 @@
 Paper: Parisi et al. 2021, Interesting object, curious agent: learning task-agnostic exploration
 Assumes: nothing with change=view, privileged with change=panorama or key=state
 
-The bonus of a step is 1 / (N(s') + N(c)), c being what the step changed, both counts with this step included (eq. 2).
+The bonus of a step is 1 / (N(s') + N(c)), c being what the step changed, both counts with this step included.
 With probability `reset_probability` after each step the counts are forgotten, states and changes independently, so
 that the bonus does not fade for good. Published: coef 0.005, probability 0.001 where the bonus is the only reward; the
 code learns a task with reset_probability=0.

@@ -2,8 +2,8 @@
 
 Paper: Pathak et al. 2019, Self-supervised exploration via disagreement
 
-The bonus is the variance over the members' predictions of the successor's features, averaged over the features
-(eq. 1). Members that have seen a transition often agree on it, and on the mean of an outcome that is random. Each
+The bonus is the variance over the members' predictions of the successor's features, averaged over the
+features. Members that have seen a transition often agree on it, and on the mean of an outcome that is random. Each
 member learns the mean square error from its own random share of the samples, weighed up to the whole, as the reference
 code does by dropping out losses (share 0.8). Published: 5 members, features of a fixed random network of observations
 whitened by a random agent's mean and standard deviation, the bonus divided by the running standard deviation of its
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.networks.ensemble import Ensemble
-from rewardlab.parts.inverse_learner import InverseLearner
+from rewardlab.parts.controllable_features import ControllableFeatures
 from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.return_filter import ReturnFilter
@@ -63,10 +63,12 @@ class Scheme(BonusScheme):
         super().__init__(config, context)
         self.config = config
         spec, generator = context.spec, context.generator
-        self.inverse: InverseLearner | None = None
+        self.controllable: ControllableFeatures | None = None
         if config.features_from == "inverse":
-            self.inverse = InverseLearner(context, config.hidden, config.features, config.learning_rate)
-            self.encoder = self.inverse.model.encoder
+            self.controllable = ControllableFeatures(
+                context, hidden=config.hidden, features=config.features, learning_rate=config.learning_rate
+            )
+            self.encoder = self.controllable.inverse.encoder
         else:
             encoder = ObservationEncoder(spec.obs, config.hidden, config.features, generator)
             self.encoder = encoder.requires_grad_(False).to(context.device)
@@ -78,8 +80,8 @@ class Scheme(BonusScheme):
         self.observations = RunningMoments((self.encoder.inputs,), context.device)
         self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
         self.stateful = ("ensemble", "optimiser", "observations", "returns")
-        self.stateful += ("encoder",) if self.inverse is None else ("inverse",)
-        self.metrics = ("loss/disagreement_forward",) + (("loss/disagreement_inverse",) if self.inverse else ())
+        self.stateful += ("encoder",) if self.controllable is None else ("controllable",)
+        self.metrics = ("loss/disagreement_forward",) + (("loss/disagreement_inverse",) if self.controllable else ())
 
     def warm_up(self, rollout: Rollout) -> None:
         self.observations.add(self.encoder.flat(rollout.next_obs).flatten(0, 1))
@@ -106,8 +108,9 @@ class Scheme(BonusScheme):
         metrics = {"loss/disagreement_forward": float(torch.stack(losses).mean())}
         if self._whitens:
             self.observations.add(self.encoder.flat(rollout.next_obs).flatten(0, 1))
-        if self.inverse is not None:
-            metrics["loss/disagreement_inverse"] = self.inverse.update(rollout, config.epochs, config.batch_size)
+        if self.controllable is not None:
+            learned = self.controllable.learn(rollout, epochs=config.epochs, batch_size=config.batch_size)
+            metrics["loss/disagreement_inverse"] = learned
         return metrics
 
     def _inputs(self, rollout: Rollout) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 Paper: Henaff et al. 2022, Exploration via elliptical episodic bonuses
 
-The bonus is f^T C^-1 f with C = ridge * I + sum of f f^T over the earlier frames of the episode (eq. 2): a count of
+The bonus is f^T C^-1 f with C = ridge * I + sum of f f^T over the earlier frames of the episode: a count of
 visits within the episode for features that are never quite the same twice. f comes from an encoder that learns by
 inverse dynamics only (cross-entropy of the action), so that what the agent can't influence is left out. The first
 frame of an episode is not paid. The bonus is divided by its running standard deviation, without which E3B fails
@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.parts.controllable_features import ControllableFeatures
 from rewardlab.parts.elliptical_memory import EllipticalMemory
-from rewardlab.parts.inverse_learner import InverseLearner
 from rewardlab.parts.running_moments import RunningMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
@@ -51,7 +51,7 @@ class Scheme(BonusScheme):
     """The encoder sees one observation at a time, the memory outlasts rollouts."""
 
     metrics = ("loss/e3b_inverse", "explore/e3b_bonus")
-    stateful = ("inverse", "memory", "moments")
+    stateful = ("features", "memory", "moments")
     episodic_memory = True
 
     def __init__(self, config: Config, context: BuildContext) -> None:
@@ -59,7 +59,9 @@ class Scheme(BonusScheme):
         self.config = config
         self.pays_prediction = config.paid == "current"
         self.warmup_steps = config.warmup if config.normalise_reward else 0
-        self.inverse = InverseLearner(context, config.hidden, config.features, config.learning_rate)
+        self.features = ControllableFeatures(
+            context, hidden=config.hidden, features=config.features, learning_rate=config.learning_rate
+        )
         self.memory = EllipticalMemory(context.num_envs, config.features, config.ridge, context.device)
         self.moments = RunningMoments((), context.device)
         self._mean = 0.0
@@ -79,12 +81,12 @@ class Scheme(BonusScheme):
         return normalised
 
     def update(self, rollout: Rollout) -> Metrics:
-        loss = self.inverse.update(rollout, self.config.epochs, self.config.batch_size)
+        loss = self.features.learn(rollout, epochs=self.config.epochs, batch_size=self.config.batch_size)
         return {"loss/e3b_inverse": loss, "explore/e3b_bonus": self._mean}
 
     def _elliptical(self, rollout: Rollout) -> torch.Tensor:
         """float32 [T, N], before any scaling."""
-        encoder, first = self.inverse.encoder, rollout.first
+        encoder, first = self.features, rollout.first
         if self.config.paid == "current":
             return self.memory.visits(encoder(rollout.obs), first)
         first_features = encoder({name: entry[first] for name, entry in rollout.obs.items()})

@@ -3,7 +3,7 @@
 Paper: Mohamed and Rezende 2015, Variational information maximisation for intrinsically motivated reinforcement learning
 
 Empowerment is the mutual information of action and successor, I(a; s' | s), with actions from a source w(a|s). It is
-bounded from below by the mean of log q(a|s, s') - log w(a|s) for any decoder q (eq. 3), and q learns by maximum
+bounded from below by the mean of log q(a|s, s') - log w(a|s) for any decoder q, and q learns by maximum
 likelihood. This is the form of one action (horizon 1); the paper also has sequences of several. Variants:
 
 - paid=transition, source=policy: a step gets log q(a|s, s') - log w(a|s), w the policy itself, so that its mean is
@@ -12,7 +12,7 @@ likelihood. This is the form of one action (horizon 1); the paper also has seque
   w(a|s) / policy(a|s), at most 10.
 - paid=state, source=best: a step gets the empowerment of the state that it leads to, as the paper's agent does: with
   u(s, a) fitted to log q(a|s, s') by squares, the best source is softmax u(s, .) and its information the log of the
-  sum of exp u(s, .) over actions (section 3.2, beta = 1). With source=uniform it is the mean of u(s, .) plus log n.
+  sum of exp u(s, .) over actions (the paper's beta being 1). With source=uniform it is the mean of u(s, .) plus log n.
 
 Discrete actions are decoded by a softmax, continuous ones by a diagonal Gaussian; for them there is no sum over
 actions, so only paid=transition with source=policy.
