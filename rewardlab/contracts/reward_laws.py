@@ -207,7 +207,10 @@ def environments_are_interchangeable(case: RewardCase) -> None:
 
 
 def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
-    """The bonus of a final step is for the true final observation, never for the reset frame."""
+    """The bonus of a final step is for the true final observation, never for the reset frame.
+
+    A scheme with `pays_prediction` pays before the outcome is known: it must not see the reset frame either.
+    """
     script = case.scripts()[0]
     plain = case.bonuses(script)
     if not plain:
@@ -217,6 +220,8 @@ def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
     after_reset = case.bonuses(replace(script, shown=shown))
     for name, bonus in plain.items():
         _require_close(bonus, after_reset[name], f"{name}: another frame after a reset")
+    if getattr(case.build()[0], "pays_prediction", False):
+        return
     reached = np.where(script.done, script.shown[:-1], script.reached)  # the final frame is the one before it
     stayed = case.bonuses(replace(script, reached=reached))
     ends = torch.from_numpy(script.done)[:-1]

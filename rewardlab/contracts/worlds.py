@@ -154,5 +154,7 @@ def _looks(rng: np.random.Generator, entry: ObsSpec) -> Array:
 
 
 def _fact(name: str, hashes: Array) -> Array:
-    """Positions are pairs of small numbers; whatever else is asked for is a number that identifies the state."""
+    """Positions are pairs of small numbers, panoramas four images; all else is a number that identifies the state."""
+    if name == "panorama":
+        return (hashes[:, None] >> np.arange(0, 48, 4) & 15).reshape(-1, 4, 1, 1, 3)
     return np.stack([hashes % 7, hashes // 7 % 7], axis=-1) if name.endswith("_pos") else hashes

@@ -63,6 +63,21 @@ class AgentPosition:
         return int(column), int(row)
 
 
+class Panorama:
+    """What the agent would see turning around on the spot, direction 0 first: [4, V, V, 3], without noise."""
+
+    def __init__(self, env: "MiniGridEnv") -> None:
+        self._env = env
+
+    def __call__(self) -> Array:
+        env, facing, views = self._env, self._env.agent_dir, []
+        for direction in range(4):
+            env.agent_dir = direction
+            views.append(env.gen_obs()["image"])  # type: ignore[no-untyped-call]
+        env.agent_dir = facing
+        return np.stack(views)
+
+
 class Picture:
     """Farama's picture of the whole grid, with the agent's view highlighted: [W * tile, H * tile, 3], to 255."""
 
@@ -83,6 +98,7 @@ def tile_size(width: int, height: int) -> int:
 FACTS: dict[str, Callable[["MiniGridEnv"], Callable[[], Any]]] = {
     "state_hash": StateHash,
     "agent_pos": AgentPosition,
+    "panorama": Panorama,
     "picture": Picture,
 }
 

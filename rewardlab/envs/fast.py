@@ -39,7 +39,7 @@ def fast_env(
     Args:
         spec: all but the actions, to which noise may add one.
         missions: tokens of every mission; empty where the task has only one.
-        privileged: full-state facts to compute: state_hash, agent_pos, picture.
+        privileged: full-state facts to compute: state_hash, agent_pos, panorama, picture.
     """
     engine = gridworld.make_vec(
         env_id,
@@ -58,7 +58,7 @@ def fast_env(
         return {"image": frames["image"], "mission": np.stack([missions[text] for text in frames["mission"]])}
 
     action = ActionSpec(n=engine.num_actions)
-    facts = _Facts(engine, privileged) if privileged else None
+    facts = _Facts(engine, privileged, look) if privileged else None
     vector: Any = engine if look.noise == "none" else _Noisy(engine)
     codec = ActionCodec(action, lambda chosen: chosen)
     return BatchedEnv(vector, replace(spec, action=action), codec, view, levels, facts, reward_is_success=True)
@@ -104,8 +104,8 @@ class _Noisy:
 class _Facts:
     """The engine measures all environments at once, so it never pays to measure some of them."""
 
-    def __init__(self, engine: Any, names: Sequence[str]) -> None:
-        self._engine, self._names = engine, names
+    def __init__(self, engine: Any, names: Sequence[str], look: Look) -> None:
+        self._engine, self._names, self._look = engine, names, look
 
     def measure(self) -> Obs:
         found = self._engine.privileged([_FIELDS[name] for name in self._names if name in _FIELDS])
@@ -113,6 +113,8 @@ class _Facts:
         for name in self._names:
             if name == "picture":
                 facts[name] = np.stack(self._engine.render(tile_size=self._tile()))
+            elif name == "panorama":
+                facts[name] = self._engine.panorama(self._look.view_size, self._look.see_through_walls)
             elif name == "agent_pos":
                 facts[name] = found["agent"][:, :2].astype(np.int64)
             else:

@@ -43,7 +43,7 @@ class _EachItsOwn:
         self._facts = facts
 
     def measure(self) -> Obs:
-        return {name: np.array([fact() for fact in facts], np.int64) for name, facts in self._facts.items()}
+        return {name: _stacked([fact() for fact in facts]) for name, facts in self._facts.items()}
 
     def remeasure(self, before: Obs, changed: Array) -> Obs:
         after = copied(before)
@@ -51,3 +51,9 @@ class _EachItsOwn:
             for index in np.flatnonzero(changed).tolist():
                 after[name][index] = facts[index]()
         return after
+
+
+def _stacked(facts: list[Any]) -> Array:
+    """Images stay bytes; whatever else is counted or hashed is int64."""
+    found = np.array(facts)
+    return found if found.dtype == np.uint8 else found.astype(np.int64)

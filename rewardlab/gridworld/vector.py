@@ -285,6 +285,13 @@ class GridVectorEnv(VectorEnv):
         self._need_reset("privileged")
         return read_facts(self.world, fields)
 
+    def panorama(self, view_size: int = 7, see_through_walls: bool | None = None) -> np.ndarray:
+        """What each agent would see turning around on the spot: uint8 [N, 4, V, V, 3], direction 0 first."""
+        from rewardlab.gridworld.panorama import panoramas
+
+        self._need_reset("panorama")
+        return panoramas(self.world, looks.make_look(self.task, "view", view_size, see_through_walls))
+
     def _need_reset(self, what: str) -> None:
         if not self._begun[0]:
             raise UserError(f"{what}: call reset first")

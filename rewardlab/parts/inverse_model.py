@@ -16,7 +16,8 @@ class ObservationEncoder(nn.Module):
     def __init__(self, obs_spec: Mapping[str, ObsSpec], hidden: int, features: int, generator: torch.Generator) -> None:
         super().__init__()
         self._obs_spec = obs_spec
-        self.layers = mlp((flat_size(obs_spec), hidden, hidden, features), generator)
+        self.inputs = flat_size(obs_spec)
+        self.layers = mlp((self.inputs, hidden, hidden, features), generator)
 
     def forward(self, obs: TensorObs) -> torch.Tensor:
         features: torch.Tensor = self.layers(self.flat(obs))

@@ -21,6 +21,7 @@ class BaseScheme:
         privileged: names of the full-state facts that it reads.
         replaces_task: whether its task stream is not the environment's reward.
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
+        pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
     """
@@ -29,6 +30,7 @@ class BaseScheme:
     metrics: tuple[str, ...] = ()
     replaces_task: bool = False
     episodic_memory: bool = False
+    pays_prediction: bool = False
     reads: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()
 

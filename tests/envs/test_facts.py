@@ -8,6 +8,7 @@ import pytest
 from hand import bare, grid_env, grids, random_actions
 from minigrid.core.world_object import Ball, Box, Door, Key
 
+from rewardlab.envs import minigrid
 from rewardlab.envs.facts import StateHash, hash_words, state_words
 
 
@@ -120,6 +121,26 @@ def test_the_running_hash_is_the_hash_of_the_words_of_the_state(env_id: str) -> 
         np.testing.assert_array_equal(batch.privileged["state_hash"][going_on], hash_words(words)[going_on])
         carried.update(words[:, -6].tolist())
     assert len(carried) > 1 or "Dynamic" in env_id, "nothing was ever picked up"
+
+
+@pytest.mark.parametrize("backend", ["fast", "reference"])
+def test_a_panorama_is_what_is_seen_turning_around(backend: str) -> None:
+    config = minigrid.Config(id="MiniGrid-DoorKey-6x6-v0", backend=backend)
+    env = minigrid.make(config, 3, privileged=("panorama",))
+    obs = env.reset([1, 2, 3])["image"]
+    for action in [2, 0, 2, 3, 2, 5, 2]:
+        obs = env.step(np.full(3, action)).obs["image"]
+    panorama = env.privileged()["panorama"]
+    assert panorama.shape == (3, 4, 7, 7, 3)
+    seen = [obs.copy()]
+    for _ in range(3):
+        batch = env.step(np.ones(3, dtype=np.int64))  # to the right
+        seen.append(batch.obs["image"].copy())
+        np.testing.assert_array_equal(batch.privileged["panorama"], panorama)  # turning changes nothing
+    for i in range(3):
+        start = next(k for k in range(4) if np.array_equal(panorama[i, k], seen[0][i]))
+        for turn in range(4):
+            np.testing.assert_array_equal(panorama[i, (start + turn) % 4], seen[turn][i])
 
 
 def test_words_hash_by_value_and_place() -> None:

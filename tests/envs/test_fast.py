@@ -13,7 +13,7 @@ from rewardlab.errors import UserError
 from rewardlab.gridworld import env_ids
 from rewardlab.run import run
 
-FACTS = ("state_hash", "agent_pos")
+FACTS = ("state_hash", "agent_pos", "panorama")
 WALL_CLOCK = {"wall_seconds", "cpu_seconds", "fps"}
 
 

@@ -1,0 +1,174 @@
+"""DEIR: pays observations unlike those of the episode so far, the more so if a like trajectory led there.
+
+Paper: Wan et al. 2023, DEIR: efficient and robust exploration through discriminative-model-based intrinsic rewards
+
+The bonus of reaching o' along the trajectory w' is the least, over the episode's earlier observations o and the ways
+w to them, of |o' - o|^2 / (|w' - w| + 1e-6) (eq. 4): a lower bound of the novelty that the agent itself caused. o is
+the embedding of an observation, w the state of a GRU over them; the way to the first one is zero (as in the authors'
+code). Both embeddings come from a discriminator that tells the true successor of (o, a) from a fake one, by binary
+cross-entropy on the GRU's states before and after. Fakes are drawn from a queue of observations whose bonus was at
+least the mean; a second candidate stands in for one that is equal to the true successor, and where both are, the sample
+is left out. Every true transition counts, the last of an episode too, because its true successor is known.
+
+The bonus is standardised by exponential moving mean and deviation (so that it can be negative), which a random agent's
+warm-up sets first; a rollout is scored with those from before it.
+
+- novelty=discriminative: the formula above. The default.
+- novelty=plain: the least |o' - o|, the authors' ablation without trajectories.
+
+Published: coef 0.01, momentum 0.9, queue of 100,000, Adam's step 3e-4, 4 passes in minibatches of 512, gradients cut to
+norm 0.5, 128 features, hidden layers 256 wide with batch normalisation (swan-utokyo/deir). The defaults are a smaller
+queue, smaller networks without it, and fewer passes with a larger step.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from rewardlab.networks.init import mlp
+from rewardlab.networks.memory import Memory
+from rewardlab.parts.ema_moments import EmaMoments
+from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
+from rewardlab.parts.minibatches import minibatches
+from rewardlab.parts.observation_queue import ObservationQueue
+from rewardlab.parts.trajectory_memory import TrajectoryMemory
+from rewardlab.rewards.base import BonusConfig, BonusScheme
+from rewardlab.schemas import option
+from rewardlab.types import BuildContext, EnvSpec, Metrics, Rollout, State
+
+VERSION = 1
+
+
+@dataclass
+class Config(BonusConfig):
+    coef: float = option(0.01, "weight of the bonus", minimum=0)
+    novelty: str = option(
+        "discriminative", "distances weighed by those of trajectories, or plain", choices=("discriminative", "plain")
+    )
+    normalise_reward: bool = option(True, "standardise by moving mean and deviation")
+    momentum: float = option(0.9, "share of these moments that stays at each rollout", minimum=0, maximum=1)
+    warmup: int = option(128, "vector steps of a random agent that set these moments", minimum=0)
+    queue: int = option(10_000, "observations that fakes are drawn from", above=0, maximum=10_000_000)
+    hidden: int = option(64, "width of hidden layers", above=0)
+    features: int = option(64, "size of the embeddings", above=0)
+    learning_rate: float = option(1e-3, "Adam's step size", above=0)
+    epochs: int = option(1, "passes over a rollout", above=0)
+    batch_size: int = option(256, "size of minibatches", above=0)
+    max_grad_norm: float = option(0.5, "longer gradients are cut to this norm", above=0)
+
+
+class Scheme(BonusScheme):
+    """The memory is of embeddings as they were; trajectories and memory outlast rollouts."""
+
+    metrics = ("loss/deir_discriminator", "explore/deir_accuracy", "explore/deir_bonus")
+    stateful = ("discriminator", "optimiser", "memory", "queue", "moments")
+    episodic_memory = True
+
+    def __init__(self, config: Config, context: BuildContext) -> None:
+        super().__init__(config, context)
+        self.config = config
+        self.warmup_steps = config.warmup if config.normalise_reward else 0
+        sizes = (config.hidden, config.features)
+        self.discriminator = Discriminator(context.spec, *sizes, context.generator).to(context.device)
+        self.optimiser = torch.optim.Adam(
+            self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
+        )
+        self.memory = TrajectoryMemory(context.num_envs, config.features, config.features)
+        self.queue = ObservationQueue(context.spec, config.queue)
+        self.moments = EmaMoments(config.momentum)
+        self._trajectory = torch.zeros(context.num_envs, config.features, device=context.device)
+        self._before = self._trajectory  # of the rollout that was paid last, for the update that follows
+        self._mean = 0.0
+
+    @torch.no_grad()
+    def warm_up(self, rollout: Rollout) -> None:
+        self._take_in(self._novelty(rollout), rollout)
+        self.memory.forget()  # what follows are other episodes
+        self._trajectory = torch.zeros_like(self._trajectory)
+
+    def bonus(self, rollout: Rollout) -> torch.Tensor:
+        novelty = self._novelty(rollout)
+        self._mean = float(novelty.mean())
+        paid = (novelty - self.moments.mean) / self.moments.std if self.config.normalise_reward else novelty
+        self._take_in(novelty, rollout)
+        return paid
+
+    def update(self, rollout: Rollout) -> Metrics:
+        config, generator, net = self.config, self.context.generator, self.discriminator
+        obs, next_obs = net.encoder.flat(rollout.obs).flatten(0, 1), net.encoder.flat(rollout.next_obs).flatten(0, 1)
+        action = encode_action(rollout.action, self.context.spec.action).flatten(0, 1)
+        before = self._before.flatten(0, 1)
+        losses = []
+        for index in minibatches(len(obs), config.batch_size, config.epochs, generator):
+            fake, usable = self._fakes(next_obs[index])
+            logits = net(before[index], obs[index], torch.stack([next_obs[index], fake]), action[index])
+            true_loss = functional.softplus(-logits[0]).mean()
+            fake_loss = (functional.softplus(logits[1]) * usable).sum() / usable.sum().clamp(min=1)
+            loss = 0.5 * (true_loss + fake_loss)
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(net.parameters(), config.max_grad_norm)
+            self.optimiser.step()
+            right = ((logits[0] > 0).sum() + ((logits[1] < 0) * usable).sum()) / (len(index) + usable.sum())
+            losses.append(torch.stack([loss.detach(), right]))
+        mean_loss, accuracy = torch.stack(losses).mean(dim=0).tolist()
+        return dict(zip(self.metrics, (mean_loss, accuracy, self._mean), strict=True))
+
+    def _novelty(self, rollout: Rollout) -> torch.Tensor:
+        """float32 [T, N], before any scaling."""
+        net = self.discriminator
+        start, reached = net.encoder(rollout.obs), net.encoder(rollout.next_obs)
+        trajectories, last = net.trajectories(start, self._trajectory, rollout.first)
+        before = torch.cat([self._trajectory.unsqueeze(0), trajectories[:-1]])
+        self._before = before * (~rollout.first).unsqueeze(-1)
+        self._trajectory = last
+        return self.memory.novelty(start, reached, trajectories, rollout.first, self.config.novelty == "plain")
+
+    def _take_in(self, novelty: torch.Tensor, rollout: Rollout) -> None:
+        """Queue what is at least as new as the mean so far (all, where there is none), then move the moments."""
+        new = novelty >= self.moments.mean if self.moments.batches else torch.ones_like(novelty, dtype=torch.bool)
+        self.queue.add({name: rollout.next_obs[name][new] for name in self.context.spec.obs})
+        self.moments.add(novelty)
+
+    def _fakes(self, true: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """For flat successors [B, D], others from the queue [B, D], and 1 where they differ, else 0, [B]."""
+        drawn = self.queue.draw(2 * len(true), self.context.generator)
+        first, second = self.discriminator.encoder.flat(drawn).to(true.device).chunk(2)
+        fake = torch.where((first != true).any(dim=-1, keepdim=True), first, second)
+        return fake, (fake != true).any(dim=-1).to(true.dtype)
+
+    def state_dict(self) -> State:
+        return super().state_dict() | {"trajectory": self._trajectory.clone()}
+
+    def load_state_dict(self, state: State) -> None:
+        super().load_state_dict(state)
+        self._trajectory = state["trajectory"].to(self._trajectory.device, copy=True)
+
+
+class Discriminator(nn.Module):
+    """Tells whether an observation followed from the trajectory so far and the action."""
+
+    def __init__(self, spec: EnvSpec, hidden: int, features: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.encoder = ObservationEncoder(spec.obs, hidden, features, generator)
+        self.trajectories = Memory(features, features, generator)
+        self.head = mlp((2 * features + action_size(spec.action), hidden, 1), generator)
+
+    def forward(
+        self, before: torch.Tensor, obs: torch.Tensor, candidates: torch.Tensor, action: torch.Tensor
+    ) -> torch.Tensor:
+        """Logits [C, B] of C candidate successors.
+
+        Args:
+            before: [B, W], the trajectory before the observation; no gradients go further back.
+            obs: flat, [B, D]. candidates: flat, [C, B, D]. action: encoded, [B, A].
+        """
+        cell = self.trajectories.cell
+        features = self.encoder.layers(torch.cat([obs.unsqueeze(0), candidates]))
+        here = cell(features[0], before)
+        logits = []
+        for candidate in features[1:]:
+            logits.append(self.head(torch.cat([here, cell(candidate, here), action], dim=-1)).squeeze(-1))
+        return torch.stack(logits)

@@ -1,0 +1,127 @@
+"""Disagreement: pays where an ensemble of models disagrees about what an action leads to.
+
+Paper: Pathak et al. 2019, Self-supervised exploration via disagreement
+
+The bonus is the variance over the members' predictions of the successor's features, averaged over the
+features. Members that have seen a transition often agree on it, and on the mean of an outcome that is random. Each
+member learns the mean square error from its own random share of the samples, weighed up to the whole, as the reference
+code does by dropping out losses (share 0.8). Published: 5 members, features of a fixed random network of observations
+whitened by a random agent's mean and standard deviation, the bonus divided by the running standard deviation of its
+discounted sum.
+
+The bonus follows from observation and action, whatever comes of them.
+
+- features_from=random: a network that never learns. The default, and the reference code's.
+- features_from=inverse: an encoder that learns by inverse dynamics, as the paper's experiments on noise use.
+
+Every transition is learned from, the last of an episode too, because its true successor is known.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from rewardlab.networks.ensemble import Ensemble
+from rewardlab.parts.controllable_features import ControllableFeatures
+from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
+from rewardlab.parts.minibatches import minibatches
+from rewardlab.parts.return_filter import ReturnFilter
+from rewardlab.parts.running_moments import RunningMoments
+from rewardlab.rewards.base import BonusConfig, BonusScheme
+from rewardlab.schemas import option
+from rewardlab.types import BuildContext, Metrics, Rollout, TensorObs
+
+VERSION = 1
+
+_CLIP = 5.0  # whitened observations stay within +- this
+
+
+@dataclass
+class Config(BonusConfig):
+    coef: float = option(0.01, "weight of the bonus", minimum=0)
+    members: int = option(5, "models in the ensemble", minimum=2, maximum=100)
+    share: float = option(0.8, "share of the samples that each of them learns from", above=0, maximum=1)
+    features_from: str = option(
+        "random", "what is predicted: features of a fixed random network, or learned", choices=("random", "inverse")
+    )
+    normalise_observation: bool = option(True, "features_from=random: whiten what the random network sees")
+    normalise_reward: bool = option(True, "divide by the running std of the bonus's discounted sum")
+    warmup: int = option(128, "vector steps of a random agent that set the whitening; 0: the first rollout", minimum=0)
+    hidden: int = option(64, "width of hidden layers", above=0)
+    features: int = option(32, "size of the features", above=0)
+    learning_rate: float = option(1e-3, "Adam's step size", above=0)
+    epochs: int = option(1, "passes over a rollout", above=0)
+    batch_size: int = option(256, "size of minibatches", above=0)
+
+
+class Scheme(BonusScheme):
+    """The members differ in their initial weights and in the samples that they learn from."""
+
+    pays_prediction = True
+
+    def __init__(self, config: Config, context: BuildContext) -> None:
+        super().__init__(config, context)
+        self.config = config
+        spec, generator = context.spec, context.generator
+        self.controllable: ControllableFeatures | None = None
+        if config.features_from == "inverse":
+            self.controllable = ControllableFeatures(
+                context, hidden=config.hidden, features=config.features, learning_rate=config.learning_rate
+            )
+            self.encoder = self.controllable.inverse.encoder
+        else:
+            encoder = ObservationEncoder(spec.obs, config.hidden, config.features, generator)
+            self.encoder = encoder.requires_grad_(False).to(context.device)
+        self._whitens = config.features_from == "random" and config.normalise_observation
+        self.warmup_steps = config.warmup if self._whitens else 0
+        sizes = (config.features + action_size(spec.action), config.hidden, config.features)
+        self.ensemble = Ensemble(config.members, sizes, generator).to(context.device)
+        self.optimiser = torch.optim.Adam(self.ensemble.parameters(), lr=config.learning_rate, fused=True)
+        self.observations = RunningMoments((self.encoder.inputs,), context.device)
+        self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
+        self.stateful = ("ensemble", "optimiser", "observations", "returns")
+        self.stateful += ("encoder",) if self.controllable is None else ("controllable",)
+        self.metrics = ("loss/disagreement_forward",) + (("loss/disagreement_inverse",) if self.controllable else ())
+
+    def warm_up(self, rollout: Rollout) -> None:
+        self.observations.add(self.encoder.flat(rollout.next_obs).flatten(0, 1))
+
+    def bonus(self, rollout: Rollout) -> torch.Tensor:
+        if self._whitens and self.observations.count == 0:
+            self.warm_up(rollout)
+        predictions = self.ensemble(self._inputs(rollout))
+        variance = predictions.var(dim=0, correction=0).mean(dim=-1).reshape(rollout.task_reward.shape)
+        return self.returns.normalise(variance) if self.config.normalise_reward else variance
+
+    def update(self, rollout: Rollout) -> Metrics:
+        config, generator, losses = self.config, self.context.generator, []
+        with torch.no_grad():
+            inputs, targets = self._inputs(rollout), self._features(rollout.next_obs).flatten(0, 1)
+        for index in minibatches(len(inputs), config.batch_size, config.epochs, generator):
+            error = (self.ensemble(inputs[index]) - targets[index]).square().mean(dim=-1)
+            drawn = torch.rand(error.shape, generator=generator) < config.share
+            loss = (error * drawn.to(error)).sum(dim=0).mean() / config.share  # of each member its own mean
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            losses.append(error.detach().mean())
+        metrics = {"loss/disagreement_forward": float(torch.stack(losses).mean())}
+        if self._whitens:
+            self.observations.add(self.encoder.flat(rollout.next_obs).flatten(0, 1))
+        if self.controllable is not None:
+            learned = self.controllable.learn(rollout, epochs=config.epochs, batch_size=config.batch_size)
+            metrics["loss/disagreement_inverse"] = learned
+        return metrics
+
+    def _inputs(self, rollout: Rollout) -> torch.Tensor:
+        """Features and action, [T * N, features + actions]."""
+        action = encode_action(rollout.action, self.context.spec.action)
+        return torch.cat([self._features(rollout.obs), action], dim=-1).flatten(0, 1)
+
+    def _features(self, obs: TensorObs) -> torch.Tensor:
+        """[T, N, features]."""
+        flat = self.encoder.flat(obs)
+        if self._whitens:
+            flat = self.observations.normalise(flat, _CLIP)
+        features: torch.Tensor = self.encoder.layers(flat)
+        return features
