@@ -32,15 +32,18 @@ class Adam:
         self.learning_rate, self.eps = learning_rate, eps
         self._parameters = list(parameters)
         self._weights = torch.cat([parameter.detach().flatten() for parameter in self._parameters])
-        views = self._weights.split([parameter.numel() for parameter in self._parameters])
-        for parameter, view in zip(self._parameters, views, strict=True):
-            parameter.data = view.view_as(parameter)
+        start = 0
+        for parameter in self._parameters:
+            parameter.data = self._weights[start : start + parameter.numel()].view_as(parameter)
+            start += parameter.numel()
         self._steps = 0
         self._mean, self._square = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
 
     def gradient(self, loss: torch.Tensor) -> torch.Tensor:
         """Of the loss, in one vector; zero where a parameter takes no part in it."""
-        parts = torch.autograd.grad(loss, self._parameters, allow_unused=True, materialize_grads=True)
+        parts: tuple[torch.Tensor, ...] = torch.autograd.grad(
+            loss, self._parameters, allow_unused=True, materialize_grads=True
+        )
         return torch.cat([part.flatten() for part in parts])
 
     @torch.no_grad()
@@ -67,6 +70,6 @@ class Adam:
 
 def clip_norm(gradient: torch.Tensor, most: float) -> torch.Tensor:
     """Shorten a gradient in place to the norm `most`; returns the norm that it had, a scalar tensor."""
-    norm = torch.linalg.vector_norm(gradient)
+    norm: torch.Tensor = torch.linalg.vector_norm(gradient)
     gradient.mul_((most / (norm + 1e-6)).clamp(max=1.0))
     return norm

@@ -2,6 +2,7 @@
 
 import torch
 
+from rewardlab.networks.adam import Adam
 from rewardlab.parts.inverse_model import InverseModel
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.state import load_state, state_of
@@ -14,7 +15,7 @@ class ControllableFeatures:
     def __init__(self, context: BuildContext, *, hidden: int, features: int, learning_rate: float) -> None:
         self._context = context
         self.inverse = InverseModel(context.spec, hidden, features, context.generator).to(context.device)
-        self.optimiser = torch.optim.Adam(self.inverse.parameters(), lr=learning_rate, fused=True)
+        self.optimiser = Adam(self.inverse.parameters(), learning_rate)
 
     def __call__(self, obs: TensorObs) -> torch.Tensor:
         """Observations [..., *shape] -> [..., features]."""
@@ -29,9 +30,7 @@ class ControllableFeatures:
         for index in minibatches(len(obs), batch_size, epochs, self._context.generator):
             features, next_features = encoder.layers(torch.stack([obs[index], next_obs[index]]))
             loss = self.inverse.loss(features, next_features, action[index])
-            self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
+            self.optimiser.descend(loss)
             losses.append(loss.detach())
         return float(torch.stack(losses).mean())
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from rewardlab.maths.intrinsic import prediction_error
+from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import RELU_GAIN, mlp
 from rewardlab.parts.minibatches import minibatches
@@ -40,7 +41,7 @@ class RandomDistillation:
         size = flat_size(context.spec.obs)
         self.target = self._network(size, hidden, features).requires_grad_(False)
         self.predictor = self._network(size, *[hidden] * (1 + extra_layers), features)
-        self.optimiser = torch.optim.Adam(self.predictor.parameters(), lr=learning_rate, fused=True)
+        self.optimiser = Adam(self.predictor.parameters(), learning_rate)
         self.observations = RunningMoments((size,), context.device)
 
     def take_in(self, obs: TensorObs) -> None:
@@ -76,9 +77,7 @@ class RandomDistillation:
             loss = self._mean_of_share(
                 prediction_error(self.predictor(inputs[index]), targets[index], self._error), share
             )
-            self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
+            self.optimiser.descend(loss)
             losses.append(loss.detach())
         return float(torch.stack(losses).mean())
 
@@ -105,5 +104,5 @@ class RandomDistillation:
     def load_state_dict(self, state: State) -> None:
         load_state(self._pieces(), state)
 
-    def _pieces(self) -> dict[str, nn.Module | torch.optim.Adam | RunningMoments]:
+    def _pieces(self) -> dict[str, nn.Module | Adam | RunningMoments]:
         return {name: getattr(self, name) for name in ("target", "predictor", "optimiser", "observations")}

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
 from rewardlab.parts.ema_moments import EmaMoments
 from rewardlab.parts.ema_target import EmaTarget
@@ -76,7 +77,7 @@ class Scheme(BonusScheme):
         sizes = (config.memory, config.hidden, config.features)
         self.predictor = mlp(sizes, context.generator).to(context.device)
         parameters = [*self.model.parameters(), *self.predictor.parameters()]
-        self.optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+        self.optimiser = Adam(parameters, config.learning_rate)
 
     @torch.no_grad()
     def warm_up(self, rollout: Rollout) -> None:
@@ -105,9 +106,7 @@ class Scheme(BonusScheme):
     def _learn(self, windows: Windows) -> torch.Tensor:
         """One gradient step; the losses, as many as `metrics` names before the last."""
         loss = windows.mean(_distance(self.predictor(windows.after), windows.target))
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        self.optimiser.descend(loss)
         return loss.detach().unsqueeze(0)
 
     def _summed_errors(self, rollout: Rollout) -> torch.Tensor:

@@ -28,6 +28,7 @@ from torch import nn
 from torch.nn import functional
 
 from rewardlab.maths.information import contrastive_information
+from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
 from rewardlab.parts.inverse_model import action_size
 from rewardlab.parts.latent_world_model import Windows
@@ -69,8 +70,8 @@ class Scheme(byol_explore.Scheme):
         self.critic = Critic(known, config.hindsight, config.hidden, config.negatives, draw).to(device)
         learners = (self.model, self.generator, self.reconstructor)
         parameters = [parameter for learner in learners for parameter in learner.parameters()]
-        self.optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
-        self.critic_optimiser = torch.optim.Adam(self.critic.parameters(), lr=config.critic_learning_rate, fused=True)
+        self.optimiser = Adam(parameters, config.learning_rate)
+        self.critic_optimiser = Adam(self.critic.parameters(), config.critic_learning_rate)
 
     def _errors(
         self, before: torch.Tensor, after: torch.Tensor, action: torch.Tensor, target: torch.Tensor
@@ -92,14 +93,10 @@ class Scheme(byol_explore.Scheme):
         others = torch.randperm(len(drawn), generator=self.context.generator)[: self.config.negatives]
         for _ in range(self.config.critic_steps):
             estimate = self.critic.information(foreknown, drawn.detach(), drawn.detach()[others], others).mean()
-            self.critic_optimiser.zero_grad()
-            (-estimate).backward()  # type: ignore[no-untyped-call]
-            self.critic_optimiser.step()
+            self.critic_optimiser.descend(-estimate)
         information = self.critic.information(foreknown, drawn, drawn[others], others).mean()
-        self.optimiser.zero_grad()
         loss = prediction_loss + self.config.invariance_coef * information
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        self.optimiser.descend(loss)
         self.critic.remember(drawn.detach()[others])
         return torch.stack([prediction_loss.detach(), information.detach()])
 

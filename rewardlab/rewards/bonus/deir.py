@@ -27,6 +27,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import mlp
 from rewardlab.networks.memory import Memory
 from rewardlab.parts.ema_moments import EmaMoments
@@ -72,9 +73,7 @@ class Scheme(BonusScheme):
         self.warmup_steps = config.warmup if config.normalise_reward else 0
         sizes = (config.hidden, config.features)
         self.discriminator = Discriminator(context.spec, *sizes, context.generator).to(context.device)
-        self.optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), lr=config.learning_rate, eps=1e-5, fused=True
-        )
+        self.optimiser = Adam(self.discriminator.parameters(), config.learning_rate, 1e-5)
         self.memory = TrajectoryMemory(context.num_envs, config.features, config.features)
         self.queue = ObservationQueue(context.spec, config.queue)
         self.moments = EmaMoments(config.momentum)
@@ -107,10 +106,9 @@ class Scheme(BonusScheme):
             true_loss = functional.softplus(-logits[0]).mean()
             fake_loss = (functional.softplus(logits[1]) * usable).sum() / usable.sum().clamp(min=1)
             loss = 0.5 * (true_loss + fake_loss)
-            self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(net.parameters(), config.max_grad_norm)
-            self.optimiser.step()
+            gradient = self.optimiser.gradient(loss)
+            clip_norm(gradient, config.max_grad_norm)
+            self.optimiser.step(gradient)
             right = ((logits[0] > 0).sum() + ((logits[1] < 0) * usable).sum()) / (len(index) + usable.sum())
             losses.append(torch.stack([loss.detach(), right]))
         mean_loss, accuracy = torch.stack(losses).mean(dim=0).tolist()

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.networks.adam import Adam
 from rewardlab.networks.ensemble import Ensemble
 from rewardlab.parts.controllable_features import ControllableFeatures
 from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
@@ -76,7 +77,7 @@ class Scheme(BonusScheme):
         self.warmup_steps = config.warmup if self._whitens else 0
         sizes = (config.features + action_size(spec.action), config.hidden, config.features)
         self.ensemble = Ensemble(config.members, sizes, generator).to(context.device)
-        self.optimiser = torch.optim.Adam(self.ensemble.parameters(), lr=config.learning_rate, fused=True)
+        self.optimiser = Adam(self.ensemble.parameters(), config.learning_rate)
         self.observations = RunningMoments((self.encoder.inputs,), context.device)
         self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
         self.stateful = ("ensemble", "optimiser", "observations", "returns")
@@ -101,9 +102,7 @@ class Scheme(BonusScheme):
             error = (self.ensemble(inputs[index]) - targets[index]).square().mean(dim=-1)
             drawn = torch.rand(error.shape, generator=generator) < config.share
             loss = (error * drawn.to(error)).sum(dim=0).mean() / config.share  # of each member its own mean
-            self.optimiser.zero_grad()
-            loss.backward()
-            self.optimiser.step()
+            self.optimiser.descend(loss)
             losses.append(error.detach().mean())
         metrics = {"loss/disagreement_forward": float(torch.stack(losses).mean())}
         if self._whitens:

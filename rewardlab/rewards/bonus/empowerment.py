@@ -25,6 +25,7 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.maths import distributions
+from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
 from rewardlab.parts.inverse_model import ObservationEncoder, action_size
 from rewardlab.parts.minibatches import minibatches
@@ -82,7 +83,7 @@ class Scheme(BonusScheme):
         self.decoder = mlp((2 * features, hidden, outputs), generator, last_gain=0.01).to(context.device)
         self.worth = mlp((features, hidden, actions), generator, last_gain=0.01).to(context.device)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters(), *self.worth.parameters()]
-        self.optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+        self.optimiser = Adam(parameters, config.learning_rate)
         self._mean = 0.0
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
@@ -108,9 +109,7 @@ class Scheme(BonusScheme):
             if config.source == "best" or config.paid == "state":
                 worth = self.worth(features.detach()).gather(-1, action[index].unsqueeze(-1)).squeeze(-1)
                 loss = loss + 0.5 * (worth - log_decoder.detach()).square().mean()
-            self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
+            self.optimiser.descend(loss)
             losses.append(decoder_loss.detach())
         return {"loss/empowerment_decoder": float(torch.stack(losses).mean()), "explore/empowerment": self._mean}
 

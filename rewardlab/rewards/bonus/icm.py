@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.maths.intrinsic import prediction_error
+from rewardlab.networks.adam import Adam
 from rewardlab.parts.inverse_model import ForwardModel, InverseModel
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.return_filter import ReturnFilter
@@ -49,7 +50,7 @@ class Scheme(BonusScheme):
         self.inverse = InverseModel(spec, config.hidden, config.features, generator).to(context.device)
         self.forward = ForwardModel(spec.action, config.features, config.hidden, generator).to(context.device)
         parameters = [*self.inverse.parameters(), *self.forward.parameters()]
-        self.optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, fused=True)
+        self.optimiser = Adam(parameters, config.learning_rate)
         self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
@@ -66,9 +67,7 @@ class Scheme(BonusScheme):
             inverse_loss = self.inverse.loss(features, next_features, action[index])
             prediction = self.forward(features, action[index])
             forward_loss = prediction_error(prediction, next_features, "half_square").mean()
-            self.optimiser.zero_grad()
-            ((1 - beta) * inverse_loss + beta * forward_loss).backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
+            self.optimiser.descend((1 - beta) * inverse_loss + beta * forward_loss)
             losses.append(torch.stack([inverse_loss.detach(), forward_loss.detach()]))
         inverse_mean, forward_mean = torch.stack(losses).mean(dim=0).tolist()
         return {"loss/icm_inverse": inverse_mean, "loss/icm_forward": forward_mean}

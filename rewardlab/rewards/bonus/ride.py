@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.maths.intrinsic import prediction_error
+from rewardlab.networks.adam import Adam
 from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.episodic_visits import EpisodicVisits
 from rewardlab.parts.inverse_model import ForwardModel, InverseModel
@@ -65,7 +66,7 @@ class Scheme(BonusScheme):
         self.inverse = InverseModel(spec, config.hidden, config.features, generator).to(context.device)
         self.forward = ForwardModel(spec.action, config.features, config.hidden, generator).to(context.device)
         weights = [*self.inverse.parameters(), *self.forward.parameters()]
-        self.optimiser = torch.optim.Adam(weights, lr=config.learning_rate, fused=True)
+        self.optimiser = Adam(weights, config.learning_rate)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         here, there = at_both_ends(self.inverse.encoder, rollout)
@@ -79,9 +80,7 @@ class Scheme(BonusScheme):
             features, next_features = encoder.layers(torch.stack([obs[index], next_obs[index]]))
             inverse_loss = self.inverse.loss(features, next_features, action[index])
             forward_loss = prediction_error(self.forward(features, action[index]), next_features, "l2").mean()
-            self.optimiser.zero_grad()
-            (config.forward_coef * forward_loss + config.inverse_coef * inverse_loss).backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
+            self.optimiser.descend(config.forward_coef * forward_loss + config.inverse_coef * inverse_loss)
             losses.append(torch.stack([inverse_loss.detach(), forward_loss.detach()]))
         inverse_mean, forward_mean = torch.stack(losses).mean(dim=0).tolist()
         return {
