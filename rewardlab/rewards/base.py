@@ -7,7 +7,7 @@ import torch
 from rewardlab.errors import UserError
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import RewardConfig, option
-from rewardlab.types import BuildContext, Metrics, Rollout, Signals, State, StreamSpec
+from rewardlab.types import AuxLoss, BuildContext, Metrics, Rollout, Signals, State, StreamSpec
 
 
 class BaseScheme:
@@ -60,6 +60,10 @@ class BaseScheme:
 
     def update(self, rollout: Rollout) -> Metrics:
         return {}
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        """Terms that the agent is to learn from too, after each rollout."""
+        return ()
 
     def state_dict(self) -> State:
         return state_of({name: getattr(self, name) for name in self.stateful})
