@@ -21,7 +21,7 @@ from rewardlab.contracts.state_laws import (
     saved,
 )
 from rewardlab.contracts.worlds import Renderer, Script, permuted, with_end, write_script
-from rewardlab.types import BuildContext, EnvSpec, Rollout, Signals
+from rewardlab.types import BuildContext, EnvSpec, Judgement, Rollout, Signals
 
 STEPS = 24
 _TOLERANCE = 1e-4  # relative: sums in another order
@@ -158,6 +158,33 @@ def state_round_trips(case: RewardCase) -> None:
     require_equal(expected, [_iterate(other, second), _iterate(other, third)], "what follows a restored state")
 
 
+def planted_terms_are_sound(case: RewardCase) -> None:
+    """Bonuses on advantages and value targets are float32 [T, N], losses finite scalars on steps of the world."""
+    scheme, _ = case.build()
+    for script in case.scripts():
+        rollout = case.render(script)
+        signals = scheme.compute(rollout)
+        for name in ("advantage_bonus", "value_target_bonus"):
+            bonus = getattr(signals, name)
+            if bonus is None:
+                continue
+            shape, expected = tuple(bonus.shape), (rollout.steps, rollout.num_envs)
+            require(shape == expected, f"{name} has shape {shape} instead of {expected}")
+            require(bonus.dtype == torch.float32, f"{name} is {bonus.dtype} instead of float32")
+            require(not bonus.requires_grad, f"{name} carries a gradient")
+            require(bool(torch.isfinite(bonus).all()), f"{name} is not finite")
+        for aux_loss in scheme.aux_losses():
+            for batch in aux_loss.batches():
+                for key, like in (("action", rollout.action), *rollout.obs.items()):
+                    found = batch.action if key == "action" else batch.obs[key]
+                    same = found.shape[1:] == like.shape[2:] and found.dtype == like.dtype
+                    require(same, f"the loss {aux_loss.name} hands over {key} of other shape or type than the world's")
+                loss = aux_loss.loss(batch, _judgement(batch.action.shape[0]))
+                require(loss.shape == () and bool(torch.isfinite(loss)), f"the loss {aux_loss.name} is no finite scalar")
+                require(loss.requires_grad, f"the loss {aux_loss.name} has no gradient")
+        scheme.update(rollout)
+
+
 def episode_ends_touch_one_environment(case: RewardCase) -> None:
     """An episode that ends in one environment changes no bonus in the others."""
     script = case.scripts()[0]
@@ -240,6 +267,7 @@ LAWS: tuple[Callable[[RewardCase], None], ...] = (
     compute_leaves_weights,
     rollout_is_left_alone,
     update_returns_declared_metrics,
+    planted_terms_are_sound,
     state_round_trips,
     episode_ends_touch_one_environment,
     episodic_memory_clears,
@@ -250,9 +278,21 @@ LAWS: tuple[Callable[[RewardCase], None], ...] = (
 
 
 def _iterate(scheme: Any, rollout: Rollout) -> list[Any]:
-    """One iteration of training: the signals and the metrics."""
+    """One iteration of training: the signals, the steps and values of the losses handed over, the metrics."""
     signals = scheme.compute(rollout)
-    return [{name: signal.clone() for name, signal in signals.streams.items()}, dict(scheme.update(rollout))]
+    found: list[Any] = [{name: signal.clone() for name, signal in signals.streams.items()}]
+    found += [None if bonus is None else bonus.clone() for bonus in (signals.advantage_bonus, signals.value_target_bonus)]
+    for aux_loss in scheme.aux_losses():
+        for batch in aux_loss.batches():
+            loss = aux_loss.loss(batch, _judgement(batch.action.shape[0]))
+            found.append([dict(batch.obs), batch.action, dict(batch.extra), float(loss.detach())])
+    return [*found, dict(scheme.update(rollout))]
+
+
+def _judgement(steps: int) -> Judgement:
+    """A made-up agent's, with a gradient, and a value between the returns that scripts give."""
+    weight = torch.full((steps,), 0.1, requires_grad=True)
+    return Judgement(log_prob=weight - 2.0, entropy=weight + 1.0, task_value=weight * 2.0)
 
 
 def _bonuses(signals: Signals) -> dict[str, torch.Tensor]:

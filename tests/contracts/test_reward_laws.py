@@ -12,7 +12,17 @@ from rewardlab.contracts.checking import check_class
 from rewardlab.contracts.reward_laws import LAWS
 from rewardlab.errors import UserError
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.types import BuildContext, Metrics, Rollout, Signals, State, StreamSpec
+from rewardlab.types import (
+    AuxLoss,
+    BuildContext,
+    Judgement,
+    Metrics,
+    Rollout,
+    Signals,
+    State,
+    StreamSpec,
+    Transitions,
+)
 
 
 @dataclass
@@ -126,6 +136,28 @@ class UndeclaredMetric(Sound):
         return super().update(rollout) | {"loss/other": 0.0}
 
 
+class BonusPerEnvironment(Sound):
+    def compute(self, rollout: Rollout) -> Signals:
+        return replace(super().compute(rollout), advantage_bonus=torch.ones(rollout.num_envs))
+
+
+class LossWithoutGradient(Sound):
+    name = "frozen"
+
+    def compute(self, rollout: Rollout) -> Signals:
+        self.steps = Transitions({name: entry[0] for name, entry in rollout.obs.items()}, rollout.action[0])
+        return super().compute(rollout)
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        return (self,)
+
+    def batches(self) -> list[Transitions]:
+        return [self.steps]
+
+    def loss(self, batch: Transitions, judgement: Judgement) -> torch.Tensor:
+        return judgement.log_prob.mean().detach()
+
+
 class ForgetsItsAge(Sound):
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state | {"age": torch.zeros_like(state["age"])})
@@ -184,6 +216,8 @@ BROKEN = [
     (LearnsInCompute, "compute_leaves_weights", "after compute"),
     (ScalesTheRollout, "rollout_is_left_alone", "task_reward differs"),
     (UndeclaredMetric, "update_returns_declared_metrics", "loss/other"),
+    (BonusPerEnvironment, "planted_terms_are_sound", "advantage_bonus has shape (4,)"),
+    (LossWithoutGradient, "planted_terms_are_sound", "no gradient"),
     (ForgetsItsAge, "state_round_trips", "age differs"),
     (ForgetsItsOptimiser, "state_round_trips", "what follows a restored state"),
     (ArrayInState, "state_round_trips", "is a ndarray"),
