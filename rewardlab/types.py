@@ -110,14 +110,20 @@ class VecEnv(Protocol):
 class StreamSpec:
     """A reward stream, declared before anything is built: each gets a value head of its own.
 
-    The head learns rewards already multiplied by coef; the advantages of all streams are summed. A stream that is
-    not episodic runs through the ends of episodes (Burda et al. 2018, section 2.3).
+    The head learns rewards already multiplied by the weight; the advantages of all streams are summed. A stream that
+    is not episodic runs through the ends of episodes (Burda et al. 2018, section 2.3). The weight is `coef` throughout,
+    or goes linearly to the share `coef_end` of it at the end of the budget.
     """
 
     name: str
     gamma: float
     coef: float = 1.0
     episodic: bool = True
+    coef_end: float = 1.0
+
+    def weight(self, progress: float) -> float:
+        """What the rewards of a rollout are multiplied by, when `progress` in [0, 1] of the budget was spent."""
+        return self.coef * (1.0 + (self.coef_end - 1.0) * progress)
 
 
 @dataclass

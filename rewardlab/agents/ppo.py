@@ -136,7 +136,7 @@ class Agent:
         learning_rate = config.learning_rate * (1.0 - progress if config.anneal_learning_rate else 1.0)
         self._optimiser.param_groups[0]["lr"] = learning_rate
 
-        advantages = self._advantages(rollout, signals)
+        advantages = self._advantages(rollout, signals, progress)
         values = rollout.values[:-1]
         returns = advantages + values
         if signals.value_target_bonus is not None:
@@ -211,11 +211,11 @@ class Agent:
         dist, values, state = self._network(sequence, state, first.unsqueeze(0))
         return {name: entry.squeeze(0) for name, entry in dist.items()}, values.squeeze(0), state
 
-    def _advantages(self, rollout: Rollout, signals: Signals) -> torch.Tensor:
+    def _advantages(self, rollout: Rollout, signals: Signals, progress: float) -> torch.Tensor:
         """Of each value head: [T, N, S]."""
         # Weighing rewards instead of advantages keeps each head's error on the scale on which it matters: unweighed,
         # a bonus of large returns fills the value loss and, by the clipping of gradients, stops the policy.
-        rewards = [stream.coef * signals.streams[stream.name] for stream in self._streams]
+        rewards = [stream.weight(progress) * signals.streams[stream.name] for stream in self._streams]
         if self.config.streams == "joint":
             limit = self.config.reward_clip
             total = torch.stack(rewards).sum(dim=0)

@@ -173,6 +173,28 @@ def aux_losses_are_learned(case: AgentCase) -> None:
     require(aux_loss.losses[-1] < aux_loss.losses[0], "the loss handed over does not fall")
 
 
+def weights_follow_the_budget(case: AgentCase) -> None:
+    """A stream whose weight goes to 0 counts at the beginning of the budget and no more at its end."""
+    if len(case.streams) == 1:
+        return
+    script = case.scripts(STEPS)[0]
+    fading = replace(case, streams=(case.streams[0], replace(case.streams[1], coef_end=0.0)))
+    for progress in (0.0, 1.0):
+        policies = []
+        for bonus in (0.0, 1.0):
+            agent, _ = fading.build()
+            rollout = collect(agent, fading.render(script), _rng())
+            signals = fading.signals(rollout)
+            signals.streams["intrinsic"][STEPS // 2, 0] += bonus
+            agent.update(rollout, signals, progress)
+            policies.append(_policy(agent))
+        counts = agent.updates > 0 and progress < 1
+        require(
+            _differ(*policies) == counts,
+            f"a bonus that fades changes {'nothing' if counts else 'what is learned'} at {progress:.0%} of the budget",
+        )
+
+
 def rollout_is_left_alone(case: AgentCase) -> None:
     """`update` changes neither the rollout nor the signals: the scheme learns from them next."""
     agent, _ = case.build()
@@ -227,6 +249,7 @@ LAWS: tuple[Callable[[AgentCase], None], ...] = (
     planted_bonus_changes_the_policy,
     planted_advantage_changes_the_policy,
     aux_losses_are_learned,
+    weights_follow_the_budget,
     rollout_is_left_alone,
     state_round_trips,
     policy_round_trips,

@@ -66,7 +66,9 @@ def declares_streams(case: RewardCase) -> None:
     require(len(set(names)) == len(names), f"stream names are not unique: {names}")
     for spec in streams:
         require(0 <= spec.gamma <= 1, f"stream {spec.name} has gamma {spec.gamma}")
-        require(np.isfinite(spec.coef), f"stream {spec.name} has coef {spec.coef}")
+        for progress in (0.0, 1.0):
+            weight = spec.weight(progress)
+            require(np.isfinite(weight), f"stream {spec.name} has the weight {weight} at {progress:.0%} of the budget")
 
 
 def signals_are_finite_and_shaped(case: RewardCase) -> None:
@@ -180,7 +182,9 @@ def planted_terms_are_sound(case: RewardCase) -> None:
                     same = found.shape[1:] == like.shape[2:] and found.dtype == like.dtype
                     require(same, f"the loss {aux_loss.name} hands over {key} of other shape or type than the world's")
                 loss = aux_loss.loss(batch, _judgement(batch.action.shape[0]))
-                require(loss.shape == () and bool(torch.isfinite(loss)), f"the loss {aux_loss.name} is no finite scalar")
+                require(
+                    loss.shape == () and bool(torch.isfinite(loss)), f"the loss {aux_loss.name} is no finite scalar"
+                )
                 require(loss.requires_grad, f"the loss {aux_loss.name} has no gradient")
         scheme.update(rollout)
 
@@ -196,8 +200,11 @@ def episode_ends_touch_one_environment(case: RewardCase) -> None:
 
 
 def episodic_memory_clears(case: RewardCase) -> None:
-    """A scheme with `episodic_memory` pays an episode alike when it comes again, and only then."""
-    if not getattr(case.build()[0], "episodic_memory", False):
+    """A stream whose memory is of the episode alone pays an episode alike when it comes again, whatever beside it."""
+    scheme = case.build()[0]
+    remembers = getattr(scheme, "clears", None)
+    clears = [spec.name for spec in scheme.streams if remembers is not None and remembers(spec.name)]
+    if not clears:
         return
     half = STEPS // 2
     base = write_script(np.random.default_rng(13), case.spec, half, NUM_ENVS)
@@ -211,7 +218,9 @@ def episodic_memory_clears(case: RewardCase) -> None:
         shown, reached, terminated, np.zeros_like(terminated), first, terminated[-1],
         np.concatenate([base.action, base.action]), np.concatenate([base.task_reward, base.task_reward]),
     )  # fmt: skip
-    for name, bonus in case.bonuses(twice).items():
+    paid = case.bonuses(twice)
+    for name in clears:
+        bonus = paid[name]
         _require_close(bonus[:half], bonus[half:], f"{name}: the second of two equal episodes")
 
 
@@ -281,7 +290,9 @@ def _iterate(scheme: Any, rollout: Rollout) -> list[Any]:
     """One iteration of training: the signals, the steps and values of the losses handed over, the metrics."""
     signals = scheme.compute(rollout)
     found: list[Any] = [{name: signal.clone() for name, signal in signals.streams.items()}]
-    found += [None if bonus is None else bonus.clone() for bonus in (signals.advantage_bonus, signals.value_target_bonus)]
+    found += [
+        None if bonus is None else bonus.clone() for bonus in (signals.advantage_bonus, signals.value_target_bonus)
+    ]
     for aux_loss in scheme.aux_losses():
         for batch in aux_loss.batches():
             loss = aux_loss.loss(batch, _judgement(batch.action.shape[0]))

@@ -20,7 +20,7 @@ class BaseScheme:
         assumes: what the scheme assumes beyond an agent's view: privileged, state_restore, demos, ...
         privileged: names of the full-state facts that it reads.
         replaces_task: whether its task stream is not the environment's reward.
-        episodic_memory: whether it remembers within an episode, so that equal episodes are paid alike.
+        episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
     """
@@ -52,6 +52,10 @@ class BaseScheme:
                     f"reward={name}: reads the full-state fact {fact}, which {spec.id} does not give (it gives {given})"
                 )
 
+    def clears(self, stream: str) -> bool:
+        """Whether the stream pays from within the episode alone, so that equal episodes are paid alike."""
+        return self.episodic_memory and stream != "task"
+
     def warm_up(self, rollout: Rollout) -> None:
         """Take in what a uniform-random agent saw before training."""
 
@@ -77,6 +81,12 @@ class BonusConfig(RewardConfig):
     """The options of every intrinsic bonus."""
 
     coef: float = option(1.0, "weight of the bonus", minimum=0)
+    coef_end: float = option(
+        1.0,
+        "share of coef that is left at the end of the budget, reached linearly; 1: constant",
+        minimum=0,
+        neutral=1.0,
+    )
     task_coef: float = option(1.0, "weight of the task's reward beside it", minimum=0)
     gamma: float | None = option(None, "discount of the bonus; default: the task's", minimum=0, maximum=1)
     episodic: bool = option(True, "whether the bonus's return ends with the episode")
@@ -90,7 +100,7 @@ class BonusScheme(BaseScheme):
         gamma = context.gamma if config.gamma is None else config.gamma
         self.streams = (
             StreamSpec("task", context.gamma, config.task_coef),
-            StreamSpec("intrinsic", gamma, config.coef, config.episodic),
+            StreamSpec("intrinsic", gamma, config.coef, config.episodic, config.coef_end),
         )
 
     def compute(self, rollout: Rollout) -> Signals:

@@ -53,7 +53,6 @@ class Scheme(BaseScheme):
             key: discovery.load("reward", node.plugin).Scheme(node, self._contexts[key])
             for key, node in config.schemes.items()
         }
-        self.episodic_memory = any(scheme.episodic_memory for scheme in self.schemes.values())
         self.streams = (StreamSpec("task", context.gamma, config.task_coef),)
         self._names: dict[str, dict[str, str]] = {}  # scheme -> its stream -> that stream here
         for key, scheme in self.schemes.items():
@@ -66,6 +65,14 @@ class Scheme(BaseScheme):
             self.assumes |= scheme.assumes
             self.metrics += tuple(_renamed(name, key) for name in scheme.metrics)
             self.warmup_steps = max(self.warmup_steps, scheme.warmup_steps)
+
+    def clears(self, stream: str) -> bool:
+        return any(
+            scheme.clears(original)
+            for key, scheme in self.schemes.items()
+            for original, name in self._names[key].items()
+            if name == stream
+        )
 
     def warm_up(self, rollout: Rollout) -> None:
         for scheme in self.schemes.values():

@@ -316,3 +316,14 @@ def test_divergence_is_reported_with_what_diverged(make, memory):
 def test_options_that_make_no_sense_are_refused(options, line):
     with pytest.raises(UserError, match=line):
         check(ppo.Config(**options))
+
+
+@pytest.mark.parametrize(("progress", "weight"), [(0.0, 0.5), (0.25, 0.4), (1.0, 0.1)])
+def test_a_stream_fades_linearly_over_the_budget(make, progress, weight):
+    fading = StreamSpec("bonus", 0.0, coef=0.5, coef_end=0.2)
+    world = make(specs=(TASK, fading), **WHOLE, gae_lambda=0.0, normalise_advantages=False)
+    rollout = world.collect()
+    bonus = torch.randn(rollout.action.shape, generator=torch.Generator().manual_seed(0))
+    metrics = world.agent.update(rollout, signals(rollout, bonus=bonus), progress)
+    advantage = weight * bonus - rollout.values[:-1, :, 1]
+    assert metrics["advantage/bonus_std"] == pytest.approx(advantage.std(unbiased=False).item(), rel=1e-5)

@@ -84,6 +84,11 @@ class CountsNoAuxSteps(Ppo):
         return metrics
 
 
+class NeverFades(Ppo):
+    def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
+        return super().update(rollout, signals, 0.0)
+
+
 class ClipsTheSignals(Ppo):
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         metrics = super().update(rollout, signals, progress)
@@ -126,6 +131,7 @@ BROKEN = [
     (NoAdvantageBonus, "planted_advantage_changes_the_policy", "planted advantage_bonus changed nothing"),
     (DropsTheLosses, "aux_losses_are_learned", "not among the metrics"),
     (CountsNoAuxSteps, "aux_losses_are_learned", "0 steps were counted"),
+    (NeverFades, "weights_follow_the_budget", "a bonus that fades changes what is learned at 100%"),
     (ClipsTheSignals, "rollout_is_left_alone", "intrinsic differs"),
     (ForgetsItsOptimiser, "state_round_trips", "the restored state"),
     (NumpyInState, "state_round_trips", "is a float64"),

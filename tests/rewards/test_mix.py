@@ -87,11 +87,23 @@ def test_facts_and_assumptions_are_united() -> None:
     assert scheme.assumes == {"privileged"}
 
 
-@pytest.mark.parametrize("scope", ["episodic", "lifelong"])
-def test_a_mix_remembers_within_episodes_where_one_of_its_schemes_does(scope: str) -> None:
-    counting = mix.Config(plugin="mix", schemes={"x": count.Config(plugin="count", scope=scope)})
-    scheme, _ = mixed(inner=counting, far=icm.Config(plugin="icm")).build()
-    assert scheme.episodic_memory == (scope == "episodic")
+def test_each_stream_of_a_mix_remembers_as_its_scheme_does() -> None:
+    lifelong, episodic = (count.Config(plugin="count", scope=scope) for scope in ("lifelong", "episodic"))
+    inner = mix.Config(plugin="mix", schemes={"x": episodic, "y": lifelong})
+    a_case = mixed(inner=inner, near=episodic, far=lifelong)
+    scheme, _ = a_case.build()
+    assert {spec.name: scheme.clears(spec.name) for spec in scheme.streams} == {
+        "task": False, "inner.x": True, "inner.y": False, "near": True, "far": False,
+    }  # fmt: skip
+    episodic_memory_clears(a_case)
+
+
+def test_each_stream_of_a_mix_fades_as_its_scheme_says() -> None:
+    a_case = mixed(near=count.Config(plugin="count", coef=0.01, coef_end=0.5), far=icm.Config(plugin="icm", coef=1.0))
+    a_case.config.weights = {"near": 2.0}
+    _, near, far = a_case.build()[0].streams
+    assert [near.weight(share) for share in (0.0, 0.5, 1.0)] == pytest.approx([0.02, 0.015, 0.01])
+    assert far.weight(1.0) == 1.0
 
 
 def test_a_memory_in_a_mix_is_held_to_clear(monkeypatch: pytest.MonkeyPatch) -> None:
