@@ -140,6 +140,7 @@ class Rollout:
     final_values: [T, N, S], the value of the true successor, with the hidden state from before the reset.
     privileged: full-state facts of the true successor, each [T, N, ...].
     current_privileged: the same of the state that obs shows, [T, N, ...].
+    progress: the share of the budget, in [0, 1], that was spent before it.
     """
 
     obs: TensorObs
@@ -159,6 +160,7 @@ class Rollout:
     final_values: torch.Tensor
     privileged: TensorObs = field(default_factory=dict)
     current_privileged: TensorObs = field(default_factory=dict)
+    progress: float = 0.0
 
     @property
     def done(self) -> torch.Tensor:

@@ -171,9 +171,8 @@ class Agent:
             metrics["loss/explained_variance"] = explained
         metrics["loss/learning_rate"] = learning_rate
         for aux_loss in self._aux_losses:
-            found = aux_steps(
-                aux_loss, self._network, self._optimiser, self.config.max_grad_norm, self._streams[0].coef
-            )
+            task_coef = self._streams[0].weight(progress)
+            found = aux_steps(aux_loss, self._network, self._optimiser, config.max_grad_norm, task_coef)
             self._updates += len(found)
             if found:
                 metrics[f"loss/{aux_loss.name}"] = sum(found) / len(found)
