@@ -21,7 +21,7 @@ from rewardlab.contracts.state_laws import (
     saved,
 )
 from rewardlab.contracts.worlds import Renderer, Script, permuted, with_end, write_script
-from rewardlab.types import BuildContext, EnvSpec, Judgement, Rollout, Signals
+from rewardlab.types import Array, BuildContext, EnvSpec, Judgement, Rollout, Signals
 
 STEPS = 24
 _TOLERANCE = 1e-4  # relative: sums in another order
@@ -254,6 +254,43 @@ def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
         require(changed, f"{name}: pays the same for other final observations, so it looks elsewhere than next_obs")
 
 
+def shaping_leaves_the_best_policies(case: RewardCase) -> None:
+    """A `potential_based` scheme pays gamma Phi(s') - Phi(s): the sum over an episode depends on its two ends alone.
+
+    Phi is 0 in terminal states, that of the true successor where an episode is cut off, and gamma is the task's: so the
+    discounted sum is -Phi(s0) after termination, and gamma^L Phi(sL) more after truncation. Phi itself is known from an
+    episode that terminates at once.
+    """
+    if not getattr(case.build()[0], "potential_based", False):
+        return
+    rng = np.random.default_rng(29)
+    script = write_script(rng, case.spec, STEPS, NUM_ENVS)
+    done = np.zeros((STEPS, NUM_ENVS), dtype=bool)
+    done[-1] = True
+    first = np.concatenate([done[-1:], done[:-1]])
+    reached = np.concatenate([script.shown[1:-1], script.reached[-1:]])
+    never = np.zeros_like(done)
+
+    def sums(terminated: Array, truncated: Array) -> dict[str, torch.Tensor]:
+        whole = replace(script, reached=reached, terminated=terminated, truncated=truncated, first=first)
+        discounts = torch.tensor([GAMMA**t for t in range(STEPS)]).unsqueeze(-1)
+        return {name: (discounts * bonus).sum(dim=0) for name, bonus in case.bonuses(whole).items()}
+
+    def potential(states: Array) -> dict[str, torch.Tensor]:
+        shown = script.shown.copy()
+        shown[0] = states
+        end = np.ones_like(done)
+        at_once = replace(script, shown=shown, reached=reached, terminated=end, truncated=never, first=end)
+        return {name: -bonus[0] for name, bonus in case.bonuses(at_once).items()}
+
+    begin, last = potential(script.shown[0]), potential(reached[-1])
+    terminated, truncated = sums(done, never), sums(never, done)
+    for name in begin:
+        _require_close(-begin[name], terminated[name], f"{name}: the sum over an episode that terminates")
+        expected = GAMMA**STEPS * last[name] - begin[name]
+        _require_close(expected, truncated[name], f"{name}: the sum over an episode that is cut off")
+
+
 def shortened_rollouts_work(case: RewardCase) -> None:
     """The last rollout of a run is shorter, down to one step."""
     scheme, _ = case.build()
@@ -282,6 +319,7 @@ LAWS: tuple[Callable[[RewardCase], None], ...] = (
     episodic_memory_clears,
     environments_are_interchangeable,
     last_step_is_paid_on_its_own_frame,
+    shaping_leaves_the_best_policies,
     shortened_rollouts_work,
 )
 

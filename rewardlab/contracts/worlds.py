@@ -165,5 +165,7 @@ def _policy(rng: np.random.Generator, action: ActionSpec) -> dict[str, Array]:
 
 
 def _fact(name: str, hashes: Array) -> Array:
-    """Positions are pairs of small numbers; whatever else is asked for is a number that identifies the state."""
+    """Positions are pairs of small numbers, a distance is one; whatever else is asked for identifies the state."""
+    if name == "distance":
+        return hashes % 50
     return np.stack([hashes % 7, hashes // 7 % 7], axis=-1) if name.endswith("_pos") else hashes

@@ -20,6 +20,7 @@ class BaseScheme:
         assumes: what the scheme assumes beyond an agent's view: privileged, state_restore, demos, ...
         privileged: names of the full-state facts that it reads.
         replaces_task: whether its task stream is not the environment's reward.
+        potential_based: whether what it pays beside the task is shaping by a potential of states, coef left out.
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
@@ -28,6 +29,7 @@ class BaseScheme:
     warmup_steps: int = 0
     metrics: tuple[str, ...] = ()
     replaces_task: bool = False
+    potential_based: bool = False
     episodic_memory: bool = False
     reads: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from torch import nn
 from rewardlab.contracts import check
 from rewardlab.contracts.checking import check_class
 from rewardlab.contracts.reward_laws import LAWS
+from rewardlab.contracts.state_laws import GAMMA
 from rewardlab.errors import UserError
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.types import (
@@ -199,6 +200,41 @@ class PaysTheResetFrameWithinRollouts(Sound):
         return {name: torch.cat([rollout.obs[name][1:], entry[-1:]]) for name, entry in rollout.next_obs.items()}
 
 
+class Shaped(Sound):
+    """Sound shaping by a potential that is the sum of the observation."""
+
+    potential_based = True
+    gamma = GAMMA
+
+    def bonus(self, rollout: Rollout) -> torch.Tensor:
+        before, after = self.total(rollout.obs), self.total(rollout.next_obs)
+        return self.gamma * self.at_end(after, rollout) - before
+
+    def at_end(self, after: torch.Tensor, rollout: Rollout) -> torch.Tensor:
+        return after.masked_fill(rollout.terminated, 0.0)
+
+    def total(self, obs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.stack([entry.flatten(2).float().mean(dim=2) for entry in obs.values()]).sum(dim=0)
+
+
+class ShapedTerminal(Shaped):
+    """Pays the potential of terminal states too."""
+
+    def at_end(self, after: torch.Tensor, rollout: Rollout) -> torch.Tensor:
+        return after
+
+
+class ShapedTruncation(Shaped):
+    """Takes a time limit for an end."""
+
+    def at_end(self, after: torch.Tensor, rollout: Rollout) -> torch.Tensor:
+        return after.masked_fill(rollout.done, 0.0)
+
+
+class ShapedOwnDiscount(Shaped):
+    gamma = 1.0
+
+
 class FixedLength(Sound):
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         bonus = super().bonus(rollout)
@@ -226,12 +262,20 @@ BROKEN = [
     (OrderMatters, "environments_are_interchangeable", "permuted environments"),
     (PaysTheResetFrame, "last_step_is_paid_on_its_own_frame", "another frame after a reset"),
     (PaysTheResetFrameWithinRollouts, "last_step_is_paid_on_its_own_frame", "looks elsewhere than next_obs"),
+    (ShapedTerminal, "shaping_leaves_the_best_policies", "an episode that terminates"),
+    (ShapedTruncation, "shaping_leaves_the_best_policies", "an episode that is cut off"),
+    (ShapedOwnDiscount, "shaping_leaves_the_best_policies", "an episode that terminates"),
     (FixedLength, "shortened_rollouts_work", "rollout of 1 steps"),
 ]
 
 
 def test_a_sound_scheme_passes_every_law() -> None:
     assert all(result.passed for result in check_class("reward", "sound", Sound, Config()))
+
+
+def test_sound_shaping_passes_its_law() -> None:
+    results = {result.law: result for result in check_class("reward", "shaped", Shaped, Config())}
+    assert results["shaping_leaves_the_best_policies"].passed
 
 
 @pytest.mark.parametrize(("scheme", "law", "message"), BROKEN, ids=[scheme.__name__ for scheme, *_ in BROKEN])
