@@ -54,8 +54,8 @@ def test_the_loss_and_its_gradients_by_hand():
     gaps = [0.3, 0.0, 1.0]  # the second value is above its return; the third gap of 1.7 is cut
     expected = 0.0
     for index in (0, 2):
-        policy = -float(log_prob[index]) * gaps[index]
-        expected += weights[index] * (policy + 0.25 * gaps[index] ** 2 - 0.2 * float(entropy[index]))
+        policy = -log_prob[index].item() * gaps[index]
+        expected += weights[index] * (policy + 0.25 * gaps[index] ** 2 - 0.2 * entropy[index].item())
     assert float(loss) == pytest.approx(0.1 * expected / 64, rel=1e-5)
     loss.backward()
     scale = 0.1 / 64
