@@ -1,6 +1,6 @@
 """The steps of the best episodes so far, by a score that changes as counts grow.
 
-Source: Zha et al. 2021, Rank the episodes (arXiv:2101.08152), algorithm 1.
+Source: Zha et al. 2021, Rank the episodes (arXiv:2101.08152).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Paper: Flet-Berliac et al. 2021, Adversarially guided actor-critic
 Assumes: nothing with key=view, privileged with key=state
 
-The adversary p learns to match the policy pi that acted, by KL(pi || p). Then, a the action taken in s (eq. 2 and 3),
+The adversary p learns to match the policy pi that acted, by KL(pi || p). Then, a the action taken in s,
 
     advantage    = GAE(task) + GAE(coef * first visit) + c (log pi(a|s) - log p(a|s))
     value target = return + c KL(pi(.|s) || p(.|s)),

@@ -2,7 +2,7 @@
 
 Paper: Zha et al. 2021, Rank the episodes: a simple approach for exploration in procedurally-generated environments
 
-An episode of L steps scores S = w0 R + w1 D / L + w2 mean(1 / sqrt(N(s))) (eq. 4): R its return, D the number of
+An episode of L steps scores S = w0 R + w1 D / L + w2 mean(1 / sqrt(N(s))): R its return, D the number of
 distinct views in it, N(s) the visits to a view over the whole run, as of now, so that all scores fall with time. The
 steps of the best episodes fill a buffer, and after each rollout the policy takes gradient steps on the negative
 log-probability of steps drawn from it, by the agent's own optimiser; PPO is unchanged and nothing else is paid.

@@ -3,7 +3,7 @@
 Paper: Oh et al. 2018, Self-imitation learning
 
 Steps (s, a, R) of episodes that were paid anything go to a replay buffer, R the observed discounted return. After
-each rollout the agent takes gradient steps on (eq. 2 and 3)
+each rollout the agent takes gradient steps on
 
     L = -log pi(a|s) (R - V(s))+  +  value_coef / 2 ((R - V(s))+)^2  -  entropy_coef H(pi(.|s)),
 
