@@ -285,13 +285,19 @@ class RewardScheme(Protocol):
 
 @dataclass
 class ActOutput:
-    """What an agent answers for N observations: action, log_prob [N], values [N, S], dist, next state."""
+    """What an agent answers for N observations: actions [N] or [N, A], and its next recurrent state."""
 
     action: torch.Tensor
-    log_prob: torch.Tensor
-    values: torch.Tensor
-    dist: TensorObs
     state: torch.Tensor | None
+
+
+@dataclass
+class Assessment:
+    """What the policy that acted makes of a whole rollout: see `Rollout` for the shapes."""
+
+    log_prob: torch.Tensor
+    dist: TensorObs
+    values: torch.Tensor
 
 
 class Agent(Protocol):
@@ -303,7 +309,6 @@ class Agent(Protocol):
 
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv
     rollout_steps: int
-    value_streams: int  # S: the value heads
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None: ...
 
@@ -316,6 +321,15 @@ class Agent(Protocol):
         rng: torch.Generator,
     ) -> ActOutput:
         """`mode` is sample or greedy; `first` [N] marks first frames, whose hidden state is reset."""
+
+    def assess(
+        self, obs: TensorObs, first: torch.Tensor, action: torch.Tensor, state: torch.Tensor | None
+    ) -> Assessment:
+        """What `act` left out, of all steps in one pass, with the weights that acted.
+
+        obs: each entry [T + 1, N, ...], first: bool [T + 1, N]; the last row follows the last action. action: [T, N]
+        or [T, N, A]. state: the recurrent state from before step 0.
+        """
 
     def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
         """Values [B, S] of observations within an episode, given hidden states [B, ...]."""

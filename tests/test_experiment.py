@@ -54,7 +54,12 @@ def test_values_given_beside_a_recipe_count(compose: Compose) -> None:
 
 def test_a_recipe_is_the_setting_that_its_values_make(compose: Compose) -> None:
     given = ["env=multiroom_n7_s4", "reward=count", "reward.key=state", "reward.shared=false", "frames=20e6"]
-    agent = ["agent.entropy_coef=5e-4", "agent.streams=joint", "agent.reward_clip=1.0"]
+    agent = [
+        "agent.entropy_coef=5e-4",
+        "agent.streams=joint",
+        "agent.reward_clip=1",
+        "agent.bootstrap_truncation=false",
+    ]
     recipe = compose("+experiment=count_torchbeast_multiroom_n7_s4")
     assert recipe.setting_id == compose(*given, *agent).setting_id
     assert recipe.labels == compose(*given, *agent).labels

@@ -17,10 +17,22 @@ from rewardlab.maths import distributions
 from rewardlab.maths.gae import explained_variance, gae
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
+from rewardlab.networks.flatten import flatten
 from rewardlab.schemas import AgentConfig, option
-from rewardlab.types import ActOutput, AuxLoss, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, TensorObs
+from rewardlab.types import (
+    ActOutput,
+    Assessment,
+    AuxLoss,
+    BuildContext,
+    Metrics,
+    Rollout,
+    Signals,
+    State,
+    StreamSpec,
+    TensorObs,
+)
 
-VERSION = 1
+VERSION = 2
 _WIDEST = 65536  # a layer
 
 
@@ -73,7 +85,6 @@ class Agent:
 
     metrics: tuple[str, ...]
     rollout_steps: int
-    value_streams: int
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         self.config = config
@@ -81,13 +92,12 @@ class Agent:
         self._streams = streams
         joint = StreamSpec("joint", streams[0].gamma, episodic=streams[0].episodic)
         self._heads = (joint,) if config.streams == "joint" else streams
-        self.value_streams = len(self._heads)
         self._generator = context.generator
         self._device = context.device
         self._network = ActorCritic(
             context.spec.obs,
             context.spec.action,
-            self.value_streams,
+            len(self._heads),
             context.generator,
             network=config.network,
             encoding=config.encoding,
@@ -96,7 +106,8 @@ class Agent:
             memory_size=config.memory_size if config.memory == "gru" else 0,
         ).to(context.device)
         self._parameters = list(self._network.parameters())
-        self._optimiser = torch.optim.Adam(self._parameters, config.learning_rate, eps=config.adam_eps, fused=True)
+        self._weights = flatten(self._parameters)
+        self._optimiser = torch.optim.Adam([self._weights], config.learning_rate, eps=config.adam_eps, fused=True)
         self._updates = 0
         self._aux_losses: tuple[AuxLoss, ...] = ()
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
@@ -122,14 +133,31 @@ class Agent:
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
     ) -> ActOutput:
-        dist, values, state = self._step(obs, state, first)
+        features, state = self._features_of_step(obs, state, first)
+        dist = self._network.distribution(features)
         action = distributions.mode(dist) if mode == "greedy" else distributions.sample(dist, rng)
-        return ActOutput(action, distributions.log_prob(dist, action), values, dist, state)
+        return ActOutput(action, state)
+
+    @torch.no_grad()
+    def assess(
+        self, obs: TensorObs, first: torch.Tensor, action: torch.Tensor, state: torch.Tensor | None
+    ) -> Assessment:
+        prepared = self._network.prepare(obs)
+        if state is None:
+            flat = {name: entry.flatten(0, 1) for name, entry in prepared.items()}
+            flat_dist, flat_values = self._network(flat)
+            dist = {name: entry.unflatten(0, first.shape) for name, entry in flat_dist.items()}
+            values = flat_values.unflatten(0, first.shape)
+        else:
+            dist, values = self._network(prepared, state, first)
+        dist = {name: entry[:-1].clone() for name, entry in dist.items()}  # log_std is a view of a weight
+        return Assessment(distributions.log_prob(dist, action), dist, values)
 
     @torch.no_grad()
     def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
         count = next(iter(obs.values())).shape[0]
-        return self._step(obs, state, torch.zeros(count, dtype=torch.bool, device=self._device))[1]
+        within = torch.zeros(count, dtype=torch.bool, device=self._device)
+        return self._network.values(self._features_of_step(obs, state, within)[0])
 
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         config = self.config
@@ -149,7 +177,7 @@ class Agent:
             advantage = (advantage - advantage.mean()) / spread
 
         whole = Batch(
-            rollout.obs,
+            self._network.prepare(rollout.obs),
             rollout.action,
             rollout.log_prob,
             advantage,
@@ -172,7 +200,7 @@ class Agent:
         metrics["loss/learning_rate"] = learning_rate
         for aux_loss in self._aux_losses:
             task_coef = self._streams[0].weight(progress)
-            found = aux_steps(aux_loss, self._network, self._optimiser, config.max_grad_norm, task_coef)
+            found = aux_steps(aux_loss, self._network, self._weights, self._optimiser, config.max_grad_norm, task_coef)
             self._updates += len(found)
             if found:
                 metrics[f"loss/{aux_loss.name}"] = sum(found) / len(found)
@@ -200,15 +228,16 @@ class Agent:
         self._optimiser.load_state_dict(state["optimiser"])
         self._updates = state["updates"]
 
-    def _step(
+    def _features_of_step(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor
-    ) -> tuple[TensorObs, torch.Tensor, torch.Tensor | None]:
-        """The network on one step of N environments."""
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What policy and critic read in one step of N environments, [N, F], and the next state."""
+        prepared = self._network.prepare(obs)
         if state is None:
-            return self._network(obs)  # type: ignore[no-any-return]
-        sequence = {name: entry.unsqueeze(0) for name, entry in obs.items()}
-        dist, values, state = self._network(sequence, state, first.unsqueeze(0))
-        return {name: entry.squeeze(0) for name, entry in dist.items()}, values.squeeze(0), state
+            return self._network.features(prepared)
+        sequence = {name: entry.unsqueeze(0) for name, entry in prepared.items()}
+        features, state = self._network.features(sequence, state, first.unsqueeze(0))
+        return features.squeeze(0), state
 
     def _advantages(self, rollout: Rollout, signals: Signals, progress: float) -> torch.Tensor:
         """Of each value head: [T, N, S]."""
@@ -258,23 +287,24 @@ class Agent:
             Diverged: the loss or its gradient is not finite; the weights are as before.
         """
         config = self.config
-        dist, values, _ = self._network(batch.obs, batch.state0, batch.first)
-        log_ratio = distributions.log_prob(dist, batch.action) - batch.log_prob
+        dist, values = self._network(batch.obs, batch.state0, batch.first)
+        log_prob, entropies = distributions.log_prob_and_entropy(dist, batch.action)
+        log_ratio = log_prob - batch.log_prob
         ratio = log_ratio.exp()
         policy = clipped_policy_loss(ratio, batch.advantage, config.clip)
         value = value_loss(values, batch.returns, batch.values, config.value_clip)
-        entropy = distributions.entropy(dist).mean()
+        entropy = entropies.mean()
         loss = policy + config.value_coef * value - config.entropy_coef * entropy
 
-        self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        grad_norm = torch.nn.utils.clip_grad_norm_(self._parameters, config.max_grad_norm)
+        gradient = torch.cat([part.flatten() for part in torch.autograd.grad(loss, self._parameters)])
+        grad_norm = gradient.norm()
         with torch.no_grad():
             clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
             losses = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped, grad_norm])
         if not math.isfinite(float(loss.detach() + grad_norm)):
             found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses.tolist(), strict=True))
             raise Diverged(f"gradient step {self._updates}: {found}")
+        self._weights.grad = gradient.mul_((config.max_grad_norm / (grad_norm + 1e-6)).clamp(max=1.0))
         self._optimiser.step()
         self._updates += 1
         return losses
@@ -302,11 +332,11 @@ class Batch:
         return self._map(lambda entry: entry.flatten(0, 1))
 
     def at(self, chosen: torch.Tensor) -> Batch:
-        return self._map(lambda entry: entry[chosen])
+        return self._map(lambda entry: entry.index_select(0, chosen))
 
     def of_envs(self, chosen: torch.Tensor) -> Batch:
         """The whole sequences of some environments, with the states they start from."""
-        picked = self._map(lambda entry: entry[:, chosen])
+        picked = self._map(lambda entry: entry.index_select(1, chosen))
         return replace(picked, state0=None if self.state0 is None else self.state0[chosen])
 
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:

@@ -10,9 +10,9 @@ import torch
 from rewardlab.errors import UserError
 from rewardlab.maths import distributions
 from rewardlab.schemas import AgentConfig, option
-from rewardlab.types import ActOutput, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, TensorObs
+from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, TensorObs
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -24,7 +24,6 @@ class Agent:
     """Uniform over discrete actions and bounded boxes; standard normal where a box has no bounds."""
 
     metrics: tuple[str, ...] = ()
-    value_streams: int = 1
     updates: int = 0
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
@@ -45,10 +44,22 @@ class Agent:
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
     ) -> ActOutput:
         """Random in both modes."""
-        action, log_prob, dist = self._draw(first.shape[0], rng)
-        values = torch.zeros(first.shape[0], 1, device=self._device)
-        on_device = {name: entry.to(self._device) for name, entry in dist.items()}
-        return ActOutput(action.to(self._device), log_prob.to(self._device), values, on_device, None)
+        return ActOutput(self._draw(first.shape[0], rng).to(self._device), None)
+
+    def assess(
+        self, obs: TensorObs, first: torch.Tensor, action: torch.Tensor, state: torch.Tensor | None
+    ) -> Assessment:
+        """Densities of what `act` draws; the moments stand for the box, which a Gaussian cannot state exactly."""
+        values = torch.zeros(*first.shape, 1, device=self._device)
+        if self._action.n is not None:
+            logits = torch.zeros(*action.shape, self._action.n, device=self._device)
+            return Assessment(distributions.log_prob({"logits": logits}, action), {"logits": logits}, values)
+        width, bounded = self._width.to(self._device), self._bounded.to(self._device)
+        normal_density = -0.5 * action.square() - distributions.HALF_LOG_TWO_PI
+        log_prob = torch.where(bounded, -width.log(), normal_density).sum(dim=-1)
+        mean = torch.where(bounded, self._low.to(self._device) + width / 2, 0.0).expand_as(action)
+        std = torch.where(bounded, width / math.sqrt(12.0), 1.0).expand_as(action)
+        return Assessment(log_prob, {"mean": mean, "log_std": std.log()}, values)
 
     def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
         return torch.zeros(next(iter(obs.values())).shape[0], 1, device=self._device)
@@ -66,18 +77,11 @@ class Agent:
 
     def load_state_dict(self, state: State) -> None: ...
 
-    def _draw(self, count: int, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
-        """Actions, their log-probabilities and parameters of the distribution, of `count` environments."""
+    def _draw(self, count: int, rng: torch.Generator) -> torch.Tensor:
+        """Actions of `count` environments."""
         if self._action.n is not None:
-            dist = {"logits": torch.zeros(count, self._action.n)}
-            action = distributions.sample(dist, rng)
-            return action, distributions.log_prob(dist, action), dist
-        # A Gaussian cannot state a uniform box exactly: these are the moments of what is drawn.
-        mean = torch.where(self._bounded, self._low + self._width / 2, 0.0).expand(count, -1)
-        std = torch.where(self._bounded, self._width / math.sqrt(12.0), 1.0).expand(count, -1)
-        uniform = self._low + self._width * torch.rand(mean.shape, generator=rng, device=rng.device).cpu()
-        normal = torch.empty(mean.shape, device=rng.device).normal_(generator=rng).cpu()
-        action = torch.where(self._bounded, uniform, normal)
-        normal_density = -0.5 * action.square() - distributions.HALF_LOG_TWO_PI
-        log_prob = torch.where(self._bounded, -self._width.log(), normal_density).sum(dim=-1)
-        return action, log_prob, {"mean": mean, "log_std": std.log()}
+            return torch.randint(self._action.n, (count,), generator=rng, device=rng.device)
+        shape = (count, *self._low.shape)
+        uniform = self._low + self._width * torch.rand(shape, generator=rng, device=rng.device).cpu()
+        normal = torch.empty(shape, device=rng.device).normal_(generator=rng).cpu()
+        return torch.where(self._bounded, uniform, normal)

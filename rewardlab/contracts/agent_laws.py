@@ -51,7 +51,7 @@ class AgentCase:
 
 
 def acts_as_declared(case: AgentCase) -> None:
-    """Actions fit the world; log_prob is [N], values [N, S], of finite numbers, without gradients."""
+    """Actions fit the world."""
     agent, _ = case.build()
     rollout = case.render(case.scripts(STEPS)[0])
     output = agent.act(_row(rollout, 0), agent.initial_state(NUM_ENVS), rollout.first[0], "sample", _rng())
@@ -60,12 +60,20 @@ def acts_as_declared(case: AgentCase) -> None:
     require(action.dtype == like.dtype, f"actions are {action.dtype} instead of {like.dtype}")
     if case.spec.action.n is not None:
         require(bool(((action >= 0) & (action < case.spec.action.n)).all()), "actions are out of range")
-    require(tuple(output.log_prob.shape) == (NUM_ENVS,), f"log_prob has shape {tuple(output.log_prob.shape)}")
-    shape = tuple(output.values.shape)
-    require(len(shape) == 2 and shape[0] == NUM_ENVS, f"values have shape {shape}")
-    for name, value in (("log_prob", output.log_prob), ("values", output.values)):
+
+
+def assesses_as_declared(case: AgentCase) -> None:
+    """log_prob is [T, N], values are [T + 1, N, S], of finite numbers, without gradients."""
+    agent, _ = case.build()
+    rollout = collect(agent, case.render(case.scripts(STEPS)[0]), _rng())
+    shapes = {"log_prob": (STEPS, NUM_ENVS), "values": (STEPS + 1, NUM_ENVS, rollout.values.shape[-1])}
+    for name, shape in shapes.items():
+        value = getattr(rollout, name)
+        require(tuple(value.shape) == shape, f"{name} has shape {tuple(value.shape)} instead of {shape}")
         require(bool(torch.isfinite(value).all()), f"{name} is not finite")
         require(not value.requires_grad, f"{name} carries a gradient")
+    for name, parameters in rollout.dist.items():
+        require(tuple(parameters.shape[:2]) == (STEPS, NUM_ENVS), f"{name} has shape {tuple(parameters.shape)}")
 
 
 def same_seed_same_result(case: AgentCase) -> None:
@@ -242,6 +250,7 @@ def shortened_rollouts_work(case: AgentCase) -> None:
 
 LAWS: tuple[Callable[[AgentCase], None], ...] = (
     acts_as_declared,
+    assesses_as_declared,
     same_seed_same_result,
     greedy_is_deterministic,
     acting_changes_nothing,
@@ -282,24 +291,22 @@ class _Cloning:
 def collect(agent: Any, rollout: Rollout, rng: torch.Generator, state: torch.Tensor | None = None) -> Rollout:
     """The same rollout with the agent's own actions, log_prob, dist and values in it."""
     state = agent.initial_state(rollout.num_envs) if state is None else state
-    outputs, final_values, state0 = [], [], state
+    actions, final_values, state0 = [], [], state
     for t in range(rollout.steps):
         output = agent.act(_row(rollout, t), state, rollout.first[t], "sample", rng)
         state = output.state
-        outputs.append(output)
+        actions.append(output.action)
         final_values.append(agent.value({name: entry[t] for name, entry in rollout.next_obs.items()}, state))
-    last_state = state
-    if state is not None:
-        first = rollout.last_first.reshape(-1, *[1] * (state.ndim - 1))
-        last_state = torch.where(first, agent.initial_state(rollout.num_envs), state)
-    values = [output.values for output in outputs] + [agent.value(rollout.last_obs, last_state)]
+    obs = {name: torch.cat([entry, rollout.last_obs[name].unsqueeze(0)]) for name, entry in rollout.obs.items()}
+    first, action = torch.cat([rollout.first, rollout.last_first.unsqueeze(0)]), torch.stack(actions)
+    assessment = agent.assess(obs, first, action, state0)
     return replace(
         rollout,
-        action=torch.stack([output.action for output in outputs]),
+        action=action,
         agent_state0=state0,
-        log_prob=torch.stack([output.log_prob for output in outputs]),
-        dist={name: torch.stack([output.dist[name] for output in outputs]) for name in outputs[0].dist},
-        values=torch.stack(values),
+        log_prob=assessment.log_prob,
+        dist=assessment.dist,
+        values=assessment.values,
         final_values=torch.stack(final_values),
     )
 

@@ -51,25 +51,42 @@ class ActorCritic(nn.Module):
         self.critic = _head(features, hidden, streams, generator, 1.0)
         self.log_std = None if action_spec.discrete else nn.Parameter(torch.zeros(outputs))
 
+    def prepare(self, obs: TensorObs) -> TensorObs:
+        """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass."""
+        return self.encoder.prepare(obs)
+
     def forward(
         self, obs: TensorObs, state: torch.Tensor | None = None, first: torch.Tensor | None = None
-    ) -> tuple[TensorObs, torch.Tensor, torch.Tensor | None]:
-        """The distribution's parameters [..., A], values [..., S] and the next state.
+    ) -> tuple[TensorObs, torch.Tensor]:
+        """The distribution's parameters [..., A] and values [..., S]; arguments as of `features`."""
+        features, _ = self.features(obs, state, first)
+        return self.distribution(features), self.values(features)
 
-        Without memory each entry of `obs` is [B, *shape]; with memory it is [T, N, *shape], `state` [N, size] is
-        from before step 0 and `first` bool [T, N] marks where it starts anew.
+    def features(
+        self, obs: TensorObs, state: torch.Tensor | None = None, first: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What policy and critic read, [..., F], and the next state.
+
+        Without memory each entry of `obs`, which is prepared, is [B, ...]; with memory it is [T, N, ...], `state`
+        [N, size] is from before step 0 and `first` bool [T, N] marks where it starts anew.
         """
         if self.memory is None:
-            features = self.shared(self.encoder(obs))
-        else:
-            assert state is not None
-            assert first is not None
-            flat = self.shared(self.encoder({name: entry.flatten(0, 1) for name, entry in obs.items()}))
-            features, state = self.memory(flat.unflatten(0, first.shape), state, first)
+            return self.shared(self.encoder(obs)), None
+        assert state is not None
+        assert first is not None
+        flat = self.shared(self.encoder({name: entry.flatten(0, 1) for name, entry in obs.items()}))
+        features, state = self.memory(flat.unflatten(0, first.shape), state, first)
+        return features, state
+
+    def distribution(self, features: torch.Tensor) -> TensorObs:
+        """The policy's parameters, each [..., A]."""
         out = self.policy(features)
-        if self.log_std is None:
-            return {"logits": out}, self.critic(features), state
-        return {"mean": out, "log_std": self.log_std.expand_as(out)}, self.critic(features), state
+        return {"logits": out} if self.log_std is None else {"mean": out, "log_std": self.log_std.expand_as(out)}
+
+    def values(self, features: torch.Tensor) -> torch.Tensor:
+        """[..., S], a value for each stream."""
+        values: torch.Tensor = self.critic(features)
+        return values
 
 
 def _head(inputs: int, hidden: Sequence[int], outputs: int, generator: torch.Generator, gain: float) -> nn.Sequential:

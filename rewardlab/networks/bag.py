@@ -13,7 +13,7 @@ Gradients = tuple[None, torch.Tensor]
 
 
 class PositionBag(nn.Module):
-    """K integers below `values` -> the sum of K learned rows, one table per position: [B, K] -> [B, size].
+    """K integers below `values` -> `rows` -> the sum of K learned rows, one table per position: [B, K] -> [B, size].
 
     The same function as a linear layer on the concatenated one-hot vectors, which it never builds on the way
     forward: about four times as fast. With a table for each position it knows the order of the integers.
@@ -29,8 +29,12 @@ class PositionBag(nn.Module):
         nn.init.orthogonal_(self.weight, gain * math.sqrt(values), generator=generator)
         self.bias = nn.Parameter(torch.zeros(size))
 
-    def forward(self, integers: torch.Tensor) -> torch.Tensor:
-        summed: torch.Tensor = _GatherSum.apply(integers.long() + self.offsets, self.weight)  # type: ignore[no-untyped-call]
+    def rows(self, integers: torch.Tensor) -> torch.Tensor:
+        """The rows that integers [..., K] choose: what `forward` takes."""
+        return integers.long() + self.offsets
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        summed: torch.Tensor = _GatherSum.apply(rows, self.weight)  # type: ignore[no-untyped-call]
         return summed + self.bias
 
 

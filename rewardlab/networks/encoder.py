@@ -1,5 +1,8 @@
 """From an observation to features: the image by convolutions or flattened, beside it vectors and the mission.
 
+What does not depend on weights (`Encoder.prepare`: conversions, scales, the patches of the first convolution) is done
+once for a rollout; the passes over it (`Encoder.forward`) start from there.
+
 The mission passes through a position-aware bag of tokens (one table per position, summed, tanh): missions are
 filled-in templates, so the word at a position says what matters, and it costs a tenth of a recurrent network.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import nn
@@ -15,17 +19,20 @@ from torch import nn
 from rewardlab.errors import UserError
 from rewardlab.networks.bag import PositionBag
 from rewardlab.networks.flat import can_onehot
+from rewardlab.networks.grid_convolution import GridConvolutions
 from rewardlab.networks.init import seeded_conv2d, seeded_linear
+from rewardlab.networks.tanh import fast_tanh
 from rewardlab.types import ObsSpec, TensorObs
 
 TANH_GAIN = 5.0 / 3.0
 MISSION_SIZE = 32
 ONEHOT_SIZE = 128
+_WIDEST_FLAT, _REDUCED = 1024, 512  # wider outputs of convolutions pass through a layer of 512
 LARGE_IMAGE = 36  # from this size on, the strided convolutions of Mnih et al. 2015
 
 
 class Encoder(nn.Module):
-    """Observations, each entry [B, *shape] -> features [B, size].
+    """Prepared observations, each entry [B, ...] -> features [B, size].
 
     Args:
         obs_spec: as in `EnvSpec.obs`.
@@ -42,17 +49,19 @@ class Encoder(nn.Module):
         unknown = set(obs_spec) - {"image", "vector", "mission"}
         if unknown:
             raise UserError(f"observation entry {sorted(unknown)[0]}: an agent reads image, vector and mission")
-        self.parts = nn.ModuleDict()
-        self.size = 0
-        for name, spec in obs_spec.items():
-            part = _part(name, spec, kind, encoding, generator)
-            self.parts[name] = part
-            self.size += part.size
+        parts = {name: _part(name, spec, kind, encoding, generator) for name, spec in obs_spec.items()}
+        self.parts = nn.ModuleDict(parts)
+        self.size = sum(part.size for part in parts.values())
         if kind == "cnn" and "image" not in obs_spec:
             raise UserError("agent.network=cnn: the environment shows no image; use agent.network=mlp")
 
-    def forward(self, obs: TensorObs) -> torch.Tensor:
-        features = [part(obs[name]) for name, part in self.parts.items()]
+    @torch.no_grad()
+    def prepare(self, obs: TensorObs) -> TensorObs:
+        """What `forward` takes, from observations [..., *shape]: each entry [..., its own]."""
+        return {name: cast(_Part, part).prepare(obs[name]) for name, part in self.parts.items()}
+
+    def forward(self, prepared: TensorObs) -> torch.Tensor:
+        features = [part(prepared[name]) for name, part in self.parts.items()]
         return features[0] if len(features) == 1 else torch.cat(features, dim=-1)
 
 
@@ -60,7 +69,10 @@ def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.G
     if name == "mission":
         return _Tokens(spec, MISSION_SIZE, generator)
     if name == "image" and kind == "cnn":
-        return _Convolutions(spec, generator)
+        if len(spec.shape) != 3 or min(spec.shape[:2]) < 4:
+            raise UserError(f"agent.network=cnn: an image of shape {spec.shape} is too small; use agent.network=mlp")
+        kernel = _Picture if min(spec.shape[:2]) >= LARGE_IMAGE else _Grid
+        return kernel(spec, generator)
     if name == "image" and encoding == "onehot":
         if not can_onehot({name: spec}):
             raise UserError(f"agent.encoding=onehot: an image with values up to {spec.high} has too many; use raw")
@@ -69,9 +81,12 @@ def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.G
 
 
 class _Part(nn.Module):
-    """One entry [B, *shape] -> [B, size]."""
+    """One entry: [..., *shape] -> `prepare` -> [..., its own]; [B, its own] -> `forward` -> [B, size]."""
 
     size: int
+
+    def prepare(self, entry: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
 
 
 class _Flat(_Part):
@@ -80,10 +95,14 @@ class _Flat(_Part):
     def __init__(self, spec: ObsSpec) -> None:
         super().__init__()
         self.size = math.prod(spec.shape)
+        self.dims = len(spec.shape)
         self.scale = 1.0 / spec.high if spec.high > 0 else 1.0
 
-    def forward(self, entry: torch.Tensor) -> torch.Tensor:
-        return entry.reshape(entry.shape[0], self.size).float() * self.scale
+    def prepare(self, entry: torch.Tensor) -> torch.Tensor:
+        return entry.reshape(*entry.shape[: entry.dim() - self.dims], self.size).float() * self.scale
+
+    def forward(self, prepared: torch.Tensor) -> torch.Tensor:
+        return prepared
 
 
 class _Tokens(_Part):
@@ -92,53 +111,67 @@ class _Tokens(_Part):
     def __init__(self, spec: ObsSpec, size: int, generator: torch.Generator) -> None:
         super().__init__()
         self.size = size
+        self.dims = len(spec.shape)
         self.count = math.prod(spec.shape)
         self.bag = PositionBag(self.count, spec.high + 1, size, generator, TANH_GAIN / math.sqrt(2))
 
-    def forward(self, entry: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(self.bag(entry.reshape(entry.shape[0], self.count)))
+    def prepare(self, entry: torch.Tensor) -> torch.Tensor:
+        return self.bag.rows(entry.reshape(*entry.shape[: entry.dim() - self.dims], self.count))
+
+    def forward(self, prepared: torch.Tensor) -> torch.Tensor:
+        return fast_tanh(self.bag(prepared))
 
 
-class _Convolutions(_Part):
-    """An image [B, H, W, C], integers unscaled below 32 and divided by the largest above.
+class _Grid(_Part):
+    """A small image: 2x2 convolutions 16, (max pool,) 32, 64, as in rl-starter-files.
 
-    Small images: 2x2 convolutions 16, (max pool,) 32, 64, as in rl-starter-files; large ones: Mnih et al. 2015.
+    Integers are unscaled below 32 (codes of things) and divided by the largest above (colours).
     """
 
     def __init__(self, spec: ObsSpec, generator: torch.Generator) -> None:
         super().__init__()
-        if len(spec.shape) != 3 or min(spec.shape[:2]) < 4:
-            raise UserError(f"agent.network=cnn: an image of shape {spec.shape} is too small; use agent.network=mlp")
-        height, width, channels = spec.shape
-        shortest = min(height, width)
         self.scale = 1.0 / spec.high if spec.high >= 32 else 1.0
-        if shortest >= LARGE_IMAGE:
-            self.layers = nn.Sequential(
-                seeded_conv2d(channels, 32, 8, generator, stride=4),
-                nn.ReLU(),
-                seeded_conv2d(32, 64, 4, generator, stride=2),
-                nn.ReLU(),
-                seeded_conv2d(64, 64, 3, generator),
-                nn.ReLU(),
-                nn.Flatten(),
-            )
-        else:
-            self.layers = nn.Sequential(
-                seeded_conv2d(channels, 16, 2, generator),
-                nn.ReLU(),
-                nn.MaxPool2d(2) if shortest >= 7 else nn.Identity(),
-                seeded_conv2d(16, 32, 2, generator),
-                nn.ReLU(),
-                seeded_conv2d(32, 64, 2, generator),
-                nn.ReLU(),
-                nn.Flatten(),
-            )
+        self.convolutions = GridConvolutions(spec.shape, (16, 32, 64), generator)
+        self.size = self.convolutions.size
+        self.last: nn.Module = nn.Identity()
+        if self.size > _WIDEST_FLAT:
+            self.last = nn.Sequential(seeded_linear(self.size, _REDUCED, generator), nn.ReLU())
+            self.size = _REDUCED
+
+    def prepare(self, entry: torch.Tensor) -> torch.Tensor:
+        patches = self.convolutions.patches(entry).float()
+        return patches if self.scale == 1.0 else patches * self.scale
+
+    def forward(self, prepared: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.last(self.convolutions(prepared))
+        return features
+
+
+class _Picture(_Part):
+    """A large image, by the strided convolutions of Mnih et al. 2015; stays as it is until it is seen."""
+
+    def __init__(self, spec: ObsSpec, generator: torch.Generator) -> None:
+        super().__init__()
+        height, width, channels = spec.shape
+        self.scale = 1.0 / spec.high if spec.high >= 32 else 1.0
+        self.layers = nn.Sequential(
+            seeded_conv2d(channels, 32, 8, generator, stride=4),
+            nn.ReLU(),
+            seeded_conv2d(32, 64, 4, generator, stride=2),
+            nn.ReLU(),
+            seeded_conv2d(64, 64, 3, generator),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
         with torch.no_grad():
             self.size = self.layers(torch.zeros(1, channels, height, width)).shape[1]
-        if self.size > 1024:
-            self.layers.extend([seeded_linear(self.size, 512, generator), nn.ReLU()])
-            self.size = 512
+        if self.size > _WIDEST_FLAT:
+            self.layers.extend([seeded_linear(self.size, _REDUCED, generator), nn.ReLU()])
+            self.size = _REDUCED
 
-    def forward(self, entry: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.layers(entry.permute(0, 3, 1, 2).float() * self.scale)
+    def prepare(self, entry: torch.Tensor) -> torch.Tensor:
+        return entry
+
+    def forward(self, prepared: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.layers(prepared.permute(0, 3, 1, 2).float() * self.scale)
         return features

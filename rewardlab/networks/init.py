@@ -11,9 +11,11 @@ import torch
 from torch import nn
 from torch.nn.utils import skip_init
 
+from rewardlab.networks.tanh import Tanh
+
 RELU_GAIN = math.sqrt(2.0)
 Layer = TypeVar("Layer", bound=nn.Module)
-ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "elu": nn.ELU}
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": Tanh, "relu": nn.ReLU, "elu": nn.ELU}
 
 
 def mlp(

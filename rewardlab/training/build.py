@@ -11,7 +11,7 @@ from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 from rewardlab.types import Agent, BuildContext, EnvSpec, RewardScheme, State, VecEnv
 
-_MAX_EVALUATION_ENVS = 50  # each step costs the policy about the same for one as for fifty
+_MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
 
 
 @dataclass

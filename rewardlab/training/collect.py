@@ -71,12 +71,9 @@ class _Buffers:
 class Collector:
     """Steps one vector environment with an agent. A rollout's tensors are valid until the next `collect`."""
 
-    def __init__(
-        self, env: VecEnv, agent: Agent, seeds: list[int], steps: int, streams: int, device: torch.device
-    ) -> None:
+    def __init__(self, env: VecEnv, agent: Agent, seeds: list[int], steps: int, device: torch.device) -> None:
         self.env, self.agent, self.device = env, agent, device
         self.statistics = EpisodeStatistics(env.num_envs)
-        self._streams = streams
         self._obs = env.reset(seeds)
         self._first = np.ones(env.num_envs, dtype=bool)
         self._state = agent.initial_state(env.num_envs)
@@ -86,11 +83,8 @@ class Collector:
     @torch.no_grad()
     def collect(self, steps: int, rng: torch.Generator) -> Rollout:
         """Step every environment `steps` times; at most the number that the collector was built for."""
-        buffers, num_envs = self._buffers, self.env.num_envs
+        buffers = self._buffers
         actions: list[torch.Tensor] = []
-        log_probs: list[torch.Tensor] = []
-        dists: list[TensorObs] = []
-        values = torch.zeros(steps + 1, num_envs, self._streams, device=self.device)
         agent_state0 = self._state
         ends: list[tuple[int, Array]] = []  # (step, environments whose episode ended there)
         end_states: list[torch.Tensor] = []
@@ -102,9 +96,6 @@ class Collector:
             self._state = output.state
             batch = self.env.step(output.action.cpu().numpy())
             actions.append(output.action)
-            log_probs.append(output.log_prob)
-            dists.append(output.dist)
-            values[t] = output.values
             _store(buffers.next_obs, t, batch.next_obs)
             _store(buffers.privileged, t, batch.privileged)
             buffers.task_reward[t] = batch.task_reward
@@ -119,25 +110,26 @@ class Collector:
                 if self._state is not None:
                     end_states.append(self._state[torch.from_numpy(ended).to(self.device)])
         _store(buffers.obs, steps, self._obs)
-        values[steps] = self.agent.value(self._tensors(self._obs), self._state_of_next_frame())
-        obs = self._rows(buffers.obs, steps + 1)
-        next_obs = self._rows(buffers.next_obs, steps)
+        buffers.first[steps] = self._first
+        obs, first = self._rows(buffers.obs, steps + 1), self._tensor(buffers.first[: steps + 1])
+        next_obs, action = self._rows(buffers.next_obs, steps), torch.stack(actions)
+        assessment = self.agent.assess(obs, first, action, agent_state0)
         return Rollout(
             obs={key: value[:steps] for key, value in obs.items()},
             next_obs=next_obs,
-            action=torch.stack(actions),
+            action=action,
             task_reward=self._tensor(buffers.task_reward[:steps]),
             terminated=self._tensor(buffers.terminated[:steps]),
             truncated=self._tensor(buffers.truncated[:steps]),
             success=self._tensor(buffers.success[:steps]),
-            first=self._tensor(buffers.first[:steps]),
+            first=first[:steps],
             last_obs={key: value[steps] for key, value in obs.items()},
-            last_first=self._tensor(self._first),
+            last_first=first[steps],
             agent_state0=agent_state0,
-            log_prob=torch.stack(log_probs),
-            dist={key: torch.stack([dist[key] for dist in dists]) for key in dists[0]},
-            values=values,
-            final_values=self._final_values(values, next_obs, ends, end_states),
+            log_prob=assessment.log_prob,
+            dist=assessment.dist,
+            values=assessment.values,
+            final_values=self._final_values(assessment.values, next_obs, ends, end_states),
             privileged=self._rows(buffers.privileged, steps),
             current_privileged=self._rows(buffers.current_privileged, steps),
         )
@@ -158,14 +150,6 @@ class Collector:
             final_values[time, env] = self.agent.value({key: o[time, env] for key, o in next_obs.items()}, state)
         return final_values
 
-    def _state_of_next_frame(self) -> torch.Tensor | None:
-        """The hidden state with which the next frame will be seen: the initial one where an episode begins."""
-        fresh = self.agent.initial_state(self.env.num_envs)
-        if self._state is None or fresh is None:
-            return None
-        first = self._tensor(self._first).reshape(-1, *[1] * (self._state.ndim - 1))
-        return torch.where(first, fresh, self._state)
-
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)
 
@@ -182,8 +166,8 @@ def _allocate(steps: int, obs: Obs, privileged: Obs) -> _Buffers:
     def rows(like: Obs, count: int) -> Obs:
         return {key: np.zeros((count, *value.shape), dtype=value.dtype) for key, value in like.items()}
 
-    def flags() -> Array:
-        return np.zeros((steps, num_envs), dtype=bool)
+    def flags(count: int = steps) -> Array:
+        return np.zeros((count, num_envs), dtype=bool)
 
     return _Buffers(
         obs=rows(obs, steps + 1),
@@ -192,7 +176,7 @@ def _allocate(steps: int, obs: Obs, privileged: Obs) -> _Buffers:
         terminated=flags(),
         truncated=flags(),
         success=flags(),
-        first=flags(),
+        first=flags(steps + 1),
         privileged=rows(privileged, steps),
         current_privileged=rows(privileged, steps),
     )

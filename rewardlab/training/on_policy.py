@@ -183,7 +183,7 @@ class OnPolicyTraining:
         seeds = seeding.env_seeds(config.seed, "warmup_envs", config.num_envs)
         rng = seeding.torch_rng(config.seed, "warmup_act")
         steps = parts.scheme.warmup_steps
-        parts.scheme.warm_up(Collector(env, agent, seeds, steps, 1, self._device).collect(steps, rng))
+        parts.scheme.warm_up(Collector(env, agent, seeds, steps, self._device).collect(steps, rng))
         env.close()
         self.frames = self._warmup_frames
         self._at_last_row = (self.frames, self.clock.training)
@@ -262,8 +262,7 @@ class OnPolicyTraining:
 def make_collector(config: RootConfig, parts: Parts, stream: str = "train_envs") -> Collector:
     """The collector of a run's training environments, seeded by the named stream."""
     seeds = seeding.env_seeds(config.seed, stream, config.num_envs)
-    steps, heads = parts.agent.rollout_steps, parts.agent.value_streams
-    return Collector(parts.env, parts.agent, seeds, steps, heads, torch.device(config.device))
+    return Collector(parts.env, parts.agent, seeds, parts.agent.rollout_steps, torch.device(config.device))
 
 
 def iterate(parts: Parts, collector: Collector, steps: int, progress: float) -> tuple[Metrics, Metrics, Metrics]:

@@ -125,7 +125,6 @@ class Learning:
             self.agent,
             env_seeds(seed, "envs", env.num_envs),
             self.agent.rollout_steps,
-            self.agent.value_streams,
             torch.device("cpu"),
         )
 

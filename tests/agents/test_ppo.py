@@ -30,6 +30,13 @@ def signals(rollout, **streams):
     return Signals({"task": rollout.task_reward} | streams)
 
 
+def logits(agent, obs):
+    """Of memoryless acting on observations [B, ...]."""
+    count = len(next(iter(obs.values())))
+    twice = {name: torch.stack([entry, entry]) for name, entry in obs.items()}  # the last row follows the last action
+    return agent.assess(twice, torch.zeros(2, count).bool(), torch.zeros(1, count).long(), None).dist["logits"][0]
+
+
 def weights(world):
     return torch.cat([entry.flatten() for entry in world.agent.policy_state_dict().values()])
 
@@ -137,8 +144,7 @@ def test_policy_round_trip(make):
     file.seek(0)
     other.agent.load_policy_state_dict(torch.load(file, weights_only=True))
     obs = world.collect().last_obs
-    answers = [w.agent.act(obs, None, torch.zeros(4).bool(), "greedy", world.rng) for w in (world, other)]
-    assert torch.equal(answers[0].dist["logits"], answers[1].dist["logits"])
+    assert torch.equal(logits(world.agent, obs), logits(other.agent, obs))
 
 
 @MEMORIES
@@ -156,19 +162,42 @@ def test_acting_uses_the_given_generator_alone(make, memory):
 def test_greedy_takes_the_likeliest(make):
     world = make()
     world.learn(2)
-    output = world.agent.act(world.collect().last_obs, None, torch.zeros(4).bool(), "greedy", world.rng)
-    assert torch.equal(output.action, output.dist["logits"].argmax(-1))
-    torch.testing.assert_close(output.log_prob, output.dist["logits"].log_softmax(-1).max(-1).values)
+    obs = world.collect().last_obs
+    output = world.agent.act(obs, None, torch.zeros(4).bool(), "greedy", world.rng)
+    assert torch.equal(output.action, logits(world.agent, obs).argmax(-1))
+
+
+@MEMORIES
+def test_assessing_at_once_is_acting_step_by_step(make, memory):
+    """Sampled actions follow the assessed probabilities; values are those of each step with its own state."""
+    world = make(memory=memory)
+    world.collect(5)  # what follows begins within episodes
+    rollout = world.collect()
+    state = rollout.agent_state0
+    for t in range(rollout.steps):
+        obs = {name: entry[t] for name, entry in rollout.obs.items()}
+        if state is not None:
+            state = torch.where(rollout.first[t].unsqueeze(1), 0.0, state)
+        torch.testing.assert_close(world.agent.value(obs, state), rollout.values[t])
+        greedy = world.agent.act(obs, state, rollout.first[t], "greedy", world.rng)
+        assert torch.equal(greedy.action, rollout.dist["logits"][t].argmax(-1))
+        state = greedy.state
+    torch.testing.assert_close(
+        rollout.log_prob, torch.distributions.Categorical(logits=rollout.dist["logits"]).log_prob(rollout.action)
+    )
+    last_state = None if state is None else torch.where(rollout.last_first.unsqueeze(1), 0.0, state)
+    torch.testing.assert_close(world.agent.value(rollout.last_obs, last_state), rollout.values[-1])
 
 
 def test_first_frames_forget(make):
     world = make(memory="gru")
     obs, state = world.collect().last_obs, torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
     forgotten = torch.tensor([True, False, True, False])
-    output = world.agent.act(obs, state, forgotten, "greedy", world.rng)
+    after = world.agent.act(obs, state, forgotten, "greedy", world.rng).state
+    restarted = torch.where(forgotten.unsqueeze(1), 0.0, state)
+    torch.testing.assert_close(after, world.agent.act(obs, restarted, ~forgotten & False, "greedy", world.rng).state)
     fresh = world.agent.value(obs, torch.zeros(4, 8))
     kept = world.agent.value(obs, state)
-    torch.testing.assert_close(output.values, torch.where(forgotten.unsqueeze(1), fresh, kept))
     assert not torch.allclose(fresh, kept)
 
 
@@ -180,7 +209,7 @@ def pays(amount, rollout):
 def test_separate_streams_have_heads_of_their_own(make):
     world = make(specs=(TASK, BONUS))
     rollout = world.collect()
-    assert world.agent.value_streams == rollout.values.shape[-1] == 2
+    assert rollout.values.shape[-1] == 2
     rewards = {"task": pays(0, rollout), "bonus": pays(1, rollout)}
     metrics = world.agent.update(rollout, Signals(rewards), 0.0)
     no = torch.zeros_like(rollout.terminated)
@@ -211,10 +240,9 @@ def test_a_bonus_is_sought_or_shunned_by_the_sign_of_its_coefficient(make, strea
     world = make(specs=specs, streams=streams, gae_lambda=0.0, learning_rate=1e-2)
     rollout = world.collect()
     obs = {"vector": rollout.obs["vector"].flatten(0, 1)}
-    first = torch.zeros(len(obs["vector"]), dtype=torch.bool)
 
     def probability():
-        return world.agent.act(obs, None, first, "greedy", world.rng).dist["logits"].softmax(-1)[:, 0].mean().item()
+        return logits(world.agent, obs).softmax(-1)[:, 0].mean().item()
 
     before = probability()
     world.agent.update(rollout, Signals({"task": pays(0, rollout), "bonus": pays(1, rollout)}), 0.0)
@@ -224,7 +252,7 @@ def test_a_bonus_is_sought_or_shunned_by_the_sign_of_its_coefficient(make, strea
 def joint_weights(make, task, bonus, **options):
     world = make(specs=(TASK, BONUS), streams="joint", **options)
     rollout = world.collect()
-    assert world.agent.value_streams == rollout.values.shape[-1] == 1
+    assert rollout.values.shape[-1] == 1
     metrics = world.agent.update(rollout, Signals({"task": pays(task, rollout), "bonus": pays(bonus, rollout)}), 0.0)
     assert metrics["advantage/joint_std"] > 0
     return weights(world)

@@ -22,22 +22,30 @@ def build(action, streams=(TASK,)):
 
 
 def act(agent, count=50_000, mode="sample", seed=0):
-    return agent.act(
-        {"vector": torch.zeros(count, 1)}, None, torch.zeros(count).bool(), mode, torch.Generator().manual_seed(seed)
-    )
+    obs, first = {"vector": torch.zeros(count, 1)}, torch.zeros(count).bool()
+    return agent.act(obs, None, first, mode, torch.Generator().manual_seed(seed)).action
+
+
+def assess(agent, action):
+    """Of one step by as many environments as there are actions."""
+    count = len(action)
+    return agent.assess({"vector": torch.zeros(2, count, 1)}, torch.zeros(2, count).bool(), action.unsqueeze(0), None)
 
 
 @pytest.mark.parametrize("mode", ["sample", "greedy"])
 def test_discrete_actions_are_uniform(mode):
-    output = act(build(ActionSpec(n=5)), mode=mode)
-    torch.testing.assert_close(output.action.bincount(minlength=5) / 50_000, torch.full((5,), 0.2), atol=0.01, rtol=0)
-    torch.testing.assert_close(output.log_prob, torch.full((50_000,), -math.log(5)))
-    assert output.values.shape == (50_000, 1)
+    agent = build(ActionSpec(n=5))
+    action = act(agent, mode=mode)
+    torch.testing.assert_close(action.bincount(minlength=5) / 50_000, torch.full((5,), 0.2), atol=0.01, rtol=0)
+    assessment = assess(agent, action)
+    torch.testing.assert_close(assessment.log_prob, torch.full((1, 50_000), -math.log(5)))
+    assert assessment.values.shape == (2, 50_000, 1)
 
 
 def test_bounded_boxes_are_uniform_and_others_normal():
-    output = act(build(ActionSpec(shape=(2,), low=(-3.0, -math.inf), high=(1.0, math.inf))))
-    bounded, free = output.action.unbind(-1)
+    agent = build(ActionSpec(shape=(2,), low=(-3.0, -math.inf), high=(1.0, math.inf)))
+    action = act(agent)
+    bounded, free = action.unbind(-1)
     assert bounded.min() >= -3.0
     assert bounded.max() <= 1.0
     torch.testing.assert_close(
@@ -46,15 +54,16 @@ def test_bounded_boxes_are_uniform_and_others_normal():
     assert free.mean().item() == pytest.approx(0.0, abs=0.02)
     assert free.std().item() == pytest.approx(1.0, abs=0.02)
     expected = torch.distributions.Normal(0.0, 1.0).log_prob(free) - math.log(4)
-    torch.testing.assert_close(output.log_prob, expected)
-    torch.testing.assert_close(output.dist["mean"][0], torch.tensor([-1.0, 0.0]))
-    torch.testing.assert_close(output.dist["log_std"][0].exp(), torch.tensor([4 / math.sqrt(12), 1.0]))
+    assessment = assess(agent, action)
+    torch.testing.assert_close(assessment.log_prob[0], expected)
+    torch.testing.assert_close(assessment.dist["mean"][0, 0], torch.tensor([-1.0, 0.0]))
+    torch.testing.assert_close(assessment.dist["log_std"][0, 0].exp(), torch.tensor([4 / math.sqrt(12), 1.0]))
 
 
 def test_the_generator_decides():
     agent = build(ActionSpec(n=5))
-    assert torch.equal(act(agent, seed=1).action, act(agent, seed=1).action)
-    assert not torch.equal(act(agent, seed=1).action, act(agent, seed=2).action)
+    assert torch.equal(act(agent, seed=1), act(agent, seed=1))
+    assert not torch.equal(act(agent, seed=1), act(agent, seed=2))
 
 
 def test_bonus_streams_are_refused():

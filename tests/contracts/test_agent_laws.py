@@ -10,7 +10,7 @@ import torch
 from rewardlab.agents import ppo
 from rewardlab.contracts.agent_laws import LAWS
 from rewardlab.contracts.checking import check_class
-from rewardlab.types import ActOutput, BuildContext, Metrics, Rollout, Signals, State, StreamSpec
+from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, State, StreamSpec
 
 
 class Ppo(ppo.Agent):
@@ -22,6 +22,12 @@ class ActsOutOfRange(Ppo):
         output = super().act(*args)
         output.action = output.action + 7
         return output
+
+
+class LeavesOutTheLastRow(Ppo):
+    def assess(self, *args: Any) -> Assessment:
+        assessment = super().assess(*args)
+        return replace(assessment, values=assessment.values[:-1])
 
 
 class GlobalRandomness(Ppo):
@@ -122,6 +128,7 @@ class NeedsTwoSteps(Ppo):
 
 BROKEN = [
     (ActsOutOfRange, "acts_as_declared", "out of range"),
+    (LeavesOutTheLastRow, "assesses_as_declared", "values has shape"),
     (GlobalRandomness, "same_seed_same_result", "a second run"),
     (GreedySamples, "greedy_is_deterministic", "greedy actions"),
     (CountsItsActs, "acting_changes_nothing", "acts is 2 instead of 0"),

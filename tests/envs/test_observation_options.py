@@ -139,4 +139,4 @@ def test_networks_take_other_images(options) -> None:
                 Encoder(spec.obs, kind, encoding, torch.Generator())
             continue
         encoder = Encoder(spec.obs, kind, encoding, torch.Generator())
-        assert encoder(image).shape == (2, encoder.size)
+        assert encoder(encoder.prepare(image)).shape == (2, encoder.size)

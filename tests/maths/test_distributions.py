@@ -39,6 +39,23 @@ def test_log_prob_and_entropy(seed, make, shape):
     torch.testing.assert_close(distributions.entropy(dist), reference(dist).entropy())
 
 
+@given(st.integers(0, 1000), st.sampled_from([categorical, gaussian]), st.sampled_from([(4, 2), (3, 5, 7), (1, 1)]))
+@settings(max_examples=40, deadline=None)
+def test_both_terms_at_once_have_autograd_s_gradients(seed, make, shape):
+    dist = {name: entry.clone().requires_grad_() for name, entry in make(seed, shape).items()}
+    action = distributions.sample({name: entry.detach() for name, entry in dist.items()}, seeded(seed))
+    weights = torch.randn(2, *shape[:-1], generator=seeded(seed + 2))
+    gradients = []
+    for terms in (
+        distributions.log_prob_and_entropy(dist, action),
+        (reference(dist).log_prob(action), reference(dist).entropy()),
+    ):
+        loss = sum((weight * term.square()).sum() for weight, term in zip(weights, terms, strict=True))
+        gradients.append((*terms, *torch.autograd.grad(loss, list(dist.values()))))
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
 def test_sampled_frequencies_are_the_probabilities():
     logits = torch.tensor([0.0, 1.0, -2.0, 3.0])
     actions = distributions.sample({"logits": logits.expand(100_000, 4)}, seeded(0))

@@ -26,14 +26,14 @@ def zeros(spec, batch=3):
 @pytest.mark.parametrize("encoding", ["raw", "onehot"])
 def test_every_combination_gives_features_of_its_size(spec, encoding):
     encoder = build(spec, encoding=encoding)
-    assert encoder(zeros(spec)).shape == (3, encoder.size)
+    assert encoder(encoder.prepare(zeros(spec))).shape == (3, encoder.size)
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 3), (5, 7, 3), (7, 7, 3), (9, 9, 3), (25, 25, 3), (64, 64, 3), (84, 84, 4)])
 def test_cnn_on_images_of_other_sizes(shape):
     spec = {"image": ObsSpec(shape, "uint8", 255)}
     encoder = build(spec, "cnn")
-    assert encoder(zeros(spec)).shape == (3, encoder.size)
+    assert encoder(encoder.prepare(zeros(spec))).shape == (3, encoder.size)
     assert encoder.size <= 1024
 
 
@@ -43,13 +43,31 @@ def test_cnn_on_the_minigrid_view_gives_64_features():
 
 def test_raw_integers_are_scaled_by_the_largest():
     image = torch.arange(147, dtype=torch.uint8).remainder(11).view(1, 7, 7, 3)
-    torch.testing.assert_close(build(VIEW)({"image": image}), image.flatten(1).float() / 10)
+    encoder = build(VIEW)
+    torch.testing.assert_close(encoder(encoder.prepare({"image": image})), image.flatten(1).float() / 10)
 
 
 def test_the_order_of_the_mission_matters():
     encoder = build(MISSION)
     forwards, backwards = ({"mission": torch.tensor([tokens])} for tokens in ([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]))
-    assert not torch.allclose(encoder(forwards), encoder(backwards))
+    assert not torch.allclose(encoder(encoder.prepare(forwards)), encoder(encoder.prepare(backwards)))
+
+
+@pytest.mark.parametrize(("kind", "encoding"), [("mlp", "raw"), ("mlp", "onehot"), ("cnn", "raw")])
+def test_a_whole_rollout_is_prepared_as_its_parts_are(kind, encoding):
+    spec = VIEW | VECTOR | MISSION
+    encoder = build(spec, kind, encoding)
+    generator = torch.Generator().manual_seed(1)
+    rollout = {
+        "image": torch.randint(0, 11, (5, 3, 7, 7, 3), generator=generator).to(torch.uint8),
+        "vector": torch.randn(5, 3, 4, generator=generator),
+        "mission": torch.randint(0, 21, (5, 3, 5), generator=generator),
+    }
+    whole = encoder.prepare(rollout)
+    for t in range(5):
+        part = encoder.prepare({name: entry[t] for name, entry in rollout.items()})
+        for name, entry in part.items():
+            assert torch.equal(entry, whole[name][t])
 
 
 @pytest.mark.parametrize(

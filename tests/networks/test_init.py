@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from rewardlab.networks.init import mlp, seeded_conv2d, seeded_gru, seeded_linear
+from rewardlab.networks.tanh import Tanh
 
 BUILDERS = {
     "linear": lambda generator: seeded_linear(6, 4, generator),
@@ -43,7 +44,7 @@ def test_mlp_shapes():
     generator = torch.Generator().manual_seed(0)
     network = mlp([6, 5, 4, 2], generator, activation="tanh")
     assert network(torch.zeros(2, 3, 6)).shape == (2, 3, 2)
-    assert [type(layer) for layer in network] == [nn.Linear, nn.Tanh, nn.Linear, nn.Tanh, nn.Linear]
+    assert [type(layer) for layer in network] == [nn.Linear, Tanh, nn.Linear, Tanh, nn.Linear]
     assert isinstance(mlp([6, 5], generator, activation="elu", activate_last=True)[-1], nn.ELU)
     x = torch.randn(3, 6)
     assert torch.equal(mlp([6], generator)(x), x)

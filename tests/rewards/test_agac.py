@@ -43,8 +43,8 @@ def test_states_new_to_the_episode_are_paid(bonus, pays):
         paid = scheme.compute(rollout).streams["intrinsic"]
         for t in range(rollout.steps):
             for env in range(4):
-                if rollout.first[t, env]:
-                    visits[env].clear()
+                if rollout.first[t, env]:  # where an episode begins has been visited
+                    visits[env] = Counter([rollout.obs["image"][t, env].numpy().tobytes()])
                 view = rollout.next_obs["image"][t, env].numpy().tobytes()
                 visits[env][view] += 1
                 assert float(paid[t, env]) == pytest.approx(pays(visits[env][view]))

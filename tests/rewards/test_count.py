@@ -11,6 +11,7 @@ from made_up import case, rollouts
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
+from rewardlab.networks.flat import encode_flat
 from rewardlab.rewards.bonus import count
 from rewardlab.types import Rollout
 
@@ -38,6 +39,8 @@ def test_bonus_is_one_over_the_root_of_the_visits(
                 view = what_is_counted(rollout, key, t, env)
                 views.add(view)
                 owner = (env, episode[env]) if scope == "episodic" else 0 if shared else env
+                if scope == "episodic" and rollout.first[t, env]:  # where an episode begins, it has been
+                    visits[(what_is_counted(rollout, key, t, env, start=True), owner)] += 1
                 seen.append((view, owner))
             visits.update(seen)
             expected = [visits[item] ** -0.5 for item in seen]
@@ -45,10 +48,27 @@ def test_bonus_is_one_over_the_root_of_the_visits(
         assert scheme.update(rollout) == {"explore/states": len(views)}
 
 
-def what_is_counted(rollout: Rollout, key: str, t: int, env: int) -> object:
+def what_is_counted(rollout: Rollout, key: str, t: int, env: int, start: bool = False) -> object:
     if key == "state":
-        return int(rollout.privileged["state_hash"][t, env])
-    return rollout.next_obs["image"][t, env].numpy().tobytes()
+        return int((rollout.current_privileged if start else rollout.privileged)["state_hash"][t, env])
+    return (rollout.obs if start else rollout.next_obs)["image"][t, env].numpy().tobytes()
+
+
+@pytest.mark.parametrize("world", ["grid", "vector", "continuous"])
+def test_simhash_counts_the_signs_of_fixed_projections(world: str) -> None:
+    a_case = case("count", world=world, key="simhash", bits=4)  # so few that different states share a code
+    scheme, _ = a_case.build()
+    projection = scheme.state_dict()["keys"]["projection"].double().numpy()
+    assert projection.shape[1] == 4 and abs(projection.mean()) < 0.5 and 0.5 < projection.std() < 1.5
+    visits: Counter[tuple[bool, ...]] = Counter()
+    for rollout in rollouts(a_case, 20, 7):
+        bonus = scheme.compute(rollout).streams["intrinsic"]
+        flat = encode_flat(rollout.next_obs, a_case.spec.obs).double().numpy()
+        for t in range(rollout.steps):
+            codes = [tuple((flat[t, env] @ projection >= 0).tolist()) for env in range(4)]
+            visits.update(codes)
+            np.testing.assert_allclose(bonus[t].numpy(), [visits[code] ** -0.5 for code in codes], rtol=1e-6)
+    assert 1 < len(visits) <= 16
 
 
 def test_defaults_are_those_of_the_tabular_studies() -> None:
@@ -73,7 +93,9 @@ def test_a_world_that_hides_its_state_is_refused_in_one_line() -> None:
 
 
 def test_counting_views_that_are_vectors_is_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match="reward=count: reads the image, and made-up vector shows vector"):
+    with pytest.raises(
+        UserError, match="reward=count: key=view reads the image, and made-up vector shows vector; set key=simhash"
+    ):
         case("count", world="vector").build()
 
 

@@ -113,7 +113,7 @@ def test_a_memory_in_a_mix_is_held_to_clear(monkeypatch: pytest.MonkeyPatch) -> 
     episodic_memory_clears(a_case)
     remembers = EpisodeCounts.add
     monkeypatch.setattr(
-        EpisodeCounts, "add", lambda self, keys, first, last: remembers(self, keys, first & False, last)
+        EpisodeCounts, "add", lambda self, keys, starts, first, last: remembers(self, keys, starts, first & False, last)
     )
     with pytest.raises(Broken, match="near: the second of two equal episodes"):
         episodic_memory_clears(a_case)

@@ -1,7 +1,6 @@
 """RND's parts put together: whitening, error, normalisation and streams, recomputed from the whole history."""
 
 import numpy as np
-import pytest
 import torch
 from made_up import STEPS, case, rollouts
 
@@ -43,7 +42,9 @@ def test_published_variant_without_normalisation() -> None:
     assert scheme.warmup_steps == 0 and scheme.streams[1].episodic
     rollout = rollouts(a_case, STEPS)[0]
     inputs = torch.from_numpy(flat(a_case, rollout)).float()
-    expected = (scheme.predictor(inputs) - scheme.target(inputs)).norm(dim=1).reshape(STEPS, 4)
+    expected = (
+        (scheme.distillation.predictor(inputs) - scheme.distillation.target(inputs)).norm(dim=1).reshape(STEPS, 4)
+    )
     torch.testing.assert_close(scheme.compute(rollout).streams["intrinsic"], expected.detach())
 
 
@@ -58,24 +59,22 @@ def test_update_trains_the_predictor_on_what_was_seen_and_never_the_target() -> 
     a_case = case("rnd", learning_rate=1e-2, normalise_reward=False, warmup=0)
     scheme, _ = a_case.build()
     rollout = rollouts(a_case, STEPS)[0]
-    target = [weight.clone() for weight in scheme.target.parameters()]
+    target = [weight.clone() for weight in scheme.distillation.target.parameters()]
     before = scheme.compute(rollout).streams["intrinsic"]
     for _ in range(20):
         scheme.update(rollout)
     after = scheme.compute(rollout).streams["intrinsic"]
     assert after.mean() < 0.2 * before.mean()
-    assert all(torch.equal(old, new) for old, new in zip(target, scheme.target.parameters(), strict=True))
+    assert all(torch.equal(old, new) for old, new in zip(target, scheme.distillation.target.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("proportion", [1.0, 0.25])
-def test_update_learns_from_a_share_of_each_minibatch(proportion: float) -> None:
-    scheme, _ = case("rnd", update_proportion=proportion).build()
-    error_ = torch.arange(1000.0, requires_grad=True)
-    scheme._mean_of_share(error_).backward()
-    assert error_.grad is not None
-    used = int((error_.grad > 0).sum())
-    assert used == 1000 if proportion == 1 else 200 < used < 300
-    assert abs(float(error_.grad.sum()) - 1.0) < 1e-5
+def test_the_torchbeast_variant_has_networks_of_one_shape() -> None:
+    scheme, _ = case("rnd", extra_layers=0).build()
+    shapes = [
+        [weight.shape for weight in net.parameters()]
+        for net in (scheme.distillation.target, scheme.distillation.predictor)
+    ]
+    assert shapes[0] == shapes[1]
 
 
 def flat(a_case: object, rollout: Rollout) -> np.ndarray:
@@ -91,5 +90,5 @@ def whiten(inputs: np.ndarray, history: np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def error(scheme: object, inputs: np.ndarray) -> np.ndarray:
     tensor = torch.from_numpy(inputs).float()
-    gap = scheme.predictor(tensor) - scheme.target(tensor)  # type: ignore[attr-defined]
+    gap = scheme.distillation.predictor(tensor) - scheme.distillation.target(tensor)  # type: ignore[attr-defined]
     return (gap.double() ** 2).mean(dim=1).numpy()

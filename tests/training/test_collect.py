@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardlab.training.collect import Collector
-from rewardlab.types import ActionSpec, ActOutput, EnvSpec, ObsSpec, StepBatch
+from rewardlab.types import ActionSpec, ActOutput, Assessment, EnvSpec, ObsSpec, StepBatch
 
 
 class Counting:
@@ -50,8 +50,6 @@ class Counting:
 class Remembering:
     """Its hidden state counts the frames of the episode; values are (a code of the observation, the hidden state)."""
 
-    value_streams = 2
-
     def __init__(self, recurrent: bool) -> None:
         self.recurrent = recurrent
 
@@ -59,13 +57,18 @@ class Remembering:
         return torch.zeros(num_envs, 1) if self.recurrent else None
 
     def act(self, obs, state, first, mode, rng):
-        count = len(first)
         if state is not None:
             state = torch.where(first[:, None], 0.0, state) + 1
-        zeros = torch.zeros(count)
-        hidden = zeros if state is None else state[:, 0]
-        values = torch.stack((_code(obs), hidden), dim=1)
-        return ActOutput(torch.zeros(count, dtype=torch.int64), zeros, values, {"logits": torch.zeros(count, 2)}, state)
+        return ActOutput(torch.zeros(len(first), dtype=torch.int64), state)
+
+    def assess(self, obs, first, action, state):
+        hidden = torch.zeros(first.shape)
+        for t, fresh in enumerate(first):
+            if state is not None:
+                state = torch.where(fresh[:, None], 0.0, state) + 1
+                hidden[t] = state[:, 0]
+        values = torch.stack((_code(obs), hidden), dim=-1)
+        return Assessment(torch.zeros(action.shape), {"logits": torch.zeros(*action.shape, 2)}, values)
 
     def value(self, obs, state):
         hidden = torch.zeros(len(_code(obs))) if state is None else state[:, 0] + 1
@@ -84,7 +87,7 @@ def _code(obs):
 )
 def test_rollouts_equal_a_walk_by_hand(lengths, rollouts, recurrent):
     env = Counting(lengths)
-    collector = Collector(env, Remembering(recurrent), [0] * len(lengths), 6, 2, torch.device("cpu"))
+    collector = Collector(env, Remembering(recurrent), [0] * len(lengths), 6, torch.device("cpu"))
     at, episode = [0] * len(lengths), [0] * len(lengths)
     for steps in rollouts:
         rollout = collector.collect(steps, torch.Generator())
@@ -115,7 +118,7 @@ def test_rollouts_equal_a_walk_by_hand(lengths, rollouts, recurrent):
 
 
 def test_statistics_wait_for_every_environment():
-    collector = Collector(Counting([1, 5]), Remembering(False), [0, 0], 4, 2, torch.device("cpu"))
+    collector = Collector(Counting([1, 5]), Remembering(False), [0, 0], 4, torch.device("cpu"))
     collector.collect(4, torch.Generator())
     assert collector.statistics.means() is None
     collector.collect(1, torch.Generator())
@@ -127,9 +130,9 @@ def test_statistics_wait_for_every_environment():
 
 
 def test_statistics_state_round_trip():
-    collector = Collector(Counting([1, 2]), Remembering(False), [0, 0], 4, 2, torch.device("cpu"))
+    collector = Collector(Counting([1, 2]), Remembering(False), [0, 0], 4, torch.device("cpu"))
     collector.collect(4, torch.Generator())
-    other = Collector(Counting([1, 2]), Remembering(False), [0, 0], 4, 2, torch.device("cpu"))
+    other = Collector(Counting([1, 2]), Remembering(False), [0, 0], 4, torch.device("cpu"))
     other.statistics.load_state_dict(collector.statistics.state_dict())
     assert other.statistics.means() == collector.statistics.means()
     assert other.statistics.episodes == collector.statistics.episodes

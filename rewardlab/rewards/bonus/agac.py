@@ -27,10 +27,10 @@ import torch
 from torch import nn
 
 from rewardlab.maths import distributions
-from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
 from rewardlab.parts.minibatches import minibatches
+from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of
 from rewardlab.parts.visit_counts import EpisodeCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
@@ -47,27 +47,28 @@ class Config(BonusConfig):
     bonus: str = option(
         "first", "first: 1 at the first visit in the episode; count: 1 / sqrt(visits)", choices=("first", "count")
     )
-    key: str = option("view", "what is counted: the agent's view or the full state", choices=("view", "state"))
+    key: str = option("view", "what is counted: the view, the full state, or simhash of the observation", choices=KINDS)
+    bits: int = option(32, "key=simhash: random projections of it", above=0, maximum=64)
     hidden: int = option(64, "width of the adversary's two hidden layers", above=0)
     learning_rate: float = option(6e-4, "Adam's step size of the adversary: 0.3 of the policy's", above=0)
     epochs: int = option(1, "passes of the adversary over a rollout", above=0)
     batch_size: int = option(256, "size of its minibatches", above=0)
 
     def privileged(self) -> tuple[str, ...]:
-        return ("state_hash",) if self.key == "state" else ()
+        return facts_of(self.key)
 
 
 class Scheme(BonusScheme):
     """Counts states within episodes, and trains the adversary on what the policy did."""
 
     metrics = ("loss/agac_adversary", "explore/agac_gap")
-    stateful = ("adversary", "optimiser", "visits")
+    stateful = ("keys", "adversary", "optimiser", "visits")
     episodic_memory = True
 
     def __init__(self, config: Config, context: BuildContext) -> None:
-        self.reads = ("image",) if config.key == "view" else ()
         super().__init__(config, context)
         self.config = config
+        self.keys = StateKeys("agac", config.key, config.bits, context)
         self.adversary = Adversary(flat_size(context.spec.obs), config.hidden, context.spec.action, context.generator)
         self.adversary.to(context.device)
         self.optimiser = torch.optim.Adam(self.adversary.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
@@ -87,7 +88,7 @@ class Scheme(BonusScheme):
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         first, last_first = rollout.first.cpu().numpy(), rollout.last_first.cpu().numpy()
-        counts = self.visits.add(self._keys(rollout), first, last_first)
+        counts = self.visits.add(self.keys.reached(rollout), self.keys.starts(rollout), first, last_first)
         bonus = 1.0 / np.sqrt(counts) if self.config.bonus == "count" else counts == 1
         return torch.from_numpy(bonus.astype(np.float32)).to(rollout.task_reward.device)
 
@@ -104,12 +105,6 @@ class Scheme(BonusScheme):
             self.optimiser.step()
             losses.append(loss.detach())
         return {"loss/agac_adversary": float(torch.stack(losses).mean()), "explore/agac_gap": self._gap}
-
-    def _keys(self, rollout: Rollout) -> Keys:
-        """Of the true successors, int64 [T, N]."""
-        if self.config.key == "state":
-            return rollout.privileged["state_hash"].cpu().numpy().astype(np.int64, copy=False)
-        return hash_rows(rollout.next_obs["image"].flatten(2).cpu().numpy())
 
     def _flat(self, obs: TensorObs) -> torch.Tensor:
         return encode_flat(obs, self.context.spec.obs)

@@ -1,7 +1,7 @@
 """Count: rarely visited states pay more, 1 / sqrt(number of visits).
 
 Paper: Strehl and Littman 2008, An analysis of model-based interval estimation for Markov decision processes
-Assumes: nothing with key=view, privileged with key=state
+Assumes: nothing with key=view or simhash, privileged with key=state
 
 The bonus of a step is 1 / sqrt(N(s')), s' its true successor and N the visits to it, this one included.
 Published under this name:
@@ -10,7 +10,10 @@ Published under this name:
   the tabular count of NovelD's code). The default.
 - key=state, scope=lifelong, shared=false, coef=0.005: the full grid, a table for each actor (the code of RIDE,
   Raileanu and Rocktaeschel 2020).
-- scope=episodic: visits within the episode, as the episodic factor of RIDE counts them (there with key=state).
+- key=simhash: the signs of `bits` random projections in place of the state, for pixels and vectors (#Exploration, Tang
+  et al. 2017, algorithm 1; 32 bits and coef 0.01 for continuous control). More bits tell more states apart.
+- scope=episodic: visits within the episode, that with which it began included, as the episodic factor of RIDE counts
+  them (there with key=state).
 """
 
 from dataclasses import dataclass
@@ -18,57 +21,55 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rewardlab.maths.counting import Keys, combine_keys, hash_rows
+from rewardlab.maths.counting import Keys, combine_keys
+from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of
 from rewardlab.parts.visit_counts import EpisodeCounts, VisitCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
 class Config(BonusConfig):
     coef: float = option(0.005, "weight of the bonus", minimum=0)
-    key: str = option("view", "what is counted: the agent's view or the full state", choices=("view", "state"))
+    key: str = option("view", "what is counted: the agent's view, the full state, or a hash of likeness", choices=KINDS)
+    bits: int = option(32, "length of the simhash", above=0, maximum=1024, neutral=32)
     scope: str = option("lifelong", "over what: the whole run or the episode", choices=("lifelong", "episodic"))
     shared: bool = option(True, "one lifelong table for all environments, or one each")
 
     def privileged(self) -> tuple[str, ...]:
-        return ("state_hash",) if self.key == "state" else ()
+        return facts_of(self.key)
 
 
 class Scheme(BonusScheme):
     """Counts whole time steps at once, so that the order of the environments does not matter."""
 
     metrics = ("explore/states",)
+    stateful = ("keys", "visits", "own_visits", "episode_visits")
 
     def __init__(self, config: Config, context: BuildContext) -> None:
-        self.reads = ("image",) if config.key == "view" else ()
         super().__init__(config, context)
         self.config = config
         self.episodic_memory = config.scope == "episodic"
+        self.keys = StateKeys("count", config.key, config.bits, context)
         self.visits = VisitCounts()  # of all environments, whatever the scope: it tells how much was explored
         self.own_visits = VisitCounts()
         self.episode_visits = EpisodeCounts(context.num_envs)
-        self.stateful = ("visits", "own_visits", "episode_visits")
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        counts = self._counts(self._keys(rollout), rollout)
+        counts = self._counts(self.keys.reached(rollout), rollout)
         return torch.from_numpy((1.0 / np.sqrt(counts)).astype(np.float32)).to(rollout.task_reward.device)
 
     def update(self, rollout: Rollout) -> Metrics:
         return {"explore/states": float(len(self.visits))}
 
-    def _keys(self, rollout: Rollout) -> Keys:
-        if self.config.key == "state":
-            return rollout.privileged["state_hash"].cpu().numpy().astype(np.int64, copy=False)
-        return hash_rows(rollout.next_obs["image"].flatten(2).cpu().numpy())
-
     def _counts(self, keys: Keys, rollout: Rollout) -> Array:
         counts = self.visits.add(keys)
         if self.episodic_memory:
-            return self.episode_visits.add(keys, rollout.first.cpu().numpy(), rollout.last_first.cpu().numpy())
+            first, last_first = rollout.first.cpu().numpy(), rollout.last_first.cpu().numpy()
+            return self.episode_visits.add(keys, self.keys.starts(rollout), first, last_first)
         if not self.config.shared:
             return self.own_visits.add(combine_keys(keys, np.arange(rollout.num_envs)))
         return counts

@@ -1,0 +1,91 @@
+"""RIDE: pays how far an action moves the agent in the features of what it can control, less with every return.
+
+Paper: Raileanu and Rocktaeschel 2020, RIDE: rewarding impact-driven exploration for procedurally-generated environments
+Assumes: nothing with key=view or simhash, privileged with key=state
+
+The bonus of a step from s to its true successor s' is ||phi(s') - phi(s)||_2 / sqrt(N_ep(s')), N_ep counting visits
+within the episode, this one and the state with which it began included (the paper's code clears its table just after
+it counted that state). phi reads what the agent sees; it and both models learn, after the rollout was paid,
+
+    forward_coef * ||predicted - phi(s')||_2 + inverse_coef * cross-entropy of the action.
+
+Published under this name:
+
+- key=state, coef=0.1, forward_coef=10, inverse_coef=0.1: visits of the full grid (the paper's code, MultiRoom-N7-S4,
+  KeyCorridorS3R3; coef=0.5 on MultiRoom-N7-S8 and longer ones, where the entropy's weight is 1e-3 for 5e-4).
+- key=view is the default here, so that the scheme knows no more than those beside it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from rewardlab.maths.intrinsic import prediction_error
+from rewardlab.parts.both_ends import at_both_ends
+from rewardlab.parts.episodic_visits import EpisodicVisits
+from rewardlab.parts.inverse_model import ForwardModel, InverseModel
+from rewardlab.parts.minibatches import minibatches
+from rewardlab.parts.state_keys import KINDS, facts_of
+from rewardlab.rewards.base import BonusConfig, BonusScheme
+from rewardlab.schemas import option
+from rewardlab.types import BuildContext, Metrics, Rollout
+
+VERSION = 1
+
+
+@dataclass
+class Config(BonusConfig):
+    coef: float = option(0.1, "weight of the bonus", minimum=0)
+    key: str = option("view", "what visits are told by: view, full state, or a hash of likeness", choices=KINDS)
+    bits: int = option(32, "length of the simhash", above=0, maximum=1024)
+    forward_coef: float = option(10.0, "weight of the forward model's loss", minimum=0)
+    inverse_coef: float = option(0.1, "weight of the inverse model's loss", minimum=0)
+    hidden: int = option(64, "width of hidden layers", above=0)
+    features: int = option(64, "size of the features", above=0)
+    learning_rate: float = option(1e-4, "Adam's step size", above=0)
+    epochs: int = option(1, "passes over a rollout", above=0)
+    batch_size: int = option(256, "size of minibatches", above=0)
+
+    def privileged(self) -> tuple[str, ...]:
+        return facts_of(self.key)
+
+
+class Scheme(BonusScheme):
+    """Encoder, inverse and forward model learn together; the policy has a network of its own."""
+
+    metrics = ("loss/ride_inverse", "loss/ride_forward", "explore/first_visits")
+    stateful = ("visits", "inverse", "forward", "optimiser")
+    episodic_memory = True
+
+    def __init__(self, config: Config, context: BuildContext) -> None:
+        super().__init__(config, context)
+        self.config = config
+        spec, generator = context.spec, context.generator
+        self.visits = EpisodicVisits("ride", config.key, config.bits, context)
+        self.inverse = InverseModel(spec, config.hidden, config.features, generator).to(context.device)
+        self.forward = ForwardModel(spec.action, config.features, config.hidden, generator).to(context.device)
+        weights = [*self.inverse.parameters(), *self.forward.parameters()]
+        self.optimiser = torch.optim.Adam(weights, lr=config.learning_rate, fused=True)
+
+    def bonus(self, rollout: Rollout) -> torch.Tensor:
+        here, there = at_both_ends(self.inverse.encoder, rollout)
+        return prediction_error(here, there, "l2") / self.visits.add(rollout).sqrt()
+
+    def update(self, rollout: Rollout) -> Metrics:
+        config, encoder = self.config, self.inverse.encoder
+        obs, next_obs = encoder.flat(rollout.obs).flatten(0, 1), encoder.flat(rollout.next_obs).flatten(0, 1)
+        action, losses = rollout.action.flatten(0, 1), []
+        for index in minibatches(len(obs), config.batch_size, config.epochs, self.context.generator):
+            features, next_features = encoder.layers(torch.stack([obs[index], next_obs[index]]))
+            inverse_loss = self.inverse.loss(features, next_features, action[index])
+            forward_loss = prediction_error(self.forward(features, action[index]), next_features, "l2").mean()
+            self.optimiser.zero_grad()
+            (config.forward_coef * forward_loss + config.inverse_coef * inverse_loss).backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            losses.append(torch.stack([inverse_loss.detach(), forward_loss.detach()]))
+        inverse_mean, forward_mean = torch.stack(losses).mean(dim=0).tolist()
+        return {
+            "loss/ride_inverse": inverse_mean,
+            "loss/ride_forward": forward_mean,
+            "explore/first_visits": self.visits.share_of_first,
+        }
