@@ -56,7 +56,7 @@ def test_the_loss_and_its_gradients_by_hand():
     for index in (0, 2):
         policy = -log_prob[index].item() * gaps[index]
         expected += weights[index] * (policy + 0.25 * gaps[index] ** 2 - 0.2 * entropy[index].item())
-    assert float(loss) == pytest.approx(0.1 * expected / 64, rel=1e-5)
+    assert loss.item() == pytest.approx(0.1 * expected / 64, rel=1e-5)
     loss.backward()
     scale = 0.1 / 64
     assert log_prob.grad.tolist() == pytest.approx([-scale * 0.3, 0.0, -scale * 0.25], rel=1e-5)

@@ -48,7 +48,7 @@ class Config(BonusConfig):
         "first", "first: 1 at the first visit in the episode; count: 1 / sqrt(visits)", choices=("first", "count")
     )
     key: str = option("view", "what is counted: the view, the full state, or simhash of the observation", choices=KINDS)
-    bits: int = option(32, "key=simhash: random projections of it", above=0, maximum=64)
+    bits: int = option(32, "length of the simhash", above=0, maximum=1024)
     hidden: int = option(64, "width of the adversary's two hidden layers", above=0)
     learning_rate: float = option(6e-4, "Adam's step size of the adversary: 0.3 of the policy's", above=0)
     epochs: int = option(1, "passes of the adversary over a rollout", above=0)
