@@ -7,7 +7,7 @@ Observations are dicts of arrays so that images, missions and vectors travel ali
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -140,6 +140,7 @@ class Rollout:
     final_values: [T, N, S], the value of the true successor, with the hidden state from before the reset.
     privileged: full-state facts of the true successor, each [T, N, ...].
     current_privileged: the same of the state that obs shows, [T, N, ...].
+    progress: the share of the budget, in [0, 1], that was spent before it.
     """
 
     obs: TensorObs
@@ -159,6 +160,7 @@ class Rollout:
     final_values: torch.Tensor
     privileged: TensorObs = field(default_factory=dict)
     current_privileged: TensorObs = field(default_factory=dict)
+    progress: float = 0.0
 
     @property
     def done(self) -> torch.Tensor:
@@ -176,9 +178,68 @@ class Rollout:
 
 @dataclass
 class Signals:
-    """What the learner is paid: one float32 [T, N] per declared stream."""
+    """What the learner is paid: one float32 [T, N] per declared stream.
+
+    advantage_bonus: float32 [T, N], added to the advantage of each step as it is, never accumulated over time.
+    value_target_bonus: float32 [T, N], added likewise to what the task's value head learns.
+    """
 
     streams: dict[str, torch.Tensor]
+    advantage_bonus: torch.Tensor | None = None
+    value_target_bonus: torch.Tensor | None = None
+
+
+@dataclass
+class Episode:
+    """A whole episode of L steps, assembled across rollouts; tensors of its own, on the rollouts' device.
+
+    obs: each entry [L, ...], what was acted on. action: int64 [L] or float32 [L, A]. task_reward: float32 [L].
+    terminated, truncated, success: how it ended.
+    """
+
+    obs: TensorObs
+    action: torch.Tensor
+    task_reward: torch.Tensor
+    terminated: bool
+    truncated: bool
+    success: bool
+
+    def __len__(self) -> int:
+        return len(self.task_reward)
+
+
+@dataclass
+class Transitions:
+    """A flat batch of B steps from a buffer: obs, each entry [B, ...], action, and what else is kept of each, [B]."""
+
+    obs: TensorObs
+    action: torch.Tensor
+    extra: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class Judgement:
+    """What an agent's networks say of B steps, with gradients: log_prob [B], entropy [B], task_value [B].
+
+    task_value is the value of the task's stream, in units of the task's own reward; where one head values the sum of
+    all streams, it is that head's.
+    """
+
+    log_prob: torch.Tensor
+    entropy: torch.Tensor
+    task_value: torch.Tensor
+
+
+class AuxLoss(Protocol):
+    """A term that a scheme hands to the agent, which takes gradient steps on it after those on the rollout."""
+
+    name: str  # its mean is the column loss/<name>
+
+    def batches(self) -> Iterable[Transitions]:
+        """The minibatches of this iteration, one gradient step each; asked for after `compute`."""
+
+    def loss(self, batch: Transitions, judgement: Judgement) -> torch.Tensor:
+        """The mean over a minibatch: a scalar."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +275,9 @@ class RewardScheme(Protocol):
     def update(self, rollout: Rollout) -> Metrics:
         """Train the scheme's own models."""
 
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        """Terms that the agent is to learn from too; asked for once, when a run is built."""
+
     def state_dict(self) -> State: ...
 
     def load_state_dict(self, state: State) -> None: ...
@@ -237,7 +301,11 @@ class Assessment:
 
 
 class Agent(Protocol):
-    """A learner, ignorant of schemes: it sees streams of rewards only."""
+    """A learner, ignorant of schemes: it sees streams of rewards only.
+
+    One that can take gradient steps on other terms has `take_aux_losses(losses: tuple[AuxLoss, ...]) -> None` too,
+    called before training; where that is missing, a scheme that hands any is refused.
+    """
 
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv
     rollout_steps: int

@@ -11,14 +11,26 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from rewardlab.errors import Diverged
+from rewardlab.agents.aux_steps import aux_steps
+from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
 from rewardlab.maths.gae import explained_variance, gae
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.schemas import AgentConfig, option
-from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, TensorObs
+from rewardlab.types import (
+    ActOutput,
+    Assessment,
+    AuxLoss,
+    BuildContext,
+    Metrics,
+    Rollout,
+    Signals,
+    State,
+    StreamSpec,
+    TensorObs,
+)
 
 VERSION = 2
 _WIDEST = 65536  # a layer
@@ -95,8 +107,20 @@ class Agent:
         ).to(context.device)
         self._optimiser = Adam(self._network.parameters(), config.learning_rate, config.adam_eps)
         self._updates = 0
+        self._aux_losses: tuple[AuxLoss, ...] = ()
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
         self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
+
+    def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
+        """Learn from other terms too, after each rollout.
+
+        Raises:
+            UserError: the policy is recurrent: it needs what came before a step.
+        """
+        if self._network.memory is not None:
+            raise UserError(f"agent.memory=gru: can't take the loss {losses[0].name} on single steps; use none")
+        self._aux_losses = losses
+        self.metrics += tuple(f"loss/{loss.name}" for loss in losses)
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None:
         if self._network.memory is None:
@@ -141,7 +165,11 @@ class Agent:
         advantages = self._advantages(rollout, signals, progress)
         values = rollout.values[:-1]
         returns = advantages + values
+        if signals.value_target_bonus is not None:
+            returns[..., 0] += signals.value_target_bonus
         advantage = advantages.sum(dim=-1)  # each stream's is weighed already
+        if signals.advantage_bonus is not None:
+            advantage = advantage + signals.advantage_bonus
         if config.normalise_advantages:
             spread = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
             advantage = (advantage - advantage.mean()) / spread
@@ -168,6 +196,12 @@ class Agent:
         if explained is not None:
             metrics["loss/explained_variance"] = explained
         metrics["loss/learning_rate"] = learning_rate
+        for aux_loss in self._aux_losses:
+            task_coef = self._streams[0].weight(progress)
+            found = aux_steps(aux_loss, self._network, self._weights, self._optimiser, config.max_grad_norm, task_coef)
+            self._updates += len(found)
+            if found:
+                metrics[f"loss/{aux_loss.name}"] = sum(found) / len(found)
         return metrics
 
     @property

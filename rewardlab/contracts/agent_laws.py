@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from rewardlab import seeding
 from rewardlab.contracts.result import Broken, require
 from rewardlab.contracts.state_laws import GAMMA, NUM_ENVS, global_seed, new_context, require_equal, restore, saved
 from rewardlab.contracts.worlds import Renderer, Script, write_script
-from rewardlab.types import BuildContext, EnvSpec, Rollout, Signals, StreamSpec
+from rewardlab.errors import UserError
+from rewardlab.types import BuildContext, EnvSpec, Judgement, Rollout, Signals, StreamSpec, Transitions
 
 STREAMS = (StreamSpec("task", GAMMA), StreamSpec("intrinsic", 0.9, coef=0.5, episodic=False))
 STEPS = 16
@@ -140,6 +141,46 @@ def planted_bonus_changes_the_policy(case: AgentCase) -> None:
         require(_differ(policies[0], policies[1]), "a planted bonus changed nothing that is learned")
 
 
+def planted_advantage_changes_the_policy(case: AgentCase) -> None:
+    """A bonus on the advantages, or on the value targets, is learned from."""
+    script = case.scripts(STEPS)[0]
+    for name in ("advantage_bonus", "value_target_bonus"):
+        policies = []
+        for bonus in (0.0, 1.0):
+            agent, _ = case.build()
+            rollout = collect(agent, case.render(script), _rng())
+            planted = torch.zeros_like(rollout.task_reward)
+            planted[STEPS // 2, 0] = bonus
+            signals = case.signals(rollout)
+            setattr(signals, name, planted)
+            agent.update(rollout, signals, 0.0)
+            policies.append(_policy(agent))
+        if agent.updates > 0:
+            require(_differ(policies[0], policies[1]), f"a planted {name} changed nothing that is learned")
+
+
+def aux_losses_are_learned(case: AgentCase) -> None:
+    """An agent that takes a scheme's loss steps once on each of its batches, counts that, and declares its column."""
+    agent, _ = case.build()
+    if not hasattr(agent, "take_aux_losses"):
+        return
+    script = case.scripts(STEPS)[0]
+    aux_loss = _Cloning(case.render(script))
+    try:
+        agent.take_aux_losses((aux_loss,))
+    except UserError:
+        return
+    require("loss/cloning" in agent.metrics, "the column loss/cloning of a loss handed over is not declared")
+    plain, _ = case.build()
+    for one in (plain, agent):
+        rollout = collect(one, case.render(script), _rng())
+        metrics = one.update(rollout, case.signals(rollout), 0.0)
+    require("loss/cloning" in metrics, "the loss handed over is not among the metrics")
+    steps = agent.updates - plain.updates
+    require(steps == aux_loss.COUNT, f"{aux_loss.COUNT} batches were handed over, and {steps} steps were counted")
+    require(aux_loss.losses[-1] < aux_loss.losses[0], "the loss handed over does not fall")
+
+
 def weights_follow_the_budget(case: AgentCase) -> None:
     """A stream whose weight goes to 0 counts at the beginning of the budget and no more at its end."""
     if len(case.streams) == 1:
@@ -215,12 +256,35 @@ LAWS: tuple[Callable[[AgentCase], None], ...] = (
     acting_changes_nothing,
     update_changes_the_policy,
     planted_bonus_changes_the_policy,
+    planted_advantage_changes_the_policy,
+    aux_losses_are_learned,
     weights_follow_the_budget,
     rollout_is_left_alone,
     state_round_trips,
     policy_round_trips,
     shortened_rollouts_work,
 )
+
+
+class _Cloning:
+    """Imitates the actions of a rollout, over and over."""
+
+    name = "cloning"
+    COUNT = 20
+
+    def __init__(self, rollout: Rollout) -> None:
+        self.losses: list[float] = []
+        self._steps = Transitions(
+            {name: entry.flatten(0, 1) for name, entry in rollout.obs.items()}, rollout.action.flatten(0, 1)
+        )
+
+    def batches(self) -> Iterable[Transitions]:
+        return [self._steps] * self.COUNT
+
+    def loss(self, batch: Transitions, judgement: Judgement) -> torch.Tensor:
+        loss = -judgement.log_prob.mean()
+        self.losses.append(float(loss.detach()))
+        return loss
 
 
 @torch.no_grad()

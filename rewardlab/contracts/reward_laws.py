@@ -21,7 +21,7 @@ from rewardlab.contracts.state_laws import (
     saved,
 )
 from rewardlab.contracts.worlds import Renderer, Script, permuted, with_end, write_script
-from rewardlab.types import BuildContext, EnvSpec, Rollout, Signals
+from rewardlab.types import Array, BuildContext, EnvSpec, Judgement, Rollout, Signals
 
 STEPS = 24
 _TOLERANCE = 1e-4  # relative: sums in another order
@@ -160,6 +160,35 @@ def state_round_trips(case: RewardCase) -> None:
     require_equal(expected, [_iterate(other, second), _iterate(other, third)], "what follows a restored state")
 
 
+def planted_terms_are_sound(case: RewardCase) -> None:
+    """Bonuses on advantages and value targets are float32 [T, N], losses finite scalars on steps of the world."""
+    scheme, _ = case.build()
+    for script in case.scripts():
+        rollout = case.render(script)
+        signals = scheme.compute(rollout)
+        for name in ("advantage_bonus", "value_target_bonus"):
+            bonus = getattr(signals, name)
+            if bonus is None:
+                continue
+            shape, expected = tuple(bonus.shape), (rollout.steps, rollout.num_envs)
+            require(shape == expected, f"{name} has shape {shape} instead of {expected}")
+            require(bonus.dtype == torch.float32, f"{name} is {bonus.dtype} instead of float32")
+            require(not bonus.requires_grad, f"{name} carries a gradient")
+            require(bool(torch.isfinite(bonus).all()), f"{name} is not finite")
+        for aux_loss in scheme.aux_losses():
+            for batch in aux_loss.batches():
+                for key, like in (("action", rollout.action), *rollout.obs.items()):
+                    found = batch.action if key == "action" else batch.obs[key]
+                    same = found.shape[1:] == like.shape[2:] and found.dtype == like.dtype
+                    require(same, f"the loss {aux_loss.name} hands over {key} of other shape or type than the world's")
+                loss = aux_loss.loss(batch, _judgement(batch.action.shape[0]))
+                require(
+                    loss.shape == () and bool(torch.isfinite(loss)), f"the loss {aux_loss.name} is no finite scalar"
+                )
+                require(loss.requires_grad, f"the loss {aux_loss.name} has no gradient")
+        scheme.update(rollout)
+
+
 def episode_ends_touch_one_environment(case: RewardCase) -> None:
     """An episode that ends in one environment changes no bonus in the others."""
     script = case.scripts()[0]
@@ -230,6 +259,43 @@ def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
         require(changed, f"{name}: pays the same for other final observations, so it looks elsewhere than next_obs")
 
 
+def shaping_leaves_the_best_policies(case: RewardCase) -> None:
+    """A `potential_based` scheme pays gamma Phi(s') - Phi(s): the sum over an episode depends on its two ends alone.
+
+    Phi is 0 in terminal states, that of the true successor where an episode is cut off, and gamma is the task's: so the
+    discounted sum is -Phi(s0) after termination, and gamma^L Phi(sL) more after truncation. Phi itself is known from an
+    episode that terminates at once.
+    """
+    if not getattr(case.build()[0], "potential_based", False):
+        return
+    rng = np.random.default_rng(29)
+    script = write_script(rng, case.spec, STEPS, NUM_ENVS)
+    done = np.zeros((STEPS, NUM_ENVS), dtype=bool)
+    done[-1] = True
+    first = np.concatenate([done[-1:], done[:-1]])
+    reached = np.concatenate([script.shown[1:-1], script.reached[-1:]])
+    never = np.zeros_like(done)
+
+    def sums(terminated: Array, truncated: Array) -> dict[str, torch.Tensor]:
+        whole = replace(script, reached=reached, terminated=terminated, truncated=truncated, first=first)
+        discounts = torch.tensor([GAMMA**t for t in range(STEPS)]).unsqueeze(-1)
+        return {name: (discounts * bonus).sum(dim=0) for name, bonus in case.bonuses(whole).items()}
+
+    def potential(states: Array) -> dict[str, torch.Tensor]:
+        shown = script.shown.copy()
+        shown[0] = states
+        end = np.ones_like(done)
+        at_once = replace(script, shown=shown, reached=reached, terminated=end, truncated=never, first=end)
+        return {name: -bonus[0] for name, bonus in case.bonuses(at_once).items()}
+
+    begin, last = potential(script.shown[0]), potential(reached[-1])
+    terminated, truncated = sums(done, never), sums(never, done)
+    for name in begin:
+        _require_close(-begin[name], terminated[name], f"{name}: the sum over an episode that terminates")
+        expected = GAMMA**STEPS * last[name] - begin[name]
+        _require_close(expected, truncated[name], f"{name}: the sum over an episode that is cut off")
+
+
 def shortened_rollouts_work(case: RewardCase) -> None:
     """The last rollout of a run is shorter, down to one step."""
     scheme, _ = case.build()
@@ -252,19 +318,35 @@ LAWS: tuple[Callable[[RewardCase], None], ...] = (
     compute_leaves_weights,
     rollout_is_left_alone,
     update_returns_declared_metrics,
+    planted_terms_are_sound,
     state_round_trips,
     episode_ends_touch_one_environment,
     episodic_memory_clears,
     environments_are_interchangeable,
     last_step_is_paid_on_its_own_frame,
+    shaping_leaves_the_best_policies,
     shortened_rollouts_work,
 )
 
 
 def _iterate(scheme: Any, rollout: Rollout) -> list[Any]:
-    """One iteration of training: the signals and the metrics."""
+    """One iteration of training: the signals, the steps and values of the losses handed over, the metrics."""
     signals = scheme.compute(rollout)
-    return [{name: signal.clone() for name, signal in signals.streams.items()}, dict(scheme.update(rollout))]
+    found: list[Any] = [{name: signal.clone() for name, signal in signals.streams.items()}]
+    found += [
+        None if bonus is None else bonus.clone() for bonus in (signals.advantage_bonus, signals.value_target_bonus)
+    ]
+    for aux_loss in scheme.aux_losses():
+        for batch in aux_loss.batches():
+            loss = aux_loss.loss(batch, _judgement(batch.action.shape[0]))
+            found.append([dict(batch.obs), batch.action, dict(batch.extra), float(loss.detach())])
+    return [*found, dict(scheme.update(rollout))]
+
+
+def _judgement(steps: int) -> Judgement:
+    """A made-up agent's, with a gradient, and a value between the returns that scripts give."""
+    weight = torch.full((steps,), 0.1, requires_grad=True)
+    return Judgement(log_prob=weight - 2.0, entropy=weight + 1.0, task_value=weight * 2.0)
 
 
 def _bonuses(signals: Signals) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from rewardlab.maths import distributions
 from rewardlab.types import ActionSpec, Array, EnvSpec, ObsSpec, Rollout, TensorObs
 
 _ORDINARY = 8  # so few states that each is visited often
@@ -116,16 +117,18 @@ class Renderer:
         self._looks = {name: torch.from_numpy(_looks(rng, entry)) for name, entry in spec.obs.items()}
         hashes = rng.integers(-(2**62), 2**62, size=STATES)
         self._facts = {name: torch.from_numpy(_fact(name, hashes)) for name in spec.privileged}
+        self._policy = {name: torch.from_numpy(table) for name, table in _policy(rng, spec.action).items()}
 
     def rollout(self, script: Script, values: int = 1) -> Rollout:
-        """The policy's part (log_prob, dist, values for so many streams) is neutral: schemes do not depend on it."""
+        """The policy is one of this renderer's, by state; the values (for so many streams) are neutral."""
         steps, num_envs = script.reached.shape
         shown, reached = torch.from_numpy(script.shown), torch.from_numpy(script.reached)
-        obs = self._show(self._looks, shown)
+        obs, dist = self._show(self._looks, shown), self._show(self._policy, shown[:-1])
+        action = torch.from_numpy(script.action.copy())
         return Rollout(
             obs={name: entry[:-1] for name, entry in obs.items()},
             next_obs=self._show(self._looks, reached),
-            action=torch.from_numpy(script.action.copy()),
+            action=action,
             task_reward=torch.from_numpy(script.task_reward.copy()),
             terminated=torch.from_numpy(script.terminated.copy()),
             truncated=torch.from_numpy(script.truncated.copy()),
@@ -134,8 +137,8 @@ class Renderer:
             last_obs={name: entry[-1] for name, entry in obs.items()},
             last_first=torch.from_numpy(script.last_first.copy()),
             agent_state0=None,
-            log_prob=torch.zeros(steps, num_envs),
-            dist={},
+            log_prob=distributions.log_prob(dist, action),
+            dist=dist,
             values=torch.zeros(steps + 1, num_envs, values),
             final_values=torch.zeros(steps, num_envs, values),
             privileged=self._show(self._facts, reached),
@@ -153,8 +156,18 @@ def _looks(rng: np.random.Generator, entry: ObsSpec) -> Array:
     return rng.normal(size=shape).astype(entry.dtype)
 
 
+def _policy(rng: np.random.Generator, action: ActionSpec) -> dict[str, Array]:
+    """Parameters of a distribution over actions, by state."""
+    if action.n is not None:
+        return {"logits": rng.normal(size=(STATES, action.n)).astype(np.float32)}
+    shape = (STATES, *action.shape)
+    return {"mean": rng.normal(size=shape).astype(np.float32), "log_std": np.full(shape, -0.5, dtype=np.float32)}
+
+
 def _fact(name: str, hashes: Array) -> Array:
-    """Positions are pairs of small numbers, panoramas four images; all else is a number that identifies the state."""
+    """Positions are pairs of small numbers, panoramas four images, a distance one number; the rest identify states."""
     if name == "panorama":
         return (hashes[:, None] >> np.arange(0, 48, 4) & 15).reshape(-1, 4, 1, 1, 3)
+    if name == "distance":
+        return hashes % 50
     return np.stack([hashes % 7, hashes // 7 % 7], axis=-1) if name.endswith("_pos") else hashes

@@ -13,6 +13,8 @@ from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs
 
+DISTANCE = "distance"  # the fact that the solver knows: the fewest steps to success
+
 
 @dataclass(frozen=True)
 class Look:
@@ -39,7 +41,7 @@ def fast_env(
     Args:
         spec: all but the actions, to which noise may add one.
         missions: tokens of every mission; empty where the task has only one.
-        privileged: full-state facts to compute: state_hash, agent_pos, panorama, picture.
+        privileged: full-state facts to compute: state_hash, agent_pos, panorama, picture, distance.
     """
     engine = gridworld.make_vec(
         env_id,
@@ -106,6 +108,10 @@ class _Facts:
 
     def __init__(self, engine: Any, names: Sequence[str], look: Look) -> None:
         self._engine, self._names, self._look = engine, names, look
+        if DISTANCE in names:
+            from rewardlab.gridworld.distances import Distances
+
+            self._distances = Distances(engine.task)
 
     def measure(self) -> Obs:
         found = self._engine.privileged([_FIELDS[name] for name in self._names if name in _FIELDS])
@@ -115,6 +121,8 @@ class _Facts:
                 facts[name] = np.stack(self._engine.render(tile_size=self._tile()))
             elif name == "panorama":
                 facts[name] = self._engine.panorama(self._look.view_size, self._look.see_through_walls)
+            elif name == DISTANCE:
+                facts[name] = self._distances.measure(self._engine.world)
             elif name == "agent_pos":
                 facts[name] = found["agent"][:, :2].astype(np.int64)
             else:

@@ -101,7 +101,7 @@ def make(
     """N copies of the task. Noise on images has random streams of its own: what happens is the same without it.
 
     Args:
-        privileged: full-state facts to compute, of `facts.FACTS`.
+        privileged: full-state facts to compute, of `facts.FACTS`; where the solver knows the task, distance too.
         level_pool: the level seeds to draw from at every reset.
         level_lists: for each environment, the level seeds that it plays in order, over and over.
 
@@ -109,15 +109,17 @@ def make(
         UserError: not a MiniGrid task, or a fact that it cannot give.
     """
     from rewardlab.envs.facts import FACTS
-    from rewardlab.envs.fast import Look, fast_env
+    from rewardlab.envs.fast import DISTANCE, Look, fast_env
     from rewardlab.envs.grid_view import GridView
     from rewardlab.envs.levels import Levels
     from rewardlab.envs.reference import reference_env
     from rewardlab.envs.spaces import action_codec, obs_specs
     from rewardlab.types import EnvSpec
 
-    check_privileged(config.id, privileged, tuple(FACTS))
-    backend = _backend(config)
+    backend, task = _backend(config), config.task_facts(SUCCESS)
+    known = backend == "fast" and task.optimum_kind != "unavailable"
+    offered = (*FACTS, DISTANCE) if known else tuple(FACTS)
+    check_privileged(config.id, privileged, offered)
     first = _grid(config)
     viewed = GridView(first, config.observation)
     codec = action_codec(config.id, viewed.action_space)
@@ -126,9 +128,9 @@ def make(
         obs=obs_specs(viewed.observation_space),
         action=codec.spec,
         max_steps=first.max_steps,
-        task=config.task_facts(SUCCESS),
+        task=task,
         backend=backend,
-        privileged=tuple(FACTS),
+        privileged=offered,
     )
     levels = Levels(num_envs, level_pool, level_lists)
     if backend == "fast":

@@ -5,7 +5,7 @@ expanded by putting these into a grid and taking each action there, so a search 
 Two nodes with the same 64-bit hash are taken for one state (with a million nodes, a false match has a chance of 3e-8).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -114,6 +114,10 @@ def _search(
     table,
     owners,
     heads,
+    salt,
+    met,
+    met_steps,
+    met_exact,
 ):
     """Searches from the state in row 0 of `cells` and `facts`, whose changing things are node 0.
 
@@ -134,9 +138,14 @@ def _search(
         table: uint64 [T], hashes of known states; T is a power of two.
         owners: int32 [T], the node with the shortest way to each.
         heads: int32 [F], first node of each priority, -1 for none.
+        salt: uint64, of what does not change on the level; added to the hashes of states it gives their key in `met`.
+        met: uint64 [K], keys of states that earlier searches met; K is a power of two.
+        met_steps: int32 [K], steps from there to success: the number, or a bound that is never too large.
+        met_exact: bool [K], which of the two.
 
     Returns:
-        FOUND, NONE or OVER_BUDGET; the last node; the number of nodes.
+        FOUND, NONE or OVER_BUDGET; the last node; the number of nodes. The last node of a way may be one from which
+        the rest is known.
     """
     budget, size = poses.shape[0], places.shape[1]
     width, count = params[WIDTH], 1
@@ -158,6 +167,9 @@ def _search(
         slot = _slot(table, key)
         if owners[slot] != node:
             continue
+        place = _slot(met, _key(key + salt))
+        if exact and met[place] != _U(0) and met_exact[place]:
+            return FOUND, node, count  # it came first with the true length of its way
         for k in range(size):
             if places[node, k] >= 0:
                 cells[0, places[node, k]] = codes[node, k]
@@ -216,7 +228,12 @@ def _search(
             if over:
                 # This node came first because nothing can be shorter than its depth and distance, which is 1 here.
                 return FOUND, new, count
-            rank = min(max(depths[new] + weight * distances[new_pose >> 2], best), heads.shape[0] - 1)
+            left = distances[new_pose >> 2]
+            if exact:
+                place = _slot(met, _key(key + salt))
+                if met[place] != _U(0):
+                    left = max(left, met_steps[place])
+            rank = min(max(depths[new] + weight * left, best), heads.shape[0] - 1)
             nexts[new] = heads[rank]
             heads[rank] = new
         for k in range(size):
@@ -253,9 +270,53 @@ def search(
     Returns:
         FOUND, NONE or OVER_BUDGET; the actions of the way; the number of nodes.
     """
+    nodes = first_node(task, world, budget)
+    outcome, last, count = run_search(task, world, distances, near_things, exact, nodes, _U(0), NO_MEMO)
+    way: list[int] = []
+    while outcome == FOUND and last != 0:
+        way.append(int(nodes.moves[last]))
+        last = int(nodes.parents[last])
+    return outcome, way[::-1], count
+
+
+class Nodes(NamedTuple):
+    """The arrays that a search keeps its states in; see `_search`."""
+
+    poses: np.ndarray
+    hands: np.ndarray
+    places: np.ndarray
+    codes: np.ndarray
+    sums: np.ndarray
+    depths: np.ndarray
+    parents: np.ndarray
+    moves: np.ndarray
+    nexts: np.ndarray
+    table: np.ndarray
+    owners: np.ndarray
+    heads: np.ndarray
+
+
+class Memo(NamedTuple):
+    """What earlier searches found out; see `_search`."""
+
+    keys: np.ndarray
+    steps: np.ndarray
+    exact: np.ndarray
+
+
+def make_memo(size: int) -> Memo:
+    """An empty one with room for `size` keys, a power of two."""
+    return Memo(np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.bool_))
+
+
+NO_MEMO = make_memo(1)
+
+
+def first_node(task: Task, world: World, budget: int) -> Nodes:
+    """Room for `budget` nodes, the first of which is the state of environment 0; its changing things leave the grid."""
     cells, facts = world.cells, world.facts
     kinds = cells[0] & 0xFF
-    at = np.flatnonzero(np.isin(kinds, (DOOR, KEY, BALL, BOX)))
+    at = np.flatnonzero((kinds == DOOR) | (kinds == KEY) | (kinds == BALL) | (kinds == BOX))
     size = max(1, len(at) + int(facts[0, CARRIED] != NO_OBJECT))
     # Rows are written before they are read; untouched memory costs nothing.
     places, codes = np.empty((budget, size), dtype=np.int16), np.empty((budget, size), dtype=np.uint32)
@@ -273,15 +334,27 @@ def search(
     table = np.zeros(1 << int(np.ceil(np.log2(2 * budget))), dtype=np.uint64)
     owners = np.zeros(len(table), dtype=np.int32)
     heads = np.full(_PRIORITIES, -1, dtype=np.int32)
+    return Nodes(poses, hands, places, codes, sums, depths, parents, moves, nexts, table, owners, heads)
+
+
+def run_search(
+    task: Task,
+    world: World,
+    distances: np.ndarray,
+    near_things: np.ndarray,
+    exact: bool,
+    nodes: Nodes,
+    salt: np.uint64,
+    memo: Memo,
+) -> tuple[int, int, int]:
+    """The kernel on what `first_node` made: FOUND, NONE or OVER_BUDGET; the last node; the number of nodes."""
     with_done = task.family in ("gotodoor", "gotoobject")
-    nodes = (poses, hands, places, codes, sums, depths, parents, moves, nexts, table, owners, heads)
-    arguments = (cells, facts, world.streams, world.params, distances, near_things, exact, with_done, *nodes)
+    arguments = (
+        world.cells, world.facts, world.streams, world.params, distances, near_things, exact, with_done,
+        *nodes, salt, *memo,
+    )  # fmt: skip
     kernel = _kernel(task)
     if not kernel.signatures:
         compile_for(kernel, arguments, f"the solver of {task.family}")
     outcome, last, count = kernel(*arguments)
-    way: list[int] = []
-    while outcome == FOUND and last != 0:
-        way.append(int(moves[last]))
-        last = int(parents[last])
-    return int(outcome), way[::-1], int(count)
+    return int(outcome), int(last), int(count)

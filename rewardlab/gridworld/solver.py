@@ -67,7 +67,7 @@ def solve(env_id: str, states: State, i: int = 0, budget: int = DEFAULT_BUDGET) 
         return Solution("exact", False, None, 0.0, (), 0)
     for exact in (True, False):
         world = _world_of(task, states, i)
-        distances, near_things = _distances(task, world), _near_things(task, world)
+        distances, near_things = wall_distances(task, world), _near_things(task, world)
         outcome, way, count = search.search(task, world, distances, near_things, exact, int(budget))
         nodes += count
         if exact and outcome == search.NONE:
@@ -123,7 +123,8 @@ def _targets(task: Task, world: Any) -> list[int]:
     return np.flatnonzero((cells & 0xFF) == GOAL).tolist()
 
 
-def _distances(task: Task, world: Any) -> np.ndarray:
+def wall_distances(task: Task, world: Any) -> np.ndarray:
+    """Steps to the target if only walls stood in the way, int32 [area]; all 1 where it may come to lie elsewhere."""
     targets = _targets(task, world)
     hidden = task.family in ("keycorridor", "obstructedmaze", "unlockpickup", "fetch") and _movable(world, targets)
     if not targets or hidden:

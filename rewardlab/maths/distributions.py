@@ -49,6 +49,16 @@ def entropy(dist: Parameters) -> torch.Tensor:
     return (dist["log_std"] + HALF_LOG_TWO_PI + 0.5).sum(dim=-1)
 
 
+def kl_divergence(dist: Parameters, other: Parameters) -> torch.Tensor:
+    """KL(dist || other) in nats, exact: [...]."""
+    if "logits" in dist:
+        log_probs = dist["logits"].log_softmax(dim=-1)
+        return (log_probs.exp() * (log_probs - other["logits"].log_softmax(dim=-1))).sum(dim=-1)
+    variances = (2.0 * dist["log_std"]).exp() + (dist["mean"] - other["mean"]).square()
+    halves = 0.5 * variances * (-2.0 * other["log_std"]).exp()
+    return (other["log_std"] - dist["log_std"] + halves - 0.5).sum(dim=-1)
+
+
 def log_prob_and_entropy(dist: Parameters, action: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Both at once, each [...]: a categorical's gradient is written out, at a third of the cost of autograd's."""
     if "logits" in dist:

@@ -29,7 +29,7 @@ class VisitCounts:
 
     def add(self, keys: Keys) -> Array:
         """Take keys [T, N] in, one whole time step after another: the count of each after its own step, [T, N]."""
-        before = self._look_up(keys)
+        before = self.look_up(keys)
         counts = before + running_counts(keys)
         visited, times = np.unique(keys, return_counts=True)
         place = np.searchsorted(self._keys, visited)
@@ -38,6 +38,14 @@ class VisitCounts:
         if not known.all():
             self._keys = np.insert(self._keys, place[~known], visited[~known])
             self._counts = np.insert(self._counts, place[~known], times[~known])
+        return counts
+
+    def look_up(self, keys: Keys) -> Array:
+        """The visits so far of each of some keys, [...] -> int64 [...]."""
+        place = np.searchsorted(self._keys, keys)
+        found = self._is_at(place, keys)
+        counts = np.zeros(keys.shape, dtype=np.int64)
+        counts[found] = self._counts[place[found]]
         return counts
 
     def keep(self, keys: Keys) -> None:
@@ -51,13 +59,6 @@ class VisitCounts:
     def load_state_dict(self, state: State) -> None:
         self._keys = state["keys"].cpu().numpy().copy()
         self._counts = state["counts"].cpu().numpy().copy()
-
-    def _look_up(self, keys: Keys) -> Array:
-        place = np.searchsorted(self._keys, keys)
-        found = self._is_at(place, keys)
-        counts = np.zeros(keys.shape, dtype=np.int64)
-        counts[found] = self._counts[place[found]]
-        return counts
 
     def _is_at(self, place: Array, keys: Keys) -> Array:
         """bool [...]: whether the table holds keys [...] at those places."""

@@ -7,7 +7,7 @@ import torch
 from rewardlab.errors import UserError
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import RewardConfig, option
-from rewardlab.types import BuildContext, Metrics, Rollout, Signals, State, StreamSpec
+from rewardlab.types import AuxLoss, BuildContext, Metrics, Rollout, Signals, State, StreamSpec
 
 
 class BaseScheme:
@@ -20,6 +20,7 @@ class BaseScheme:
         assumes: what the scheme assumes beyond an agent's view: privileged, state_restore, demos, ...
         privileged: names of the full-state facts that it reads.
         replaces_task: whether its task stream is not the environment's reward.
+        potential_based: whether what it pays beside the task is shaping by a potential of states, coef left out.
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
         reads: names of the observation entries without which it can't work: image, mission, vector.
@@ -29,6 +30,7 @@ class BaseScheme:
     warmup_steps: int = 0
     metrics: tuple[str, ...] = ()
     replaces_task: bool = False
+    potential_based: bool = False
     episodic_memory: bool = False
     pays_prediction: bool = False
     reads: tuple[str, ...] = ()
@@ -66,6 +68,10 @@ class BaseScheme:
 
     def update(self, rollout: Rollout) -> Metrics:
         return {}
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        """Terms that the agent is to learn from too, after each rollout."""
+        return ()
 
     def state_dict(self) -> State:
         return state_of({name: getattr(self, name) for name in self.stateful})

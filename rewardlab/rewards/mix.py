@@ -6,17 +6,30 @@ Composed in yaml or on the command line: `reward=mix +reward@reward.schemes.icm=
 
 Each bonus stream is weighed by its own coef times its scheme's weight. The task's stream is there once, weighed by
 `task_coef` of the mix: those of the schemes are not used. Streams and metrics carry the scheme's key in their name.
+A scheme's bonus on advantages or value targets, and its losses for the agent, are multiplied by its weight.
 """
 
 from dataclasses import dataclass, replace
 from typing import Any
+
+import torch
 
 from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
 from rewardlab.parts.random_state import load_random_state, random_state
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RewardConfig, option
-from rewardlab.types import BuildContext, Metrics, Rollout, Signals, State, StreamSpec
+from rewardlab.types import (
+    AuxLoss,
+    BuildContext,
+    Judgement,
+    Metrics,
+    Rollout,
+    Signals,
+    State,
+    StreamSpec,
+    Transitions,
+)
 
 VERSION = 1
 
@@ -48,6 +61,7 @@ class Scheme(BaseScheme):
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
+        self._weights = config.weights
         self._contexts = {key: _own_context(context, key) for key in config.schemes}
         self.schemes: dict[str, BaseScheme] = {
             key: discovery.load("reward", node.plugin).Scheme(node, self._contexts[key])
@@ -80,17 +94,26 @@ class Scheme(BaseScheme):
                 scheme.warm_up(rollout)
 
     def compute(self, rollout: Rollout) -> Signals:
-        streams = {"task": rollout.task_reward}
+        mixed = Signals({"task": rollout.task_reward})
         for key, scheme in self.schemes.items():
-            signals = scheme.compute(rollout).streams
-            streams |= {name: signals[original] for original, name in self._names[key].items()}
-        return Signals(streams)
+            signals, weight = scheme.compute(rollout), self._weights.get(key, 1.0)
+            mixed.streams |= {name: signals.streams[original] for original, name in self._names[key].items()}
+            mixed.advantage_bonus = _added(mixed.advantage_bonus, signals.advantage_bonus, weight)
+            mixed.value_target_bonus = _added(mixed.value_target_bonus, signals.value_target_bonus, weight)
+        return mixed
 
     def update(self, rollout: Rollout) -> Metrics:
         metrics: Metrics = {}
         for key, scheme in self.schemes.items():
             metrics |= {_renamed(name, key): value for name, value in scheme.update(rollout).items()}
         return metrics
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        return tuple(
+            _Weighted(loss, f"{key}.{loss.name}", self._weights.get(key, 1.0))
+            for key, scheme in self.schemes.items()
+            for loss in scheme.aux_losses()
+        )
 
     def state_dict(self) -> State:
         return {
@@ -102,6 +125,23 @@ class Scheme(BaseScheme):
         for key, scheme in self.schemes.items():
             scheme.load_state_dict(state[key]["scheme"])
             load_random_state(self._contexts[key], state[key]["random"])
+
+
+class _Weighted:
+    """A scheme's loss times its weight."""
+
+    def __init__(self, loss: AuxLoss, name: str, weight: float) -> None:
+        self._loss, self.name, self._weight = loss, name, weight
+        self.batches = loss.batches
+
+    def loss(self, batch: Transitions, judgement: Judgement) -> torch.Tensor:
+        return self._weight * self._loss.loss(batch, judgement)
+
+
+def _added(total: torch.Tensor | None, bonus: torch.Tensor | None, weight: float) -> torch.Tensor | None:
+    if bonus is None:
+        return total
+    return weight * bonus if total is None else total + weight * bonus
 
 
 def _own_context(context: BuildContext, key: str) -> BuildContext:

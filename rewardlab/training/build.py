@@ -71,12 +71,26 @@ def build(config: RootConfig) -> Parts:
         scheme = discovery.load("reward", config.reward.plugin).Scheme(config.reward, scheme_context)
         agent_context = streams.context("agent", config, env.spec)
         agent = discovery.load("agent", config.agent.plugin).Agent(config.agent, agent_context, scheme.streams)
+        _hand_over_losses(scheme, agent, config)
         streams.torch_rngs["act"] = seeding.torch_rng(config.seed, "act")
         _check_warmup(scheme, config)
     except BaseException:
         env.close()
         raise
     return Parts(env, scheme, agent, streams)
+
+
+def _hand_over_losses(scheme: RewardScheme, agent: Agent, config: RootConfig) -> None:
+    losses = scheme.aux_losses()
+    if not losses:
+        return
+    take = getattr(agent, "take_aux_losses", None)
+    if take is None:
+        raise UserError(
+            f"agent={config.agent.name}: can't learn from the loss that reward={config.reward.name} hands to it;"
+            " use agent=ppo"
+        )
+    take(losses)
 
 
 def _check_warmup(scheme: RewardScheme, config: RootConfig) -> None:

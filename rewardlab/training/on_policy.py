@@ -268,6 +268,7 @@ def make_collector(config: RootConfig, parts: Parts, stream: str = "train_envs")
 def iterate(parts: Parts, collector: Collector, steps: int, progress: float) -> tuple[Metrics, Metrics, Metrics]:
     """One iteration of training: the metrics of the reward streams, of the agent and of the scheme."""
     rollout = collector.collect(steps, parts.streams.torch_rngs["act"])
+    rollout.progress = progress
     signals = parts.scheme.compute(rollout)
     means = _stream_means(signals, parts.scheme.streams)
     learned = parts.agent.update(rollout, signals, progress)

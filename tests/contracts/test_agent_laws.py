@@ -70,7 +70,24 @@ class TaskOnly(Ppo):
 
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         streams = signals.streams | {"intrinsic": torch.zeros_like(signals.streams["task"])}
-        return super().update(rollout, Signals(streams), progress)
+        return super().update(rollout, replace(signals, streams=streams), progress)
+
+
+class NoAdvantageBonus(Ppo):
+    def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
+        return super().update(rollout, Signals(signals.streams), progress)
+
+
+class DropsTheLosses(Ppo):
+    def take_aux_losses(self, losses: Any) -> None:
+        self.metrics += tuple(f"loss/{loss.name}" for loss in losses)
+
+
+class CountsNoAuxSteps(Ppo):
+    def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
+        metrics = super().update(rollout, signals, progress)
+        self._updates -= 20 * len(self._aux_losses)
+        return metrics
 
 
 class NeverFades(Ppo):
@@ -118,6 +135,9 @@ BROKEN = [
     (NeverLearns, "update_changes_the_policy", "gradient steps changed nothing"),
     (UndeclaredMetric, "update_changes_the_policy", "loss/other"),
     (TaskOnly, "planted_bonus_changes_the_policy", "planted bonus changed nothing"),
+    (NoAdvantageBonus, "planted_advantage_changes_the_policy", "planted advantage_bonus changed nothing"),
+    (DropsTheLosses, "aux_losses_are_learned", "not among the metrics"),
+    (CountsNoAuxSteps, "aux_losses_are_learned", "0 steps were counted"),
     (NeverFades, "weights_follow_the_budget", "a bonus that fades changes what is learned at 100%"),
     (ClipsTheSignals, "rollout_is_left_alone", "intrinsic differs"),
     (ForgetsItsOptimiser, "state_round_trips", "the restored state"),

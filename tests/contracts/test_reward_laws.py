@@ -10,9 +10,20 @@ from torch import nn
 from rewardlab.contracts import check
 from rewardlab.contracts.checking import check_class
 from rewardlab.contracts.reward_laws import LAWS
+from rewardlab.contracts.state_laws import GAMMA
 from rewardlab.errors import UserError
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.types import BuildContext, Metrics, Rollout, Signals, State, StreamSpec
+from rewardlab.types import (
+    AuxLoss,
+    BuildContext,
+    Judgement,
+    Metrics,
+    Rollout,
+    Signals,
+    State,
+    StreamSpec,
+    Transitions,
+)
 
 
 @dataclass
@@ -126,6 +137,28 @@ class UndeclaredMetric(Sound):
         return super().update(rollout) | {"loss/other": 0.0}
 
 
+class BonusPerEnvironment(Sound):
+    def compute(self, rollout: Rollout) -> Signals:
+        return replace(super().compute(rollout), advantage_bonus=torch.ones(rollout.num_envs))
+
+
+class LossWithoutGradient(Sound):
+    name = "frozen"
+
+    def compute(self, rollout: Rollout) -> Signals:
+        self.steps = Transitions({name: entry[0] for name, entry in rollout.obs.items()}, rollout.action[0])
+        return super().compute(rollout)
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        return (self,)
+
+    def batches(self) -> list[Transitions]:
+        return [self.steps]
+
+    def loss(self, batch: Transitions, judgement: Judgement) -> torch.Tensor:
+        return judgement.log_prob.mean().detach()
+
+
 class ForgetsItsAge(Sound):
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state | {"age": torch.zeros_like(state["age"])})
@@ -167,6 +200,41 @@ class PaysTheResetFrameWithinRollouts(Sound):
         return {name: torch.cat([rollout.obs[name][1:], entry[-1:]]) for name, entry in rollout.next_obs.items()}
 
 
+class Shaped(Sound):
+    """Sound shaping by a potential that is the sum of the observation."""
+
+    potential_based = True
+    gamma = GAMMA
+
+    def bonus(self, rollout: Rollout) -> torch.Tensor:
+        before, after = self.total(rollout.obs), self.total(rollout.next_obs)
+        return self.gamma * self.at_end(after, rollout) - before
+
+    def at_end(self, after: torch.Tensor, rollout: Rollout) -> torch.Tensor:
+        return after.masked_fill(rollout.terminated, 0.0)
+
+    def total(self, obs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.stack([entry.flatten(2).float().mean(dim=2) for entry in obs.values()]).sum(dim=0)
+
+
+class ShapedTerminal(Shaped):
+    """Pays the potential of terminal states too."""
+
+    def at_end(self, after: torch.Tensor, rollout: Rollout) -> torch.Tensor:
+        return after
+
+
+class ShapedTruncation(Shaped):
+    """Takes a time limit for an end."""
+
+    def at_end(self, after: torch.Tensor, rollout: Rollout) -> torch.Tensor:
+        return after.masked_fill(rollout.done, 0.0)
+
+
+class ShapedOwnDiscount(Shaped):
+    gamma = 1.0
+
+
 class FixedLength(Sound):
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         bonus = super().bonus(rollout)
@@ -184,6 +252,8 @@ BROKEN = [
     (LearnsInCompute, "compute_leaves_weights", "after compute"),
     (ScalesTheRollout, "rollout_is_left_alone", "task_reward differs"),
     (UndeclaredMetric, "update_returns_declared_metrics", "loss/other"),
+    (BonusPerEnvironment, "planted_terms_are_sound", "advantage_bonus has shape (4,)"),
+    (LossWithoutGradient, "planted_terms_are_sound", "no gradient"),
     (ForgetsItsAge, "state_round_trips", "age differs"),
     (ForgetsItsOptimiser, "state_round_trips", "what follows a restored state"),
     (ArrayInState, "state_round_trips", "is a ndarray"),
@@ -192,12 +262,20 @@ BROKEN = [
     (OrderMatters, "environments_are_interchangeable", "permuted environments"),
     (PaysTheResetFrame, "last_step_is_paid_on_its_own_frame", "another frame after a reset"),
     (PaysTheResetFrameWithinRollouts, "last_step_is_paid_on_its_own_frame", "looks elsewhere than next_obs"),
+    (ShapedTerminal, "shaping_leaves_the_best_policies", "an episode that terminates"),
+    (ShapedTruncation, "shaping_leaves_the_best_policies", "an episode that is cut off"),
+    (ShapedOwnDiscount, "shaping_leaves_the_best_policies", "an episode that terminates"),
     (FixedLength, "shortened_rollouts_work", "rollout of 1 steps"),
 ]
 
 
 def test_a_sound_scheme_passes_every_law() -> None:
     assert all(result.passed for result in check_class("reward", "sound", Sound, Config()))
+
+
+def test_sound_shaping_passes_its_law() -> None:
+    results = {result.law: result for result in check_class("reward", "shaped", Shaped, Config())}
+    assert results["shaping_leaves_the_best_policies"].passed
 
 
 @pytest.mark.parametrize(("scheme", "law", "message"), BROKEN, ids=[scheme.__name__ for scheme, *_ in BROKEN])

@@ -87,3 +87,20 @@ def test_only_the_generator_given_is_used(make):
     first, second = (distributions.sample(make(0), seeded(1)) for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_kl_divergence_is_torchs():
+    generator = torch.Generator().manual_seed(4)
+    logits, other = torch.randn(2, 5, 3, 7, generator=generator)
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Categorical(logits=logits), torch.distributions.Categorical(logits=other)
+    )
+    assert torch.allclose(distributions.kl_divergence({"logits": logits}, {"logits": other}), expected, atol=1e-5)
+    mean, other_mean, log_std, other_log_std = torch.randn(4, 5, 2, generator=generator)
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mean, log_std.exp()), torch.distributions.Normal(other_mean, other_log_std.exp())
+    ).sum(dim=-1)
+    found = distributions.kl_divergence(
+        {"mean": mean, "log_std": log_std}, {"mean": other_mean, "log_std": other_log_std}
+    )
+    assert torch.allclose(found, expected, rtol=1e-4)

@@ -18,8 +18,10 @@ from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
 from rewardlab.parts.visit_counts import EpisodeCounts
 from rewardlab.rewards import mix
-from rewardlab.rewards.bonus import count, icm, rnd
+from rewardlab.rewards.bonus import agac, count, icm, rnd
+from rewardlab.rewards.imitation import rapid
 from rewardlab.schemas import check
+from rewardlab.types import Judgement
 
 
 def composed(*overrides: str) -> Any:
@@ -148,3 +150,19 @@ def test_what_does_not_fit_is_refused_in_one_line(overrides: list[str], message:
 def test_an_empty_mix_is_refused() -> None:
     with pytest.raises(UserError, match="needs at least one"):
         check(mix.Config(plugin="mix"), "reward.")
+
+
+def test_terms_beside_streams_are_weighed_too() -> None:
+    a_case = mixed(near=agac.Config(plugin="agac"), best=rapid.Config(plugin="rapid", updates=2))
+    a_case.config.weights = {"near": 3.0, "best": 0.5}
+    scheme, _ = a_case.build()
+    rollout = rollouts(a_case, STEPS)[0]
+    own = scheme.schemes["near"].compute(rollout)
+    signals = a_case.build()[0].compute(rollout)
+    assert torch.allclose(signals.advantage_bonus, 3.0 * own.advantage_bonus)
+    assert torch.allclose(signals.value_target_bonus, 3.0 * own.value_target_bonus)
+    scheme.compute(rollout)
+    (loss,) = scheme.aux_losses()
+    assert loss.name == "best.rapid" and len(list(loss.batches())) == 2
+    log_prob = torch.tensor([-4.0])
+    assert float(loss.loss(None, Judgement(log_prob, log_prob, log_prob))) == 2.0
