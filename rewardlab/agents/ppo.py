@@ -38,8 +38,8 @@ _WIDEST = 65536  # a layer
 
 @dataclass
 class Config(AgentConfig):
-    rollout_steps: int = option(128, "steps of each environment between updates", above=0)
-    epochs: int = option(4, "passes over each rollout", above=0)
+    rollout_steps: int = option(32, "steps of each environment between updates", above=0)
+    epochs: int = option(2, "passes over each rollout", above=0)
     minibatch_size: int = option(256, "samples of a gradient step, about; with memory, whole sequences", above=0)
     learning_rate: float = option(2e-3, "Adam's step size; 1e-3 suits network=cnn and encoding=onehot", above=0)
     anneal_learning_rate: bool = option(False, "lower the learning rate linearly to 0 over the budget")
@@ -198,7 +198,7 @@ class Agent:
         metrics["loss/learning_rate"] = learning_rate
         for aux_loss in self._aux_losses:
             task_coef = self._streams[0].weight(progress)
-            found = aux_steps(aux_loss, self._network, self._weights, self._optimiser, config.max_grad_norm, task_coef)
+            found = aux_steps(aux_loss, self._network, self._optimiser, config.max_grad_norm, task_coef)
             self._updates += len(found)
             if found:
                 metrics[f"loss/{aux_loss.name}"] = sum(found) / len(found)

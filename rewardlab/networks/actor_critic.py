@@ -48,7 +48,8 @@ class ActorCritic(nn.Module):
         outputs = action_spec.n or math.prod(action_spec.shape)
         # A nearly uniform first policy (last gain 0.01) explores; see Andrychowicz et al. 2021, section 3.2.
         self.policy = _head(features, hidden, outputs, generator, 0.01)
-        self.critic = _head(features, hidden, streams, generator, 1.0)
+        # Nearly no first values: with the gain 1 their noise, once normalised, moves the policy before any reward does.
+        self.critic = _head(features, hidden, streams, generator, 0.01)
         self.log_std = None if action_spec.discrete else nn.Parameter(torch.zeros(outputs))
 
     def prepare(self, obs: TensorObs) -> TensorObs:

@@ -6,7 +6,8 @@ Paper: Kingma and Ba 2015, Adam: a method for stochastic optimization (arXiv:141
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
 
 import torch
 from torch import nn
@@ -32,32 +33,39 @@ class Adam:
         self.learning_rate, self.eps = learning_rate, eps
         self._parameters = list(parameters)
         self._weights = torch.cat([parameter.detach().flatten() for parameter in self._parameters])
-        start = 0
-        for parameter in self._parameters:
-            parameter.data = self._weights[start : start + parameter.numel()].view_as(parameter)
-            start += parameter.numel()
+        self._places = _places(self._parameters)
+        for parameter, place in zip(self._parameters, self._places, strict=True):
+            parameter.data = self._weights[place].view_as(parameter)
         self._steps = 0
         self._mean, self._square = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
 
     def gradient(self, loss: torch.Tensor) -> torch.Tensor:
         """Of the loss, in one vector; zero where a parameter takes no part in it."""
-        parts: tuple[torch.Tensor, ...] = torch.autograd.grad(
-            loss, self._parameters, allow_unused=True, materialize_grads=True
-        )
-        return torch.cat([part.flatten() for part in parts])
+        return self.gradient_and_unread(loss)[0]
+
+    def gradient_and_unread(self, loss: torch.Tensor) -> tuple[torch.Tensor, list[slice]]:
+        """The gradient, and the places in it of parameters that take no part in the loss."""
+        parts = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+        unread = [place for part, place in zip(parts, self._places, strict=True) if part is None]
+        filled = zip(parts, self._parameters, strict=True)
+        return torch.cat([(torch.zeros_like(p) if part is None else part).flatten() for part, p in filled]), unread
 
     @torch.no_grad()
-    def step(self, gradient: torch.Tensor) -> None:
-        """Move the weights against `gradient`."""
+    def step(self, gradient: torch.Tensor, unread: Sequence[slice] = ()) -> None:
+        """Move the weights against `gradient`; those at `unread`, which momentum would carry on, stay."""
+        vectors = (self._weights, self._mean, self._square)
+        kept = [(vector, place, vector[place].clone()) for place in unread for vector in vectors]
         self._steps += 1
         self._mean.lerp_(gradient, 1.0 - BETA1)
         self._square.mul_(BETA2).addcmul_(gradient, gradient, value=1.0 - BETA2)
         spread = self._square.sqrt().div_(math.sqrt(1.0 - BETA2**self._steps)).add_(self.eps)
         self._weights.addcdiv_(self._mean, spread, value=-self.learning_rate / (1.0 - BETA1**self._steps))
+        for vector, place, before in kept:
+            vector[place] = before
 
     def descend(self, loss: torch.Tensor) -> None:
         """One step down the loss."""
-        self.step(self.gradient(loss))
+        self.step(*self.gradient_and_unread(loss))
 
     def state_dict(self) -> State:
         return {"steps": self._steps, "mean": self._mean.clone(), "square": self._square.clone()}
@@ -66,6 +74,11 @@ class Adam:
         self._steps = state["steps"]
         self._mean.copy_(state["mean"])
         self._square.copy_(state["square"])
+
+
+def _places(parameters: Sequence[nn.Parameter]) -> list[slice]:
+    ends = list(accumulate(parameter.numel() for parameter in parameters))
+    return [slice(start, end) for start, end in pairwise([0, *ends])]
 
 
 def clip_norm(gradient: torch.Tensor, most: float) -> torch.Tensor:
