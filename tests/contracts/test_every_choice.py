@@ -32,7 +32,9 @@ VARIANTS = [
     ("reward", "empowerment", ["reward.paid=state", "reward.source=best"]),
     ("reward", "empowerment", ["reward.source=uniform"]),
     ("reward", "cbet", ["reward.key=state", "reward.change=state"]),
-    ("reward", "cbet", ["reward.change=panorama", "reward.shared=false", "reward.reset_probability=0.1"]),
+    # Tables of their own are forgotten at random each for itself: who draws first matters, so no resets here.
+    ("reward", "cbet", ["reward.change=panorama", "reward.shared=false", "reward.reset_probability=0"]),
+    ("reward", "cbet", ["reward.reset_probability=0.1"]),
     ("reward", "mix", ["+reward@reward.schemes.icm=icm", "reward.schemes.count.scope=episodic"]),
     ("agent", "ppo", ["agent.memory=gru"]),
     ("agent", "ppo", ["agent.network=cnn"]),
