@@ -113,9 +113,8 @@ class OnPolicyTraining:
         columns = (*_TRAIN_COLUMNS, *streams, *parts.agent.metrics, *parts.scheme.metrics)
         self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
         self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
-        # A continuation begins new episodes, on levels of their own.
-        stream = f"train_envs/{checkpoint['frames']}" if checkpoint else "train_envs"
-        self._collector = make_collector(config, parts, stream)
+        self._collector = make_collector(config, parts)
+        self.exact = True  # whether this is what an unbroken run would be doing
         if checkpoint is not None:
             self._load(checkpoint)
         self._evaluator = Evaluator(config)
@@ -237,7 +236,7 @@ class OnPolicyTraining:
                 "agent": self.parts.agent.state_dict(),
                 "scheme": self.parts.scheme.state_dict(),
                 "streams": self.parts.streams.state_dict(),
-                "statistics": self._collector.statistics.state_dict(),
+                "collector": self._collector.state_dict(),
                 "train_bytes": self._train_table.sync(),
                 "eval_bytes": self._eval_table.sync(),
             }
@@ -255,13 +254,15 @@ class OnPolicyTraining:
         self.parts.agent.load_state_dict(checkpoint["agent"])
         self.parts.scheme.load_state_dict(checkpoint["scheme"])
         self.parts.streams.load_state_dict(checkpoint["streams"])
-        self._collector.statistics.load_state_dict(checkpoint["statistics"])
+        # Where the running episodes cannot be put back, new ones begin, on levels of their own.
+        seeds = seeding.env_seeds(self.config.seed, f"train_envs/{self.frames}", self.config.num_envs)
+        self.exact = self._collector.load_state_dict(checkpoint["collector"], seeds)
         self._checkpoints.done(self.frames)
 
 
-def make_collector(config: RootConfig, parts: Parts, stream: str = "train_envs") -> Collector:
-    """The collector of a run's training environments, seeded by the named stream."""
-    seeds = seeding.env_seeds(config.seed, stream, config.num_envs)
+def make_collector(config: RootConfig, parts: Parts) -> Collector:
+    """The collector of a run's training environments."""
+    seeds = seeding.env_seeds(config.seed, "train_envs", config.num_envs)
     steps, heads = parts.agent.rollout_steps, parts.agent.value_streams
     return Collector(parts.env, parts.agent, seeds, steps, heads, torch.device(config.device))
 
