@@ -14,6 +14,7 @@ from types import FrameType
 
 from rewardlab.records.continuation import decide
 from rewardlab.records.status import Status, read_status
+from rewardlab.stopping import SIGNALS
 from rewardlab.sweep.command import job_environment
 from rewardlab.sweep.display import Display, Running
 from rewardlab.sweep.job import Job, Outcome
@@ -21,7 +22,6 @@ from rewardlab.sweep.verdict import COMMAND_MARK, judge, record_kill
 
 GRACE_SECONDS = 30.0  # for a job that was asked to stop, to write its checkpoint
 _POLL_SECONDS = 0.1
-_FORWARDED = (signal.SIGINT, signal.SIGTERM)
 # What is done about a job without starting a process.
 _SETTLED = {"skip": "skipped", "diverged": "diverged", "locked": "left"}
 
@@ -126,7 +126,7 @@ class Pool:
             self._urgent = self.signal_number is not None
             self.signal_number = self.signal_number or number
 
-        before = {number: signal.signal(number, handle) for number in _FORWARDED}
+        before = {number: signal.signal(number, handle) for number in SIGNALS}
         try:
             yield
         finally:

@@ -18,6 +18,7 @@ from rewardlab.training.evaluate import Evaluator
 from rewardlab.types import Metrics, Signals, State, StreamSpec
 
 _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
+_CHECKPOINT_SECONDS = 120.0  # after so long one is written in any case: no more than that is ever lost
 EVAL_COLUMNS = (
     "frames", "wall_seconds", "cpu_seconds", "episodes", "return_mean", "return_std", "success_rate", "length_mean",
 )  # fmt: skip
@@ -114,6 +115,7 @@ class OnPolicyTraining:
         self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
         self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
         self._collector = make_collector(config, parts)
+        self.saving, self._saved_at = False, time.monotonic()
         self.exact = True  # whether this is what an unbroken run would be doing
         if checkpoint is not None:
             self._load(checkpoint)
@@ -129,7 +131,7 @@ class OnPolicyTraining:
         try:
             while True:
                 self._evaluate_if_due()
-                if self._checkpoints.due(self.frames) or self._finished:
+                if self._checkpoint_due or self._finished:
                     self._checkpoint()
                 if (signal_number := self.stop()) is not None:
                     self._checkpoint()
@@ -138,10 +140,8 @@ class OnPolicyTraining:
                     return
                 self._iterate()
         finally:
-            self._train_table.close()
-            self._eval_table.close()
-            self._evaluator.close()
-            self.parts.env.close()
+            for opened in (self._train_table, self._eval_table, self._evaluator, self.parts.env):
+                opened.close()
 
     @property
     def fps_mean(self) -> float:
@@ -208,7 +208,6 @@ class OnPolicyTraining:
         self._at_last_row = (self.frames, self.clock.training)
         self._rows.done(self.frames)
         self.progress.update(self.frames, fps, row.get("return_mean"), row.get("success_rate"))
-        self.store.set_status("running", self.frames)
 
     def _evaluate_if_due(self) -> None:
         if self._evaluated_at == self.frames or not (self._evaluation.due(self.frames) or self._finished):
@@ -221,7 +220,12 @@ class OnPolicyTraining:
         self._evaluated_at = self.frames
         self._evaluation.done(self.frames)
 
+    @property
+    def _checkpoint_due(self) -> bool:
+        return self._checkpoints.due(self.frames) or time.monotonic() > self._saved_at + _CHECKPOINT_SECONDS
+
     def _checkpoint(self) -> None:
+        self.saving = True
         self.store.save_checkpoint(
             {
                 "frames": self.frames,
@@ -242,6 +246,7 @@ class OnPolicyTraining:
             }
         )
         self._checkpoints.done(self.frames)
+        self._saved_at, self.saving = time.monotonic(), False
 
     def _load(self, checkpoint: State) -> None:
         self.frames = checkpoint["frames"]
