@@ -25,7 +25,7 @@ GRACE_SECONDS = 30.0  # for a job that was asked to stop, to write its checkpoin
 BAD_INPUT = 2  # the exit code that no repetition changes
 _POLL_SECONDS = 0.1
 # What is done about a job without starting a process.
-_SETTLED = {"skip": "skipped", "diverged": "diverged", "locked": "left"}
+SETTLED = {"skip": "skipped", "diverged": "diverged", "locked": "left"}
 
 
 class Pool:
@@ -61,7 +61,7 @@ class Pool:
         self.signal_number: int | None = None
         self._urgent = False  # a second signal: no more patience
         self._kill_at = float("inf")
-        self._running: list[_Process] = []
+        self._running: list[JobProcess] = []
         self._outcomes: dict[int, Outcome] = {}
         self._owners: dict[Path, int] = {}  # a run's folder -> the first job of the sweep that it belongs to
 
@@ -119,12 +119,12 @@ class Pool:
             return
         # The second look never undoes what the other process has just finished.
         decision = decide(job.folder, job.overwrite and not again)
-        if decision.action in _SETTLED:
-            state = _SETTLED[decision.action]
+        if decision.action in SETTLED:
+            state = SETTLED[decision.action]
             self._settle(Outcome(job.number, job.label, state, job.folder, detail=decision.reason))
             return
         try:
-            process = _Process(job, self.log_folder, continued=decision.action == "continue")
+            process = JobProcess(job, self.log_folder, continued=decision.action == "continue")
         except OSError as error:
             detail = f"could not be started: {error}"
             self._settle(Outcome(job.number, job.label, "failed", job.folder, detail=detail, exit_code=1))
@@ -189,7 +189,7 @@ class Pool:
                 signal.signal(number, handler)
 
 
-class _Process:
+class JobProcess:
     """A job's process."""
 
     def __init__(self, job: Job, log_folder: Path, continued: bool) -> None:
