@@ -21,6 +21,7 @@ from rewardlab.sweep.remote import Remote
 from rewardlab.sweep.table import outcome_table
 
 _POLL_SECONDS = 0.5
+_POLL_SECONDS_PER_JOB = 0.005  # ten thousand jobs are looked at about once a minute: their files are on a shared disk
 
 
 class Cluster(Protocol):
@@ -120,7 +121,7 @@ class _Watch:
             seen = [Running(job, moment - began, None) for _, job, began in at_work.values() if _is_running(job)]
             self._display.refresh(seen, len(at_work) - len(seen))
             if at_work:
-                time.sleep(_POLL_SECONDS)
+                time.sleep(max(_POLL_SECONDS, len(at_work) * _POLL_SECONDS_PER_JOB))
 
     def _submit(self, jobs: Sequence[Job]) -> dict[int, tuple[Any, Job, float]]:
         handles = self._cluster.submit([Remote(job, self._log_folder) for job in jobs]) if jobs else []
