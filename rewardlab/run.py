@@ -116,6 +116,7 @@ def _train(prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State 
             if before is not None and not training.exact:
                 store.write_manifest(continued(before, manifest, exact=False))
             training.run()
+        stop.out_of_time = lambda number: None  # what is left to write is little, and makes it a finished run
         store.write_summary(_summary(store, parts, training))
         store.save_policy(parts.agent.policy_state_dict())
         state, code = "finished", 0

@@ -10,6 +10,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+_REQUEUED = 1000  # times that a job may go on after its time limit
+
 
 @dataclass
 class SlurmConfig:
@@ -75,7 +77,7 @@ class _Submitit:
         import submitit
 
         self._options = options
-        self._executor = submitit.AutoExecutor(folder=folder, cluster=options.cluster)
+        self._executor = submitit.AutoExecutor(folder=folder, cluster=options.cluster, slurm_max_num_timeout=_REQUEUED)
         self._executor.update_parameters(
             name="rewardlab",
             timeout_min=options.minutes,
