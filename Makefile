@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check parity format lock clean
+.PHONY: help demo test check parity torture format lock clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ check: $(STAMP) ## Lint, types, import rules, tests
 
 parity: $(STAMP) ## Step the fast engine beside Farama's MiniGrid, a million steps over all ids (some minutes)
 	$(BIN)/python -m tests.gridworld.parity --steps 1000000
+
+torture: $(STAMP) ## Kill, starve and crowd runs and sweeps; the figures of docs/reliability.md (some ten minutes, root for the disks)
+	nice -n 10 $(BIN)/python -m tests.torture
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -16,6 +17,10 @@ from rewardlab import composition, discovery, expansion, saved
 from rewardlab.errors import Interrupted, UserError
 from rewardlab.records.files import one_line
 from rewardlab.refusals import as_user_errors, no_such_key
+from rewardlab.schemas import RootConfig
+
+if TYPE_CHECKING:
+    from rewardlab.training.build import Parts
 
 # One process per core beats threads inside an update, and sums come out the same on every machine.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -59,8 +64,8 @@ def run(request: Request) -> int:
         return _hydra([*flags, *shown, *overrides])
     if request.multirun or "hydra.mode=MULTIRUN" in overrides:
         return _sweep(flags, overrides, request.config_dir)
-    _validate(composition.compose(overrides, request.config_dir).config)
-    return _hydra([*flags, *overrides])
+    config = composition.compose(overrides, request.config_dir).config
+    return _hydra([*flags, *overrides], (config, _validated(config)))
 
 
 def shell_completion(arguments: Sequence[str]) -> int:
@@ -98,7 +103,7 @@ def _check_package(package: str, cfg: DictConfig, job_only: bool) -> None:
 def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> int:
     from rewardlab.sweep import result
 
-    jobs, dropped = expansion.valid_jobs(overrides, config_dir, _validate)
+    jobs, dropped = expansion.valid_jobs(overrides, config_dir, lambda config: _validated(config).env.close())
     for line in dropped:
         print(f"dropped: {line}", file=sys.stderr)
     result.forget()
@@ -113,19 +118,23 @@ def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> in
     return code if code > 128 else min(code, 1)
 
 
-def _validate(config: object) -> None:
+def _validated(config: RootConfig) -> "Parts":
     from rewardlab import run
 
     with discovery.users_faults():
-        run.validate(config)  # type: ignore[arg-type]
+        return run.validated(config)
 
 
-def _hydra(arguments: Sequence[str]) -> int:
-    """Run Hydra on a command line; the worst exit code of the jobs that ran in this process."""
+def _hydra(arguments: Sequence[str], built: "tuple[RootConfig, Parts] | None" = None) -> int:
+    """Run Hydra on a command line; the worst exit code of the jobs that ran in this process.
+
+    Args:
+        built: the one run that is going to be started and its parts, where they have been built already.
+    """
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> int:
-        codes.append(_run_job(cfg))
+        codes.append(_run_job(cfg, built))
         return codes[-1]
 
     application = hydra.main(
@@ -139,14 +148,14 @@ def _hydra(arguments: Sequence[str]) -> int:
     return max((code for code in codes if code > 128), default=max(codes, default=0))
 
 
-def _run_job(cfg: DictConfig) -> int:
+def _run_job(cfg: DictConfig, built: "tuple[RootConfig, Parts] | None") -> int:
     """One run. Never raises: what becomes of one job is not to end the others of a sweep."""
     try:
         settings = HydraConfig.get()
         prepared = composition.prepare(cfg, settings.runtime.choices, list(settings.overrides.task))
         from rewardlab import run
 
-        return run.run(prepared)
+        return run.run(prepared, built[1] if built is not None and built[0] == prepared.config else None)
     except Interrupted as error:
         return error.exit_code
     except KeyboardInterrupt:

@@ -15,6 +15,10 @@ class Diverged(Exception):
     """A loss or a reward became NaN or infinite: the run ends in the state `diverged`, which is a result."""
 
 
+class CannotRestore(Exception):
+    """Running episodes could not be put back: the run goes on with new ones, which its manifest says."""
+
+
 class Interrupted(Exception):
     """A signal asked the run to stop: it writes a checkpoint and ends with 128 + signal number.
 

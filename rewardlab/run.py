@@ -1,11 +1,10 @@
 """The main job: build what the config names, train it, write down how it went."""
 
-import signal
+import os
 import sys
+import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ import yaml
 from rewardlab import discovery
 from rewardlab.composition import Prepared
 from rewardlab.errors import Diverged, Interrupted
-from rewardlab.records.continuation import decide
+from rewardlab.records.continuation import Decision, decide
 from rewardlab.records.files import one_line
 from rewardlab.records.lock import Locked
 from rewardlab.records.manifest import build_manifest, continued
@@ -23,6 +22,7 @@ from rewardlab.records.store import EVAL, RunStore
 from rewardlab.records.summary import summarise
 from rewardlab.records.table import read_columns
 from rewardlab.schemas import RootConfig
+from rewardlab.stopping import Stop, stop_by_signals
 from rewardlab.training.build import Parts, build
 from rewardlab.training.on_policy import OnPolicyTraining
 from rewardlab.types import State
@@ -30,8 +30,11 @@ from rewardlab.types import State
 _SETTLED = {"skip": 0, "locked": 0, "diverged": 1}  # exit codes where there is nothing to do
 
 
-def run(prepared: Prepared) -> int:
+def run(prepared: Prepared, parts: Parts | None = None) -> int:
     """Do one run, or find it done. Returns the exit code.
+
+    Args:
+        parts: what `validated` built for this very config, where that was asked before.
 
     Raises:
         UserError: the parts do not fit together; nothing has been written.
@@ -40,17 +43,15 @@ def run(prepared: Prepared) -> int:
         torch.set_num_threads(1)  # one process per core beats threads inside an update
     decision = decide(prepared.folder, prepared.config.overwrite)
     if decision.action in _SETTLED:
-        print(f"{prepared.folder}: {decision.reason}", flush=True)
-        return _SETTLED[decision.action]
-    parts = build(prepared.config)
+        return _settled(prepared, decision)
+    parts = parts or build(prepared.config)
     store = RunStore(prepared.folder)
     try:
-        with store.lock(), _signals() as stop:
+        with store.lock(), stop_by_signals() as stop:
             # Another process may just have finished it.
             decision = decide(prepared.folder, prepared.config.overwrite, held=True)
             if decision.action in _SETTLED:
-                print(f"{prepared.folder}: {decision.reason}", flush=True)
-                return _SETTLED[decision.action]
+                return _settled(prepared, decision)
             checkpoint = None
             if decision.action == "start":
                 store.clear()
@@ -66,18 +67,21 @@ def run(prepared: Prepared) -> int:
         return 0
 
 
-def validate(config: RootConfig) -> None:
-    """Build a run's parts and throw them away.
+def validated(config: RootConfig) -> Parts:
+    """A run's parts, for `run` or to be thrown away.
 
     Raises:
         UserError: they do not fit together.
     """
-    build(config).env.close()
+    return build(config)
 
 
-def _train(
-    prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State | None, stop: Callable[[], int | None]
-) -> int:
+def _settled(prepared: Prepared, decision: Decision) -> int:
+    print(f"{prepared.folder}: {decision.reason}", flush=True)
+    return _SETTLED[decision.action]
+
+
+def _train(prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State | None, stop: Stop) -> int:
     config, spec = prepared.config, parts.env.spec
     before = store.manifest()
     frames = checkpoint["frames"] if checkpoint else 0
@@ -96,18 +100,23 @@ def _train(
         backend=spec.backend,
         command=["rewardlab", "run", *prepared.overrides],
     )
-    store.write_manifest(manifest if before is None else continued(before, manifest))
+    store.write_manifest(manifest if before is None else continued(before, manifest, exact=True))
     store.write_config(yaml.safe_dump(prepared.resolved, sort_keys=False))
     store.set_status("running", frames)
     labels = " ".join(prepared.labels[group] for group in ("env", "reward", "agent"))
     progress = Progress(config.frames, f"{labels} seed{config.seed}", start_frames=frames)
+    stop.out_of_time = lambda number: _end_at_once(store, training, number)
     side_process = discovery.load("logger", config.logger.plugin).start(config.logger, prepared.folder)
     training: OnPolicyTraining | None = None
     state, code = "failed", 1
     error: str | BaseException | None = None
     try:
-        training = _begin(config, parts, store, checkpoint, progress, stop)
-        training.run()
+        with store.pulse(lambda: training.frames if training else frames):
+            training = _begin(config, parts, store, checkpoint, progress, stop)
+            if before is not None and not training.exact:
+                store.write_manifest(continued(before, manifest, exact=False))
+            training.run()
+        stop.out_of_time = lambda number: None  # what is left to write is little, and makes it a finished run
         store.write_summary(_summary(store, parts, training))
         store.save_policy(parts.agent.policy_state_dict())
         state, code = "finished", 0
@@ -125,7 +134,7 @@ def _train(
     with suppress(OSError):  # on a full disk the status stays `running`, from which the run continues as well
         store.set_status(state, training.frames if training else frames, error)
     if side_process is not None:
-        side_process.finish(timeout=5.0)
+        side_process.finish(timeout=2.0, hurry=state == "interrupted")
     said = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else error
     print(f"{prepared.folder}: {state}{f': {one_line(said)}' if said else ''}", file=sys.stderr, flush=True)
     return code
@@ -137,7 +146,7 @@ def _begin(
     store: RunStore,
     checkpoint: State | None,
     progress: Progress,
-    stop: Callable[[], int | None],
+    stop: Stop,
 ) -> OnPolicyTraining:
     try:
         return OnPolicyTraining(config, parts, store, checkpoint, progress, stop)
@@ -163,19 +172,12 @@ def _summary(store: RunStore, parts: Parts, training: OnPolicyTraining) -> dict[
     )
 
 
-@contextmanager
-def _signals() -> Iterator[Callable[[], int | None]]:
-    """Turn the first SIGINT or SIGTERM into a wish that the training loop grants; a second one ends at once."""
-    received: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(number)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: received[0] if received else None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _end_at_once(store: RunStore, training: OnPolicyTraining | None, number: int) -> None:
+    """End a run whose step under way takes too long, from another thread: its last checkpoint stands."""
+    while training is not None and training.saving:
+        time.sleep(0.1)
+    frames = training.frames if training else 0
+    with suppress(OSError):
+        store.set_status("interrupted", frames, f"signal {number}: a step took too long to wait for its end")
+    print(f"{store.folder}: interrupted: goes back to its last checkpoint", file=sys.stderr, flush=True)
+    os._exit(128 + number)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ from rewardlab import discovery
 from rewardlab.composition import choice_overrides, parse, preset, session
 from rewardlab.errors import UserError
 from rewardlab.identity import flatten, shown
+from rewardlab.records.files import read_regular
 from rewardlab.refusals import FILLED_IN, no_such_key
 
+_LARGEST = 2**20  # bytes of a saved config
+_MOST_VALUES = 10_000  # what aliases make of a small file has no bound
 # What belongs to the run that was saved, not to the one that repeats it.
 _NOT_REPEATED = ("results_dir", "overwrite", "skip_invalid")
 
@@ -21,12 +24,14 @@ _NOT_REPEATED = ("results_dir", "overwrite", "skip_invalid")
 def repeat(path: str, overrides: Sequence[str], config_dir: str | None = None) -> list[str]:
     """The overrides that repeat a saved run: its choices, its values where they differ, then `overrides`.
 
-    The file is read as plain data: no interpolation in it is resolved, no environment variable is read.
+    The file is read as plain data: no interpolation in it is resolved, no environment variable is read, nothing that it
+    names is called or imported but the plug-ins that are there already.
 
     Raises:
-        UserError: the file is not a run's config.yaml, or `overrides` changes a choice.
+        UserError: the file is not a run's config.yaml, asks for more than data can, or `overrides` changes a choice.
     """
     saved = _read(Path(path))
+    _refuse_code(saved, path, {override.partition("=")[0].lstrip("+") for override in overrides})
     choices = _choices(saved)
     with session(config_dir):
         for override in parse(overrides):
@@ -40,16 +45,43 @@ def repeat(path: str, overrides: Sequence[str], config_dir: str | None = None) -
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise UserError(f"--config {path}: No such file or directory")
+    content, reason = read_regular(path, _LARGEST)
+    if content is None:
+        raise UserError(f"--config {path}: {reason}")
     try:
-        saved = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--config {path}: {error.strerror}") from None
+        saved = yaml.safe_load(content.decode())
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
         raise UserError(f"--config {path}: not a yaml file") from None
     complete = isinstance(saved, dict) and all(_named(saved.get(group)) for group in ("env", "reward", "agent"))
     if not complete or not all(_named(saved[group]) for group in discovery.FOLDERS if group in saved):
         raise UserError(f"--config {path}: not the config.yaml of a run (it names no env, reward and agent)")
     return dict(saved)
+
+
+def _refuse_code(saved: Mapping[str, Any], path: str, given: Collection[str]) -> None:
+    """Raises:
+    UserError: the file names something to be called, computed or imported, or is a tree without end.
+    """
+    rest: list[tuple[str, Any]] = [("", saved)]
+    for count, (key, value) in enumerate(rest):
+        if count > _MOST_VALUES:
+            raise UserError(f"--config {path}: more than {_MOST_VALUES} values, which no run has")
+        if isinstance(value, Mapping):
+            rest.extend((f"{key}.{name}".lstrip("."), item) for name, item in value.items())
+        elif isinstance(value, list):
+            rest.extend((key, item) for item in value)
+        name = key.rpartition(".")[2]
+        if name.startswith("_") and name.endswith("_"):
+            raise UserError(f"--config {path}: {key}: a saved config is data, it can't say what to call")
+        if isinstance(value, str) and "${" in value:
+            raise UserError(f"{key}: holds an interpolation, which a saved run never does")
+        if isinstance(value, str) and name == "id" and ":" in value and key not in given:
+            module = value.partition(":")[0]
+            raise UserError(
+                f"--config {path}: {key}={value} would import {module}; give {key}={value} yourself if you trust it"
+            )
 
 
 def _named(choice: Any) -> bool:
@@ -113,8 +145,6 @@ def _as_override(key: str, value: Any) -> str:
         return f"[{','.join(_as_override(key, item) for item in value)}]"
     if not isinstance(value, str):
         raise UserError(f"{key}: {type(value).__name__} is no value of a config")
-    if "${" in value:
-        raise UserError(f"{key}: holds an interpolation, which a saved run never does")
     # Only a backslash run before a quote, or at the end, has a meaning in a quoted string.
     escaped = re.sub(r"(\\*)('|$)", lambda match: match.group(1) * 2 + ("\\'" if match.group(2) else ""), value)
     return f"'{escaped}'"

@@ -111,7 +111,9 @@ class EvalConfig:
 
 @dataclass
 class CheckpointConfig:
-    every: int | None = option(None, "training frames between checkpoints; default: at each evaluation", above=0)
+    every: int | None = option(
+        None, "training frames between checkpoints, never over two minutes; default: at each evaluation", above=0
+    )
 
 
 @dataclass

@@ -66,6 +66,7 @@ class EnvSpec:
     task: TaskFacts = field(default_factory=TaskFacts)
     backend: str = "reference"
     privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
+    restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
 
 
 @dataclass
@@ -102,6 +103,16 @@ class VecEnv(Protocol):
 
     def privileged(self) -> Obs:
         """Full-state facts of the current states (after automatic resets), each [N, ...]."""
+
+    def get_state(self) -> State:
+        """All that coming steps depend on, random streams included; asked for only where `spec.restorable`."""
+
+    def set_state(self, state: State) -> None:
+        """Go on from what `get_state` returned, in an environment that was made alike and has been reset.
+
+        Raises:
+            CannotRestore: the state could not be reached again; the environment must be reset.
+        """
 
     def close(self) -> None: ...
 

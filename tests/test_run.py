@@ -144,7 +144,7 @@ def test_a_signal_interrupts_and_the_same_command_continues(tmp_path: Path, numb
     assert frames[-1] == 40_000
     assert int(rows[len(rows_before)]["updates"]) > int(rows_before[-1]["updates"])  # the counters go on
     assert float(rows[len(rows_before)]["explore/states"]) >= states_before  # and so do the scheme's
-    assert json.loads((prepared.folder / "manifest.json").read_text())["resume"] == "approximate"
+    assert json.loads((prepared.folder / "manifest.json").read_text())["resume"] == "exact"
 
 
 def test_not_a_number_in_a_loss_is_divergence(tmp_path: Path) -> None:

@@ -13,10 +13,19 @@ from omegaconf import DictConfig
 
 @dataclass
 class PoolConfig:
-    """`jobs`: how many run at once; null = one for each core that this process may use."""
+    """How a sweep uses this machine.
+
+    jobs: how many run at once; null = one for each core that this process may use.
+    retries: how often a failed job is started again, from its checkpoint, after all others.
+    fail_fast: whether the first job that fails for good ends the sweep.
+    memory_gib: what one job takes; null = as much as the largest seen in this sweep. None is started that does not fit.
+    """
 
     _target_: str = "hydra_plugins.rewardlab.pool.PoolLauncher"
     jobs: int | None = None
+    retries: int = 1
+    fail_fast: bool = False
+    memory_gib: float | None = None
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="pool", node=PoolConfig, provider="rewardlab")
@@ -28,23 +37,25 @@ class PoolLauncher(Launcher):
     Every job returns normally, with what became of it as its value: Hydra's sweeper raises at the first failed one.
     """
 
-    def __init__(self, jobs: int | None = None) -> None:
-        self.jobs = jobs
+    def __init__(self, **options: Any) -> None:
+        self._given = options
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from rewardlab.sweep import command
+        from rewardlab.sweep.launch import PoolOptions
 
-        command.slots(self.jobs)  # refused here, before the sweeper writes anything
+        self.options = PoolOptions(**self._given)
+        self.options.check()  # refused here, before the sweeper writes anything
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         from rewardlab.sweep.launch import launch  # only a sweep pays for the import
 
-        outcomes = launch(self.config, job_overrides, initial_job_idx, self.jobs)
-        return [_completed(overrides, outcome) for overrides, outcome in zip(job_overrides, outcomes, strict=True)]
+        outcomes = launch(self.config, job_overrides, initial_job_idx, self.options)
+        return [completed(overrides, outcome) for overrides, outcome in zip(job_overrides, outcomes, strict=True)]
 
 
-def _completed(overrides: Sequence[str], outcome: Any) -> JobReturn:
-    completed = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
-    completed.return_value = outcome
-    return completed
+def completed(overrides: Sequence[str], outcome: Any) -> JobReturn:
+    """A job that came back, with what became of it."""
+    found = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+    found.return_value = outcome
+    return found

@@ -1,6 +1,7 @@
 """Our vector environment over gymnasium's, whatever is behind it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,7 +9,7 @@ from gymnasium.vector import VectorEnv
 
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
-from rewardlab.types import Array, EnvSpec, Obs, StepBatch
+from rewardlab.types import Array, EnvSpec, Obs, State, StepBatch
 
 
 class Facts(Protocol):
@@ -18,6 +19,14 @@ class Facts(Protocol):
 
     def remeasure(self, before: Obs, changed: Array) -> Obs:
         """The same after environments `changed` (bool [N]) were reset; `before` is left as it is."""
+
+
+class Keeper(Protocol):
+    """What takes the state of a vector environment out and puts it back; see `VecEnv`."""
+
+    def get_state(self) -> State: ...
+
+    def set_state(self, state: State) -> None: ...
 
 
 class BatchedEnv:
@@ -32,6 +41,7 @@ class BatchedEnv:
         facts: computes the full-state facts that were asked for.
         levels: the seeds of resets.
         reward_is_success: whether an episode that ends with a positive reward is solved.
+        keeper: of the environments' state, where it can be had.
     """
 
     def __init__(
@@ -43,11 +53,12 @@ class BatchedEnv:
         levels: Levels,
         facts: Facts | None = None,
         reward_is_success: bool = False,
+        keeper: Keeper | None = None,
     ) -> None:
-        self.spec = spec
+        self.spec = replace(spec, restorable=keeper is not None)
         self.num_envs = vector.num_envs
         self._vector, self._codec, self._view, self._levels = vector, codec, view, levels
-        self._facts = facts
+        self._facts, self._keeper = facts, keeper
         self._reward_is_success = reward_is_success
         self._privileged: Obs = {}
 
@@ -85,6 +96,16 @@ class BatchedEnv:
     def privileged(self) -> Obs:
         """Full-state facts of the current states (after automatic resets), each [N, ...]."""
         return self._privileged
+
+    def get_state(self) -> State:
+        assert self._keeper is not None
+        return {"worlds": self._keeper.get_state(), "levels": self._levels.state_dict()}
+
+    def set_state(self, state: State) -> None:
+        assert self._keeper is not None
+        self._keeper.set_state(state["worlds"])
+        self._levels.load_state_dict(state["levels"])
+        self._privileged = self._facts.measure() if self._facts else {}
 
     def close(self) -> None:
         self._vector.close()

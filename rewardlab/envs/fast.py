@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from rewardlab import gridworld
 from rewardlab.envs.batched import BatchedEnv
 from rewardlab.envs.facts import tile_size
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
-from rewardlab.types import ActionSpec, Array, EnvSpec, Obs
+from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
 
 DISTANCE = "distance"  # the fact that the solver knows: the fewest steps to success
 
@@ -63,7 +64,8 @@ def fast_env(
     facts = _Facts(engine, privileged, look) if privileged else None
     vector: Any = engine if look.noise == "none" else _Noisy(engine)
     codec = ActionCodec(action, lambda chosen: chosen)
-    return BatchedEnv(vector, replace(spec, action=action), codec, view, levels, facts, reward_is_success=True)
+    noted = replace(spec, action=action)
+    return BatchedEnv(vector, noted, codec, view, levels, facts, reward_is_success=True, keeper=_Arrays(engine))
 
 
 class _Noisy:
@@ -103,6 +105,23 @@ class _Noisy:
         return frames, infos
 
 
+class _Arrays:
+    """The engine's state as tensors: its random streams, 64 bits without a sign, as the same bits with one."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def get_state(self) -> State:
+        found = self._engine.get_state()
+        signed = {name: found[name].view(np.int64) for name in _STREAMS}
+        return {name: torch.from_numpy(array) for name, array in (found | signed).items()}
+
+    def set_state(self, state: State) -> None:
+        arrays = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+        unsigned = {name: array.view(np.uint64) for name, array in arrays.items() if name in _STREAMS}
+        self._engine.set_state(arrays | unsigned)
+
+
 class _Facts:
     """The engine measures all environments at once, so it never pays to measure some of them."""
 
@@ -136,4 +155,5 @@ class _Facts:
         return tile_size(self._engine.task.width, self._engine.task.height)
 
 
+_STREAMS = ("streams", "choosers", "noise", "channel")
 _FIELDS = {"state_hash": "state_hash", "agent_pos": "agent"}

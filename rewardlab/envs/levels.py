@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rewardlab.types import Array
+from rewardlab.seeding import generator_state, set_generator_state
+from rewardlab.types import Array, State
 
 _STREAM = zlib.crc32(b"level_pool")
 
@@ -52,6 +53,15 @@ class Levels:
     def following(self, ended: Array) -> list[int | None]:
         """The seeds of a reset of those that ended, bool [N]; None goes on with the environment's own stream."""
         return [self._draw(i) if ended[i] else None for i in range(len(ended))]
+
+    def state_dict(self) -> State:
+        return {"next": list(self._next), "streams": [generator_state(stream) for stream in self._streams]}
+
+    def load_state_dict(self, state: State) -> None:
+        """Restore what `state_dict` returned, after a `restart`."""
+        self._next = list(state["next"])
+        for stream, saved in zip(self._streams, state["streams"], strict=True):
+            set_generator_state(stream, saved)
 
     def _draw(self, i: int) -> int | None:
         if self._pool is not None:

@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rewardlab.envs.batched import BatchedEnv, copied
 from rewardlab.envs.levels import Levels
+from rewardlab.envs.replay import Replayed, can_be_replayed
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.types import Array, EnvSpec, Obs
 
@@ -33,7 +34,11 @@ def reference_env(
     """
     makers = [lambda world=world: world for world in worlds]
     vector = SyncVectorEnv(makers, copy=False, autoreset_mode=AutoresetMode.DISABLED)
-    return BatchedEnv(vector, spec, codec, copied, levels, _EachItsOwn(facts) if facts else None, reward_is_success)
+    measured = _EachItsOwn(facts) if facts else None
+    if not can_be_replayed(worlds[0]):
+        return BatchedEnv(vector, spec, codec, copied, levels, measured, reward_is_success)
+    replayed: Any = Replayed(vector)
+    return BatchedEnv(replayed, spec, codec, copied, levels, measured, reward_is_success, keeper=replayed)
 
 
 class _EachItsOwn:

@@ -8,7 +8,7 @@ from rewardlab.records.files import one_line, write_atomic
 
 CHECKPOINT = "checkpoint.pt"
 POLICY = "policy.pt"
-FORMAT = 1  # raised when a reader of the old layout would be wrong
+FORMATS = {CHECKPOINT: 2, POLICY: 1}  # raised when a reader of the old layout would be wrong
 
 _PLAIN = (int, float, str, bool)
 
@@ -25,7 +25,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """
     import torch
 
-    content = {"format": FORMAT, "state": _plain(state, "state", torch.Tensor)}
+    content = {"format": FORMATS[path.name], "state": _plain(state, "state", torch.Tensor)}
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_atomic(path, buffer.getbuffer())
@@ -47,8 +47,9 @@ def load(path: Path) -> tuple[dict[str, Any] | None, str]:
         return None, f"{path.name} cannot be read ({type(error).__name__}: {one_line(error, 200)})"
     if not isinstance(content, dict) or not isinstance(content.get("state"), dict):
         return None, f"{path.name} is not from rewardlab"
-    if content.get("format") != FORMAT:
-        return None, f"{path.name} has format {one_line(repr(content.get('format')), 40)}; this version reads {FORMAT}"
+    found, reads = content.get("format"), FORMATS[path.name]
+    if found != reads:
+        return None, f"{path.name} has format {one_line(repr(found), 40)}; this version reads {reads}"
     state: dict[str, Any] = content["state"]
     return state, ""
 

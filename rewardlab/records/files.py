@@ -100,6 +100,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def same_file(descriptor: int, path: Path) -> bool:
+    """Whether an open file still bears its name; somebody may have removed or replaced it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
+
+
 def plain(value: Any) -> Any:
     """The same in JSON's own types: tuples and sets as lists, numpy numbers as numbers, paths as text."""
     if isinstance(value, Mapping):

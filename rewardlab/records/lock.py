@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from rewardlab.records.files import now, one_line, read_json
+from rewardlab.records.files import now, one_line, read_json, same_file
 
 LOCK = "lock"
 HEARTBEAT_SECONDS = 15.0
@@ -117,7 +117,7 @@ def _acquire(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _same_file(descriptor, path):
+            if same_file(descriptor, path):  # else somebody removed it in between
                 return descriptor
         except OSError as error:
             if error.errno in _NO_FLOCK:
@@ -132,14 +132,6 @@ def _acquire(path: Path) -> int:
         if time.monotonic() > give_up:
             raise Locked(path.parent, _read(path))
         time.sleep(0.02)
-
-
-def _same_file(descriptor: int, path: Path) -> bool:
-    """Whether the file that was locked still bears the name; somebody may have removed it in between."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except OSError:
-        return False
 
 
 def _beat(descriptor: int, owner: Owner, released: threading.Event) -> None:

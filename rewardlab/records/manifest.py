@@ -28,6 +28,7 @@ PACKAGES = (
 )  # those that can change a run's numbers
 # Where two sessions of a run differ in one of these, its numbers may differ from those of an unbroken run.
 _CIRCUMSTANCES = ("git_sha", "git_dirty", "packages", "hardware", "device", "backend")
+_PROCESSOR = ("cpu", "gpu", "platform")  # what of the hardware that concerns: never how many cores a run may use
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -94,27 +95,37 @@ def build_manifest(
     return described
 
 
-def continued(previous: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+def continued(previous: Mapping[str, Any], current: Mapping[str, Any], exact: bool) -> dict[str, Any]:
     """The manifest of a run that goes on: its identity and start stay, and the continuation is noted.
 
     Args:
         previous: the manifest in the run's folder.
         current: the one that `build_manifest` gives for this session.
+        exact: whether everything, running episodes included, goes on where it stood.
 
     Returns:
-        `current` with run_id and started_at of `previous`, `resume` approximate, and one more entry in
-        `continuations`: when, and what is no longer as it was.
+        `current` with run_id and started_at of `previous`, and one more entry in `continuations`: when, and what is no
+        longer as it was. `resume` is exact as long as every continuation was, in unchanged circumstances.
     """
     kept = {name: previous[name] for name in ("run_id", "started_at") if isinstance(previous.get(name), str)}
     earlier = previous.get("continuations")
-    entry = {"at": current["started_at"], "changed": differences(previous, current)}
+    changed = [*differences(previous, current), *([] if exact else ["episodes"])]
+    entry = {"at": current["started_at"], "changed": changed}
+    resume = "exact" if previous.get("resume") == "exact" and not changed else "approximate"
     continuations = [*(earlier if isinstance(earlier, list) else []), entry]
-    return {**current, **kept, "resume": "approximate", "continuations": continuations}
+    return {**current, **kept, "resume": resume, "continuations": continuations}
 
 
 def differences(previous: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """Names of the circumstances (code, versions, machine, device, engine) in which two manifests differ."""
-    return [name for name in _CIRCUMSTANCES if previous.get(name) != current.get(name)]
+    return [name for name in _CIRCUMSTANCES if _circumstance(previous, name) != _circumstance(current, name)]
+
+
+def _circumstance(manifest: Mapping[str, Any], name: str) -> Any:
+    value = manifest.get(name)
+    if name != "hardware" or not isinstance(value, Mapping):
+        return value
+    return {part: value.get(part) for part in _PROCESSOR}
 
 
 @cache

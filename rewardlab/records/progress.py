@@ -4,8 +4,7 @@ import math
 import os
 import sys
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,14 +83,6 @@ class Progress:
         except (OSError, ValueError):
             pass
         self._silence()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _start_live(self) -> None:
         from rich.console import Console

@@ -1,6 +1,7 @@
 """`status.json`: where a run stands."""
 
 import errno
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from rewardlab.records.files import now, one_line, read_json, write_json
 
 STATES = ("finished", "diverged", "running", "interrupted", "failed")  # in the order in which they are told
 KINDS = ("error", "storage", "killed")  # what made a failed run fail
-_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS)
+_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.EROFS)
+_STORAGE_ERRORS_INSIDE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM)  # about the run's own files
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def write_status(
     if state not in STATES:
         raise ValueError(f"state {state!r}: allowed are {', '.join(STATES)}")
     if state == "failed" and kind is None:
-        kind = failure_kind(error) if isinstance(error, BaseException) else "error"
+        kind = failure_kind(error, folder) if isinstance(error, BaseException) else "error"
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind {kind!r}: allowed are {', '.join(KINDS)}")
     if isinstance(error, BaseException):
@@ -72,13 +74,18 @@ def read_status(folder: Path) -> tuple[Status | None, str]:
     ), ""
 
 
-def failure_kind(error: BaseException) -> str:
-    """`storage` where the disk refused (full, over quota, gone), `error` otherwise; causes are looked at too."""
+def failure_kind(error: BaseException, folder: Path) -> str:
+    """`storage` where the disk refused (full, over quota, gone, not ours), `error` otherwise; causes count too."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        if isinstance(cause, OSError) and cause.errno in _STORAGE_ERRORS:
+        if isinstance(cause, OSError) and (cause.errno in _STORAGE_ERRORS or _refused_inside(cause, folder)):
             return "storage"
         cause = cause.__cause__ or cause.__context__
     return "error"
+
+
+def _refused_inside(error: OSError, folder: Path) -> bool:
+    named = isinstance(error.filename, (str, os.PathLike))
+    return named and error.errno in _STORAGE_ERRORS_INSIDE and Path(error.filename).is_relative_to(folder)

@@ -1,8 +1,12 @@
 """One run's folder: every file of a run but its tables goes through here."""
 
 import contextlib
+import errno
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ CONFIG, MANIFEST, STATUS, SUMMARY = "config.yaml", "manifest.json", "status.json
 TRAIN, EVAL, LOG = "train.csv", "eval.csv", "run.log"
 # Everything that belongs to one run, in the order in which `clear` removes it: a folder without a status is no run.
 _OWN = (STATUS, checkpoint.CHECKPOINT, checkpoint.POLICY, SUMMARY, EVAL, TRAIN, MANIFEST, CONFIG, LOG, "play.gif")
+_FASTEST_PULSE, _SLOWEST_PULSE = 1.0, 30.0  # seconds between two writings of a running run's status
 
 
 class RunStore:
@@ -21,6 +26,7 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        self._locked: os.stat_result | None = None  # the folder as it was when the lock was taken
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[lock.Owner]:
@@ -30,29 +36,38 @@ class RunStore:
             Locked: a live process holds it.
         """
         with lock.hold(self.folder) as owner:
+            self._locked = os.stat(self.folder)
             files.clean_temporaries(self.folder)
-            yield owner
+            try:
+                yield owner
+            finally:
+                self._locked = None
 
     def set_status(
         self, state: str, frames: int, error: str | BaseException | None = None, kind: str | None = None
     ) -> None:
         """Say where the run stands, atomically; see `write_status`."""
+        self._check_there()
         write_status(self.folder, state, frames, error, kind)
 
     def manifest(self) -> dict[str, Any] | None:
         return files.read_json(self.folder / MANIFEST)[0]
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        self._check_there()
         files.write_json(self.folder / MANIFEST, manifest)
 
     def write_config(self, text: str) -> None:
+        self._check_there()
         files.write_atomic(self.folder / CONFIG, text.encode())
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
+        self._check_there()
         files.write_json(self.folder / SUMMARY, summary)
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint as a whole; sync the tables first, and keep their lengths in the state."""
+        self._check_there()
         checkpoint.save(self.folder / checkpoint.CHECKPOINT, state)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
@@ -60,6 +75,7 @@ class RunStore:
         return self._load(checkpoint.CHECKPOINT)
 
     def save_policy(self, state: dict[str, Any]) -> None:
+        self._check_there()
         checkpoint.save(self.folder / checkpoint.POLICY, state)
 
     def load_policy(self) -> dict[str, Any] | None:
@@ -68,6 +84,7 @@ class RunStore:
 
     def log(self, line: str) -> None:
         """Append a line to run.log, with the time before it."""
+        self._check_there()
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / LOG, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{files.now()} {line.rstrip()}\n")
@@ -80,6 +97,41 @@ class RunStore:
         for logger_folder in side.logger_folders(self.folder):
             shutil.rmtree(logger_folder, ignore_errors=True)
         files.clean_temporaries(self.folder)
+
+    @contextlib.contextmanager
+    def pulse(self, frames: Callable[[], int]) -> Iterator[None]:
+        """Say `running` now and then, from a thread: a run that compiles or evaluates for long is seen to be alive.
+
+        Often at first and more and more rarely, for the sake of shared file systems. A full disk is no concern of it.
+        """
+        over = threading.Event()
+
+        def beat() -> None:
+            started = time.monotonic()
+            while not over.wait(min(_SLOWEST_PULSE, max(_FASTEST_PULSE, (time.monotonic() - started) / 20))):
+                with contextlib.suppress(OSError):
+                    self.set_status("running", frames())
+
+        thread = threading.Thread(target=beat, daemon=True, name="pulse")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _check_there(self) -> None:
+        """Raises:
+        FileNotFoundError: the folder was removed or replaced under its owner: nothing is written to a new one.
+        """
+        if self._locked is None:
+            return
+        try:
+            there = os.path.samestat(self._locked, os.stat(self.folder))
+        except OSError:
+            there = False
+        if not there:
+            raise FileNotFoundError(errno.ENOENT, "the run's folder was removed while it ran", str(self.folder))
 
     def _load(self, name: str) -> dict[str, Any] | None:
         state, reason = checkpoint.load(self.folder / name)

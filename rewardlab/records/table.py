@@ -1,15 +1,15 @@
 """Append-only tables of numbers: CSV with columns declared before the first row."""
 
 import csv
+import errno
 import io
 import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from rewardlab.records.files import sync_folder
+from rewardlab.records.files import same_file, sync_folder
 
 
 class TableMismatch(ValueError):
@@ -69,22 +69,18 @@ class Table:
 
         Returns:
             The length of the file in bytes: what a checkpoint stores as `keep_bytes`.
+
+        Raises:
+            OSError: the disk refused, or the file is no longer there: rows would go where nobody finds them.
         """
         os.fsync(self._file.fileno())
+        if not same_file(self._file.fileno(), self.path):
+            raise FileNotFoundError(errno.ENOENT, "removed or replaced while it was written", str(self.path))
         return self._length
 
     def close(self) -> None:
-        if not self._file.closed:
-            self.sync()
-            self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        """Rows since the last `sync` are in the file, but may not outlive a power cut."""
+        self._file.close()
 
     def _write(self, line: bytes) -> None:
         """All or nothing: a full disk must not leave half a row between whole ones."""

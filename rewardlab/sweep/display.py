@@ -149,9 +149,9 @@ def _look(running: Running) -> _Row:
     if status is None or status == running.before:
         return _Row()
     last = read_last_row(running.job.folder)
-    fps = last.get("fps")
-    left = (running.job.frames - status.frames) / fps if fps and status.frames else None
-    return _Row(status.frames, fps, last.get("return_mean"), left)
+    fps, frames = last.get("fps"), max(status.frames, int(last.get("frames", 0)))
+    left = (running.job.frames - frames) / fps if fps and frames else None
+    return _Row(frames, fps, last.get("return_mean"), left)
 
 
 def _table(running: Sequence[Running], rows: Sequence[_Row]) -> Table:

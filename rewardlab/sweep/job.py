@@ -6,6 +6,7 @@ from pathlib import Path
 
 # In the order of the final table: what needs attention stands last, next to the totals.
 STATES = ("skipped", "finished", "continued", "left", "not started", "interrupted", "diverged", "failed")
+MISSING = ("left", "not started", "interrupted", "failed")  # no result yet
 
 
 @dataclass(frozen=True)

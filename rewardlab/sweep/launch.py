@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,34 +12,61 @@ from rewardlab.composition import Prepared
 from rewardlab.errors import UserError
 from rewardlab.sweep import command, result
 from rewardlab.sweep.display import make_display
-from rewardlab.sweep.job import Job, Outcome
+from rewardlab.sweep.job import MISSING, Job, Outcome
+from rewardlab.sweep.memory import GIB, Memory
 from rewardlab.sweep.pool import Pool
+from rewardlab.sweep.rerun import rerun_command
 from rewardlab.sweep.table import outcome_table
 
 
-def launch(config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int, jobs: int | None) -> list[Outcome]:
-    """Do the jobs of a batch and print what became of them. Needs Hydra at work.
+@dataclass(frozen=True)
+class PoolOptions:
+    """What `hydra.launcher` says; see hydra_plugins/rewardlab/pool.py."""
+
+    jobs: int | None = None
+    retries: int = 1
+    fail_fast: bool = False
+    memory_gib: float | None = None
+
+    def check(self) -> None:
+        """Raises:
+        UserError: a value makes no sense.
+        """
+        command.slots(self.jobs)
+        if self.retries < 0:
+            raise UserError(f"hydra.launcher.retries={self.retries}: must be at least 0")
+        if self.memory_gib is not None and not self.memory_gib > 0:
+            raise UserError(f"hydra.launcher.memory_gib={self.memory_gib}: must be greater than 0")
+
+
+def launch(
+    config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int, options: PoolOptions
+) -> list[Outcome]:
+    """Do the jobs of a batch on this machine and print what became of them. Needs Hydra at work.
 
     Args:
         config: the sweep's, with the `hydra` node.
         job_overrides: the overrides of each job.
         first: the number of the batch's first job.
-        jobs: how many run at once; None = one for each core.
-
-    Raises:
-        UserError: `jobs` is not a positive number.
     """
-    slots = command.slots(jobs)
+    slots = command.slots(options.jobs)
     before = result.last_result()
     if before is not None and before.signal_number is not None:  # an earlier batch was stopped: so is the sweep
         outcomes = [Outcome(first + i, " ".join(job), "not started") for i, job in enumerate(job_overrides)]
         result.remember(outcomes, before.signal_number)
         return outcomes
     started = time.monotonic()
-    made = _jobs(config, job_overrides, first)
+    made = make_jobs(config, job_overrides, first)
     ready = [job for job in made if isinstance(job, Job)]
     display = make_display(len(made), min(slots, len(ready)) or 1)
-    pool = Pool(slots, Path(config.hydra.sweep.dir).absolute(), display)
+    pool = Pool(
+        slots,
+        Path(config.hydra.sweep.dir).absolute(),
+        display,
+        retries=options.retries,
+        fail_fast=options.fail_fast,
+        memory=Memory(None if options.memory_gib is None else options.memory_gib * GIB),
+    )
     try:
         for refused in made:
             if isinstance(refused, Outcome):
@@ -49,11 +77,24 @@ def launch(config: DictConfig, job_overrides: Sequence[Sequence[str]], first: in
     outcomes = [job if isinstance(job, Outcome) else done[job.number] for job in made]
     result.remember(outcomes, pool.signal_number)
     batch = result.SweepResult(tuple(outcomes), pool.signal_number)
-    print(outcome_table(batch, time.monotonic() - started), flush=True)
+    ended = zip(job_overrides, outcomes, strict=True)
+    missing = [overrides for overrides, outcome in ended if outcome.state in MISSING]
+    print(outcome_table(batch, time.monotonic() - started, rerun(config, missing)), flush=True)
     return outcomes
 
 
-def _jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job | Outcome]:
+def rerun(config: DictConfig, missing: Sequence[Sequence[str]]) -> str:
+    """The command that does the jobs with these overrides; empty where there are none."""
+    if not missing:
+        return ""
+    sources = config.hydra.runtime.config_sources
+    config_dir = next((source.path for source in sources if source.provider == "command-line"), None)
+    flags = ["--config-dir", config_dir] if config_dir else []
+    given = [*flags, *(item for item in config.hydra.overrides.hydra if not item.startswith("hydra.mode="))]
+    return rerun_command(missing, [*given, *config.hydra.overrides.task], given)
+
+
+def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int) -> list[Job | Outcome]:
     """The jobs, with an outcome in the place of each that is refused."""
     hydra_overrides = list(OmegaConf.to_container(config.hydra.overrides.hydra))  # type: ignore[arg-type]
     sources = config.hydra.runtime.config_sources

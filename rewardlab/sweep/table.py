@@ -12,17 +12,19 @@ _WITH_LOG = ("failed", "diverged", "interrupted")
 _HEADINGS = ("job", "outcome", "time", "run", "why")
 
 
-def outcome_table(result: SweepResult, seconds: float) -> str:
-    """All jobs by outcome, those that need attention last, and a line of totals.
+def outcome_table(result: SweepResult, seconds: float, rerun: str = "") -> str:
+    """All jobs by outcome, those that need attention last, a line of totals, and what to do about the rest.
 
     Args:
         seconds: how long the sweep took.
+        rerun: the command that does what is missing; empty where nothing is.
     """
     ordered = sorted(result.outcomes, key=lambda outcome: (STATES.index(outcome.state), outcome.number))
     rows = [_HEADINGS, *(_row(outcome) for outcome in ordered)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS) - 1)]
     lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in rows]
-    return "\n".join([*lines, "", totals(result, seconds)])
+    advice = ["", "what is missing, and only that:", f"  {rerun}"] if rerun else []
+    return "\n".join([*lines, "", totals(result, seconds), *advice])
 
 
 def totals(result: SweepResult, seconds: float) -> str:

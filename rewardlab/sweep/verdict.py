@@ -8,10 +8,11 @@ from rewardlab.records import lock
 from rewardlab.records.continuation import decide
 from rewardlab.records.files import one_line
 from rewardlab.records.status import Status, read_status, write_status
+from rewardlab.stopping import SIGNALS
 
 COMMAND_MARK = "$ "  # begins the line of a log that shows the command
 _TAIL_BYTES = 8192
-_STOPPED = {128 + number for number in (signal.SIGINT, signal.SIGTERM)} | {-signal.SIGINT, -signal.SIGTERM}
+_STOPPED = {code for number in SIGNALS for code in (128 + number, -number)}
 # Where the run itself said nothing: what a fresh look at its folder comes to.
 _SETTLED = {"skip": "skipped", "diverged": "diverged", "locked": "left"}
 

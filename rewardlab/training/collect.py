@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rewardlab.errors import CannotRestore
 from rewardlab.types import Agent, Array, Obs, Rollout, State, StepBatch, TensorObs, VecEnv
 
 EPISODE_WINDOW = 100  # return_mean in train.csv is the mean of this many latest episodes
@@ -42,15 +43,22 @@ class EpisodeStatistics:
     def state_dict(self) -> State:
         return {
             "episodes": self.episodes,
+            "return": torch.from_numpy(self._return.copy()),
+            "length": torch.from_numpy(self._length.copy()),
             "finished": torch.from_numpy(self._finished.copy()),
             "latest": [list(item) for item in self._latest],
         }
 
     def load_state_dict(self, state: State) -> None:
         self.episodes = state["episodes"]
+        self._return, self._length = state["return"].numpy().copy(), state["length"].numpy().copy()
         self._finished = state["finished"].numpy().copy()
         self._latest.clear()
         self._latest.extend((item[0], item[1], item[2]) for item in state["latest"])
+
+    def abandon(self) -> None:
+        """The running episodes will not go on: nothing of them counts."""
+        self._return[:], self._length[:] = 0.0, 0
 
 
 @dataclass
@@ -74,10 +82,11 @@ class Collector:
     def __init__(self, env: VecEnv, agent: Agent, seeds: list[int], steps: int, device: torch.device) -> None:
         self.env, self.agent, self.device = env, agent, device
         self.statistics = EpisodeStatistics(env.num_envs)
-        self._obs = env.reset(seeds)
-        self._first = np.ones(env.num_envs, dtype=bool)
-        self._state = agent.initial_state(env.num_envs)
-        self._privileged = env.privileged()
+        self._obs: Obs = {}
+        self._first: Array = np.ones(env.num_envs, dtype=bool)
+        self._state: torch.Tensor | None = None
+        self._privileged: Obs = {}
+        self._begin(seeds)
         self._buffers = _allocate(steps, self._obs, self._privileged)
 
     @torch.no_grad()
@@ -133,6 +142,55 @@ class Collector:
             privileged=self._rows(buffers.privileged, steps),
             current_privileged=self._rows(buffers.current_privileged, steps),
         )
+
+    def state_dict(self) -> State:
+        """Where the running episodes stand. `env` is None where the environments cannot be put back."""
+        spec = self.env.spec
+        return {
+            "backend": spec.backend,
+            "env": self.env.get_state() if spec.restorable else None,
+            "obs": {key: torch.from_numpy(value.copy()) for key, value in self._obs.items()},
+            "first": torch.from_numpy(self._first.copy()),
+            "state": None if self._state is None else self._state.clone(),
+            "statistics": self.statistics.state_dict(),
+        }
+
+    def load_state_dict(self, state: State, seeds: list[int]) -> bool:
+        """Go on from what `state_dict` returned.
+
+        Args:
+            seeds: of new episodes, where the running ones cannot be put back.
+
+        Returns:
+            Whether the running episodes go on.
+        """
+        self.statistics.load_state_dict(state["statistics"])
+        if not self._put_back(state):
+            self.statistics.abandon()
+            self._begin(seeds)
+            return False
+        self._obs = {key: value.cpu().numpy().copy() for key, value in state["obs"].items()}
+        self._first = state["first"].cpu().numpy().copy()
+        self._state = None if state["state"] is None else state["state"].to(self.device)
+        self._privileged = self.env.privileged()
+        return True
+
+    def _put_back(self, state: State) -> bool:
+        spec = self.env.spec
+        if state["env"] is None or state["backend"] != spec.backend or not spec.restorable:
+            return False
+        try:
+            self.env.set_state(state["env"])
+        except CannotRestore:
+            return False
+        return True
+
+    def _begin(self, seeds: list[int]) -> None:
+        """The first frames of new episodes in every environment."""
+        self._obs = self.env.reset(seeds)
+        self._first = np.ones(self.env.num_envs, dtype=bool)
+        self._state = self.agent.initial_state(self.env.num_envs)
+        self._privileged = self.env.privileged()
 
     def _final_values(
         self,

@@ -18,6 +18,7 @@ from rewardlab.training.evaluate import Evaluator
 from rewardlab.types import Metrics, Signals, State, StreamSpec
 
 _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
+_CHECKPOINT_SECONDS = 120.0  # after so long one is written in any case: no more than that is ever lost
 EVAL_COLUMNS = (
     "frames", "wall_seconds", "cpu_seconds", "episodes", "return_mean", "return_std", "success_rate", "length_mean",
 )  # fmt: skip
@@ -113,9 +114,9 @@ class OnPolicyTraining:
         columns = (*_TRAIN_COLUMNS, *streams, *parts.agent.metrics, *parts.scheme.metrics)
         self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
         self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
-        # A continuation begins new episodes, on levels of their own.
-        stream = f"train_envs/{checkpoint['frames']}" if checkpoint else "train_envs"
-        self._collector = make_collector(config, parts, stream)
+        self._collector = make_collector(config, parts)
+        self.saving, self._saved_at = False, time.monotonic()
+        self.exact = True  # whether this is what an unbroken run would be doing
         if checkpoint is not None:
             self._load(checkpoint)
         self._evaluator = Evaluator(config)
@@ -130,7 +131,7 @@ class OnPolicyTraining:
         try:
             while True:
                 self._evaluate_if_due()
-                if self._checkpoints.due(self.frames) or self._finished:
+                if self._checkpoint_due or self._finished:
                     self._checkpoint()
                 if (signal_number := self.stop()) is not None:
                     self._checkpoint()
@@ -139,10 +140,8 @@ class OnPolicyTraining:
                     return
                 self._iterate()
         finally:
-            self._train_table.close()
-            self._eval_table.close()
-            self._evaluator.close()
-            self.parts.env.close()
+            for opened in (self._train_table, self._eval_table, self._evaluator, self.parts.env):
+                opened.close()
 
     @property
     def fps_mean(self) -> float:
@@ -209,7 +208,6 @@ class OnPolicyTraining:
         self._at_last_row = (self.frames, self.clock.training)
         self._rows.done(self.frames)
         self.progress.update(self.frames, fps, row.get("return_mean"), row.get("success_rate"))
-        self.store.set_status("running", self.frames)
 
     def _evaluate_if_due(self) -> None:
         if self._evaluated_at == self.frames or not (self._evaluation.due(self.frames) or self._finished):
@@ -222,7 +220,12 @@ class OnPolicyTraining:
         self._evaluated_at = self.frames
         self._evaluation.done(self.frames)
 
+    @property
+    def _checkpoint_due(self) -> bool:
+        return self._checkpoints.due(self.frames) or time.monotonic() > self._saved_at + _CHECKPOINT_SECONDS
+
     def _checkpoint(self) -> None:
+        self.saving = True
         self.store.save_checkpoint(
             {
                 "frames": self.frames,
@@ -237,12 +240,13 @@ class OnPolicyTraining:
                 "agent": self.parts.agent.state_dict(),
                 "scheme": self.parts.scheme.state_dict(),
                 "streams": self.parts.streams.state_dict(),
-                "statistics": self._collector.statistics.state_dict(),
+                "collector": self._collector.state_dict(),
                 "train_bytes": self._train_table.sync(),
                 "eval_bytes": self._eval_table.sync(),
             }
         )
         self._checkpoints.done(self.frames)
+        self._saved_at, self.saving = time.monotonic(), False
 
     def _load(self, checkpoint: State) -> None:
         self.frames = checkpoint["frames"]
@@ -255,13 +259,15 @@ class OnPolicyTraining:
         self.parts.agent.load_state_dict(checkpoint["agent"])
         self.parts.scheme.load_state_dict(checkpoint["scheme"])
         self.parts.streams.load_state_dict(checkpoint["streams"])
-        self._collector.statistics.load_state_dict(checkpoint["statistics"])
+        # Where the running episodes cannot be put back, new ones begin, on levels of their own.
+        seeds = seeding.env_seeds(self.config.seed, f"train_envs/{self.frames}", self.config.num_envs)
+        self.exact = self._collector.load_state_dict(checkpoint["collector"], seeds)
         self._checkpoints.done(self.frames)
 
 
-def make_collector(config: RootConfig, parts: Parts, stream: str = "train_envs") -> Collector:
-    """The collector of a run's training environments, seeded by the named stream."""
-    seeds = seeding.env_seeds(config.seed, stream, config.num_envs)
+def make_collector(config: RootConfig, parts: Parts) -> Collector:
+    """The collector of a run's training environments."""
+    seeds = seeding.env_seeds(config.seed, "train_envs", config.num_envs)
     return Collector(parts.env, parts.agent, seeds, parts.agent.rollout_steps, torch.device(config.device))
 
 

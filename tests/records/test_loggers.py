@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -113,7 +114,7 @@ def test_an_overwritten_run_is_sent_anew_even_if_an_old_position_survived(tmp_pa
     store = begin(tmp_path, "abc-0-2")
     (tmp_path / "tensorboard").mkdir()
     (tmp_path / "tensorboard" / "position.json").write_text('{"run_id": "abc-0-1", "train": 900, "eval": 900}')
-    with Table(tmp_path / "train.csv", TRAIN) as train:
+    with closing(Table(tmp_path / "train.csv", TRAIN)) as train:
         append(train, 100)
     process = tensorboard.start(tensorboard.Config(), tmp_path)
     store.set_status("finished", 100)
@@ -126,7 +127,7 @@ def test_the_status_alone_ends_a_feed_and_an_earlier_end_does_not(tmp_path):
     store.set_status("interrupted", 0)
     time.sleep(0.01)
     process = tensorboard.start(tensorboard.Config(), tmp_path)
-    with Table(tmp_path / "train.csv", TRAIN) as train:
+    with closing(Table(tmp_path / "train.csv", TRAIN)) as train:
         append(train, 100)
         assert wait_until(lambda: (tmp_path / "tensorboard" / "position.json").exists())
         assert not ended(process.pid)
@@ -192,7 +193,7 @@ def test_a_feed_lives_apart_from_its_run(tmp_path):
 
 def test_a_later_feed_takes_over(tmp_path):
     store = begin(tmp_path)
-    with Table(tmp_path / "train.csv", TRAIN) as train:
+    with closing(Table(tmp_path / "train.csv", TRAIN)) as train:
         append(train, 100)
     old = tensorboard.start(tensorboard.Config(), tmp_path)
     assert wait_until(lambda: (tmp_path / "tensorboard" / "position.json").exists())
@@ -211,7 +212,7 @@ def test_wandb_writes_offline_files_and_keeps_its_id_when_continued(tmp_path):
         with store.lock():
             store.set_status("running", 0)
             process = wandb.start(wandb.Config(project="p", tags=["tagged"]), tmp_path)
-            with Table(tmp_path / "train.csv", TRAIN) as train:
+            with closing(Table(tmp_path / "train.csv", TRAIN)) as train:
                 append(train, *frames)
             store.write_summary({"final_return": 0.75, "frames_to_90": None})
             store.set_status("interrupted" if session == 0 else "finished", frames[-1])
@@ -291,7 +292,7 @@ def test_a_service_that_fails_or_hangs_never_touches_the_run(tmp_path, monkeypat
     store = begin(folder)
     with store.lock():
         process = module.start(module.Config(hang=hang), folder)
-        with Table(folder / "train.csv", TRAIN) as train:
+        with closing(Table(folder / "train.csv", TRAIN)) as train:
             append(train, 100)
         assert wait_until(lambda: "sending" in (folder / "mine" / "feed.log").read_text())
         store.set_status("finished", 100)

@@ -75,19 +75,35 @@ def test_everything_that_the_design_names_is_there():
 def test_every_start_is_a_run_of_its_own_and_a_continuation_is_not():
     first, second = manifest(), manifest(device="cuda")
     assert first["run_id"] != second["run_id"]
-    going_on = continued(first, second)
+    going_on = continued(first, second, exact=True)
     assert (going_on["run_id"], going_on["started_at"]) == (first["run_id"], first["started_at"])
     assert (first["resume"], going_on["resume"]) == ("exact", "approximate")
     assert going_on["continuations"] == [{"at": second["started_at"], "changed": ["device"]}]
-    third = continued(going_on, manifest(device="cuda"))
+    third = continued(going_on, manifest(device="cuda"), exact=True)
     assert third["run_id"] == first["run_id"]
     assert [entry["changed"] for entry in third["continuations"]] == [["device"], []]
+
+
+def test_a_continuation_is_exact_until_one_is_not():
+    second = continued(manifest(), manifest(), exact=True)
+    third = continued(second, manifest(), exact=False)
+    fourth = continued(third, manifest(), exact=True)
+    assert [step["resume"] for step in (second, third, fourth)] == ["exact", "approximate", "approximate"]
+    assert [entry["changed"] for entry in fourth["continuations"]] == [[], ["episodes"], []]
+
+
+def test_the_number_of_cores_changes_no_numbers():
+    other = manifest()
+    other["hardware"] = {**other["hardware"], "cores": 1000, "memory_gib": 1.0}
+    assert differences(manifest(), other) == []
+    other["hardware"]["cpu"] = "another"
+    assert differences(manifest(), other) == ["hardware"]
 
 
 @pytest.mark.parametrize("previous", [{}, {"run_id": 3, "continuations": "x"}])
 def test_a_strange_earlier_manifest_does_not_stop_a_continuation(previous):
     current = manifest()
-    assert continued(previous, current)["run_id"] == current["run_id"]
+    assert continued(previous, current, exact=True)["run_id"] == current["run_id"]
 
 
 def test_differences_are_named():

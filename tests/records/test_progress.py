@@ -4,6 +4,7 @@ import pty
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_plain_lines_are_few(clock):
 
 def test_the_last_state_is_always_shown_once(clock):
     stream = io.StringIO()
-    with Progress(1000, "x", stream) as shown:
+    with closing(Progress(1000, "x", stream)) as shown:
         shown.update(1)
         clock.now += 0.5
         shown.update(50)
@@ -105,8 +106,9 @@ def test_a_stream_without_the_characters_gets_others(clock):
 LABEL = "doorkey_16x16-levels=100 rnd-coef=0.5 [bold]ppo-memory=gru seed0"
 CODE = f"""
 import time
+from contextlib import closing
 from rewardlab.records.progress import Progress
-with Progress(2_000_000, "{LABEL}") as shown:
+with closing(Progress(2_000_000, "{LABEL}")) as shown:
     for frames in range(0, 2_000_001, 200_000):
         shown.update(frames, 12_345.0, -0.5, 1.0)
         time.sleep(0.05)

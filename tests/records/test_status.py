@@ -25,13 +25,19 @@ def test_an_error_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_a_full_disk_is_told_from_an_error(number):
-    assert failure_kind(OSError(number, "disk")) == "storage"
+def test_a_full_disk_is_told_from_an_error(number, tmp_path):
+    assert failure_kind(OSError(number, "disk"), tmp_path) == "storage"
     wrapped = RuntimeError("could not save")
     wrapped.__cause__ = OSError(number, "disk")
-    assert failure_kind(wrapped) == "storage"
-    assert failure_kind(OSError(errno.ENOENT, "no file")) == "error"
-    assert failure_kind(ZeroDivisionError()) == "error"
+    assert failure_kind(wrapped, tmp_path) == "storage"
+    assert failure_kind(OSError(errno.ENOENT, "no file"), tmp_path) == "error"
+    assert failure_kind(ZeroDivisionError(), tmp_path) == "error"
+
+
+def test_a_folder_that_is_gone_or_not_ours_is_the_disks_doing(tmp_path):
+    for number in (errno.ENOENT, errno.EACCES):
+        assert failure_kind(OSError(number, "gone", str(tmp_path / "train.csv")), tmp_path) == "storage"
+        assert failure_kind(OSError(number, "gone", "/elsewhere"), tmp_path) == "error"
 
 
 def test_only_failures_have_a_kind_by_default(tmp_path):

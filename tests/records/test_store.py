@@ -104,7 +104,7 @@ def test_foreign_checkpoints_are_refused_unexecuted_and_named_in_the_log(tmp_pat
     lines = (tmp_path / "run" / "run.log").read_text().splitlines()
     assert len(lines) == 4
     assert "is not from rewardlab" in lines[2]
-    assert "has format 999; this version reads 1" in lines[3]
+    assert "has format 999; this version reads 2" in lines[3]
 
 
 def test_texts_and_json_files(tmp_path):

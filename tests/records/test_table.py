@@ -1,6 +1,7 @@
 import csv
 import math
 import os
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def same(found: float, given: float | None) -> bool:
 @given(rows)
 def test_rows_read_back_exactly(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("table") / "train.csv"
-    with Table(path, COLUMNS) as table:
+    with closing(Table(path, COLUMNS)) as table:
         for row in rows:
             table.append(row)
     found = read_columns(path)
@@ -37,7 +38,7 @@ def test_rows_read_back_exactly(tmp_path_factory, rows):
 @given(rows, rows, rows)
 def test_continuation_cuts_back_to_the_checkpoint(tmp_path_factory, before, lost, after):
     folder = tmp_path_factory.mktemp("table")
-    with Table(folder / "unbroken.csv", COLUMNS) as table:
+    with closing(Table(folder / "unbroken.csv", COLUMNS)) as table:
         for row in before + after:
             table.append(row)
     table = Table(folder / "train.csv", COLUMNS)
@@ -48,7 +49,7 @@ def test_continuation_cuts_back_to_the_checkpoint(tmp_path_factory, before, lost
     for row in lost:
         table.append(row)
     table.close()
-    with Table(folder / "train.csv", COLUMNS, keep_bytes=kept) as table:
+    with closing(Table(folder / "train.csv", COLUMNS, keep_bytes=kept)) as table:
         for row in after:
             table.append(row)
         assert table.sync() == (folder / "train.csv").stat().st_size
@@ -63,7 +64,7 @@ def test_any_column_name_survives(tmp_path_factory, columns):
         "".join(columns).encode()
     except UnicodeEncodeError:
         return
-    with Table(path, columns) as table:
+    with closing(Table(path, columns)) as table:
         table.append({columns[-1]: 0.1})
     with open(path, newline="", encoding="utf-8") as file:
         found = list(csv.reader(file))
@@ -71,7 +72,7 @@ def test_any_column_name_survives(tmp_path_factory, columns):
 
 
 def test_the_bytes_of_a_row(tmp_path):
-    with Table(tmp_path / "t.csv", ("a", "b", "c", "d", "e", "f")) as table:
+    with closing(Table(tmp_path / "t.csv", ("a", "b", "c", "d", "e", "f"))) as table:
         table.append({"a": 1, "b": 0.1, "c": np.float32(0.1), "d": float("nan"), "f": True})
         table.append({"a": np.int64(2), "b": -0.0, "c": 1e300, "d": None, "e": float("inf"), "f": np.True_})
     assert (tmp_path / "t.csv").read_bytes() == b"a,b,c,d,e,f\n1,0.1,0.10000000149011612,,,1\n2,-0.0,1e+300,,inf,1\n"
@@ -85,7 +86,7 @@ def test_a_row_is_in_the_file_as_soon_as_it_is_appended(tmp_path):
 
 
 def test_what_was_not_declared_is_refused_and_writes_nothing(tmp_path):
-    with Table(tmp_path / "t.csv", ("a",)) as table:
+    with closing(Table(tmp_path / "t.csv", ("a",))) as table:
         with pytest.raises(KeyError, match=r"t\.csv has no column b"):
             table.append({"a": 1, "b": 2})
         with pytest.raises(TypeError, match="column a"):

@@ -29,7 +29,7 @@ def fake_jobs(root: Path, behaviours: list[str]) -> list[Job]:
 def main() -> None:
     root, grace, behaviours = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
     slots = max(1, len(behaviours) - 1)  # the last one waits for a place
-    pool = Pool(slots, root / "logs", make_display(len(behaviours), slots), grace)
+    pool = Pool(slots, root / "logs", make_display(len(behaviours), slots), grace=grace)
     result = SweepResult(tuple(pool.run(fake_jobs(root, behaviours))), pool.signal_number)
     print(outcome_table(result, 1.0))
     sys.exit(result.exit_code)

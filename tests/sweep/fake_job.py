@@ -29,6 +29,12 @@ def main() -> None:
     if behaviour == "finish":
         time.sleep(0.3)
         write_status(folder, "finished", 100)
+    elif behaviour == "kill-once":  # the second try gets through
+        if (folder / "tried").exists():
+            write_status(folder, "finished", 100)
+        else:
+            (folder / "tried").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
     elif behaviour == "fail":
         write_status(folder, "failed", 20, "RuntimeError: as asked")
         sys.exit(1)
@@ -39,7 +45,7 @@ def main() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif behaviour in ("wait", "stubborn"):
         received: list[int] = []
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, lambda number, frame: received.append(number))
         (folder / "pid").write_text(str(os.getpid()))
         give_up = time.monotonic() + SECONDS

@@ -9,12 +9,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from fake_driver import fake_jobs
 
 from rewardlab.records import lock
 from rewardlab.records.status import read_status, write_status
 from rewardlab.sweep.display import Display
+from rewardlab.sweep.memory import GIB, Memory, memory_left, taken_by
 from rewardlab.sweep.pool import Pool
 
 
@@ -33,9 +35,9 @@ class Watching(Display):
         return self.stream.getvalue()
 
 
-def run_pool(root: Path, jobs, slots=2):
+def run_pool(root: Path, jobs, slots=2, **options):
     display = Watching(len(jobs))
-    return Pool(slots, root / "logs", display).run(jobs), display
+    return Pool(slots, root / "logs", display, **options).run(jobs), display
 
 
 def test_no_job_ends_the_others(tmp_path):
@@ -65,6 +67,51 @@ def test_old_status_says_nothing_about_a_new_failure(tmp_path):
     write_status(jobs[0].folder, "failed", 5, "an error of last week")
     (outcome,), _ = run_pool(tmp_path, jobs)
     assert outcome.detail == "ImportError: broken before it began"
+
+
+def test_failed_job_is_tried_again_after_the_others(tmp_path):
+    outcomes, display = run_pool(tmp_path, fake_jobs(tmp_path, ["kill-once", "fail", "finish"]), 1, retries=2)
+    assert [outcome.state for outcome in outcomes] == ["finished", "failed", "finished"]
+    starts = [line.split()[1] for line in display.text.splitlines() if line.startswith("start ")]
+    assert starts == ["0:", "1:", "2:", "0:", "1:", "1:"]
+    assert "again 0" in display.text and "try 2 of 3" in display.text
+    assert outcomes[0].log.read_text().count("$ fake kill-once") == 2
+
+
+def test_diverged_is_a_result_and_not_tried_again(tmp_path):
+    outcomes, display = run_pool(tmp_path, fake_jobs(tmp_path, ["diverge"]), retries=3)
+    assert outcomes[0].state == "diverged" and display.text.count("start ") == 1
+
+
+def test_fail_fast_interrupts_the_others_and_starts_nothing_new(tmp_path):
+    outcomes, display = run_pool(tmp_path, fake_jobs(tmp_path, ["wait", "fail", "finish", "finish"]), fail_fast=True)
+    assert [outcome.state for outcome in outcomes] == ["interrupted", "failed", "not started", "not started"]
+    assert "a job failed: stopping 1 running jobs" in display.text
+
+
+def test_no_job_is_started_that_would_not_fit(tmp_path):
+    jobs = fake_jobs(tmp_path, ["finish"] * 3)
+    outcomes, display = run_pool(tmp_path, jobs, 3, memory=Memory(per_job=1e15))
+    assert {outcome.state for outcome in outcomes} == {"finished"}  # one at least always runs
+    assert display.most == 1 and "memory is short" in display.text
+
+
+def test_memory_is_kept_for_what_running_jobs_still_grow_to():
+    memory = Memory()
+    memory.see({1: 3 * GIB, 2: GIB})
+    assert memory.per_job == 3 * GIB
+    assert not memory.fits({1: 3 * GIB, 2: GIB}, left=5.4 * GIB)  # 2 for the second job, 3 for the new one, 0.5 for all
+    assert memory.fits({1: 3 * GIB, 2: GIB}, left=5.6 * GIB)
+    assert memory.fits({}, left=0.0) and memory.fits({1: 3 * GIB}, left=None)
+    memory.expect_more()
+    assert memory.per_job == 4.5 * GIB
+
+
+def test_memory_of_this_machine_is_known():
+    if Path("/proc/meminfo").exists():
+        assert GIB / 100 < memory_left() < psutil.virtual_memory().total
+        assert taken_by(os.getpid()) == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+    assert taken_by(2**22 + 1) is None
 
 
 @pytest.mark.parametrize("slots", [1, 3])
@@ -188,7 +235,7 @@ class TestSignals:
             time.sleep(0.02)
         raise AssertionError("the jobs did not start")
 
-    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
     def test_signal_reaches_every_job_and_nothing_new_starts(self, tmp_path, number, code):
         driver = self.start(tmp_path, "wait", "wait", "finish")
         pids = self.wait_for_pids(tmp_path, 2)

@@ -29,6 +29,7 @@ POLL_SECONDS = 1.0
 TABLES = ("train", "eval")
 _POSITION = "position.json"
 _PREDECESSOR_SECONDS = 60.0  # what an earlier feed of the same run gets to give way
+_HURRY_SECONDS = 20.0  # how long the rest may take where the run goes on later, or under another feed
 _SEND_SECONDS = 600.0  # how long the rest may take after the run, where the logger's options do not say
 
 
@@ -135,6 +136,9 @@ class _Watch:
         """Whether a later feed took over, or the run's files were cleared away."""
         return (read_json(self._order)[0] or {}).get("token") != self._token
 
+    def hurries(self) -> bool:
+        return self.replaced() or bool((read_json(self._order)[0] or {}).get("hurry"))
+
     def wait(self, seconds: float) -> None:
         self._asked_to_end.wait(seconds)
 
@@ -167,7 +171,7 @@ def _bound(watch: _Watch, send_seconds: Any) -> None:
         while not (watch.run_is_over() or watch.replaced()):
             time.sleep(POLL_SECONDS)
         limit = float(send_seconds) if isinstance(send_seconds, (int, float)) else _SEND_SECONDS
-        time.sleep(_PREDECESSOR_SECONDS / 2 if watch.replaced() else limit)
+        time.sleep(_HURRY_SECONDS if watch.hurries() else limit)
         print(f"{now()} not everything was taken in time: given up", flush=True)
         os._exit(1)
 

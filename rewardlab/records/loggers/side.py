@@ -31,11 +31,12 @@ class SideProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def finish(self, timeout: float = 10.0) -> bool:
+    def finish(self, timeout: float = 10.0, hurry: bool = False) -> bool:
         """Tell the feed that no more rows will come, and wait for it a little; then it goes on alone.
 
         Args:
             timeout: seconds to wait at most.
+            hurry: whether it must end soon, whatever it has sent: nothing is left running after an interruption.
 
         Returns:
             Whether it has sent everything and ended. It never raises: a logger is no reason to fail.
@@ -43,7 +44,7 @@ class SideProcess:
         with contextlib.suppress(OSError):
             order, _ = read_json(self._order)
             if order is not None:
-                write_json(self._order, {**order, "run_over": True})
+                write_json(self._order, {**order, "run_over": True, "hurry": hurry})
         try:
             return self._process.wait(timeout) == 0
         except subprocess.TimeoutExpired:
