@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from rewardlab.report.outcomes import Outcome, counts
 from rewardlab.report.plain import clean
-from rewardlab.report.reading import Collection, Problem, Run
+from rewardlab.report.reading import Collection, Problem
+from rewardlab.report.run_folder import Run
 
 # Fields that are no part of a setting: where, on what and how often something is written.
 NO_SETTING = re.compile(

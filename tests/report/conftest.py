@@ -24,3 +24,11 @@ def result(results, tmp_path_factory) -> ReportResult:
 def without_figures(monkeypatch):
     """Drawing takes most of the time of a report, and most tests look at the rest."""
     monkeypatch.setattr("rewardlab.report.build.draw_figures", lambda *_: [])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Nothing that a test reads is kept in, or taken from, the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

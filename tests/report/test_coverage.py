@@ -8,7 +8,7 @@ import pytest
 from rewardlab.report.statistics import COVERED
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-from interval_coverage import DISTRIBUTIONS, covered  # noqa: E402
+from interval_coverage import DISTRIBUTIONS, covered
 
 
 @pytest.mark.parametrize("kind", sorted(DISTRIBUTIONS))
