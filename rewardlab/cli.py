@@ -110,12 +110,26 @@ def run_parser() -> argparse.ArgumentParser:
 
 def _report(arguments: list[str]) -> int:
     parser = _Parser(prog="rewardlab report", description="Write tables, figures and a page about finished runs.")
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="results folders (default: results)")
+    parser.add_argument(
+        "paths", nargs="*", metavar="[LABEL=]PATH", help="results folders, compared where several (default: results)"
+    )
     parser.add_argument("--out", metavar="DIR", help="where the report goes (default: PATH/report)")
+    parser.add_argument(
+        "--filter", action="append", default=[], metavar="KEY=VALUE", help="of which runs: env='doorkey*', seed<5, ..."
+    )
+    parser.add_argument(
+        "--baseline", metavar="NAME", help="what schemes are compared with (default: none, or the first folder)"
+    )
+    parser.add_argument("--paired", action="store_true", help="take differences between runs of equal seed")
+    parser.add_argument(
+        "--by", metavar="KEY", help="tables once more for each env, reward, agent, curriculum or folder"
+    )
     given = parser.parse_intermixed_args(arguments)
     from rewardlab.report.command import report
 
-    return report(given.paths, given.out)
+    return report(
+        given.paths, given.out, filters=given.filter, baseline=given.baseline, paired=given.paired, by=given.by
+    )
 
 
 def _list(arguments: list[str]) -> int:

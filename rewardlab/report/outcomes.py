@@ -63,16 +63,13 @@ class Outcome:
     def final_normalised(self) -> float | None:
         return None if self.normalised is None else float(self.normalised[-1])
 
-    def area(self, until: float) -> float | None:
-        """Normalised area under the learning curve from its first evaluation up to `until` frames."""
+    def area(self, since: float, until: float) -> float | None:
+        """Normalised area under the learning curve between two frames, both within the curve; its mean height there."""
         if self.normalised is None:
             return None
-        inside = self.frames < until
-        frames = np.append(self.frames[inside], min(until, self.frames[-1]))
-        values = np.append(self.normalised[inside], np.interp(frames[-1], self.frames, self.normalised))
-        if frames.size > 1 and frames[-1] == frames[-2]:
-            frames, values = frames[:-1], values[:-1]
-        return area_under_curve(frames, values)
+        inside = (self.frames > since) & (self.frames < until)
+        frames = np.unique([since, *self.frames[inside], max(since, until)])
+        return area_under_curve(frames, np.interp(frames, self.frames, self.normalised))
 
     def reached(self, suffix: str) -> Reached | None:
         """When the run reached the threshold of a column suffix ("50", "90"); None if returns cannot be normalised."""

@@ -109,6 +109,17 @@ def probability_of_improvement(first: Sequence[FloatArray], second: Sequence[Flo
     return np.asarray(np.mean(np.stack(per_task, axis=-1), axis=-1))
 
 
+def improvement_estimate(
+    first: Sequence[FloatArray], second: Sequence[FloatArray], rng: np.random.Generator
+) -> Estimate:
+    """`probability_of_improvement` with its stratified-bootstrap interval; none for single runs."""
+    value = float(probability_of_improvement(first, second))
+    if max(task.shape[-1] for task in (*first, *second)) < 2:
+        return Estimate(value)
+    low, high = interval(probability_of_improvement(resample(first, rng), resample(second, rng)))
+    return Estimate(value, float(low), float(high))
+
+
 def kaplan_meier_median(times: FloatArray, reached: BoolArray) -> FloatArray:
     """Median time to an event when some runs end before it: they are censored, never dropped.
 
@@ -262,6 +273,29 @@ def curve_band(curves: FloatArray, rng: np.random.Generator, count: int = 1000) 
     picks = rng.integers(0, curves.shape[0], size=(count, curves.shape[0]))
     samples = np.stack([interquartile_mean(column[picks]) for column in np.ascontiguousarray(curves.T)], axis=-1)
     return middle, *interval(samples)
+
+
+def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: int = 500) -> tuple[FloatArray, ...]:
+    """Interquartile mean over the pooled runs x tasks at every grid point, with a stratified bootstrap band.
+
+    Args:
+        tables: one array of curves per task on a common grid, [n_t, G].
+        rng: source of the resamples; whole runs are redrawn within their task.
+        count: number of resamples.
+
+    Returns:
+        (iqm, low, high), each [G]; the band is NaN if no task has two runs.
+    """
+    middle = interquartile_mean(np.concatenate(list(tables)).T)
+    if max(table.shape[0] for table in tables) < 2:
+        empty = np.full_like(middle, np.nan)
+        return middle, empty, empty
+    picks = [rng.integers(0, table.shape[0], size=(count, table.shape[0])) for table in tables]
+    samples = [
+        interquartile_mean(np.concatenate([t[pick, point] for t, pick in zip(tables, picks, strict=True)], axis=-1))
+        for point in range(middle.size)
+    ]
+    return middle, *interval(np.stack(samples, axis=-1))
 
 
 def _task_means(tasks: Sequence[FloatArray]) -> FloatArray:

@@ -1,9 +1,9 @@
 """Synthetic results and their report, built once."""
 
 import pytest
-from run_folders import write_study
+from run_folders import make, write_study
 
-from rewardlab.report.build import ReportResult, build_report
+from rewardlab.report.build import ReportResult
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def results(tmp_path_factory):
 @pytest.fixture(scope="session")
 def result(results, tmp_path_factory) -> ReportResult:
     """Its report."""
-    return build_report([results], tmp_path_factory.mktemp("report"))
+    return make(results, out=tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture
