@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rewardlab.records.summary import normalise
 from rewardlab.report.aggregate import Aggregate
 from rewardlab.report.run_folder import Run, Training
 from rewardlab.report.statistics import BoolArray, FloatArray, curve_band, generator, pooled_band
@@ -154,8 +155,13 @@ def _curve(study: Study, setting: Setting, grid: FloatArray) -> Curve:
     ends = np.array([outcome.frames[-1] for outcome in outcomes])
     alive = ends[:, None] >= grid
     series: dict[str, list[FloatArray]] = {"return": [outcome.returns for outcome in outcomes]}
+    anchors = {(outcome.run.random_return, outcome.run.optimal_return) for outcome in outcomes}
     normalised = [outcome.normalised for outcome in outcomes]
-    if (known := [each for each in normalised if each is not None]) and len(known) == len(outcomes):
+    if (
+        len(anchors) > 1
+        and (known := [each for each in normalised if each is not None])
+        and len(known) == len(outcomes)
+    ):
         series["normalised"] = known
     if all(np.isfinite(outcome.success).all() for outcome in outcomes):
         series["success"] = [outcome.success for outcome in outcomes]
@@ -163,7 +169,17 @@ def _curve(study: Study, setting: Setting, grid: FloatArray) -> Curve:
     for metric, values in series.items():
         table = np.stack([np.interp(grid, o.frames, v) for o, v in zip(outcomes, values, strict=True)])
         bands[metric] = _band(table, alive, (setting.setting_id, "curve", metric))
+    if len(anchors) == 1 and normalised[0] is not None:
+        bands["normalised"] = _normalised(bands["return"], outcomes[0].run)
     return Curve(setting, study.setting_name(setting), grid, alive.sum(axis=0), bands)
+
+
+def _normalised(band: Band, run: Run) -> Band:
+    """One scale for all runs is a straight line, which moves means and quantiles alike: nothing to resample again."""
+    assert run.random_return is not None and run.optimal_return is not None
+    ends = (run.random_return, run.optimal_return)
+    middle, low, high = (normalise(values, *ends) for values in (band.middle, band.low, band.high))
+    return Band(middle, *((low, high) if ends[0] < ends[1] else (high, low)))
 
 
 def _band(table: FloatArray, alive: BoolArray, names: tuple[str, ...]) -> Band:

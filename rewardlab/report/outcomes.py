@@ -65,11 +65,15 @@ class Outcome:
 
     def area(self, since: float, until: float) -> float | None:
         """Normalised area under the learning curve between two frames, both within the curve; its mean height there."""
+        if (since, until) in self._areas:
+            return self._areas[since, until]
         if self.normalised is None:
             return None
         inside = (self.frames > since) & (self.frames < until)
         frames = np.unique([since, *self.frames[inside], max(since, until)])
-        return area_under_curve(frames, np.interp(frames, self.frames, self.normalised))
+        area = area_under_curve(frames, np.interp(frames, self.frames, self.normalised))
+        self._areas[since, until] = area
+        return area
 
     def reached(self, suffix: str) -> Reached | None:
         """When the run reached the threshold of a column suffix ("50", "90"); None if returns cannot be normalised."""
@@ -82,7 +86,12 @@ class Outcome:
         at = -1 if index is None else index
         return Reached(index is not None, float(self.frames[at]), float(self.run.evaluations.cpu_seconds[at]))
 
-    @property
+    @cached_property
+    def _areas(self) -> dict[tuple[float, float], float]:
+        """Areas that were asked for before: several tables show the same."""
+        return {}
+
+    @cached_property
     def _carried(self) -> bool:
         frames = self.run.evaluations.frames
         return self.run.state == "diverged" and bool(frames[-1] < self.run.budget)

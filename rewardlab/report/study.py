@@ -97,7 +97,37 @@ class Study:
 
     def of_env(self, env: str) -> list[Setting]:
         """Settings of one environment, in the order of the schemes."""
-        return sorted((s for s in self.settings if s.env == env), key=lambda s: (_scheme_order(s.scheme), s.setting_id))
+        return self._by_env.get(env, [])
+
+    @cached_property
+    def _by_env(self) -> dict[str, list[Setting]]:
+        groups: dict[str, list[Setting]] = defaultdict(list)
+        for setting in sorted(self.settings, key=lambda s: (_scheme_order(s.scheme), s.setting_id)):
+            groups[setting.env].append(setting)
+        return dict(groups)
+
+    @cached_property
+    def _ranges(self) -> dict[str, tuple[float, float]]:
+        found = {}
+        for env, settings in self._by_env.items():
+            outcomes = [outcome for setting in settings for outcome in setting.outcomes]
+            starts, ends = ([float(outcome.frames[at]) for outcome in outcomes] for at in (0, -1))
+            found[env] = (max(starts, default=0.0), min(ends, default=0.0))
+        return found
+
+    @cached_property
+    def _names(self) -> dict[Scheme, str]:
+        schemes = self.schemes
+        several = [len({getattr(each, part) for each in schemes}) > 1 for part in ("agent", "curriculum")]
+        names = {}
+        for scheme in schemes:
+            parts = [scheme.reward]
+            parts += [scheme.agent] if several[0] else []
+            parts += [scheme.curriculum] if several[1] else []
+            parts += [scheme.variant] if scheme.variant else []
+            name = " · ".join(parts)
+            names[scheme] = f"{scheme.folder}: {name}" if scheme.folder else name
+        return names
 
     def seeds_of(self, env: str) -> list[int]:
         """Every seed that anybody ran in one environment."""
@@ -105,23 +135,15 @@ class Study:
 
     def common_range(self, env: str) -> tuple[float, float]:
         """First and last frame that the curves of all counted runs of one environment cover; (0, 0) if none counts."""
-        outcomes = [outcome for setting in self.of_env(env) for outcome in setting.outcomes]
-        starts, ends = ([float(outcome.frames[at]) for outcome in outcomes] for at in (0, -1))
-        return max(starts, default=0.0), min(ends, default=0.0)
+        return self._ranges.get(env, (0.0, 0.0))
 
     def find(self, scheme: Scheme, env: str) -> Setting | None:
         """The setting of a scheme in one environment, if any of its runs count."""
-        return next((s for s in self.settings if s.env == env and s.scheme == scheme and s.outcomes), None)
+        return next((s for s in self.of_env(env) if s.scheme == scheme and s.outcomes), None)
 
     def name(self, scheme: Scheme) -> str:
         """The shortest name that tells a scheme from all others here: the reward alone if nothing else varies."""
-        schemes = self.schemes
-        parts = [scheme.reward]
-        parts += [scheme.agent] if len({s.agent for s in schemes}) > 1 else []
-        parts += [scheme.curriculum] if len({s.curriculum for s in schemes}) > 1 else []
-        parts += [scheme.variant] if scheme.variant else []
-        name = " · ".join(parts)
-        return f"{scheme.folder}: {name}" if scheme.folder else name
+        return self._names[scheme]
 
     def setting_name(self, setting: Setting) -> str:
         """Name of a row: its scheme, and the start of its setting id where labels alone don't tell."""

@@ -64,12 +64,19 @@ function lines(curves, banded, shape = "linear") {
   return traces;
 }
 
+// Ticks at 1, 2 and 5 while there are few powers of ten.
+function logAxis(curves) {
+  const values = curves.flatMap((curve) => curve.y).filter((value) => value > 0);
+  const decades = values.length ? Math.log10(Math.max(...values) / Math.min(...values)) : 0;
+  return { type: "log", dtick: decades > 2.5 ? 1 : "D2", tickformat: "~g" };
+}
+
 function drawCurves(element, env) {
   const metric = choice.metric;
   const label = (data.metrics.find(([key]) => key === metric) || ["", ""])[1];
   const curves = env.curves.filter((c) => c.metric === metric).map((c) => ({ ...c, x: env.grids[c.grid] }));
   const log = choice.values === "log" || (choice.values === "auto" && metric === "bonus");
-  const more = { x: { type: choice.axis, exponentformat: "SI" }, y: { type: log ? "log" : "linear", exponentformat: "power" } };
+  const more = { x: { type: choice.axis, exponentformat: "SI" }, y: log ? logAxis(curves) : {} };
   if (!log && (metric === "normalised" || metric === "success")) more.y.range = [-0.04, 1.04];
   if (!curves.length) more.empty = `no ${plain(label)} here`;
   Plotly.react(element, lines(curves, choice.bands), layout("training frames", plain(label), more), config);
@@ -237,7 +244,7 @@ function drawRun(plot, place) {
   const color = colorOf(setting.scheme);
   const others = data.runs.filter((other, at) => other.setting === run.setting && at !== place && other.y && other.y.length);
   const traces = others.slice(0, 30).map((other) => ({
-    x: data.grids[other.grid], y: other.y, mode: "lines", line: { color: css("--line"), width: 1.3 }, hoverinfo: "skip",
+    x: data.grids[other.grid], y: other.y, mode: "lines", opacity: 0.4, line: { color: css("--faint"), width: 1.2 }, hoverinfo: "skip",
   }));
   traces.push({ x: data.grids[run.grid], y: run.y, mode: "lines+markers", marker: { size: 4 }, line: { color, width: 2.4 },
     name: "return", hovertemplate: "%{y:.3g}" });
