@@ -1,5 +1,6 @@
 """Synthetic results and their report, built once."""
 
+import matplotlib
 import pytest
 from run_folders import make, write_study
 
@@ -30,5 +31,6 @@ def without_figures(monkeypatch):
 def own_cache(tmp_path_factory):
     """Nothing that a test reads is kept in, or taken from, the user's cache folder."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPLCONFIGDIR", matplotlib.get_cachedir())  # else every session looks for its fonts anew
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
