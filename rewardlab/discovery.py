@@ -142,7 +142,8 @@ def header(path: Path) -> Header:
     """What a .py says in its docstring, or a .yaml in its leading comment."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if path.suffix == ".yaml":
-        lines = [line.lstrip("# ").rstrip() for line in text.splitlines() if line.startswith("#")]
+        comments = [line.lstrip("# ").rstrip() for line in text.splitlines() if line.startswith("#")]
+        lines = [line for line in comments if not line.startswith("@")]  # `@package` is said to Hydra
     else:
         try:
             lines = (ast.get_docstring(ast.parse(text)) or "").splitlines()
