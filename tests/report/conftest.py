@@ -2,7 +2,7 @@
 
 import matplotlib
 import pytest
-from run_folders import make, write_study
+from run_folders import HOSTILE, make, write_run, write_study
 
 from rewardlab.report.build import ReportResult
 
@@ -19,6 +19,17 @@ def results(tmp_path_factory):
 def result(results, tmp_path_factory) -> ReportResult:
     """Its report."""
     return make(results, out=tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def hostile_result(tmp_path_factory) -> ReportResult:
+    """The report of runs whose names try to break out of where they stand."""
+    folder = tmp_path_factory.mktemp("hostile")
+    for seed in range(2):
+        write_run(folder, env=HOSTILE, reward=HOSTILE, seed=seed, folder=f"<b>{seed}", assumes=[HOSTILE],
+                  training={"frames": [1, 2], "reward/<b>_mean": [1, 2], f"explore/{HOSTILE}": [1, 2]})  # fmt: skip
+    write_run(folder, env="_hidden", reward=HOSTILE, folder="c", state="failed", status={"error": HOSTILE})
+    return make(folder)
 
 
 @pytest.fixture

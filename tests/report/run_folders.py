@@ -14,6 +14,7 @@ from PIL import Image
 
 from rewardlab.report.build import Options, ReportResult, build_report, labelled
 
+HOSTILE = '<script>alert("1")</script></script>&$x^2$ | \\input{x} \u202e\x00\ud800\n_{}%#'
 FRAMES = tuple(range(0, 100_001, 5_000))
 
 
@@ -83,7 +84,7 @@ def write_run(
             solved = repr(float(min(1.0, max(0.0, value / 0.95)))) if success else ""
             writer.writerow([at, at / 2000, at / 1000, 100, repr(float(value)), 0.1, solved, 50.0])
     if training is not None:
-        with (where / "train.csv").open("w", newline="") as file:
+        with (where / "train.csv").open("w", newline="", errors="replace") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(training)
             writer.writerows(zip(*training.values(), strict=True))
