@@ -237,7 +237,8 @@ def _covered(seeds: int) -> str:
     """What 95 % means with few seeds."""
     if not 2 <= seeds < 10:
         return ""
-    return f" With {seeds} seeds they hold the true value in {share_range(coverage(seeds))} of simulated studies."
+    share = share_range(coverage(seeds))
+    return f" With {seeds} seeds they hold the true value in {share} of simulated studies of one environment."
 
 
 def timed(speed: Speed, n_seeds: int) -> str:
