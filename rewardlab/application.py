@@ -64,6 +64,7 @@ def run(request: Request) -> int:
         return _hydra([*flags, *shown, *overrides])
     if request.multirun or "hydra.mode=MULTIRUN" in overrides:
         return _sweep(flags, overrides, request.config_dir)
+    expansion.refuse_open_study(overrides, request.config_dir)
     config = composition.compose(overrides, request.config_dir).config
     return _hydra([*flags, *overrides], (config, _validated(config)))
 

@@ -14,6 +14,8 @@ _DESCRIPTION = "An experiment runner for sparse-reward reinforcement learning."
 _COMMANDS = {
     "run": "train one run, or a sweep with -m",
     "report": "write tables, figures and a page about finished runs",
+    "show": "summarise one run, its curves as text",
+    "status": "what the runs of a results folder are doing, live",
     "list": "show what there is to choose from",
     "play": "write a GIF of a run's policy at play",
     "bench": "time the engine and the training of every scheme, as ratios",
@@ -57,7 +59,8 @@ def _dispatch(argv: list[str]) -> int:
         return 0
     command, *arguments = argv
     commands: dict[str, Callable[[list[str]], int]] = {
-        "run": _run, "report": _report, "list": _list, "play": _play, "bench": _bench, "check": _check,
+        "run": _run, "report": _report, "show": _show, "status": _status, "list": _list, "play": _play,
+        "bench": _bench, "check": _check,
     }  # fmt: skip
     if command not in commands:
         close = get_close_matches(command, _COMMANDS, n=1, cutoff=0.5)
@@ -110,12 +113,47 @@ def run_parser() -> argparse.ArgumentParser:
 
 def _report(arguments: list[str]) -> int:
     parser = _Parser(prog="rewardlab report", description="Write tables, figures and a page about finished runs.")
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="results folders (default: results)")
+    parser.add_argument(
+        "paths", nargs="*", metavar="[LABEL=]PATH", help="results folders, compared where several (default: results)"
+    )
     parser.add_argument("--out", metavar="DIR", help="where the report goes (default: PATH/report)")
+    parser.add_argument(
+        "--filter", action="append", default=[], metavar="KEY=VALUE", help="of which runs: env='doorkey*', seed<5, ..."
+    )
+    parser.add_argument(
+        "--baseline", metavar="NAME", help="what schemes are compared with (default: none, or the first folder)"
+    )
+    parser.add_argument("--paired", action="store_true", help="take differences between runs of equal seed")
+    parser.add_argument(
+        "--by", metavar="KEY", help="tables once more for each env, reward, agent, curriculum or folder"
+    )
     given = parser.parse_intermixed_args(arguments)
     from rewardlab.report.command import report
 
-    return report(given.paths, given.out)
+    return report(
+        given.paths, given.out, filters=given.filter, baseline=given.baseline, paired=given.paired, by=given.by
+    )
+
+
+def _show(arguments: list[str]) -> int:
+    parser = _Parser(prog="rewardlab show", description="Summarise one run: state, scores, times, curves as text.")
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or a file in it")
+    given = parser.parse_args(arguments)
+    from rewardlab.report.show import show
+
+    return show(given.run)
+
+
+def _status(arguments: list[str]) -> int:
+    parser = _Parser(
+        prog="rewardlab status", description="What the runs of a results folder are doing: live, or once when piped."
+    )
+    parser.add_argument("path", nargs="?", default="results", metavar="PATH", help="results folder (default: results)")
+    parser.add_argument("--once", action="store_true", help="look once and end")
+    given = parser.parse_args(arguments)
+    from rewardlab.report.status import status
+
+    return status(given.path, once=given.once)
 
 
 def _list(arguments: list[str]) -> int:

@@ -5,7 +5,7 @@ hands the list over through `plan`: our sweeper (hydra_plugins/rewardlab/grid.py
 so that what was validated is what runs, under every launcher. `skip_invalid=true` merely makes the list shorter.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 
 _LISTED = 10  # invalid combinations that are named; the rest is counted
+_STUDY = "+study="
 _plan: list[list[str]] | None = None
 
 
@@ -46,6 +47,50 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     return [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
 
 
+def expand_grids(
+    params: Mapping[str, str] | None, grids: Sequence[Mapping[str, Any]] | None, overrides: Sequence[str]
+) -> list[list[str]]:
+    """Every combination of each grid of a study in turn. Needs a `composition.session`.
+
+    Args:
+        params: what all grids share.
+        grids: what each has of its own; None is one that has nothing.
+        overrides: the command line, which wins. Where it names values that some grids have for a key, as in
+            `env=doorkey_5x5`, only those grids are left.
+    """
+    parsed = [item for item in parse(overrides) if not item.is_hydra_override()]
+    given = {item.key_or_group for item in parsed}
+    left = list(grids) if grids else [{}]
+    for item in parsed:
+        values = set(map(str, item.sweep_string_iterator())) if item.is_discrete_sweep() else {str(item.value())}
+        if chosen := [grid for grid in left if str(grid.get(item.key_or_group)) in values]:
+            left = chosen
+            given.discard(item.key_or_group)
+            overrides = [text for text in overrides if text != item.input_line]
+    jobs = []
+    for grid in left:
+        preset = {**(params or {}), **grid}
+        jobs += expand([*(f"{key}={value}" for key, value in preset.items() if key not in given), *overrides])
+    return jobs
+
+
+def refuse_open_study(overrides: Sequence[str], config_dir: str | None) -> None:
+    """Refuse a study that is to run as a single run, unless all that it sweeps over is given.
+
+    Raises:
+        UserError: names what is left open.
+    """
+    if not any(text.startswith(_STUDY) for text in overrides):
+        return
+    with session(config_dir):
+        sweeper = _sweeper(overrides)
+        swept = {key for grid in (sweeper.get("params") or {}, *(sweeper.get("grids") or ())) for key in grid}
+        given = {item.key_or_group for item in parse(overrides)}
+    if missing := sorted(map(str, swept - given)):
+        study = next(text for text in overrides if text.startswith(_STUDY))
+        raise UserError(f"{study}: a study is a sweep over {', '.join(missing)}; add -m")
+
+
 def valid_jobs(
     overrides: Sequence[str], config_dir: str | None, validate: Callable[[RootConfig], None]
 ) -> tuple[list[list[str]] | None, list[str]]:
@@ -63,8 +108,7 @@ def valid_jobs(
         sweeper = _sweeper(overrides)
         if str(sweeper.get("_target_", "")).rpartition(".")[2] not in ("GridSweeper", "BasicSweeper"):
             return None, []
-        preset = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-        jobs = expand([*preset, *overrides])
+        jobs = expand_grids(sweeper.params, sweeper.get("grids"), overrides)
         verdicts: dict[str, str | None] = {}
         kept: dict[str, list[str]] = {}
         refused: list[str] = []
@@ -87,7 +131,7 @@ def valid_jobs(
 
 def _sweeper(overrides: Sequence[str]) -> Any:
     """What `hydra/sweeper` is set to."""
-    own = [item for item in parse(overrides) if item.is_hydra_override()]
+    own = [item for item in parse(overrides) if item.is_hydra_override() or (item.input_line or "").startswith(_STUDY)]
     for override in own:
         if override.is_sweep_override():
             raise UserError(f"{override.input_line}: hydra's own settings can't be swept over")

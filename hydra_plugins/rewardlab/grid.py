@@ -15,21 +15,35 @@ from omegaconf import OmegaConf
 
 @dataclass
 class GridConfig:
-    """`params`: what to sweep over unless the command line says otherwise, as in Hydra's basic sweeper."""
+    """What to sweep over unless the command line says otherwise.
+
+    `params`: as in Hydra's basic sweeper. `grids`: several sweeps in one, each `params` with some keys more or other
+    values, as where every environment has a budget of its own.
+    """
 
     _target_: str = "hydra_plugins.rewardlab.grid.GridSweeper"
     max_batch_size: int | None = None
     params: dict[str, str] | None = None
+    grids: list[dict[str, Any]] | None = None
 
 
 class GridSweeper(basic_sweeper.BasicSweeper):
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: dict[str, str] | None = None,
+        grids: list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.grids = grids
+
     def sweep(self, arguments: list[str]) -> Any:
         from rewardlab import expansion
 
         assert self.config is not None and self.launcher is not None
         jobs = expansion.planned()
         if jobs is None:
-            jobs = expansion.expand([*self._parse_config(), *arguments])
+            jobs = expansion.expand_grids(self.params, self.grids, arguments)
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")

@@ -1,11 +1,12 @@
 """Schemes over all environments that they share: aggregate scores, profiles, and who is ahead of whom."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from rewardlab.report import statistics
-from rewardlab.report.statistics import Estimate, FloatArray, estimate, generator
+from rewardlab.report.statistics import Estimate, FloatArray, estimate, generator, improvement_estimate
 from rewardlab.report.study import Scheme, Setting, Study
 
 PROFILE_GRID = np.linspace(0.0, 1.0, 101)
@@ -58,8 +59,13 @@ class Aggregate:
         return {key: [row for row in self.rows if row.assumes == key] for key in keys}
 
 
-def aggregate(study: Study) -> Aggregate:
-    """Aggregates every scheme with counted runs over the environments that all of them share."""
+def aggregate(study: Study, baselines: Mapping[Scheme, Scheme]) -> Aggregate:
+    """Aggregates every scheme with counted runs over the environments that all of them share.
+
+    Args:
+        study: all runs.
+        baselines: scheme -> what it is compared with.
+    """
     table: dict[Scheme, dict[str, Setting]] = {}
     for setting in study.settings:
         if setting.outcomes:
@@ -81,7 +87,7 @@ def aggregate(study: Study) -> Aggregate:
         return Aggregate([], [], left_out)
     chosen = {scheme: [settings[env] for env in envs] for scheme, settings in table.items()}
     scores = {scheme: _scores(settings) for scheme, settings in chosen.items()}
-    rows = [_row(study, scheme, settings, scores, envs) for scheme, settings in chosen.items()]
+    rows = [_row(study, scheme, settings, scores, envs, baselines.get(scheme)) for scheme, settings in chosen.items()]
     rows.sort(key=lambda row: (len(row.assumes), row.assumes, -(row.auc.value or 0.0), row.name))
     return Aggregate(rows, envs, left_out)
 
@@ -105,18 +111,22 @@ def lead(first: AggregateRow, second: AggregateRow, what: str = "areas") -> floa
 
 
 def _row(
-    study: Study, scheme: Scheme, settings: list[Setting], scores: dict[Scheme, list[FloatArray]], envs: list[str]
+    study: Study,
+    scheme: Scheme,
+    settings: list[Setting],
+    scores: dict[Scheme, list[FloatArray]],
+    envs: list[str],
+    baseline: Scheme | None,
 ) -> AggregateRow:
     own = scores[scheme]
     areas = [
-        np.array([outcome.area(study.common_budget(env)) or 0.0 for outcome in setting.outcomes])
+        np.array([outcome.area(*study.common_range(env)) or 0.0 for outcome in setting.outcomes])
         for env, setting in zip(envs, settings, strict=True)
     ]
     name = study.name(scheme)
-    baseline = _baseline(scheme, list(scores))
     improvement = Estimate()
-    if baseline is not None:
-        improvement = _improvement(own, scores[baseline], generator(name, "improvement"))
+    if baseline in scores:
+        improvement = improvement_estimate(own, scores[baseline], generator(name, "improvement"))
     return AggregateRow(
         scheme=scheme,
         name=name,
@@ -129,7 +139,7 @@ def _row(
         optimality_gap=estimate(own, statistics.optimality_gap, generator(name, "gap")),
         auc=estimate(areas, statistics.pooled_interquartile_mean, generator(name, "auc")),
         improvement=improvement,
-        baseline="" if baseline is None else study.name(baseline),
+        baseline=study.name(baseline) if baseline in scores else "",
         scores=own,
         areas=areas,
     )
@@ -137,21 +147,3 @@ def _row(
 
 def _scores(settings: list[Setting]) -> list[FloatArray]:
     return [np.array([outcome.final_normalised for outcome in s.outcomes], dtype=np.float64) for s in settings]
-
-
-def _baseline(scheme: Scheme, schemes: list[Scheme]) -> Scheme | None:
-    """The scheme without any bonus and otherwise alike; failing that, the only one without any bonus."""
-    plain = [other for other in schemes if other.reward == "none" and other != scheme and scheme.reward != "none"]
-    if alike := [other for other in plain if (other.agent, other.variant, other.folder) ==
-                 (scheme.agent, scheme.variant, scheme.folder)]:  # fmt: skip
-        return alike[0]
-    return plain[0] if len(plain) == 1 else None
-
-
-def _improvement(own: list[FloatArray], other: list[FloatArray], rng: np.random.Generator) -> Estimate:
-    value = float(statistics.probability_of_improvement(own, other))
-    if max(task.size for task in (*own, *other)) < 2:
-        return Estimate(value)
-    samples = statistics.probability_of_improvement(statistics.resample(own, rng), statistics.resample(other, rng))
-    low, high = statistics.interval(samples)
-    return Estimate(value, float(low), float(high))

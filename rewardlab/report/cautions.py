@@ -4,9 +4,12 @@ from collections import Counter
 from collections.abc import Iterable
 
 from rewardlab.report.aggregate import Aggregate
+from rewardlab.report.numbers import share_range
+from rewardlab.report.statistics import coverage
 from rewardlab.report.study import Setting, Study
 
 FEW_SEEDS = 5
+ENOUGH_SEEDS = 10
 MANY = 6  # names listed before "and n more"
 
 
@@ -35,6 +38,8 @@ def _lost(study: Study) -> Iterable[str]:
         by_state.setdefault(run.state, []).append(f"{run.folder}: {run.name}" if run.folder else run.name)
     if names := [p.name for p in study.problems]:
         yield f"{_count(names, 'run')} could not be read and {_were(names)} left out: {listed(names)}."
+    if blemished := [f"{run.name} ({'; '.join(run.blemishes)})" for run in study.runs if run.blemishes]:
+        yield f"Files that could not be used, though the runs count: {listed(blemished)}."
     if names := by_state.get("running", []):
         yield f"{_count(names, 'run')} still going (or killed); not in any statistic: {listed(names)}."
     if names := by_state.get("interrupted", []):
@@ -53,6 +58,12 @@ def _few_seeds(study: Study) -> Iterable[str]:
     if few:
         names = [f"{study.setting_name(s)} on {s.env} ({len(s.outcomes)})" for s in few]
         yield f"Fewer than {FEW_SEEDS} seeds, so the intervals say little: {listed(names)}."
+    fewest = min((len(s.outcomes) for s in study.settings if len(s.outcomes) > 1), default=ENOUGH_SEEDS)
+    if fewest < ENOUGH_SEEDS:
+        yield (
+            f"With {fewest} seeds a 95 % interval is too narrow: it holds the true value in "
+            f"{share_range(coverage(fewest))} of simulated studies of one environment."
+        )
 
 
 def _unequal(study: Study) -> Iterable[str]:

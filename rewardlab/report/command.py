@@ -6,12 +6,21 @@ from pathlib import Path
 DEFAULT_PATH = "results"
 
 
-def report(paths: Sequence[str], out: str | None = None) -> int:
+def report(
+    paths: Sequence[str],
+    out: str | None = None,
+    *,
+    filters: Sequence[str] = (),
+    baseline: str | None = None,
+    paired: bool = False,
+    by: str | None = None,
+) -> int:
     """Builds the report and prints its summary.
 
     Args:
-        paths: results folders; `results` if none is given.
+        paths: results folders, as `PATH` or `LABEL=PATH`; `results` if none is given.
         out: the report's folder; `<first path>/report` if None.
+        filters, baseline, paired, by: as in `build.Options`.
 
     Returns:
         0.
@@ -20,8 +29,12 @@ def report(paths: Sequence[str], out: str | None = None) -> int:
         UserError: there are no runs in the paths, or the report's folder can't be written.
     """
     # Imported here so that the command line can name this function without waiting for matplotlib.
-    from rewardlab.report.build import build_report
+    from rewardlab.report.build import Options, build_report, labelled
 
-    result = build_report([Path(path) for path in paths or [DEFAULT_PATH]], None if out is None else Path(out))
+    where = None if out is None else Path(out)
+    options = Options(where, tuple(filters), baseline, paired, by)
+    result = build_report(labelled(paths or [DEFAULT_PATH]), options)
     print(result.text)
+    if result.again:
+        print("Nothing has changed since it was made.")
     return 0

@@ -4,10 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.report.statistics import BoolArray, FloatArray, curve_band, generator
-from rewardlab.report.study import Setting, Study
+from rewardlab.records.summary import normalise
+from rewardlab.report.aggregate import Aggregate
+from rewardlab.report.run_folder import Run, Training
+from rewardlab.report.statistics import BoolArray, FloatArray, curve_band, generator, pooled_band
+from rewardlab.report.study import Scheme, Setting, Study
 
 GRID_POINTS = 101
+TRAINING_GRID_POINTS = 61
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,100 @@ class Curve:
     bands: dict[str, Band]
 
 
+@dataclass(frozen=True)
+class TrainingCurve:
+    """What happened during training, for one setting and one series of `train.csv`.
+
+    Attributes:
+        kind: "bonus" (mean reward of a stream per step, before its coefficient) or "explore".
+        series: the stream's, or the metric's name.
+        frames: training frames, [G]; `band` is on them.
+    """
+
+    setting: Setting
+    name: str
+    kind: str
+    series: str
+    frames: FloatArray
+    band: Band
+
+
+@dataclass(frozen=True)
+class SharedCurve:
+    """A scheme's normalised return over all shared environments.
+
+    Attributes:
+        share: share of each environment's common budget, [G].
+        frames: the same in frames where every environment has one and the same budget, else None.
+    """
+
+    scheme: Scheme
+    name: str
+    share: FloatArray
+    frames: FloatArray | None
+    band: Band
+
+
 def curves_of(study: Study, env: str) -> list[Curve]:
     """Curves of all settings with counted runs in one environment."""
     settings = [setting for setting in study.of_env(env) if setting.outcomes]
     grid = common_grid([outcome.frames for setting in settings for outcome in setting.outcomes])
     return [_curve(study, setting, grid) for setting in settings]
+
+
+def training_curves_of(study: Study, env: str) -> list[TrainingCurve]:
+    """Curves of the bonuses and of exploration in one environment, of all settings that recorded any."""
+    settings = [setting for setting in study.of_env(env) if setting.outcomes]
+    recorded = [run.training for setting in settings for run in _trained(setting)]
+    if not recorded:
+        return []
+    start, end = min(each.frames[0] for each in recorded), max(each.frames[-1] for each in recorded)
+    grid: FloatArray = np.unique(np.round(np.linspace(start, end, TRAINING_GRID_POINTS))).astype(np.float64)
+    found = []
+    for setting in settings:
+        runs = _trained(setting)
+        for key in sorted({key for run in runs for key in run.training.series}):
+            band = _training_band([run.training for run in runs if key in run.training.series], key, grid, setting)
+            if band is not None:
+                kind, _, series = key.partition(":")
+                found.append(TrainingCurve(setting, study.setting_name(setting), kind, series, grid, band))
+    return found
+
+
+def shared_curves(study: Study, aggregated: Aggregate) -> list[SharedCurve]:
+    """One curve per row of the aggregate: the interquartile mean over the pooled runs of all shared environments."""
+    ranges = [study.common_range(env) for env in aggregated.envs]
+    share = np.linspace(0.0, 1.0, TRAINING_GRID_POINTS)
+    frames = share * ranges[0][1] if len({end for _, end in ranges}) == 1 else None
+    curves = []
+    for row in aggregated.rows:
+        tables = []
+        for env, (_, end) in zip(aggregated.envs, ranges, strict=True):
+            setting = study.find(row.scheme, env)
+            assert setting is not None
+            tables.append(np.stack([
+                np.interp(share * end, outcome.frames, outcome.normalised)
+                for outcome in setting.outcomes if outcome.normalised is not None
+            ]))  # fmt: skip
+        band = Band(*pooled_band(tables, generator(row.name, "shared curve")))
+        curves.append(SharedCurve(row.scheme, row.name, share, frames, band))
+    return curves
+
+
+def _trained(setting: Setting) -> list[Run]:
+    return [o.run for o in setting.outcomes if o.run.training.series and o.run.training.frames.size]
+
+
+def _training_band(recorded: list[Training], key: str, grid: FloatArray, setting: Setting) -> Band | None:
+    rows, alive = [], []
+    for training in recorded:
+        known = np.isfinite(training.series[key])
+        if known.any():
+            frames = training.frames[known]
+            rows.append(np.interp(grid, frames, training.series[key][known]))
+            # The first row stands for what came before it: nothing is recorded at frame 0.
+            alive.append(grid <= frames[-1])
+    return _band(np.stack(rows), np.stack(alive), (setting.setting_id, "training", key)) if rows else None
 
 
 def common_grid(frames: list[FloatArray]) -> FloatArray:
@@ -62,8 +155,13 @@ def _curve(study: Study, setting: Setting, grid: FloatArray) -> Curve:
     ends = np.array([outcome.frames[-1] for outcome in outcomes])
     alive = ends[:, None] >= grid
     series: dict[str, list[FloatArray]] = {"return": [outcome.returns for outcome in outcomes]}
+    anchors = {(outcome.run.random_return, outcome.run.optimal_return) for outcome in outcomes}
     normalised = [outcome.normalised for outcome in outcomes]
-    if (known := [each for each in normalised if each is not None]) and len(known) == len(outcomes):
+    if (
+        len(anchors) > 1
+        and (known := [each for each in normalised if each is not None])
+        and len(known) == len(outcomes)
+    ):
         series["normalised"] = known
     if all(np.isfinite(outcome.success).all() for outcome in outcomes):
         series["success"] = [outcome.success for outcome in outcomes]
@@ -71,14 +169,25 @@ def _curve(study: Study, setting: Setting, grid: FloatArray) -> Curve:
     for metric, values in series.items():
         table = np.stack([np.interp(grid, o.frames, v) for o, v in zip(outcomes, values, strict=True)])
         bands[metric] = _band(table, alive, (setting.setting_id, "curve", metric))
+    if len(anchors) == 1 and normalised[0] is not None:
+        bands["normalised"] = _normalised(bands["return"], outcomes[0].run)
     return Curve(setting, study.setting_name(setting), grid, alive.sum(axis=0), bands)
+
+
+def _normalised(band: Band, run: Run) -> Band:
+    """One scale for all runs is a straight line, which moves means and quantiles alike: nothing to resample again."""
+    assert run.random_return is not None and run.optimal_return is not None
+    ends = (run.random_return, run.optimal_return)
+    middle, low, high = (normalise(values, *ends) for values in (band.middle, band.low, band.high))
+    return Band(middle, *((low, high) if ends[0] < ends[1] else (high, low)))
 
 
 def _band(table: FloatArray, alive: BoolArray, names: tuple[str, ...]) -> Band:
     """Bands piece by piece: between two ends of runs the same runs are there."""
     middle, low, high = (np.full(table.shape[1], np.nan) for _ in range(3))
-    for count in np.unique(alive.sum(axis=0)):
-        where = alive.sum(axis=0) == count
+    counts = alive.sum(axis=0)
+    for count in np.unique(counts):
+        where = counts == count
         if count:
             rows = table[alive[:, where][:, 0]][:, where]
             middle[where], low[where], high[where] = curve_band(rows, generator(*names))

@@ -60,7 +60,7 @@ def efficiency_rows(study: Study) -> list[EfficiencyRow]:
 
 def _row(study: Study, setting: Setting) -> EfficiencyRow:
     outcomes = setting.outcomes
-    until = study.common_budget(setting.env)
+    common = study.common_range(setting.env)
 
     def middle(what: str, values: list[float | None]) -> Estimate:
         known = [value for value in values if value is not None and np.isfinite(value)]
@@ -72,7 +72,7 @@ def _row(study: Study, setting: Setting) -> EfficiencyRow:
         setting=setting,
         name=study.setting_name(setting),
         speed={suffix: _speed(setting, suffix) for suffix in THRESHOLDS},
-        auc=middle("auc", [outcome.area(until) for outcome in outcomes]),
+        auc=middle("auc", [outcome.area(*common) for outcome in outcomes]),
         final_success=middle("success", [outcome.final_success for outcome in outcomes]),
         final_return=middle("return", [outcome.final_return for outcome in outcomes]),
         final_normalised=middle("normalised", [outcome.final_normalised for outcome in outcomes]),

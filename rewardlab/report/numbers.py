@@ -17,6 +17,14 @@ def score(value: float | None) -> str:
     return text.replace("-0.00", "0.00") if float(text.rstrip("kMG")) == 0 else text
 
 
+def signed(value: float | None) -> str:
+    """A difference: `+0.12`, `−0.03`."""
+    text = score(value)
+    if not text or float(text.rstrip("kMG")) == 0:
+        return text
+    return text.replace("-", "−") if text.startswith("-") else f"+{text}"
+
+
 def amount(value: float | None) -> str:
     """Frames or another large count, to three digits: 940, 12.3k, 1.25M."""
     if value is None or not isfinite(value):
@@ -41,6 +49,12 @@ def share(value: float) -> str:
     if value >= 0.995:
         return "more than 99 %"
     return f"{value:.0%}".replace("%", " %")
+
+
+def share_range(ends: tuple[float, float]) -> str:
+    """`81 to 90 %`."""
+    low, high = (f"{100 * end:.0f}" for end in ends)
+    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def bounds(estimate: Estimate, form: Form = score) -> str:

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from rewardlab.records.summary import THRESHOLDS, area_under_curve, can_normalise, first_reached, normalise
-from rewardlab.report.reading import Run
+from rewardlab.report.run_folder import Run
 from rewardlab.report.statistics import FloatArray
 
 COUNTED_STATES = ("finished", "diverged")
@@ -63,16 +63,17 @@ class Outcome:
     def final_normalised(self) -> float | None:
         return None if self.normalised is None else float(self.normalised[-1])
 
-    def area(self, until: float) -> float | None:
-        """Normalised area under the learning curve from its first evaluation up to `until` frames."""
+    def area(self, since: float, until: float) -> float | None:
+        """Normalised area under the learning curve between two frames, both within the curve; its mean height there."""
+        if (since, until) in self._areas:
+            return self._areas[since, until]
         if self.normalised is None:
             return None
-        inside = self.frames < until
-        frames = np.append(self.frames[inside], min(until, self.frames[-1]))
-        values = np.append(self.normalised[inside], np.interp(frames[-1], self.frames, self.normalised))
-        if frames.size > 1 and frames[-1] == frames[-2]:
-            frames, values = frames[:-1], values[:-1]
-        return area_under_curve(frames, values)
+        inside = (self.frames > since) & (self.frames < until)
+        frames = np.unique([since, *self.frames[inside], max(since, until)])
+        area = area_under_curve(frames, np.interp(frames, self.frames, self.normalised))
+        self._areas[since, until] = area
+        return area
 
     def reached(self, suffix: str) -> Reached | None:
         """When the run reached the threshold of a column suffix ("50", "90"); None if returns cannot be normalised."""
@@ -85,7 +86,12 @@ class Outcome:
         at = -1 if index is None else index
         return Reached(index is not None, float(self.frames[at]), float(self.run.evaluations.cpu_seconds[at]))
 
-    @property
+    @cached_property
+    def _areas(self) -> dict[tuple[float, float], float]:
+        """Areas that were asked for before: several tables show the same."""
+        return {}
+
+    @cached_property
     def _carried(self) -> bool:
         frames = self.run.evaluations.frames
         return self.run.state == "diverged" and bool(frames[-1] < self.run.budget)

@@ -1,12 +1,13 @@
 """Colours that the colour-blind can tell apart; the same scheme has the same one in every figure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rewardlab.report.study import Study
 
 # Okabe & Ito 2008, without its yellow (invisible on white) and its black (invisible on dark pages), which a darker
 # ochre and the grey of the baseline replace.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A7A00")
-_BASELINE = "#7A7F87"
+_BASELINES = ("#7A7F87", "#4B5563", "#A3A3A3")
 # matplotlib's name, plotly's name
 _DASHES = (("-", "solid"), ("--", "dash"), (":", "dot"), ("-.", "dashdot"))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -22,18 +23,26 @@ class Look:
     marker: str
 
 
-def looks(names: Sequence[str], baselines: Sequence[str]) -> dict[str, Look]:
-    """Gives every scheme its look.
+def looks(study: Study, shown: Study) -> dict[str, Look]:
+    """Gives every scheme its look; those without any bonus are grey, a background to the rest.
+
+    The same approach in two folders has one colour and two dashes.
 
     Args:
-        names: schemes in the order of the report.
-        baselines: those without any bonus; they are grey, a background to the rest.
+        study: everything there is, so that a scheme looks the same whatever a filter leaves.
+        shown: what is left of it.
+
+    Returns:
+        The looks by the names that schemes have in `shown`.
     """
+    approaches = list(dict.fromkeys(scheme.approach for scheme in study.schemes))
+    plain = [approach for approach in approaches if approach[0] == "none"]
+    coloured = [approach for approach in approaches if approach[0] != "none"]
     result = {}
-    coloured = [name for name in names if name not in baselines]
-    for group, palette in (([n for n in names if n in baselines], (_BASELINE,)), (coloured, _COLOURS)):
-        for place, name in enumerate(group):
-            dash, plotly_dash = _DASHES[(place // len(palette)) % len(_DASHES)]
-            marker = "o" if palette == (_BASELINE,) else _MARKERS[(place + 1) % len(_MARKERS)]
-            result[name] = Look(palette[place % len(palette)], dash, plotly_dash, marker)
+    for scheme in shown.schemes:
+        group, palette = (plain, _BASELINES) if scheme.approach in plain else (coloured, _COLOURS)
+        place = group.index(scheme.approach)
+        dash, plotly_dash = _DASHES[(place // len(palette) + scheme.place) % len(_DASHES)]
+        marker = "o" if group is plain else _MARKERS[(place + 1) % len(_MARKERS)]
+        result[shown.name(scheme)] = Look(palette[place % len(palette)], dash, plotly_dash, marker)
     return result

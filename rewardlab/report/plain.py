@@ -3,6 +3,8 @@
 import csv
 import io
 import unicodedata
+from array import array
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ from numpy.typing import NDArray
 
 from rewardlab.records import files
 
-TABLE_LIMIT = 128 * 2**20  # bytes
+TABLE_LIMIT = 64 * 2**20  # bytes
+
+Table = dict[str, NDArray[np.float64]]
 
 
 class Unreadable(Exception):
@@ -28,7 +32,7 @@ def read_json(path: Path, root: Path) -> dict[str, Any]:
     Raises:
         Unreadable: missing, linked out of the folder, too large, no text, no JSON, or not an object.
     """
-    _require_inside(path, root)
+    require_inside(path, root)
     value, reason = files.read_json(path)
     if value is None:
         raise Unreadable(reason)
@@ -36,20 +40,21 @@ def read_json(path: Path, root: Path) -> dict[str, Any]:
 
 
 def read_table(
-    path: Path, root: Path, required: tuple[str, ...], optional: tuple[str, ...], *, whole: bool
-) -> dict[str, NDArray[np.float64]]:
+    path: Path, root: Path, wanted: Callable[[str], bool], required: tuple[str, ...], *, whole: bool
+) -> Table:
     """Reads columns of numbers from a CSV file with a header.
 
     Args:
         path: the file.
         root: the folder that links may not lead out of.
-        required: columns that must be there.
-        optional: columns that are all NaN if they are not there.
+        wanted: whether a column of this name is to be read.
+        required: columns that must be there; each is read.
         whole: whether a last line without its end makes the file unreadable; otherwise that line is dropped (it is
             being written, or was when the process died).
 
     Returns:
-        Column name -> [rows]; empty cells are NaN.
+        Column name -> [rows], in the file's order; empty cells are NaN. Without a header, if the table needn't be
+        whole, the required columns without rows.
 
     Raises:
         Unreadable: with the reason.
@@ -59,28 +64,37 @@ def read_table(
         if whole:
             raise Unreadable(f"{path.name} is {'cut off in its last line' if text else 'empty'}")
         text = text[: text.rfind("\n") + 1]
+    rows = csv.reader(io.StringIO(text, newline=""))
     try:
-        rows = list(csv.reader(io.StringIO(text, newline="")))
+        header = next(rows, [])
+        if not header and not whole:
+            return {name: np.empty(0) for name in required}
+        if missing := [name for name in required if name not in header]:
+            raise Unreadable(f"{path.name} has no column {', '.join(missing)}")
+        # The first of two columns with one name, as a reader would take it.
+        places = {name: header.index(name) for name in header if name in required or wanted(name)}
+        return _columns(rows, places, len(header), path.name)
     except csv.Error as error:
         raise Unreadable(f"{path.name} is not a table ({clean(str(error), 80)})") from None
-    header = rows[0] if rows else []
-    if not header and not whole:
-        return {name: np.empty(0) for name in (*required, *optional)}
-    if missing := [name for name in required if name not in header]:
-        raise Unreadable(f"{path.name} has no column {', '.join(missing)}")
-    body = [row for row in rows[1:] if row]
-    for number, row in enumerate(body, start=2):
-        if len(row) != len(header):
-            raise Unreadable(f"{path.name}: line {number} has {len(row)} cells, the header {len(header)}")
-    columns = {}
-    for name in (*required, *optional):
-        try:
-            where = header.index(name) if name in header else None
-            cells = [row[where] for row in body] if where is not None else [""] * len(body)
-            columns[name] = np.array([float(cell) if cell.strip() else np.nan for cell in cells], dtype=np.float64)
-        except ValueError:
-            raise Unreadable(f"{path.name}: column {name} holds something that is not a number") from None
-    return columns
+
+
+def _columns(rows: Iterable[list[str]], places: dict[str, int], width: int, file: str) -> Table:
+    """The columns at some places, row by row: a table of text takes ten times the room of its numbers."""
+    columns = {name: array("d") for name in places}
+    pairs = [(place, columns[name].append, name) for name, place in places.items()]
+    for number, row in enumerate(filter(None, rows), start=2):
+        if len(row) != width:
+            raise Unreadable(f"{file}: line {number} has {len(row)} cells, the header {width}")
+        for place, append, name in pairs:
+            cell = row[place]
+            try:
+                append(float(cell) if cell else np.nan)
+            except ValueError:
+                if cell.strip():
+                    shown = clean(name, 60)
+                    raise Unreadable(f"{file}: column {shown} holds something that is not a number") from None
+                append(np.nan)
+    return {name: np.array(column, dtype=np.float64) for name, column in columns.items()}
 
 
 def clean(text: str, limit: int) -> str:
@@ -92,18 +106,12 @@ def clean(text: str, limit: int) -> str:
     return visible if len(visible) <= limit else visible[: limit - 1] + "…"
 
 
-def _read_text(path: Path, root: Path) -> str:
-    _require_inside(path, root)
-    content, reason = files.read_regular(path, TABLE_LIMIT)
-    if content is None:
-        raise Unreadable(reason)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Unreadable(f"{path.name} is not text") from None
+def require_inside(path: Path, root: Path) -> None:
+    """Refuses what is missing, or a link that leads out of a folder.
 
-
-def _require_inside(path: Path, root: Path) -> None:
+    Raises:
+        Unreadable: it is one of these.
+    """
     try:
         inside = path.resolve(strict=True).is_relative_to(root.resolve())
     except FileNotFoundError:
@@ -113,3 +121,14 @@ def _require_inside(path: Path, root: Path) -> None:
         raise Unreadable(f"{path.name} cannot be read ({reason})") from None
     if not inside:
         raise Unreadable(f"{path.name} is a link out of the results folder")
+
+
+def _read_text(path: Path, root: Path) -> str:
+    require_inside(path, root)
+    content, reason = files.read_regular(path, TABLE_LIMIT)
+    if content is None:
+        raise Unreadable(reason)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unreadable(f"{path.name} is not text") from None

@@ -18,6 +18,11 @@ Statistic = Callable[[Sequence[FloatArray]], FloatArray]
 
 RESAMPLES = 2000
 LEVEL = 0.95
+COVERED: dict[int, tuple[float, float]] = {
+    2: (0.43, 0.49), 3: (0.64, 0.75), 4: (0.78, 0.87), 5: (0.81, 0.90), 10: (0.93, 0.94), 20: (0.93, 0.94),
+}  # fmt: skip
+"""Seeds -> in what share of simulated studies the 95 % interval of one task's IQM holds the true one, from the worst
+distribution to the best (scripts/interval_coverage.py; percentile intervals of few runs are too narrow)."""
 
 
 class Estimate(NamedTuple):
@@ -31,6 +36,11 @@ class Estimate(NamedTuple):
 def generator(*names: str) -> np.random.Generator:
     """A generator seeded by what it is used for: another scheme in the folder moves nobody else's interval."""
     return np.random.default_rng([2021, *(crc32(name.encode()) for name in names)])
+
+
+def coverage(seeds: int) -> tuple[float, float]:
+    """What a 95 % interval of that many seeds really covers: the entry of `COVERED` at or below, 2 seeds at least."""
+    return COVERED[max((known for known in COVERED if known <= seeds), default=min(COVERED))]
 
 
 def interquartile_mean(values: FloatArray) -> FloatArray:
@@ -97,6 +107,17 @@ def probability_of_improvement(first: Sequence[FloatArray], second: Sequence[Flo
     """
     per_task = [_mann_whitney_share(x, y) for x, y in zip(first, second, strict=True)]
     return np.asarray(np.mean(np.stack(per_task, axis=-1), axis=-1))
+
+
+def improvement_estimate(
+    first: Sequence[FloatArray], second: Sequence[FloatArray], rng: np.random.Generator
+) -> Estimate:
+    """`probability_of_improvement` with its stratified-bootstrap interval; none for single runs."""
+    value = float(probability_of_improvement(first, second))
+    if max(task.shape[-1] for task in (*first, *second)) < 2:
+        return Estimate(value)
+    low, high = interval(probability_of_improvement(resample(first, rng), resample(second, rng)))
+    return Estimate(value, float(low), float(high))
 
 
 def kaplan_meier_median(times: FloatArray, reached: BoolArray) -> FloatArray:
@@ -181,6 +202,53 @@ def resample(tasks: Sequence[FloatArray], rng: np.random.Generator, count: int =
     return [task[rng.integers(0, task.shape[-1], size=(count, task.shape[-1]))] for task in tasks]
 
 
+def resample_pairs(
+    first: Sequence[FloatArray], second: Sequence[FloatArray], rng: np.random.Generator, count: int = RESAMPLES
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Bootstrap resamples of pairs: what belongs to one seed is drawn together, so what its seed explains cancels.
+
+    Args:
+        first: one array of scores per task, [n_t].
+        second: the same tasks and, place by place, the same seeds, [n_t].
+        rng: source of the draws.
+        count: number of resamples B.
+
+    Returns:
+        Two lists of one array per task, [B, n_t].
+    """
+    picks = [rng.integers(0, task.shape[-1], size=(count, task.shape[-1])) for task in first]
+    drawn = [[task[pick] for task, pick in zip(tasks, picks, strict=True)] for tasks in (first, second)]
+    return drawn[0], drawn[1]
+
+
+def difference(
+    first: Sequence[FloatArray],
+    second: Sequence[FloatArray],
+    statistic: Statistic,
+    rng: np.random.Generator,
+    *,
+    paired: bool = False,
+) -> Estimate:
+    """By how much a statistic of one scheme is above that of another, with its stratified-bootstrap interval.
+
+    Args:
+        first: one array of scores per task, [n_t].
+        second: the same tasks in the same order, [m_t].
+        statistic: function of such a list, mapping the last axis away.
+        rng: source of the resamples.
+        paired: whether place i of both belongs to the same seed (then n_t = m_t) and is redrawn together.
+
+    Returns:
+        The difference; without an interval if nothing can be resampled.
+    """
+    value = float(statistic(first)) - float(statistic(second))
+    if not first or max(task.shape[-1] for task in (*first, *second)) < 2:
+        return Estimate(value)
+    draws = resample_pairs(first, second, rng) if paired else (resample(first, rng), resample(second, rng))
+    low, high = interval(np.asarray(statistic(draws[0]) - statistic(draws[1])))
+    return Estimate(value, float(low), float(high))
+
+
 def interval(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Percentile interval over the first axis of bootstrap samples, [B, ...] -> two arrays [...]."""
     low, high = np.quantile(samples, _tails(), axis=0)
@@ -205,6 +273,29 @@ def curve_band(curves: FloatArray, rng: np.random.Generator, count: int = 1000) 
     picks = rng.integers(0, curves.shape[0], size=(count, curves.shape[0]))
     samples = np.stack([interquartile_mean(column[picks]) for column in np.ascontiguousarray(curves.T)], axis=-1)
     return middle, *interval(samples)
+
+
+def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: int = 500) -> tuple[FloatArray, ...]:
+    """Interquartile mean over the pooled runs x tasks at every grid point, with a stratified bootstrap band.
+
+    Args:
+        tables: one array of curves per task on a common grid, [n_t, G].
+        rng: source of the resamples; whole runs are redrawn within their task.
+        count: number of resamples.
+
+    Returns:
+        (iqm, low, high), each [G]; the band is NaN if no task has two runs.
+    """
+    middle = interquartile_mean(np.concatenate(list(tables)).T)
+    if max(table.shape[0] for table in tables) < 2:
+        empty = np.full_like(middle, np.nan)
+        return middle, empty, empty
+    picks = [rng.integers(0, table.shape[0], size=(count, table.shape[0])) for table in tables]
+    samples = [
+        interquartile_mean(np.concatenate([t[pick, point] for t, pick in zip(tables, picks, strict=True)], axis=-1))
+        for point in range(middle.size)
+    ]
+    return middle, *interval(np.stack(samples, axis=-1))
 
 
 def _task_means(tasks: Sequence[FloatArray]) -> FloatArray:

@@ -4,11 +4,13 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from rewardlab.report.outcomes import Outcome, counts
 from rewardlab.report.plain import clean
-from rewardlab.report.reading import Collection, Problem, Run
+from rewardlab.report.reading import Collection, Problem
+from rewardlab.report.run_folder import Run
 
 # Fields that are no part of a setting: where, on what and how often something is written.
 NO_SETTING = re.compile(
@@ -30,6 +32,12 @@ class Scheme:
     curriculum: str
     variant: str = ""
     folder: str = ""
+    place: int = 0
+
+    @property
+    def approach(self) -> tuple[str, str, str, str]:
+        """What is the same in every folder: reward, agent, curriculum and variant."""
+        return (self.reward, self.agent, self.curriculum, self.variant)
 
 
 @dataclass(frozen=True)
@@ -65,40 +73,77 @@ class Study:
     settings: tuple[Setting, ...]
     problems: tuple[Problem, ...]
 
-    @property
+    @cached_property
     def runs(self) -> list[Run]:
         return [run for setting in self.settings for run in setting.runs]
 
-    @property
+    @cached_property
     def envs(self) -> list[str]:
         return sorted({setting.env for setting in self.settings}, key=natural)
 
-    @property
+    @cached_property
     def schemes(self) -> list[Scheme]:
         return sorted({setting.scheme for setting in self.settings}, key=_scheme_order)
 
+    def restricted(self, runs: Iterable[Run]) -> "Study":
+        """The same study with some of its runs only."""
+        kept = {id(run) for run in runs}
+        settings = []
+        for setting in self.settings:
+            if left := tuple(run for run in setting.runs if id(run) in kept):
+                outcomes = tuple(outcome for outcome in setting.outcomes if id(outcome.run) in kept)
+                settings.append(replace(setting, runs=left, outcomes=outcomes))
+        return Study(tuple(settings), self.problems)
+
     def of_env(self, env: str) -> list[Setting]:
         """Settings of one environment, in the order of the schemes."""
-        return sorted((s for s in self.settings if s.env == env), key=lambda s: (_scheme_order(s.scheme), s.setting_id))
+        return self._by_env.get(env, [])
+
+    @cached_property
+    def _by_env(self) -> dict[str, list[Setting]]:
+        groups: dict[str, list[Setting]] = defaultdict(list)
+        for setting in sorted(self.settings, key=lambda s: (_scheme_order(s.scheme), s.setting_id)):
+            groups[setting.env].append(setting)
+        return dict(groups)
+
+    @cached_property
+    def _ranges(self) -> dict[str, tuple[float, float]]:
+        found = {}
+        for env, settings in self._by_env.items():
+            outcomes = [outcome for setting in settings for outcome in setting.outcomes]
+            starts, ends = ([float(outcome.frames[at]) for outcome in outcomes] for at in (0, -1))
+            found[env] = (max(starts, default=0.0), min(ends, default=0.0))
+        return found
+
+    @cached_property
+    def _names(self) -> dict[Scheme, str]:
+        schemes = self.schemes
+        several = [len({getattr(each, part) for each in schemes}) > 1 for part in ("agent", "curriculum")]
+        names = {}
+        for scheme in schemes:
+            parts = [scheme.reward]
+            parts += [scheme.agent] if several[0] else []
+            parts += [scheme.curriculum] if several[1] else []
+            parts += [scheme.variant] if scheme.variant else []
+            name = " · ".join(parts)
+            names[scheme] = f"{scheme.folder}: {name}" if scheme.folder else name
+        return names
 
     def seeds_of(self, env: str) -> list[int]:
         """Every seed that anybody ran in one environment."""
         return sorted({run.seed for setting in self.of_env(env) for run in setting.runs})
 
-    def common_budget(self, env: str) -> float:
-        """Frames that all counted runs of one environment have in common; 0 if none counts."""
-        ends = [float(outcome.frames[-1]) for setting in self.of_env(env) for outcome in setting.outcomes]
-        return min(ends, default=0.0)
+    def common_range(self, env: str) -> tuple[float, float]:
+        """First and last frame that the curves of all counted runs of one environment cover; (0, 0) if none counts."""
+        return self._ranges.get(env, (0.0, 0.0))
+
+    def find(self, scheme: Scheme, env: str) -> Setting | None:
+        """The setting of a scheme in one environment, if any of its runs count."""
+        return next((s for s in self.of_env(env) if s.scheme == scheme and s.outcomes), None)
 
     def name(self, scheme: Scheme) -> str:
         """The shortest name that tells a scheme from all others here: the reward alone if nothing else varies."""
-        schemes = self.schemes
-        parts = [scheme.reward]
-        parts += [scheme.agent] if len({s.agent for s in schemes}) > 1 else []
-        parts += [scheme.curriculum] if len({s.curriculum for s in schemes}) > 1 else []
-        parts += [scheme.variant] if scheme.variant else []
-        name = " · ".join(parts)
-        return f"{scheme.folder}: {name}" if scheme.folder else name
+        return self._names[scheme]
 
     def setting_name(self, setting: Setting) -> str:
         """Name of a row: its scheme, and the start of its setting id where labels alone don't tell."""
@@ -107,8 +152,13 @@ class Study:
         return f"{name} {tag}" if setting.shared and tag not in name else name
 
 
-def assemble(collection: Collection) -> Study:
-    """Groups runs into settings and names the schemes."""
+def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Study:
+    """Groups runs into settings and names the schemes.
+
+    Args:
+        collection: what was read.
+        folders: labels of the results folders, in the order in which they are compared.
+    """
     groups: dict[tuple[str, str, str, str, str, str], list[Run]] = defaultdict(list)
     for run in collection.runs:
         groups[run.folder, run.env, run.reward, run.agent, run.curriculum, run.setting_id].append(run)
@@ -131,7 +181,7 @@ def assemble(collection: Collection) -> Study:
             Setting(
                 setting_id=setting_id,
                 env=env,
-                scheme=Scheme(reward, agent, curriculum, clean(variant, 120), folder),
+                scheme=Scheme(reward, agent, curriculum, clean(variant, 120), folder, folders.index(folder)),
                 assumes=tuple(sorted({item for run in runs for item in run.assumes})),
                 runs=tuple(runs),
                 outcomes=tuple(Outcome(run) for run in runs if counts(run)),
@@ -150,8 +200,8 @@ def natural(text: str) -> list[tuple[int, int, str]]:
 
 def _scheme_order(scheme: Scheme) -> tuple[object, ...]:
     # The baseline without any bonus first, the others by name.
-    return (scheme.folder, scheme.reward != "none", *map(natural, (scheme.reward, scheme.agent, scheme.curriculum)),
-            natural(scheme.variant))  # fmt: skip
+    names = (scheme.reward, scheme.agent, scheme.curriculum, scheme.variant)
+    return (scheme.place, scheme.folder, scheme.reward != "none", *map(natural, names))
 
 
 def _without_env(labels: Sequence[str]) -> tuple[str, ...]:

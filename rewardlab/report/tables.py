@@ -1,37 +1,16 @@
 """Tables as records (csv, raw numbers) and as text (md and LaTeX, numbers for reading)."""
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-import numpy as np
-
 from rewardlab.report.aggregate import Aggregate
-from rewardlab.report.curves import Curve
+from rewardlab.report.curves import Curve, SharedCurve
+from rewardlab.report.differences import DifferenceRow
 from rewardlab.report.efficiency import EfficiencyRow, Speed
-from rewardlab.report.numbers import amount, duration, with_interval
-from rewardlab.report.statistics import Estimate
+from rewardlab.report.formats import BEST, TIE, Record, Text
+from rewardlab.report.numbers import amount, duration, share_range, signed, with_interval
+from rewardlab.report.statistics import Estimate, coverage
 from rewardlab.report.study import Scheme
-
-Record = dict[str, Any]
-
-_TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"$\dagger$", "·": r"$\cdot$", "–": "--",
-    "<": r"\textless{}", ">": r"\textgreater{}", "∞": r"$\infty$", "…": r"\dots{}",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Text:
-    """A table for reading: a header, rows of the same length, and notes below."""
-
-    header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    notes: tuple[str, ...] = ()
-
 
 # --- records -------------------------------------------------------------------------------------------------------
 
@@ -94,6 +73,32 @@ def curve_records(curves: Sequence[Curve]) -> list[Record]:
     return _same_columns(records)
 
 
+def difference_records(rows: Sequence[DifferenceRow]) -> list[Record]:
+    """`differences.csv`: one record per scheme, baseline and environment; no environment means all shared ones."""
+    records = []
+    for row in rows:
+        record: Record = {"env": row.env, **_labels(row.scheme), "variant": row.scheme.variant}
+        record |= {"baseline": row.baseline, "paired": row.paired}
+        record |= {"n_seeds": row.n_seeds, "n_baseline": row.n_baseline}
+        for column in ("auc", "final_normalised", "final_return", "final_success"):
+            record |= _estimate(f"{column}_difference", getattr(row, column))
+        record |= _estimate("probability_of_improvement", row.improvement)
+        records.append(record)
+    return _same_columns(records)
+
+
+def shared_curve_records(curves: Sequence[SharedCurve]) -> list[Record]:
+    """`aggregate_curves.csv`: normalised return over all shared environments against the share of their budgets."""
+    records: list[Record] = []
+    for curve in curves:
+        for point, share in enumerate(curve.share):
+            record: Record = {**_labels(curve.scheme), "variant": curve.scheme.variant, "budget_share": float(share)}
+            record |= {part: float(getattr(curve.band, part)[point]) for part in ("middle", "low", "high")}
+            record["iqm"] = record.pop("middle")
+            records.append(record)
+    return _same_columns(records)
+
+
 # --- text ----------------------------------------------------------------------------------------------------------
 
 
@@ -103,11 +108,10 @@ def efficiency_text(rows: Sequence[EfficiencyRow], *, cpu: bool = True) -> Text:
     header += ["CPU time to 90 %"] if cpu else []
     header += ["area", "final success", "final return"]
     body = []
+    rows = [row for row in rows if row.n_seeds]
     for row in rows:
-        if not row.n_seeds:
-            continue
-        mark = " †" if row.setting.assumes else ""
-        cells = [row.setting.env, row.name + mark, str(row.n_seeds)]
+        dagger = " †" if row.setting.assumes else ""
+        cells = [row.setting.env, row.name + dagger, str(row.n_seeds)]
         cells += [timed(speed, row.n_seeds) for speed in row.speed.values()]
         cells += [with_interval(row.speed["90"].cpu_seconds or Estimate(), duration)] if cpu else []
         cells += [with_interval(estimate) for estimate in (row.auc, row.final_success, row.final_return)]
@@ -115,10 +119,19 @@ def efficiency_text(rows: Sequence[EfficiencyRow], *, cpu: bool = True) -> Text:
     notes = [
         "Frames and CPU time: median over seeds with unreached runs censored (Kaplan-Meier), and how many seeds got "
         "there. Area, success and return: interquartile mean over seeds. In brackets: 95 % bootstrap intervals."
+        + _covered(min((row.n_seeds for row in rows), default=0))
     ]
+    columns: list[tuple[int, Column]] = [
+        (3, (lambda row: row.speed["50"].frames, LESS)), (4, (lambda row: row.speed["90"].frames, LESS)),
+        *([(5, (lambda row: row.speed["90"].cpu_seconds or Estimate(), LESS))] if cpu else []),
+        (len(header) - 3, (lambda row: row.auc, MORE)), (len(header) - 2, (lambda row: row.final_success, MORE)),
+        (len(header) - 1, (lambda row: row.final_return, MORE)),
+    ]  # fmt: skip
+    marks = mark(rows, lambda row: (row.setting.env, row.setting.assumes), columns, len(header))
+    notes += [_MARKED] if _any(marks) else []
     if assumed := sorted({f"{row.name}: {', '.join(row.setting.assumes)}" for row in rows if row.setting.assumes}):
         notes.append("† assumes more than the others and is ranked apart: " + "; ".join(assumed) + ".")
-    return Text(tuple(header), body, tuple(notes))
+    return Text(tuple(header), body, tuple(notes), marks, names=2)
 
 
 def aggregate_text(aggregated: Aggregate) -> Text:
@@ -127,17 +140,105 @@ def aggregate_text(aggregated: Aggregate) -> Text:
     body = []
     for row in aggregated.rows:
         estimates = (row.auc, row.iqm, row.median, row.mean, row.optimality_gap, row.improvement)
-        mark = " †" if row.assumes else ""
-        body.append((row.name + mark, str(row.n_runs), *(with_interval(each) for each in estimates)))
+        dagger = " †" if row.assumes else ""
+        body.append((row.name + dagger, str(row.n_runs), *(with_interval(each) for each in estimates)))
     notes = [
         f"Over the environments that every scheme finished ({', '.join(aggregated.envs)}). Scores are normalised: "
         "0 is a random policy, 1 an optimal one. In brackets: 95 % stratified-bootstrap intervals."
+        + _covered(min((row.n_seeds for row in aggregated.rows), default=0))
     ]
+    columns: list[tuple[int, Column]] = [
+        (2, (lambda row: row.auc, MORE)), (3, (lambda row: row.iqm, MORE)), (4, (lambda row: row.median, MORE)),
+        (5, (lambda row: row.mean, MORE)), (6, (lambda row: row.optimality_gap, LESS)),
+    ]  # fmt: skip
+    marks = mark(aggregated.rows, lambda row: row.assumes, columns, len(header))
+    notes += [_MARKED] if _any(marks) else []
     if baselines := sorted({row.baseline for row in aggregated.rows if row.baseline}):
         notes.append(f"Baseline: {', '.join(baselines)}.")
     if assumed := sorted({f"{row.name}: {', '.join(row.assumes)}" for row in aggregated.rows if row.assumes}):
         notes.append("† assumes more than the others and is ranked apart: " + "; ".join(assumed) + ".")
-    return Text(header, body, tuple(notes))
+    return Text(header, body, tuple(notes), marks)
+
+
+def difference_text(rows: Sequence[DifferenceRow]) -> Text:
+    """The table of differences for reading; bold where the interval leaves zero out."""
+    header = ("environment", "scheme", "baseline", "seeds", "area", "final score", "final success", "P(better)")
+    body, marks = [], []
+    for row in rows:
+        seeds = str(row.n_seeds) if row.paired else f"{row.n_seeds} / {row.n_baseline}"
+        score = row.final_normalised if row.final_normalised.value is not None else row.final_return
+        changes = (row.auc, score, row.final_success)
+        cells = [with_interval(each, signed) for each in changes]
+        env = row.env or "all shared"
+        body.append((env, row.name, row.baseline, seeds, *cells, with_interval(row.improvement)))
+        clear = [BEST if each.low is not None and each.high is not None and each.low * each.high > 0 else ""
+                 for each in changes]  # fmt: skip
+        marks.append(("", "", "", "", *clear, ""))
+    notes = [
+        "Differences of interquartile means, scheme minus baseline, in normalised return (final return where the "
+        "optimum is not known). In brackets: 95 % bootstrap intervals; bold: zero is not inside. P(better): a run of "
+        "the scheme ends higher than one of the baseline.",
+    ]
+    if any(row.paired for row in rows):
+        notes.append("Paired: only seeds that both have, redrawn together.")
+    return Text(header, body, tuple(notes), tuple(marks), names=3)
+
+
+LESS, MORE = -1.0, 1.0
+Column = tuple[Callable[[Any], Estimate], float]
+"""What a column shows of a row, and whether more or less of it is better."""
+
+_MARKED = "Bold: the best value of its kind; ≈: a tie, the value of one lies within the interval of the other."
+
+
+def mark(
+    rows: Sequence[Any], group: Callable[[Any], Hashable], columns: Sequence[tuple[int, Column]], width: int
+) -> tuple[tuple[str, ...], ...]:
+    """Marks the best of each column among the rows of a group, and what ties with it.
+
+    Args:
+        rows: the rows of a table.
+        group: rows of equal group are compared with each other.
+        columns: (place in the table, what it shows and which direction is better).
+        width: number of columns of the table.
+    """
+    marks = [[""] * width for _ in rows]
+    for key in dict.fromkeys(map(group, rows)):
+        members = [place for place, row in enumerate(rows) if group(row) == key]
+        for column, (show, sign) in columns:
+            estimates = {place: show(rows[place]) for place in members}
+            values = {place: sign * each.value for place, each in estimates.items() if each.value is not None}
+            if len(members) < 2 or not values:
+                continue
+            first = max(values, key=lambda place: values[place])
+            for place in values:
+                same = _within(estimates[place], estimates[first])
+                marks[place][column] = BEST if place == first else TIE if same else ""
+    return tuple(map(tuple, marks))
+
+
+def _within(one: Estimate, other: Estimate) -> bool:
+    """Whether the value of one lies within the interval of the other; an interval without an upper end is open."""
+
+    def inside(value: float, estimate: Estimate) -> bool:
+        if estimate.low is None:
+            return value == estimate.value
+        return estimate.low <= value and (estimate.high is None or value <= estimate.high)
+
+    assert one.value is not None and other.value is not None
+    return inside(one.value, other) or inside(other.value, one)
+
+
+def _any(marks: tuple[tuple[str, ...], ...]) -> bool:
+    return any(cell for row in marks for cell in row)
+
+
+def _covered(seeds: int) -> str:
+    """What 95 % means with few seeds."""
+    if not 2 <= seeds < 10:
+        return ""
+    share = share_range(coverage(seeds))
+    return f" With {seeds} seeds they hold the true value in {share} of simulated studies of one environment."
 
 
 def timed(speed: Speed, n_seeds: int) -> str:
@@ -147,52 +248,6 @@ def timed(speed: Speed, n_seeds: int) -> str:
     if speed.frames.value is None:
         return f"not reached ({speed.n_reached}/{n_seeds})"
     return f"{with_interval(speed.frames, amount)} ({speed.n_reached}/{n_seeds})"
-
-
-# --- files ---------------------------------------------------------------------------------------------------------
-
-
-def to_csv(records: Sequence[Record], columns: Sequence[str] = ()) -> str:
-    """CSV with a header; floats by `repr`, truth values as true and false, empty cells for None and NaN."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(records[0].keys() if records else columns)
-    writer.writerows([_cell(value) for value in record.values()] for record in records)
-    return buffer.getvalue()
-
-
-def to_markdown(text: Text) -> str:
-    """A pipe table; the first columns are names, the rest numbers and right-aligned."""
-    lines = [f"| {' | '.join(map(_md, text.header))} |"]
-    names = _name_columns(text)
-    lines.append("|" + "|".join("---" if place < names else "---:" for place in range(len(text.header))) + "|")
-    lines += [f"| {' | '.join(map(_md, row))} |" for row in text.rows]
-    return "\n".join([*lines, *(f"\n{_md(note)}" for note in text.notes)]) + "\n"
-
-
-def to_latex(text: Text) -> str:
-    """A booktabs tabular, to be `\\input` in a paper."""
-    names = _name_columns(text)
-    columns = "l" * names + "r" * (len(text.header) - names)
-    lines = [r"% needs \usepackage{booktabs}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
-    lines += [" & ".join(map(_tex, text.header)) + r" \\", r"\midrule"]
-    previous = text.rows[0][0] if text.rows else ""
-    for row in text.rows:
-        if names > 1 and row[0] != previous:
-            lines.append(r"\midrule")
-        previous = row[0]
-        lines.append(" & ".join(map(_tex, row)) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    return "\n".join([*lines, *(f"% {_tex(note)}" for note in text.notes)]) + "\n"
-
-
-def to_terminal(text: Text) -> str:
-    """Aligned columns for a terminal, without the notes."""
-    table = [text.header, *text.rows]
-    widths = [max(len(row[place]) for row in table) for place in range(len(text.header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
 
 
 def _labels(scheme: Scheme) -> Record:
@@ -213,25 +268,3 @@ def _timed(column: str, estimate: Estimate | None, *, known: bool) -> Record:
 def _same_columns(records: list[Record]) -> list[Record]:
     columns = list(dict.fromkeys(column for record in records for column in record))
     return [{column: record.get(column) for column in columns} for record in records]
-
-
-def _cell(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and not np.isfinite(value)):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else value
-
-
-def _name_columns(text: Text) -> int:
-    return 2 if text.header[0] == "environment" else 1
-
-
-def _md(text: str) -> str:
-    for char in "\\|<>*`":  # the backslash first
-        text = text.replace(char, f"\\{char}")
-    return text
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(char, char) for char in text)

@@ -1,16 +1,19 @@
 """The report's first answer: which scheme is best here, and how sure that is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rewardlab.report.aggregate import Aggregate, AggregateRow, lead
 from rewardlab.report.cautions import FEW_SEEDS
-from rewardlab.report.numbers import share, with_interval
+from rewardlab.report.differences import DifferenceRow
+from rewardlab.report.numbers import share, signed, with_interval
 from rewardlab.report.study import Study
 
 SURE = 0.975
 LIKELY = 0.8
 # Below this mean height of the curve nobody can be said to have learned anything.
 NOTHING = 0.05
+_NAMED = 5  # differences told in the first screen
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,17 @@ class Verdict:
     details: list[str]
 
 
-def verdict(study: Study, aggregated: Aggregate) -> Verdict:
-    """Ranks schemes of equal assumptions by the area under their learning curves, over all shared environments."""
+def verdict(study: Study, aggregated: Aggregate, against: Sequence[DifferenceRow] = ()) -> Verdict:
+    """Ranks schemes of equal assumptions by the area under their learning curves, over all shared environments.
+
+    Args:
+        study: all runs.
+        aggregated: the aggregate over the shared environments.
+        against: differences from the baselines; where folders are compared, these are the answer.
+    """
+    folders = list(dict.fromkeys(scheme.folder for scheme in study.schemes))
+    if len(folders) > 1 and (compared := _compared(folders, against)) is not None:
+        return compared
     if not any(setting.outcomes for setting in study.settings):
         return Verdict("No finished run yet", "open", "nothing to compare", ["Curves appear as soon as a run ends."])
     if not aggregated.rows:
@@ -47,6 +59,33 @@ def verdict(study: Study, aggregated: Aggregate) -> Verdict:
         given = f"schemes that assume {', '.join(assumes)}" if assumes else "schemes without special assumptions"
         result.details.append(f"Ranked among {given}; apart, with what they assume: {', '.join(apart)}.")
     return result
+
+
+def _compared(folders: list[str], rows: Sequence[DifferenceRow]) -> Verdict | None:
+    """Folder against folder: which schemes learn faster in the others than in the first, each environment by itself."""
+    told = [row for row in rows if row.env and row.auc.value is not None and row.baseline.startswith(f"{folders[0]}: ")]
+    if not told:
+        return None
+    better = [row for row in told if row.auc.low is not None and row.auc.low > 0]
+    worse = [row for row in told if row.auc.high is not None and row.auc.high < 0]
+    level = len(told) - len(better) - len(worse)
+    others = folders[1] if len(folders) == 2 else "the others"
+    if better and not worse:
+        headline, sureness = f"{others} is ahead of {folders[0]}", "clear" if not level else "likely"
+    elif worse and not better:
+        headline, sureness = f"{others} is behind {folders[0]}", "clear" if not level else "likely"
+    elif better:
+        headline, sureness = f"{others} against {folders[0]}: better here, worse there", "open"
+    else:
+        headline, sureness = f"{others} and {folders[0]} cannot be told apart", "open"
+    fewest = min(min(row.n_seeds, row.n_baseline) for row in told)
+    counts = f"{len(better)} better, {len(worse)} worse, {level} not told apart"
+    overall = [row for row in rows if not row.env and row.auc.value is not None]
+    details = [f"Area under the learning curve, scheme by scheme and environment by environment: {counts}."]
+    details += [f"{row.name}: {with_interval(row.auc, signed)} over all shared environments." for row in overall]
+    ordered = sorted([*better, *worse], key=lambda row: -abs(row.auc.value or 0.0))
+    details += [f"{row.name} on {row.env}: {with_interval(row.auc, signed)}." for row in ordered[:_NAMED]]
+    return Verdict(headline, sureness, f"{sureness}, with {fewest} seed{'' if fewest == 1 else 's'}", details)
 
 
 def _ranking(rows: list[AggregateRow], envs: list[str]) -> Verdict:

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -9,8 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from rewardlab.report.build import Options, ReportResult, build_report, labelled
+
+HOSTILE = '<script>alert("1")</script></script>&$x^2$ | \\input{x} \u202e\x00\ud800\n_{}%#'
 FRAMES = tuple(range(0, 100_001, 5_000))
+
+
+def make(*paths: Path | str, out: Path | None = None, **options: Any) -> ReportResult:
+    """The report of some results folders."""
+    return build_report(labelled([str(path) for path in paths]), Options(out=out, **options))
 
 
 def write_run(
@@ -29,6 +39,8 @@ def write_run(
     folder: str | None = None,
     success: bool = True,
     config: dict[str, Any] | None = None,
+    training: dict[str, Sequence[float]] | None = None,
+    picture: bytes | None = None,
     status: dict[str, Any] | None = None,
     **manifest: Any,
 ) -> Path:
@@ -71,6 +83,13 @@ def write_run(
         for at, value in zip(frames, returns, strict=True):
             solved = repr(float(min(1.0, max(0.0, value / 0.95)))) if success else ""
             writer.writerow([at, at / 2000, at / 1000, 100, repr(float(value)), 0.1, solved, 50.0])
+    if training is not None:
+        with (where / "train.csv").open("w", newline="", errors="replace") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(training)
+            writer.writerows(zip(*training.values(), strict=True))
+    if picture is not None:
+        (where / "play.gif").write_bytes(picture)
     return where
 
 
@@ -85,4 +104,29 @@ def write_study(results: Path, seeds: int = 5) -> None:
                 half = 100_000 * speed * slowness * math.exp(0.13 * rng.standard_normal())
                 noise = 0.015 * rng.standard_normal(len(FRAMES))
                 curve = np.clip(0.96 / (1 + np.exp(-(np.array(FRAMES) - half) / 7_000)) + noise, 0, 1)
-                write_run(results, env=env, reward=reward, seed=seed, frames=FRAMES, returns=curve.tolist())
+                training = None if reward == "none" else bonus_that_fades(reward, curve)
+                picture = gif() if seed == 0 else None
+                write_run(results, env=env, reward=reward, seed=seed, frames=FRAMES, returns=curve.tolist(),
+                          training=training, picture=picture)  # fmt: skip
+
+
+def bonus_that_fades(reward: str, curve: Any) -> dict[str, Sequence[float]]:
+    """A train.csv whose bonus falls as the task is learned, and whose states visited grow."""
+    frames = np.array(FRAMES[1:])
+    columns = {"frames": frames.tolist(), "reward/task_mean": (0.01 * curve[1:]).tolist()}
+    columns["reward/intrinsic_mean"] = (0.3 * np.exp(-4 * curve[1:]) + 0.001).tolist()
+    if reward == "count":
+        columns["explore/states"] = np.round(400 * (1 - np.exp(-frames / 30_000))).tolist()
+    return columns
+
+
+def gif(size: int = 24) -> bytes:
+    """Two frames of a moving square."""
+    frames = []
+    for place in (4, 12):
+        image = Image.new("RGB", (size, size), "#eeeeee")
+        image.paste("#0072B2", (place, 8, place + 8, 16))
+        frames.append(image)
+    buffer = io.BytesIO()
+    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=300, loop=0)
+    return buffer.getvalue()

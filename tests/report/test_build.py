@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from run_folders import write_run
+from run_folders import make, write_run
 from scipy import stats
 
 from rewardlab.errors import UserError
-from rewardlab.report.build import build_report
 from rewardlab.report.command import report
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +35,7 @@ def test_writes_every_file_of_the_design(result):
 
 
 def test_the_same_runs_give_the_same_bytes(results, result, tmp_path):
-    again = build_report([results], tmp_path / "again")
+    again = make(results, out=tmp_path / "again")
     for first, second in zip(result.files, again.files, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
 
@@ -93,7 +92,7 @@ class TestStates:
             write_run(tmp_path, seed=seed)
         for seed, state in enumerate(("running", "failed", "interrupted"), start=2):
             write_run(tmp_path, seed=seed, state=state, status={"error": f"it is {state}"})
-        result = build_report([tmp_path])
+        result = make(tmp_path)
         (row,) = rows_of(tmp_path / "report/sample_efficiency.csv")
         assert (row["n_seeds"], row["n_missing"]) == ("2", "3")
         page = (tmp_path / "report/report.html").read_text()
@@ -103,7 +102,7 @@ class TestStates:
 
     def test_a_diverged_run_is_carried_forward_and_never_reaches(self, tmp_path):
         write_run(tmp_path, state="diverged", returns=[0.0, 0.95, 0.95], frames=[0, 10, 20], budget=40)
-        build_report([tmp_path])
+        make(tmp_path)
         (row,) = rows_of(tmp_path / "report/sample_efficiency.csv")
         assert (row["n_reached_90"], row["frames_to_90"], row["frames_to_90_censored"]) == ("0", "", "true")
         assert row["n_diverged"] == "1"
@@ -113,7 +112,7 @@ class TestStates:
     def test_half_censored_cells_are_empty(self, tmp_path):
         for seed in range(5):
             write_run(tmp_path, seed=seed, returns=[0, 0.95, 0.95] if seed < 2 else [0, 0.1, 0.1])
-        build_report([tmp_path])
+        make(tmp_path)
         (row,) = rows_of(tmp_path / "report/sample_efficiency.csv")
         assert (row["n_reached_90"], row["frames_to_90"], row["frames_to_90_high"]) == ("2", "", "")
         assert row["frames_to_90_censored"] == "true"
@@ -121,7 +120,7 @@ class TestStates:
 
     def test_nothing_finished_yet_is_still_a_report(self, tmp_path):
         write_run(tmp_path, state="running", returns=[0.1], budget=1000)
-        assert "No finished run yet" in build_report([tmp_path]).text
+        assert "No finished run yet" in make(tmp_path).text
         assert rows_of(tmp_path / "report/sample_efficiency.csv") == []
 
 
@@ -131,7 +130,7 @@ class TestKeys:
         for seed in range(2):
             write_run(tmp_path, seed=seed, setting_id="a" * 64, config={"num_envs": 8}, folder=f"a{seed}")
             write_run(tmp_path, seed=seed, setting_id="b" * 64, config={"num_envs": 16}, folder=f"b{seed}")
-        text = build_report([tmp_path]).text
+        text = make(tmp_path).text
         assert len(rows_of(tmp_path / "report/sample_efficiency.csv")) == 2
         for part in ("#aaaaaaaa", "#bbbbbbbb", "num_envs=8", "num_envs=16"):
             assert part in text
@@ -141,7 +140,7 @@ class TestKeys:
             write_run(tmp_path, seed=seed, reward="none", returns=[0.0, 0.3, 0.5])
             write_run(tmp_path, seed=seed, reward="rnd", returns=[0.0, 0.5, 0.6])
             write_run(tmp_path, seed=seed, reward="oracle", returns=[0.9, 0.9, 0.9], assumes=["privileged"])
-        result = build_report([tmp_path])
+        result = make(tmp_path)
         assert result.text.startswith("rnd learns fastest")
         assert any("oracle (privileged)" in warning for warning in result.warnings)
         assert "oracle †" in (tmp_path / "report/sample_efficiency.md").read_text()
@@ -151,14 +150,14 @@ class TestKeys:
     def test_aggregate_is_over_shared_environments_only(self, tmp_path):
         for reward, env in (("none", "a"), ("rnd", "a"), ("rnd", "b")):
             write_run(tmp_path, reward=reward, env=env)
-        result = build_report([tmp_path])
+        result = make(tmp_path)
         assert {row["n_envs"] for row in rows_of(tmp_path / "report/aggregate.csv")} == {"1"}
         assert any("b (no finished run of none)" in warning for warning in result.warnings)
 
     def test_a_task_without_optimum_keeps_its_returns(self, tmp_path):
         task = {"random_return": None, "optimal_return": None, "optimum_kind": "unavailable", "success": None}
         write_run(tmp_path, returns=[-200, -150, -100], success=False, task=task)
-        build_report([tmp_path])
+        make(tmp_path)
         (row,) = rows_of(tmp_path / "report/sample_efficiency.csv")
         assert row["final_return_iqm"] == "-100.0"
         for column in ("frames_to_50", "frames_to_50_censored", "n_reached_50", "auc_iqm", "final_success_iqm"):
@@ -167,7 +166,7 @@ class TestKeys:
     def test_several_folders_are_compared(self, tmp_path):
         for name in ("before", "after"):
             write_run(tmp_path / name)
-        build_report([tmp_path / "before", tmp_path / "after"], tmp_path / "out")
+        make(tmp_path / "before", tmp_path / "after", out=tmp_path / "out")
         assert {row["folder"] for row in rows_of(tmp_path / "out/sample_efficiency.csv")} == {"before", "after"}
 
 
@@ -186,7 +185,7 @@ class TestKeys:
 def test_warnings(tmp_path, first, second, warning):
     write_run(tmp_path, **first)
     write_run(tmp_path, **second)
-    assert any(warning in each for each in build_report([tmp_path]).warnings)
+    assert any(warning in each for each in make(tmp_path).warnings)
 
 
 class TestBadInput:
@@ -197,16 +196,16 @@ class TestBadInput:
 
     def test_missing_folder_and_file(self, tmp_path):
         with pytest.raises(UserError, match="no such folder"):
-            build_report([tmp_path / "absent"])
+            make(tmp_path / "absent")
         (tmp_path / "file").touch()
         with pytest.raises(UserError, match="not a folder"):
-            build_report([tmp_path / "file"])
+            make(tmp_path / "file")
 
     def test_out_that_cannot_be_written(self, tmp_path):
         write_run(tmp_path)
         (tmp_path / "file").touch()
         with pytest.raises(UserError, match="cannot be written"):
-            build_report([tmp_path], tmp_path / "file")
+            make(tmp_path, out=tmp_path / "file")
 
     def test_the_script_says_the_same(self, tmp_path):
         command = [sys.executable, str(ROOT / "scripts" / "report.py"), str(tmp_path)]

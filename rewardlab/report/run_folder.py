@@ -1,0 +1,246 @@
+"""Reads one run's folder: plain JSON and CSV, nothing resolved, instantiated or unpickled."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardlab.records.files import read_regular
+from rewardlab.records.manifest import SCHEMA_VERSION
+from rewardlab.records.status import STATES
+from rewardlab.report import fields
+from rewardlab.report.plain import Unreadable, clean, read_json, read_table, require_inside
+
+FloatArray = NDArray[np.float64]
+
+MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE = "manifest.json", "status.json", "eval.csv", "train.csv", "play.gif"
+FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE)
+"""What the report reads of a run."""
+
+TRAINING_POINTS = 100  # rows of train.csv are averaged down to so many
+PICTURE_LIMIT = 2 * 2**20  # bytes
+_MOST_SERIES = 24
+_EVALUATED = ("frames", "return_mean", "success_rate", "cpu_seconds", "wall_seconds")
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """The rows of `eval.csv`, each column [E]; cells that are empty or absent are NaN."""
+
+    frames: FloatArray
+    return_mean: FloatArray
+    success_rate: FloatArray
+    cpu_seconds: FloatArray
+    wall_seconds: FloatArray
+
+
+@dataclass(frozen=True)
+class Training:
+    """What `train.csv` says of the bonus and of exploration, averaged down to `TRAINING_POINTS` rows.
+
+    Attributes:
+        frames: training frames, [T].
+        series: "bonus:STREAM" (mean reward of a stream per step) and "explore:NAME" -> [T]; NaN where empty.
+    """
+
+    frames: FloatArray = field(default_factory=lambda: np.empty(0))
+    series: dict[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder, as far as the report needs it. Every text is cleaned of control characters.
+
+    Attributes:
+        name: the folder, relative to the results folder.
+        folder: label of the results folder; empty if there is only one.
+        picture: whether there is a `play.gif` that can be shown.
+        blemishes: files that could not be used, though the run itself can.
+    """
+
+    name: str
+    folder: str
+    run_id: str
+    setting_id: str
+    env: str
+    reward: str
+    agent: str
+    curriculum: str
+    reward_choice: str
+    seed: int
+    budget: int
+    state: str
+    frames: int
+    error: str
+    assumes: tuple[str, ...]
+    random_return: float | None
+    optimal_return: float | None
+    optimum_kind: str
+    evaluations: Evaluations
+    config: dict[str, Any] = field(repr=False)
+    command: str = ""
+    git_sha: str = ""
+    packages: tuple[tuple[str, str], ...] = ()
+    device: str = ""
+    backend: str = ""
+    resume: str = ""
+    started_at: str = ""
+    updated_at: str = ""
+    training: Training = field(default_factory=Training, repr=False)
+    picture: bool = False
+    blemishes: tuple[str, ...] = ()
+
+
+def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
+    """Reads one run's folder.
+
+    Args:
+        run_folder: the folder that holds `manifest.json`.
+        root: the results folder; links that lead out of it are refused.
+        label: label of the results folder.
+
+    Raises:
+        Unreadable: with one line that says which file and why.
+    """
+    manifest = read_json(run_folder / MANIFEST, root)
+    if "schema_version" not in manifest:
+        raise Unreadable("manifest.json is not from rewardlab (no schema_version)")
+    if manifest["schema_version"] != SCHEMA_VERSION:
+        given = fields.shown(manifest["schema_version"])
+        raise Unreadable(f"manifest.json has schema_version {given}, not {SCHEMA_VERSION}")
+    status = read_json(run_folder / STATUS, root)
+    state = status.get("state")
+    if state not in STATES:
+        raise Unreadable(f"status.json: unknown state {fields.shown(state)}")
+    labels = fields.mapping(manifest, "labels")
+    task = manifest.get("task") if isinstance(manifest.get("task"), dict) else {}
+    assert isinstance(task, dict)
+    evaluations = _read_evaluations(run_folder, root, state, status.get("frames"))
+    training, blemishes = _read_training(run_folder, root)
+    picture, hidden = _has_picture(run_folder, root)
+    return Run(
+        name=clean(run_folder.relative_to(root).as_posix(), 300),
+        folder=label,
+        run_id=fields.optional_text(manifest, "run_id"),
+        setting_id=fields.text(manifest, "setting_id"),
+        env=fields.text(labels, "env", "labels."),
+        reward=fields.text(labels, "reward", "labels."),
+        agent=fields.text(labels, "agent", "labels."),
+        curriculum=fields.optional_text(labels, "curriculum") or "none",
+        reward_choice=fields.optional_text(manifest, "reward"),
+        seed=fields.integer(manifest, "seed"),
+        budget=fields.integer(manifest, "frames", least=1),
+        state=state,
+        frames=_frames_done(status.get("frames"), evaluations),
+        error=clean(status["error"], 400) if isinstance(status.get("error"), str) else "",
+        assumes=fields.texts(manifest, "assumes"),
+        random_return=fields.number(task, "random_return"),
+        optimal_return=fields.number(task, "optimal_return"),
+        optimum_kind=fields.optional_text(task, "optimum_kind"),
+        evaluations=evaluations,
+        config={key: value for key, value in fields.flat(manifest.get("config")).items() if key != "seed"},
+        command=fields.optional_text(manifest, "command", 2000),
+        git_sha=fields.optional_text(manifest, "git_sha"),
+        packages=fields.pairs(manifest.get("packages")),
+        device=fields.optional_text(manifest, "device"),
+        backend=fields.optional_text(manifest, "backend"),
+        resume=fields.optional_text(manifest, "resume"),
+        started_at=fields.optional_text(manifest, "started_at", 60),
+        updated_at=fields.optional_text(status, "updated_at", 60),
+        training=training,
+        picture=picture,
+        blemishes=(*blemishes, *hidden),
+    )
+
+
+def read_picture(run_folder: Path, root: Path) -> bytes:
+    """The bytes of a run's `play.gif`.
+
+    Raises:
+        Unreadable: there is none, or it is no GIF, too large, or linked from elsewhere.
+    """
+    path = run_folder / PICTURE
+    require_inside(path, root)
+    content, reason = read_regular(path, PICTURE_LIMIT)
+    if content is None:
+        raise Unreadable(reason)
+    if content[:6] not in (b"GIF87a", b"GIF89a"):
+        raise Unreadable(f"{PICTURE} is no GIF")
+    return content
+
+
+def _read_evaluations(run_folder: Path, root: Path, state: str, frames_done: Any) -> Evaluations:
+    """Reads `eval.csv`; only a finished run's must be whole, for the others are cut off by their nature."""
+    path = run_folder / EVALUATIONS
+    whole = state == "finished"
+    if not whole and not os.path.lexists(path):
+        return Evaluations(*(np.empty(0) for _ in range(5)))
+    columns = read_table(path, root, _EVALUATED.__contains__, _EVALUATED[:2], whole=whole)
+    frames, returns = columns["frames"], columns["return_mean"]
+    if whole and not np.isfinite(returns).all():
+        raise Unreadable("eval.csv: return_mean is empty or not a number in a finished run")
+    usable = np.isfinite(frames) & np.isfinite(returns)
+    frames = frames[usable]
+    if not np.isfinite(columns["frames"]).all() or (frames < 0).any() or (np.diff(frames) <= 0).any():
+        raise Unreadable("eval.csv: frames do not increase")
+    if whole and frames.size == 0:
+        raise Unreadable("eval.csv has no rows, though the run is finished")
+    if whole and isinstance(frames_done, int) and frames[-1] < frames_done:
+        raise Unreadable(f"eval.csv ends at frame {frames[-1]:.0f}, though the run finished {frames_done}")
+    rest = (columns[name][usable] if name in columns else np.full(frames.size, np.nan) for name in _EVALUATED[2:])
+    return Evaluations(frames, returns[usable], *rest)
+
+
+def _read_training(run_folder: Path, root: Path) -> tuple[Training, tuple[str, ...]]:
+    """What can be had of `train.csv`: the statistics do without it, so a damaged one costs the run nothing else."""
+    path = run_folder / TRAINING
+    if not os.path.lexists(path):
+        return Training(), ()
+    try:
+        columns = read_table(path, root, lambda name: _series(name) is not None, ("frames",), whole=False)
+        frames = columns.pop("frames")
+        if not np.isfinite(frames).all() or (frames < 0).any() or (np.diff(frames) <= 0).any():
+            raise Unreadable(f"{TRAINING}: frames do not increase")
+    except Unreadable as problem:
+        return Training(), (str(problem),)
+    series = {name: column for key, column in columns.items() if (name := _series(key)) is not None}
+    series = dict(sorted(series.items())[:_MOST_SERIES])
+    return Training(_averaged(frames), {name: _averaged(column) for name, column in series.items()}), ()
+
+
+def _series(column: str) -> str | None:
+    """`reward/intrinsic_mean` -> "bonus:intrinsic", `explore/states` -> "explore:states"; None for all others."""
+    if column.startswith("reward/") and column.endswith("_mean") and column != "reward/task_mean":
+        return f"bonus:{clean(column[len('reward/') : -len('_mean')], 60)}"
+    return f"explore:{clean(column[len('explore/') :], 60)}" if column.startswith("explore/") else None
+
+
+def _averaged(column: FloatArray) -> FloatArray:
+    """Means over groups of neighbouring rows, [at most TRAINING_POINTS]; what is empty or infinite does not count."""
+    values = np.where(np.isfinite(column), column, np.nan)
+    if values.size <= TRAINING_POINTS:
+        return values
+    starts = np.linspace(0, values.size, TRAINING_POINTS, endpoint=False).astype(np.intp)
+    known = np.add.reduceat(np.isfinite(values).astype(np.float64), starts)
+    sums = np.add.reduceat(np.nan_to_num(values), starts)
+    means: FloatArray = np.where(known > 0, sums / np.maximum(known, 1), np.nan)
+    return means
+
+
+def _has_picture(run_folder: Path, root: Path) -> tuple[bool, tuple[str, ...]]:
+    if not os.path.lexists(run_folder / PICTURE):
+        return False, ()
+    try:
+        read_picture(run_folder, root)
+    except Unreadable as problem:
+        return False, (str(problem),)
+    return True, ()
+
+
+def _frames_done(given: Any, evaluations: Evaluations) -> int:
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 2**63:
+        return given
+    return int(evaluations.frames[-1]) if evaluations.frames.size else 0

@@ -1,0 +1,114 @@
+"""`rewardlab show` and `rewardlab status` on synthetic folders."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from run_folders import bonus_that_fades, write_run
+
+from rewardlab.cli import main
+from rewardlab.records.lock import hold
+from rewardlab.report.show import sparkline
+from rewardlab.report.status import look, totals
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "bars"),
+    [
+        ([0, 1], 50, "▁█"),
+        ([0, 0.5, 1], 3, "▁▅█"),
+        ([5, 5, 5], 3, "▁▁▁"),
+        ([0, 0, 7, 7], 2, "▁█"),
+        ([0, float("nan"), 7], 3, "▁ █"),
+        ([], 3, ""),
+        ([float("nan")], 3, ""),
+    ],
+)
+def test_sparkline_by_hand(values, width, bars):
+    assert sparkline(values, width) == bars
+
+
+class TestShow:
+    def test_a_finished_run(self, tmp_path, capsys):
+        import numpy as np
+
+        curve = np.linspace(0, 1, 21)
+        run = write_run(tmp_path, returns=curve.tolist(), frames=range(0, 21_000, 1000),
+                        training=bonus_that_fades("count", curve))  # fmt: skip
+        for where in (run, run / "eval.csv"):
+            assert main(["show", str(where)]) == 0
+            told = capsys.readouterr().out
+            assert "doorkey_5x5  rnd ppo  seed 0: finished" in told
+            assert "10k frames" in told  # to 50 %
+            assert "18k frames" in told  # to 90 %
+            assert "normalised 1.00" in told
+            assert "▁" in told and "█" in told
+            assert "bonus intrinsic" in told
+            assert f"rewardlab run --config {run}/config.yaml" in told
+
+    def test_a_failed_run_and_one_without_evaluations(self, tmp_path, capsys):
+        run = write_run(tmp_path, state="failed", returns=[], status={"error": "ValueError: it broke"})
+        assert main(["show", str(run)]) == 0
+        told = capsys.readouterr().out
+        assert "ValueError: it broke" in told
+        assert "not evaluated yet" in told
+
+    @pytest.mark.parametrize(("what", "line"), [("absent", "no such folder"), ("", "did you mean")])
+    def test_bad_input_is_one_line(self, tmp_path, capsys, what, line):
+        write_run(tmp_path)
+        assert main(["show", str(tmp_path / what)]) == 2
+        told = capsys.readouterr().err
+        assert line in told
+        assert told.count("\n") == 1
+
+    def test_a_damaged_run_is_one_line(self, tmp_path, capsys):
+        run = write_run(tmp_path)
+        (run / "eval.csv").write_text("frames,ret")
+        assert main(["show", str(run)]) == 2
+        assert "eval.csv is cut off" in capsys.readouterr().err
+
+
+class TestStatus:
+    def running(self, tmp_path, seed=0):
+        train = {"frames": [10_000, 25_000], "fps": [4000, 5000], "return_mean": ["", 0.25]}
+        status = {"frames": 10_000}
+        return write_run(tmp_path, seed=seed, state="running", budget=100_000, training=train, status=status)
+
+    def test_what_runs_what_failed_and_what_was_killed(self, tmp_path, capsys):
+        write_run(tmp_path, seed=9)
+        write_run(tmp_path, seed=8, state="failed", status={"error": "ValueError: it broke"})
+        run = self.running(tmp_path)
+        self.running(tmp_path, seed=1)
+        with hold(run):
+            assert main(["status", str(tmp_path)]) == 0
+        told = capsys.readouterr().out
+        assert told.startswith("4 runs: 1 finished, 1 running, 1 failed, 1 killed; what runs now is done in 15 s")
+        (line,) = [line for line in told.splitlines() if line.startswith("running")]
+        for part in ("25k of 100k (25%)", "0.25", "5,000", "15 s", "seed0"):
+            assert part in line
+        assert "ValueError: it broke" in told
+        assert "seed9" not in told  # finished runs are counted only
+        assert "\x1b" not in told
+
+    def test_strange_files_are_told_and_never_fatal(self, tmp_path):
+        broken = write_run(tmp_path)
+        (broken / "status.json").write_text("{")
+        run = self.running(tmp_path, seed=1)
+        (run / "train.csv").write_bytes(b"frames,fps\n\xff\xfe,1,2\n")
+        (run / "manifest.json").write_text("[]")
+        states = {doing.name.rpartition("/")[2][:5]: doing.state for doing in look(tmp_path)}
+        assert states == {"seed0": "unreadable", "seed1": "killed"}
+        assert totals(look(tmp_path)) == "2 runs: 1 killed, 1 unreadable"
+
+    @pytest.mark.parametrize("what", ["absent", ""])
+    def test_bad_input_is_one_line(self, tmp_path, capsys, what):
+        assert main(["status", str(tmp_path / what)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+    def test_needs_neither_torch_nor_matplotlib(self):
+        code = (
+            "import sys, rewardlab.report.show, rewardlab.report.status; "
+            "assert not {'torch', 'matplotlib', 'hydra'} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))

@@ -1,0 +1,80 @@
+"""Studies: grids as data, every one of them valid, and the command line wins."""
+
+import pytest
+
+from rewardlab import application, listing
+from rewardlab.cli import main
+from rewardlab.composition import session
+from rewardlab.discovery import conf_dir
+from rewardlab.expansion import expand_grids, valid_jobs
+
+NAMES = sorted(path.stem for path in (conf_dir() / "study").glob("*.yaml"))
+
+
+def test_the_studies_of_the_design_are_listed():
+    assert {"quick", "minigrid_core", "minigrid_hard", "noisy"} <= set(NAMES)
+    assert [entry.name for entry in listing.entries("study")] == NAMES
+    assert all(len(entry.description) > 20 and "@" not in entry.description for entry in listing.entries("study"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_study_composes_with_a_budget_for_each_environment(name):
+    jobs, refused = valid_jobs([f"+study={name}", "seed=0"], None, lambda config: None)
+    assert not refused
+    assert jobs
+    for job in jobs:
+        keys = [item.partition("=")[0] for item in job]
+        assert {"env", "reward", "frames", "seed"} <= set(keys)
+        assert len(keys) == len(set(keys))
+
+
+PARAMS = {"reward": "none,rnd", "seed": "range(0,2)"}
+GRIDS = ({"env": "doorkey_5x5", "frames": 100}, {"env": "doorkey_6x6", "frames": 200})
+
+
+class TestGrids:
+    def jobs(self, *overrides, grids=GRIDS):
+        with session():
+            return [set(job) for job in expand_grids(PARAMS, grids, overrides)]
+
+    def test_each_grid_in_turn(self):
+        jobs = self.jobs()
+        assert len(jobs) == 8
+        assert jobs[0] == {"reward=none", "seed=0", "env=doorkey_5x5", "frames=100"}
+        assert jobs[-1] == {"reward=rnd", "seed=1", "env=doorkey_6x6", "frames=200"}
+
+    def test_the_command_line_wins(self):
+        assert self.jobs("seed=7", "reward=count", "frames=5") == [
+            {"seed=7", "reward=count", "frames=5", f"env={env}"} for env in ("doorkey_5x5", "doorkey_6x6")
+        ]
+
+    def test_a_value_of_some_grids_leaves_those(self):
+        jobs = self.jobs("env=doorkey_6x6", "seed=0")
+        assert jobs == [{"seed=0", f"reward={reward}", "env=doorkey_6x6", "frames=200"} for reward in ("none", "rnd")]
+
+    def test_without_grids_it_is_the_params(self):
+        assert len(self.jobs("env=empty_5x5", grids=None)) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["+study=quick"], "a study is a sweep over"),
+        (["-m", "+study=quik"], "did you mean quick?"),
+        (["-m", "study=quick"], "+study=quick"),
+    ],
+)
+def test_bad_input_is_one_line(capsys, arguments, line):
+    assert main(["run", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert line in told
+    assert told.count("\n") == 1
+
+
+def test_one_job_of_a_study_can_be_repeated_alone(monkeypatch):
+    started = []
+    monkeypatch.setattr(application, "_validate", lambda config: None)
+    monkeypatch.setattr(application, "_hydra", lambda arguments: started.append(arguments) or 0)
+    job = ["env=doorkey_5x5", "reward=none", "seed=0", "frames=100", "eval.every=50", "+study=quick"]
+    assert application.run(application.Request(job)) == 0
+    assert started == [job]
