@@ -42,13 +42,13 @@ class Config(BonusConfig):
     normalise_reward: bool = option(True, "divide by the moving std of the bonus")
     clip_below_mean: bool = option(True, "pay only what is above the bonus's moving mean")
     warmup: int = option(128, "vector steps of a random agent that set these moments", minimum=0)
-    hidden: int = option(64, "width of hidden layers", above=0)
-    features: int = option(64, "size of the features", above=0)
-    memory: int = option(64, "width of the recurrent states", above=0)
+    hidden: int = option(32, "width of hidden layers", above=0)
+    features: int = option(32, "size of the features", above=0)
+    memory: int = option(32, "width of the recurrent states", above=0)
     learning_rate: float = option(1e-3, "Adam's step size", above=0)
     epochs: int = option(1, "passes over a rollout", above=0)
     chunk: int = option(16, "steps of a training sequence", above=0)
-    batch_size: int = option(512, "steps of a minibatch, about; whole sequences", above=0)
+    batch_size: int = option(1024, "steps of a minibatch, about; whole sequences", above=0)
 
 
 class Scheme(BonusScheme):

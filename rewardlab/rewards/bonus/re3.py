@@ -40,7 +40,7 @@ class Config(BonusConfig):
     neighbours: int = option(3, "k: the distance to which neighbour counts", above=0, maximum=1000)
     average: bool = option(False, "the mean distance to the k nearest in place of the k-th")
     scale_distance: bool = option(True, "divide distances by their running standard deviation")
-    memory: int = option(4096, "states remembered, of all environments together, beside the rollout", minimum=0)
+    memory: int = option(2048, "states remembered, of all environments together, beside the rollout", minimum=0)
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(64, "size of the features", above=0)
 
