@@ -1,7 +1,8 @@
 """Where compiled kernels are kept: one folder per version of their sources, in the user's cache folder.
 
 numba notices a change of the function it compiled, not of the functions that one calls; so the folder's name holds a
-hash over all sources of this package and numba's version.
+hash over all sources of this package and numba's version. Left alone, numba would also tell apart copies of one source
+in several places (checkouts, virtual environments) and compile anew in each: what the hash says is enough.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from types import FunctionType
 from typing import Any
 
 import numba
+from numba.core import caching
 
 # Modules that no kernel depends on; every other one counts, new ones included.
 _NO_KERNELS = (
@@ -75,13 +77,37 @@ def specialise(template: Callable[..., Any], name: str, cached: bool = False, **
     special.__doc__ = template.__doc__
     if not cached or not _can_write(cache_folder()):
         return numba.njit(special)
-    config: Any = numba.config  # where numba looks when the function is made
-    kept = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder())
-    try:
-        return numba.njit(cache=True)(special)
-    finally:
-        config.CACHE_DIR = kept
+    kernel: Any = numba.njit(special)
+    kernel._cache = _Cache(special)  # type: ignore[no-untyped-call]  # what `cache=True` does, with a folder of ours
+    return kernel
+
+
+class _OurFolder(caching._CacheLocator):
+    """Every kernel of this version in one folder, whatever the path of its source and the date of the file."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self._line = function.__code__.co_firstlineno
+
+    @classmethod
+    def from_function(cls, py_func: FunctionType, py_file: str) -> "_OurFolder":
+        return cls(py_func)
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return cache_folder().name
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+
+class _Place(caching.CompileResultCacheImpl):
+    _locator_classes = [_OurFolder]  # type: ignore[list-item]  # noqa: RUF012
+
+
+class _Cache(caching.FunctionCache):
+    _impl_class = _Place
 
 
 def compile_for(kernel: Any, arguments: tuple[Any, ...], what: str) -> None:

@@ -1,10 +1,12 @@
 """Compiled kernels are kept, found by a second process, and announced only when they are made."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
 SCRIPT = """
 from rewardlab.gridworld import make_vec
 envs = make_vec("MiniGrid-Empty-5x5-v0", 2)
@@ -13,8 +15,10 @@ print(envs.step([2, 2])[1].tolist())
 """
 
 
-def _start(folder: Path) -> subprocess.CompletedProcess:
+def _start(folder: Path, source: Path | None = None) -> subprocess.CompletedProcess:
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
+    if source is not None:
+        environment["PYTHONPATH"] = str(source)
     return subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
 
 
@@ -23,6 +27,14 @@ def test_the_second_process_loads_what_the_first_compiled(tmp_path: Path) -> Non
     assert "compiling" in first.stderr and str(tmp_path) in first.stderr
     assert "compiling" not in second.stderr
     assert first.stdout == second.stdout
+
+
+def test_a_copy_of_the_sources_elsewhere_uses_the_same_kernels(tmp_path: Path) -> None:
+    first = _start(tmp_path / "kernels")
+    shutil.copytree(ROOT / "rewardlab", tmp_path / "copy" / "rewardlab")
+    elsewhere = _start(tmp_path / "kernels", tmp_path / "copy")
+    assert "compiling" in first.stderr and "compiling" not in elsewhere.stderr
+    assert first.stdout == elsewhere.stdout
 
 
 def test_importing_the_package_loads_neither_numba_nor_minigrid() -> None:
