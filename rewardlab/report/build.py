@@ -251,6 +251,6 @@ def labelled(paths: Sequence[str]) -> list[tuple[str, Path]]:
         return [("", path) for _, path in pairs]
     names = [label or clean(path.resolve().name, 60) for label, path in pairs]
     return [
-        (name if names.count(name) == 1 else clean(str(path), 60), path)
-        for name, (_, path) in zip(names, pairs, strict=True)
+        (name if label or names.count(name) == 1 else clean(str(path), 60), path)
+        for name, (label, path) in zip(names, pairs, strict=True)
     ]

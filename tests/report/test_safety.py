@@ -8,7 +8,7 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
-from run_folders import make, write_run
+from run_folders import gif, make, write_run
 
 from rewardlab.report.reading import read_collection
 
@@ -99,6 +99,22 @@ def test_random_damage_is_never_fatal(tmp_path, monkeypatch):
                     content[dice.randrange(len(content))] = dice.randrange(256)
                 path.write_bytes(content[: dice.randrange(len(content) + 1)] if dice.random() < 0.3 else content)
         make(folder)
+
+
+def test_a_damaged_training_table_or_picture_costs_the_run_nothing_else(tmp_path):
+    training = {"frames": [1, 2, 3], "reward/intrinsic_mean": [0.3, 0.2, 0.1]}
+    run = write_run(tmp_path, training=training, picture=gif())
+    for name in ("train.csv", "play.gif"):
+        content = (run / name).read_bytes()
+        for damaged in (*(content[:length] for length in range(0, len(content), 7)), b"\x00" * 50, b"frames\n2\n1\n"):
+            (run / name).write_bytes(damaged)
+            collection = read_collection([("", tmp_path)])
+            assert not collection.problems
+            (read,) = collection.runs
+            assert read.evaluations.frames.size == 4
+            assert all(name in blemish for blemish in read.blemishes)
+        assert read.blemishes
+        (run / name).write_bytes(content)
 
 
 def test_special_files_are_not_opened(tmp_path):
