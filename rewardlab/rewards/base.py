@@ -82,7 +82,7 @@ class BaseScheme:
 
 @dataclass
 class BonusConfig(RewardConfig):
-    """The options of every intrinsic bonus."""
+    """The options of every intrinsic bonus. How default weights were chosen: results/reference/tuning."""
 
     coef: float = option(1.0, "weight of the bonus", minimum=0)
     coef_end: float = option(

@@ -44,7 +44,7 @@ VERSION = 1
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(0.01, "weight of the bonus", minimum=0)
+    coef: float = option(0.001, "weight of the bonus", minimum=0)
     novelty: str = option(
         "discriminative", "distances weighed by those of trajectories, or plain", choices=("discriminative", "plain")
     )

@@ -27,7 +27,7 @@ VERSION = 1
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(0.01, "weight of the bonus, the paper's eta", minimum=0)
+    coef: float = option(0.0003, "weight of the bonus, the paper's eta", minimum=0)
     beta: float = option(0.2, "share of the forward loss beside the inverse loss", minimum=0, maximum=1)
     normalise_reward: bool = option(False, "divide by the running std of the bonus's discounted sum")
     hidden: int = option(64, "width of hidden layers", above=0)

@@ -26,6 +26,7 @@ VERSION = 1
 
 @dataclass
 class Config(pseudocount.Config):
+    coef: float = option(3e-5, "weight of the bonus", minimum=0)
     most: float = option(5.0, "the most that lifelong novelty multiplies by", minimum=1)
     scale_error: bool = option(True, "centre and scale the error of distillation before it multiplies")
     distillation_rate: float = option(1e-4, "Adam's step size of distillation", above=0)

@@ -32,7 +32,7 @@ VERSION = 1
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(0.05, "weight of the bonus", minimum=0)
+    coef: float = option(0.015, "weight of the bonus", minimum=0)
     alpha: float = option(0.5, "how much of the novelty left behind is taken off", minimum=0)
     key: str = option("view", "what a first visit is told by: view, full state, or a hash of likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash", above=0, maximum=1024)

@@ -36,7 +36,7 @@ VERSION = 1
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(0.1, "weight of the bonus", minimum=0)
+    coef: float = option(0.01, "weight of the bonus", minimum=0)
     key: str = option("view", "what visits are told by: view, full state, or a hash of likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash", above=0, maximum=1024)
     forward_coef: float = option(10.0, "weight of the forward model's loss", minimum=0)

@@ -55,7 +55,7 @@ class Config(RewardConfig):
         "distinct", "distinct views, or the spread of continuous observations", choices=("distinct", "spread")
     )
     buffer_size: int = option(10_000, "steps of the best episodes", above=0)
-    updates: int = option(5, "gradient steps of imitation", above=0)
+    updates: int = option(2, "gradient steps of imitation", above=0)
     updates_per: str = option("rollout", "when: after each rollout, or each episode", choices=("rollout", "episode"))
     batch_size: int = option(256, "steps in each", above=0)
     until: int | None = option(None, "imitate for so many frames, ever more rarely; null: to the end", above=0)
