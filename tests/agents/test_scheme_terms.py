@@ -72,7 +72,7 @@ def test_an_advantage_bonus_is_added_to_its_own_step_before_normalisation(world)
     network = reference.agent._network
     dist, _ = network(network.prepare({name: entry.flatten(0, 1) for name, entry in rollout.obs.items()}))
     dist["logits"].backward(logits.grad.flatten(0, 1))
-    norm = math.sqrt(sum(float(p.grad.square().sum()) for p in reference.agent._parameters if p.grad is not None))
+    norm = math.sqrt(sum(float(p.grad.square().sum()) for p in network.parameters() if p.grad is not None))
     assert found == pytest.approx(norm, rel=1e-4)
 
 

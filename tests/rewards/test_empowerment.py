@@ -46,7 +46,7 @@ def test_a_continuous_action_has_a_gaussian_decoder() -> None:
     rollout = rollouts(a_case, STEPS)[0]
     both = torch.cat([scheme.encoder(rollout.obs), scheme.encoder(rollout.next_obs)], dim=-1)
     mean, log_std = scheme.decoder(both).chunk(2, dim=-1)
-    expected = torch.distributions.Normal(mean, log_std.exp()).log_prob(rollout.action).sum(-1)
+    expected = torch.distributions.Normal(mean, log_std.exp()).log_prob(rollout.action).sum(-1) - rollout.log_prob
     torch.testing.assert_close(scheme.compute(rollout).streams["intrinsic"], expected, rtol=1e-3, atol=1e-4)
     with pytest.raises(UserError, match="needs discrete actions"):
         case("empowerment", world="continuous", source="uniform").build()
