@@ -34,7 +34,7 @@ class LostNode:
 def lose_a_node(root: Path, jobs: int = 12, before: int = 3) -> LostNode:
     """Sweep over two nodes of one CPU each; SIGKILL all of the second one when some runs are finished."""
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    environment["RAY_worker_niceness"] = "0"
+    environment |= {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
