@@ -65,7 +65,7 @@ class _Ray:
         self._ray = ray
         if not ray.is_initialized():
             try:
-                ray.init(address=options.address, log_to_driver=False, configure_logging=False)
+                ray.init(address=options.address or "local", log_to_driver=False, configure_logging=False)
             except ConnectionError as error:
                 raise UserError(f"hydra.launcher.address={options.address}: no Ray cluster there ({error})") from None
         memory = {} if options.memory_gib is None else {"memory": int(options.memory_gib * 2**30)}

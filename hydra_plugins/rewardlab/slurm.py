@@ -103,7 +103,14 @@ class _Submitit:
         if not handle.done():
             return None
         error = handle.exception()
-        return handle.result() if error is None else f"{type(error).__name__}: {error}".splitlines()[0]
+        return handle.result() if error is None else _reason(str(error))
 
     def cancel(self, handle: Any) -> None:
         handle.cancel(check=False)
+
+
+def _reason(report: str) -> str:
+    """One line out of submitit's text: the last of a traceback (which stands between dashes), else the first of all."""
+    _, _, trace = report.partition("failed during processing with trace:\n")
+    lines = [line for line in trace.split("\nYou can check")[0].splitlines() if line.strip("- ")]
+    return lines[-1] if lines else report.splitlines()[0]

@@ -5,11 +5,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
-from tests.torture import kills, launchers, left_out, starved
+from tests.torture import cost, kills, launchers, left_out, nodes, starved
 
 
 def main() -> int:
@@ -28,6 +29,8 @@ def main() -> int:
         "full disks": _disks,
         "removed folder": _removed,
         "launchers": _launchers,
+        "lost node": _lost_node,
+        "checkpoints": _checkpoints,
     }
     good = True
     with tempfile.TemporaryDirectory(prefix="torture") as base:
@@ -93,6 +96,23 @@ def _launchers(root: Path) -> tuple[str, bool]:
     found = launchers.compare(root)
     said = ", ".join(f"{name} {'equal' if not differing else 'DIFFERS'}" for name, differing in found.items())
     return f"beside a single run: {said}", not any(found.values())
+
+
+def _lost_node(root: Path) -> tuple[str, bool]:
+    if find_spec("ray") is None:
+        return "not tried: ray is not installed", True
+    found = nodes.lose_a_node(root, jobs=12)
+    said = (
+        f"one of two Ray nodes killed after {found.before} of 12 runs, {found.elsewhere} at work on it: "
+        f"{found.results} results, exit code {found.code}"
+    )
+    return said, found.results == 12 and found.code == 0
+
+
+def _checkpoints(root: Path) -> tuple[str, bool]:
+    found = cost.measure(root, "env=doorkey_8x8", "reward=rnd")
+    said = f"{found.median_ms:.0f} ms each (median), {found.size / 1e6:.2f} MB, {found.share:.1%} of the run's time"
+    return said, True
 
 
 if __name__ == "__main__":

@@ -78,12 +78,17 @@ class KilledDriver:
 
 
 def kill_driver(root: Path, jobs: int, kills: int, seed: int = 0) -> KilledDriver:
-    """Kill the driver of a sweep of `jobs` runs at random points, rerun the same command each time, count results."""
+    """Kill the driver of a sweep of `jobs` runs at random points, rerun the same command each time, count results.
+
+    The points lie between a fifth of the time that one run alone takes, start included, and two and a half times that.
+    """
     rng, found = runs.points(kills, seed), KilledDriver()
     overrides = [*runs.TINY, "env=empty_random_6x6", "reward=rnd", "reward.warmup=8", "frames=3000"]
-    seeds = f"seed=range(0,{jobs})"
-    command = [sys.executable, "-m", "rewardlab", "run", "-m", *overrides, seeds, "hydra.launcher.jobs=2"]
-    command.append(f"results_dir={root}")
+    program = [sys.executable, "-m", "rewardlab", "run"]
+    started = time.monotonic()
+    subprocess.run([*program, *overrides, f"results_dir={root / 'alone'}"], check=True, capture_output=True)
+    alone = time.monotonic() - started
+    command = [*program, "-m", *overrides, f"seed=range(0,{jobs})", "hydra.launcher.jobs=2", f"results_dir={root}"]
     while True:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         before = _finished(root)
@@ -91,7 +96,7 @@ def kill_driver(root: Path, jobs: int, kills: int, seed: int = 0) -> KilledDrive
             assert process.wait() == 0
         else:
             try:
-                process.wait(timeout=rng.uniform(2.0, 16.0))
+                process.wait(timeout=alone * rng.uniform(0.2, 2.5))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -24,8 +24,9 @@ PARTS = {
     "memory of the policy": ("collector", "state"),
     "weights": ("agent", "network"),
     "optimiser": ("agent", "optimiser"),
-    "scheme": ("scheme", "predictor"),
-    "running moments": ("scheme", "observations"),
+    "scheme": ("scheme", "distillation", "predictor"),
+    "running moments": ("scheme", "distillation", "observations"),
+    "the scheme's optimiser": ("scheme", "distillation", "optimiser"),
     "return filter": ("scheme", "returns"),
 }
 OVERRIDES = [*runs.TINY, "env=empty_random_6x6", "env.levels=5", "reward=rnd", "reward.warmup=8", "agent.memory=gru"]
@@ -44,7 +45,7 @@ class LeftOut:
 
     def differing(self, part: str) -> list[str]:
         """In what the continued run differs from the unbroken one when this part of its checkpoint is left out."""
-        again = self._prepare(part.replace(" ", "_"))
+        again = self._prepare(part.replace(" ", "_").replace("'", ""))
         shutil.copytree(self.halfway.folder, again.folder)
         if PARTS[part]:
             first, last = (torch.load(self.root / "first.pt"), torch.load(again.folder / "checkpoint.pt"))
