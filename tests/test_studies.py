@@ -73,8 +73,8 @@ def test_bad_input_is_one_line(capsys, arguments, line):
 
 def test_one_job_of_a_study_can_be_repeated_alone(monkeypatch):
     started = []
-    monkeypatch.setattr(application, "_validate", lambda config: None)
-    monkeypatch.setattr(application, "_hydra", lambda arguments: started.append(arguments) or 0)
+    monkeypatch.setattr(application, "_validated", lambda config: None)
+    monkeypatch.setattr(application, "_hydra", lambda arguments, *_: started.append(arguments) or 0)
     job = ["env=doorkey_5x5", "reward=none", "seed=0", "frames=100", "eval.every=50", "+study=quick"]
     assert application.run(application.Request(job)) == 0
     assert started == [job]
