@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.types import Override
 
 from rewardlab.composition import Prepared, check_writable, compose, parse, raw, session
 from rewardlab.errors import UserError
@@ -55,27 +56,24 @@ def expand_grids(
     Args:
         params: what all grids share.
         grids: what each has of its own; None is one that has nothing.
-        overrides: the command line, which wins. Where it names values that some grids have for a key, as in
-            `env=doorkey_5x5`, only those grids are left.
+        overrides: the command line, which wins. Of grids that have a key themselves, those are left that have some of
+            its values, as in `env=doorkey_5x5`; where none has, the value holds in all of them.
     """
-    parsed = [item for item in parse(overrides) if not item.is_hydra_override()]
-    given = {item.key_or_group for item in parsed}
-    left = list(grids) if grids else [{}]
-    for item in parsed:
-        values = set(map(str, item.sweep_string_iterator())) if item.is_discrete_sweep() else {str(item.value())}
-        if chosen := [grid for grid in left if str(grid.get(item.key_or_group)) in values]:
-            left = chosen
-            given.discard(item.key_or_group)
-            overrides = [text for text in overrides if text != item.input_line]
+    given = [item for item in parse(overrides) if not item.is_hydra_override()]
+    left = [dict(grid) for grid in grids or [{}]]
+    for item in given:
+        left = _narrowed(left, item)
+    named = {item.key_or_group for item in given}
     jobs = []
     for grid in left:
-        preset = {**(params or {}), **grid}
-        jobs += expand([*(f"{key}={value}" for key, value in preset.items() if key not in given), *overrides])
+        preset = {key: value for key, value in (params or {}).items() if key not in named} | grid
+        rest = [item.input_line or "" for item in given if item.key_or_group not in grid]
+        jobs += expand([*(f"{key}={value}" for key, value in preset.items()), *rest])
     return jobs
 
 
 def refuse_open_study(overrides: Sequence[str], config_dir: str | None) -> None:
-    """Refuse a study that is to run as a single run, unless all that it sweeps over is given.
+    """Refuse a study that is to run as a single run, unless all that one of its grids sweeps over is given.
 
     Raises:
         UserError: names what is left open.
@@ -84,9 +82,9 @@ def refuse_open_study(overrides: Sequence[str], config_dir: str | None) -> None:
         return
     with session(config_dir):
         sweeper = _sweeper(overrides)
-        swept = {key for grid in (sweeper.get("params") or {}, *(sweeper.get("grids") or ())) for key in grid}
         given = {item.key_or_group for item in parse(overrides)}
-    if missing := sorted(map(str, swept - given)):
+    swept = [{*(sweeper.get("params") or {}), *grid} for grid in sweeper.get("grids") or [{}]]
+    if missing := sorted(map(str, min((keys - given for keys in swept), key=len))):
         study = next(text for text in overrides if text.startswith(_STUDY))
         raise UserError(f"{study}: a study is a sweep over {', '.join(missing)}; add -m")
 
@@ -127,6 +125,22 @@ def valid_jobs(
     if refused and not (kept and _skips_invalid(overrides)):
         raise UserError(_refusal(refused, len(jobs)))
     return list(kept.values()), refused
+
+
+def _narrowed(grids: list[dict[str, Any]], item: Override) -> list[dict[str, Any]]:
+    """What a value or several on the command line leave of the grids."""
+    key, wanted = item.key_or_group, _values(item)
+    fitting = []
+    for grid in grids:
+        if key not in grid:
+            fitting.append(grid)
+        elif common := [value for value in wanted if value in _values(parse([f"{key}={grid[key]}"])[0])]:
+            fitting.append(grid | {key: ",".join(common)})
+    return fitting or [{name: value for name, value in grid.items() if name != key} for grid in grids]
+
+
+def _values(item: Override) -> list[str]:
+    return list(item.sweep_string_iterator()) if item.is_discrete_sweep() else [item.get_value_element_as_str()]
 
 
 def _sweeper(overrides: Sequence[str]) -> Any:

@@ -52,6 +52,26 @@ class TestGrids:
         jobs = self.jobs("env=doorkey_6x6", "seed=0")
         assert jobs == [{"seed=0", f"reward={reward}", "env=doorkey_6x6", "frames=200"} for reward in ("none", "rnd")]
 
+    def test_a_key_of_some_grids_alone_narrows_those(self):
+        grids = ({"env": "doorkey_5x5"}, {"env": "doorkey_5x5", "reward": "count", "reward.key": "state"})
+        own = {"reward=count", "reward.key=state"}
+        everything = [{"reward=none"}, {"reward=rnd"}, own]
+        for overrides, expected in (
+            ((), everything),
+            (("reward=rnd",), [{"reward=rnd"}]),
+            (("reward=count",), [{"reward=count"}, own]),
+            (("reward=icm,count",), [{"reward=icm"}, {"reward=count"}, own]),
+        ):
+            jobs = self.jobs("seed=0", *overrides, grids=grids)
+            assert jobs == [{"env=doorkey_5x5", "seed=0"} | each for each in expected]
+
+    def test_values_of_a_grid_are_narrowed(self):
+        grids = ({"env": "doorkey_5x5", "env.noise": "none,tv"}, {"env": "doorkey_6x6", "env.noise": "none,tv"})
+        jobs = self.jobs("seed=0", "reward=rnd", "env.noise=tv", grids=grids)
+        assert jobs == [
+            {"seed=0", "reward=rnd", "env.noise=tv", f"env={env}"} for env in ("doorkey_5x5", "doorkey_6x6")
+        ]
+
     def test_without_grids_it_is_the_params(self):
         assert len(self.jobs("env=empty_5x5", grids=None)) == 4
 
@@ -71,10 +91,35 @@ def test_bad_input_is_one_line(capsys, arguments, line):
     assert told.count("\n") == 1
 
 
-def test_one_job_of_a_study_can_be_repeated_alone(monkeypatch):
+def test_noise_is_asked_of_views_and_of_true_states():
+    jobs, _ = valid_jobs(["+study=noisy", "seed=0", "env=doorkey_6x6"], None, lambda config: None)
+    asked = {
+        (items["reward"], items.get("reward.key"))
+        for items in (dict(i.split("=") for i in job if "+" not in i) for job in jobs)
+    }
+    assert {
+        ("count", None),
+        ("count", "state"),
+        ("icm", None),
+        ("rnd", None),
+        ("e3b", None),
+        ("byol_hindsight", None),
+    } <= asked
+    assert len(jobs) == 3 * len(asked)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        ["env=doorkey_5x5", "reward=none", "eval.every=50", "+study=quick"],
+        ["env=doorkey_6x6", "reward=none", "env.noise=tv", "+study=noisy"],
+        ["env=doorkey_6x6", "reward=count", "reward.key=state", "env.noise=tv", "+study=noisy"],
+    ],
+)
+def test_one_job_of_a_study_can_be_repeated_alone(monkeypatch, job):
     started = []
-    monkeypatch.setattr(application, "_validate", lambda config: None)
-    monkeypatch.setattr(application, "_hydra", lambda arguments: started.append(arguments) or 0)
-    job = ["env=doorkey_5x5", "reward=none", "seed=0", "frames=100", "eval.every=50", "+study=quick"]
+    monkeypatch.setattr(application, "_validated", lambda config: None)
+    monkeypatch.setattr(application, "_hydra", lambda arguments, *_: started.append(arguments) or 0)
+    job = [*job, "seed=0", "frames=100"]
     assert application.run(application.Request(job)) == 0
     assert started == [job]

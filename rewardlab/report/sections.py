@@ -139,7 +139,7 @@ def chips(names: Sequence[tuple[str, int]], look: dict[str, Look]) -> str:
 
 def curves(curves_by_env: dict[str, list[Curve]], legend: str, metrics: dict[str, str]) -> str:
     """Learning curves, one chart per environment, with one set of controls."""
-    options = "".join(f'<option value="{key}">{label}</option>' for key, label in metrics.items())
+    options = "".join(f'<option value="{escape(key)}">{escape(label)}</option>' for key, label in metrics.items())
     charts = "".join(
         f'<div class="card"><h3>{escape(env)}</h3><div class="plot" data-env="{place}"></div></div>'
         for place, (env, lines) in enumerate(curves_by_env.items())

@@ -173,6 +173,10 @@ def test_looks_like_a_page_in_light_and_dark_wide_and_narrow(page, tmp_path, the
 def test_hostile_names_are_text(browser, hostile_result):
     browser.get((hostile_result.out / "report.html").as_uri())
     until(lambda: lines(browser) > 0)  # an alert that a name had raised would end this with an error
+    offered = browser.execute_script(
+        "return [...document.querySelectorAll('[data-choice=metric] option')].map((o) => o.text)"
+    )
+    assert any("<script>alert" in text for text in offered)
     browser.execute_script("document.querySelector('#runs-table .link').click()")
     assert "<script>" in browser.find_element(By.ID, "run").text
     assert browser.get_log("browser") == []
