@@ -107,7 +107,7 @@ def flat(given: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         frames = int(given.frames)
         command = [sys.executable, "-m", "rewardlab", "run", f"reward={given.reward}", f"frames={frames}"]
-        command += [f"results_dir={folder}", "eval.every=1e15"]
+        command += [f"results_dir={folder}", "eval.every=1_000_000_000"]
         subprocess.run(command, check=True, capture_output=True)
         (table,) = Path(folder).glob("runs/*/*/*/*/train.csv")
         rows = list(csv.DictReader(table.read_text().splitlines()))
@@ -175,7 +175,7 @@ def _at_once(cores: Sequence[int]) -> float:
     """One run on each core; the sum of their frames per second, evaluations left out."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "rewardlab", "run", "frames=300_000", f"results_dir={folder}"]
-        command += ["eval.every=1e15"]
+        command += ["eval.every=1_000_000_000"]
         runs = [
             subprocess.Popen(
                 [*command, f"seed={core}"],

@@ -22,6 +22,9 @@ import subprocess
 import sys
 import time
 
+from threshold import cpu_seconds
+from threshold import run as run_to_threshold
+
 ENVS, STEPS, EPOCHS, MINIBATCH = 16, 128, 4, 256
 FRAMES = ENVS * STEPS
 MODULES = {
@@ -72,8 +75,6 @@ def _same(arguments: argparse.Namespace, pythons: dict[str, str]) -> None:
 
 
 def _best(arguments: argparse.Namespace, pythons: dict[str, str]) -> None:
-    import threshold
-
     names = []
     for name in arguments.only:
         if _installed(name, pythons):
@@ -83,7 +84,7 @@ def _best(arguments: argparse.Namespace, pythons: dict[str, str]) -> None:
     for seed in range(arguments.rounds):
         for name in names:
             python = pythons.get(name.split("@")[0], sys.executable)
-            found = threshold.run(name, python, arguments.size, seed, goal, arguments.limit, arguments.core)
+            found = run_to_threshold(name, python, arguments.size, seed, goal, arguments.limit, arguments.core)
             results[name].append(found)
             print(f"seed {seed} {name}: {json.dumps(found)}", file=sys.stderr, flush=True)
     _report_best(results, arguments, goal)
@@ -117,8 +118,8 @@ def rewardlab(env_id: str, updates: int, backend: str = "fast") -> dict[str, flo
     def update() -> None:
         iterate(parts, collector, STEPS, 0.0)
 
-    fps = _timed(update, updates, before=in_env.restart)
-    return {"fps": fps, "env_share": in_env.seconds * fps / (updates * FRAMES)}
+    found = _timed(update, updates, before=in_env.restart)
+    return found | {"env_share": in_env.seconds * found["fps"] / (updates * FRAMES)}
 
 
 def torch_ac(env_id: str, updates: int) -> dict[str, float]:
@@ -135,7 +136,7 @@ def torch_ac(env_id: str, updates: int) -> dict[str, float]:
         experience, _ = algorithm.collect_experiences()
         algorithm.update_parameters(experience)
 
-    return {"fps": _timed(update, updates)}
+    return _timed(update, updates)
 
 
 def torch_ac_algorithm(envs: list):  # type: ignore[no-untyped-def]
@@ -185,10 +186,10 @@ def stable_baselines3(env_id: str, updates: int) -> dict[str, float]:
     class Times(BaseCallback):
         def __init__(self) -> None:
             super().__init__()
-            self.at: list[float] = []
+            self.at: list[tuple[float, float]] = []
 
         def _on_rollout_start(self) -> None:
-            self.at.append(time.perf_counter())
+            self.at.append((time.perf_counter(), cpu_seconds()))
 
         def _on_step(self) -> bool:
             return True
@@ -214,7 +215,8 @@ def stable_baselines3(env_id: str, updates: int) -> dict[str, float]:
     )  # fmt: skip
     times = Times()
     algorithm.learn((updates + 2) * FRAMES, callback=times)
-    return {"fps": updates * FRAMES / (times.at[updates + 1] - times.at[1])}
+    (wall, cpu), (wall_end, cpu_end) = times.at[1], times.at[updates + 1]
+    return _speeds(updates, wall_end - wall, cpu_end - cpu)
 
 
 def rewardlab_reference(env_id: str, updates: int) -> dict[str, float]:
@@ -263,14 +265,18 @@ def _head(outputs: int):  # type: ignore[no-untyped-def]
     return nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, outputs))
 
 
-def _timed(update, updates: int, before=lambda: None) -> float:  # type: ignore[no-untyped-def]
-    """Frames per second of `updates` updates, after one that is not counted."""
+def _timed(update, updates: int, before=lambda: None) -> dict[str, float]:  # type: ignore[no-untyped-def]
+    """Frames per second of wall and of CPU time of `updates` updates, after one that is not counted."""
     update()
     before()
-    started = time.perf_counter()
+    wall, cpu = time.perf_counter(), cpu_seconds()
     for _ in range(updates):
         update()
-    return updates * FRAMES / (time.perf_counter() - started)
+    return _speeds(updates, time.perf_counter() - wall, cpu_seconds() - cpu)
+
+
+def _speeds(updates: int, wall: float, cpu: float) -> dict[str, float]:
+    return {"fps": updates * FRAMES / wall, "cpu_fps": updates * FRAMES / max(cpu, 0.01)}
 
 
 def _pin(core: int) -> None:
@@ -290,11 +296,14 @@ def _installed(name: str, pythons: dict[str, str]) -> bool:
 def _report(results: dict[str, list[dict[str, float]]], arguments: argparse.Namespace) -> None:
     print(f"{arguments.env}, {ENVS} x {STEPS}, {EPOCHS} epochs, minibatch {MINIBATCH}, one core, medians of", end=" ")
     print(f"{arguments.rounds} rounds")
-    print("| trainer | frames/s | rewardlab is faster by (min to max) |\n|---|---|---|")
+    print("| trainer | frames/s | frames per CPU s | rewardlab is faster by, in CPU time (min to max) |")
+    print("|---|---|---|---|")
     for name, rounds in results.items():
-        ratios = [ours["fps"] / theirs["fps"] for ours, theirs in zip(results["rewardlab"], rounds, strict=True)]
-        fps = statistics.median(result["fps"] for result in rounds)
-        print(f"| {name} | {fps:,.0f} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |")
+        both = zip(results["rewardlab"], rounds, strict=True)
+        ratios = [ours["cpu_fps"] / theirs["cpu_fps"] for ours, theirs in both]
+        fps, cpu_fps = (statistics.median(result[key] for result in rounds) for key in ("fps", "cpu_fps"))
+        ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"| {name} | {fps:,.0f} | {cpu_fps:,.0f} | {ratio} |")
     for name, rounds in results.items():
         if "env_share" in rounds[0]:
             share = statistics.median(result["env_share"] for result in rounds)
@@ -305,12 +314,13 @@ def _report_best(results: dict[str, list[dict[str, float]]], arguments: argparse
     rounds, limit = arguments.rounds, arguments.limit
     print(f"\nDoorKey-{arguments.size}x{arguments.size}, to a return of {goal:.3f}, one core, {rounds} seeds", end=", ")
     print(f"medians; unreached counts as more than the limit of {limit:g} s")
-    print("| trainer | reached | wall s | CPU s | frames | frames/s |\n|---|---|---|---|---|---|")
+    print("| trainer | reached | wall s | CPU s | frames | frames per CPU s |\n|---|---|---|---|---|---|")
     for name, found in results.items():
         cells = [_median(found, key) for key in ("wall", "cpu", "frames")]
         count = sum(bool(one["reached"]) for one in found)
-        fps = statistics.median(one["fps"] or 0.0 for one in found)
-        print(f"| {name} | {count}/{rounds} | {' | '.join(cells)} | {fps:,.0f} |")
+        speeds = [one["fps"] for one in found if one["fps"]]
+        fps = f"{statistics.median(speeds):,.0f}" if speeds else "–"
+        print(f"| {name} | {count}/{rounds} | {' | '.join(cells)} | {fps} |")
 
 
 def _median(found: list[dict[str, float]], key: str) -> str:

@@ -33,10 +33,13 @@ class Watch:
         self.threshold, self.deadline = threshold, time.monotonic() + limit
         self.returns: deque[float] = deque(maxlen=EPISODES)
         self.frames, self.reached = 0, False
+        self.began: tuple[int, float] | None = None  # frames and CPU seconds after the first step
 
     def step(self, num_envs: int, finished: list[float]) -> bool:
         """After one vector step; true where the run is over."""
         self.frames += num_envs
+        if self.began is None:
+            self.began = (self.frames, cpu_seconds())
         if self.frames > self.ignored:
             self.returns.extend(finished)
         full = len(self.returns) == EPISODES
@@ -44,7 +47,10 @@ class Watch:
         return self.reached or time.monotonic() > self.deadline
 
     def result(self) -> dict[str, float | bool]:
-        return {"reached": self.reached, "frames": self.frames}
+        assert self.began is not None
+        frames, seconds = self.began
+        fps = (self.frames - frames) / max(cpu_seconds() - seconds, 1e-9)
+        return {"reached": self.reached, "frames": self.frames, "fps": fps}
 
 
 def torch_ac(size: int, seed: int, threshold: float, limit: float) -> dict[str, float | bool]:
@@ -158,7 +164,7 @@ IN_PROCESS = {"torch_ac": torch_ac, "sb3_dummy": sb3_dummy, "sb3_envpool": sb3_e
 
 
 def run(name: str, python: str, size: int, seed: int, threshold: float, limit: float, core: int) -> dict[str, float]:
-    """One candidate in a process of its own: reached (bool), wall and cpu seconds, frames, frames per second."""
+    """One candidate in a process of its own: reached (bool), wall and cpu seconds, frames, frames per CPU second."""
     if name.startswith("rewardlab"):
         return _rewardlab(python, size, seed, threshold, limit, core, evaluated=name == "rewardlab_evaluated")
     if "@" in name:
@@ -178,8 +184,8 @@ def run(name: str, python: str, size: int, seed: int, threshold: float, limit: f
         raise RuntimeError(f"{name}: {errors[-2000:]}")
     found = json.loads(output.splitlines()[-1])
     cpu = _children_cpu() - cpu_before
-    fps = found.get("fps") or found["frames"] / seconds
-    return {"reached": bool(found["reached"]), "wall": seconds, "cpu": cpu, "frames": found["frames"], "fps": fps}
+    names = {name: found[name] for name in ("frames", "fps")}
+    return {"reached": bool(found["reached"]), "wall": seconds, "cpu": cpu} | names
 
 
 def _rewardlab(
@@ -188,7 +194,7 @@ def _rewardlab(
     """`rewardlab run`, its tables watched from outside; ended as soon as one shows the threshold."""
     with tempfile.TemporaryDirectory() as folder:
         command = [python, "-m", "rewardlab", "run", f"env=doorkey_{size}x{size}", "reward=none", f"seed={seed}"]
-        command += [f"results_dir={folder}", *([] if evaluated else ["eval.every=1e9"])]
+        command += [f"results_dir={folder}", *([] if evaluated else ["eval.every=1_000_000_000", "eval.episodes=1"])]
         started = time.monotonic()
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment(), preexec_fn=_pin(core)
@@ -211,10 +217,10 @@ def _rewardlab(
             if ended:
                 break
             time.sleep(0.05)
-        speeds = [float(row["fps"]) for row in _rows(folder, "train.csv") if row["fps"]]
+        at = [(float(row["frames"]), float(row["cpu_seconds"])) for row in _rows(folder, "train.csv")]
         process.kill()
         process.wait()
-    fps = sorted(speeds)[len(speeds) // 2] if speeds else 0.0
+    fps = (at[-1][0] - at[0][0]) / (at[-1][1] - at[0][1]) if len(at) > 1 else None
     last = {"wall": time.monotonic() - started, "cpu": 0.0, "frames": int(rows[-1]["frames"]) if rows else 0}
     found = last if first is None else first
     return {"reached": first is not None, "fps": fps} | {key: found[key] for key in ("wall", "cpu", "frames")}
@@ -226,6 +232,19 @@ def _rows(folder: str, name: str) -> list[dict[str, str]]:
         return []
     text = tables[0].read_text()
     return list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))  # the last line may not be whole
+
+
+def cpu_seconds() -> float:
+    """Of this process and of its children, which torch-ac's environments are."""
+    mine = os.getpid()
+    total = _cpu(mine)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == mine:
+                total += _cpu(int(stat.parent.name))
+        except OSError:
+            continue  # it has just ended
+    return total
 
 
 def _cpu(process_id: int) -> float:
