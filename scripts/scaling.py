@@ -96,8 +96,8 @@ def memory(given: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as folder:
             code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=-3); "
             code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-            command = [sys.executable, "-m", "rewardlab", "run", f"reward={reward}", "frames=100_000"]
-            command += [f"results_dir={folder}"]
+            command = [sys.executable, "-m", "rewardlab", "run", f"reward={reward}", "frames=40_000"]
+            command += ["eval.every=20_000", f"results_dir={folder}"]
             output = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
         print(f"| `rewardlab run reward={reward}` | {int(output.stdout) / 1024:,.0f} |", flush=True)
 

@@ -43,7 +43,7 @@ class Watch:
         if self.frames > self.ignored:
             self.returns.extend(finished)
         full = len(self.returns) == EPISODES
-        self.reached = full and sum(self.returns) / EPISODES >= self.threshold
+        self.reached = full and bool(sum(self.returns) / EPISODES >= self.threshold)
         return self.reached or time.monotonic() > self.deadline
 
     def result(self) -> dict[str, float | bool]:
