@@ -84,7 +84,11 @@ def _best(arguments: argparse.Namespace, pythons: dict[str, str]) -> None:
     for seed in range(arguments.rounds):
         for name in names:
             python = pythons.get(name.split("@")[0], sys.executable)
-            found = run_to_threshold(name, python, arguments.size, seed, goal, arguments.limit, arguments.core)
+            try:
+                found = run_to_threshold(name, python, arguments.size, seed, goal, arguments.limit, arguments.core)
+            except RuntimeError as error:
+                print(f"{error}\nseed {seed} {name}: failed, counted as not reached", file=sys.stderr)
+                found = {"reached": False, "wall": arguments.limit, "cpu": 0.0, "frames": 0, "fps": 0.0}
             results[name].append(found)
             print(f"seed {seed} {name}: {json.dumps(found)}", file=sys.stderr, flush=True)
     _report_best(results, arguments, goal)
