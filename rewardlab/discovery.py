@@ -26,7 +26,13 @@ from rewardlab.schemas import BASES
 
 PACKAGE = Path(__file__).parent
 # Config group -> folder in the package and in REWARDLAB_PATH, and what a user calls one of them.
-FOLDERS = {"env": "envs", "reward": "rewards", "agent": "agents", "curriculum": "curricula", "logger": "records/loggers"}
+FOLDERS = {
+    "env": "envs",
+    "reward": "rewards",
+    "agent": "agents",
+    "curriculum": "curricula",
+    "logger": "records/loggers",
+}
 RECIPES = "experiment"  # the group of ready-made recipes, each a whole run: +experiment=NAME
 KINDS = {
     "env": "environment",

@@ -18,6 +18,7 @@ also counts as reached when the next level's first frame differs in its cell, an
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -189,9 +190,7 @@ class _Teacher(nn.Module):
             [nn.Parameter(torch.randn(count, size, generator=generator)) for count, size in _KINDS]
         )
         widths = (sum(size for _, size in _KINDS), channels, channels, channels)
-        self.convolutions = nn.ModuleList(
-            [seeded_conv2d(a, b, 3, generator, padding=1) for a, b in zip(widths, widths[1:], strict=False)]
-        )
+        self.convolutions = nn.ModuleList([seeded_conv2d(a, b, 3, generator, padding=1) for a, b in pairwise(widths)])
         self.logits = seeded_conv2d(channels, 1, 3, generator, gain=0.01, padding=1)
         self.value = seeded_linear(channels, 1, generator, gain=1.0)
 

@@ -37,7 +37,8 @@ def changed(before: Array, after: Array, cell: Array) -> Array:
     """bool [B]: whether object, colour or state of the cells differ between two grids, uint8 [B, W, H, 3]."""
     rows = np.arange(len(cell))
     was, now = before.reshape(len(cell), -1, 3), after.reshape(len(cell), -1, 3)
-    return np.any(was[rows, cell] != now[rows, cell], axis=1)
+    differ: Array = np.any(was[rows, cell] != now[rows, cell], axis=1)
+    return differ
 
 
 def goal_reward(reached: torch.Tensor, steps: torch.Tensor, max_steps: int | None, lost: float) -> torch.Tensor:

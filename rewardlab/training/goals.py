@@ -67,7 +67,7 @@ class GoalEnv:
         return replace(batch, obs=batch.obs | seen, next_obs=batch.next_obs | shown, privileged=told)
 
     def privileged(self) -> Obs:
-        """The facts that are handed on, of the current states; no step has yet been made towards the goals of others."""
+        """The facts that are handed on, of the current states; goals under way are not reached yet."""
         facts = self._env.privileged()
         goals = {REACHED: np.zeros(self.num_envs, dtype=bool), STEPS: self._steps}
         return {name: facts[name] for name in self._kept} | goals
