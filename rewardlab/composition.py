@@ -105,9 +105,9 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str
     parts = _changed_parts(choices)
     labels = {
         group: identity.label(getattr(config, group), getattr(presets, group), parts.get(group, {}))
-        for group in ("env", "reward", "agent")
+        for group in ("env", "reward", "agent", "curriculum")
     }
-    return _prepared(config, labels | {"curriculum": "none"}, identity.setting_id(config), list(overrides))
+    return _prepared(config, labels, identity.setting_id(config), list(overrides))
 
 
 @contextmanager

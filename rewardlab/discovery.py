@@ -26,14 +26,28 @@ from rewardlab.schemas import BASES
 
 PACKAGE = Path(__file__).parent
 # Config group -> folder in the package and in REWARDLAB_PATH, and what a user calls one of them.
-FOLDERS = {"env": "envs", "reward": "rewards", "agent": "agents", "logger": "records/loggers"}
+FOLDERS = {
+    "env": "envs",
+    "reward": "rewards",
+    "agent": "agents",
+    "curriculum": "curricula",
+    "logger": "records/loggers",
+}
 RECIPES = "experiment"  # the group of ready-made recipes, each a whole run: +experiment=NAME
-KINDS = {"env": "environment", "reward": "reward scheme", "agent": "agent", "logger": "logger", RECIPES: "recipe"}
+KINDS = {
+    "env": "environment",
+    "reward": "reward scheme",
+    "agent": "agent",
+    "curriculum": "curriculum",
+    "logger": "logger",
+    RECIPES: "recipe",
+}
 # What a plug-in defines beside its Config, and the arguments that it is given: by position, by name.
 _CALLED = {
     "env": ("make", ("config", "num_envs"), ("privileged", "level_pool", "level_lists")),
     "reward": ("Scheme", ("config", "context"), ()),
     "agent": ("Agent", ("config", "context", "streams"), ()),
+    "curriculum": ("Conditioner", ("config", "context"), ()),
     "logger": ("start", ("config", "folder"), ()),
 }
 _USER_MODULES = "rewardlab_user"  # modules from REWARDLAB_PATH live under this name in sys.modules

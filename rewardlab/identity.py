@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardlab import CORE_VERSION, discovery
-from rewardlab.schemas import ALWAYS_IN_SETTING, BASES, PluginConfig, RootConfig
+from rewardlab.schemas import ALWAYS_IN_SETTING, BASES, NO_CURRICULUM, CurriculumConfig, PluginConfig, RootConfig
 
 _LONGEST_LABEL = 80  # characters: three labels and the rest stay far below what a path may have
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
@@ -71,8 +71,15 @@ def safe_name(text: str) -> str:
 
 def run_folder(results_dir: str, labels: Mapping[str, str], seed: int, setting: str) -> Path:
     """The folder of a run: labels to read, and the setting id so that two settings never share one."""
-    parts = (labels["env"], labels["reward"], labels["agent"], f"seed{seed}-{setting[:12]}")
+    curriculum = labels.get("curriculum", NO_CURRICULUM)
+    learner = labels["agent"] if curriculum == NO_CURRICULUM else f"{labels['agent']}+{curriculum}"
+    parts = (labels["env"], labels["reward"], learner, f"seed{seed}-{setting[:12]}")
     return Path(results_dir, "runs", *parts)
+
+
+def shown_labels(labels: Mapping[str, str]) -> list[str]:
+    """The labels of a run in the order of their groups, without a curriculum that is none."""
+    return [text for group, text in labels.items() if not (group == "curriculum" and text == NO_CURRICULUM)]
 
 
 def shown(value: Any) -> str:
@@ -88,7 +95,7 @@ def _distinguishing(value: Any) -> Any:
         kept = {}
         for spec in dataclasses.fields(value):
             item = getattr(value, spec.name)
-            if not spec.metadata.get("in_setting", True) or item == spec.metadata.get("neutral", ALWAYS_IN_SETTING):
+            if not _counts(spec, item):
                 continue
             kept[spec.name] = _distinguishing(item)
         return kept
@@ -97,6 +104,13 @@ def _distinguishing(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_distinguishing(item) for item in value]
     return value
+
+
+def _counts(spec: "dataclasses.Field[Any]", item: Any) -> bool:
+    """Whether a field with this value distinguishes settings. `curriculum=none` is as if there were no such group."""
+    if isinstance(item, CurriculumConfig) and item.plugin == NO_CURRICULUM:
+        item = None
+    return bool(spec.metadata.get("in_setting", True) and item != spec.metadata.get("neutral", ALWAYS_IN_SETTING))
 
 
 def _versions(config: RootConfig) -> dict[str, int]:
@@ -109,7 +123,7 @@ def _versions(config: RootConfig) -> dict[str, int]:
             found[path] = int(getattr(discovery.load(group, value.plugin), "VERSION", 1))
         if dataclasses.is_dataclass(value):
             for spec in dataclasses.fields(value):
-                if spec.metadata.get("in_setting", True):
+                if _counts(spec, getattr(value, spec.name)):
                     visit(getattr(value, spec.name), f"{path}.{spec.name}".lstrip("."))
         elif isinstance(value, Mapping):
             for key, item in value.items():

@@ -17,7 +17,8 @@ from rewardlab.records.files import write_atomic
 from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build, training_levels
-from rewardlab.types import Agent, Array, StepBatch, VecEnv
+from rewardlab.training.goals import GoalEnv
+from rewardlab.types import Agent, Array, Conditioner, State, StepBatch, VecEnv
 
 PICTURE = "picture"  # the full-state fact that an environment that can be drawn offers
 
@@ -46,8 +47,10 @@ def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> 
     target = _target(folder, out)
     torch.set_num_threads(1)
     config = _config(folder)
-    agent = _agent(folder, config)
+    agent, conditioner = _learners(folder, config)
     env = _env(config, episodes)
+    if conditioner is not None:
+        env = GoalEnv(env, conditioner, (PICTURE,))
     frames: list[Image.Image] = []
     durations: list[int] = []
     try:
@@ -175,8 +178,8 @@ def _config(folder: Path) -> RootConfig:
     return config
 
 
-def _agent(folder: Path, config: RootConfig) -> Agent:
-    """The run's agent with what it has learnt: of the finished run, else of the last checkpoint."""
+def _learners(folder: Path, config: RootConfig) -> tuple[Agent, Conditioner | None]:
+    """The run's agent, as the finished run or else the last checkpoint has it, and what sets it goals."""
     parts = build(config)
     parts.env.close()
     if PICTURE not in parts.env.spec.privileged:
@@ -184,23 +187,33 @@ def _agent(folder: Path, config: RootConfig) -> Agent:
     name = checkpoint.POLICY if (folder / checkpoint.POLICY).exists() else checkpoint.CHECKPOINT
     if not (folder / name).exists():
         raise UserError(f"{folder}: no policy yet (neither {checkpoint.POLICY} nor {checkpoint.CHECKPOINT})")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what torch thinks of a file that is none of ours is said in the reason
-        state, reason = checkpoint.load(folder / name)
-    if state is None:
-        raise UserError(f"{folder}: {reason}")
+    state = _saved(folder, name)
     try:
         if name == checkpoint.POLICY:
             parts.agent.load_policy_state_dict(state)
         else:
             parts.agent.load_state_dict(state["agent"])
+        if parts.conditioner is not None:
+            parts.conditioner.load_state_dict(_saved(folder, checkpoint.CHECKPOINT)["conditioner"])
+    except UserError:
+        raise
     except Exception as error:  # whatever an agent makes of another one's state
         raise UserError(f"{folder / name}: does not fit the run's {CONFIG} ({type(error).__name__})") from None
-    return parts.agent
+    return parts.agent, parts.conditioner
+
+
+def _saved(folder: Path, name: str) -> State:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch thinks of a file that is none of ours is said in the reason
+        state, reason = checkpoint.load(folder / name)
+    if state is None:
+        raise UserError(f"{folder}: {reason}")
+    return state
 
 
 def _env(config: RootConfig, episodes: int) -> Any:
     pool = training_levels(config) if config.eval.levels == "train" else None
     levels = seeding.evaluation_seeds(episodes) if pool is None else pool
     plugin = discovery.load("env", config.env.plugin)
-    return plugin.make(config.env, 1, privileged=(PICTURE,), level_lists=[levels])
+    facts = (PICTURE, *config.curriculum.privileged())
+    return plugin.make(config.env, 1, privileged=facts, level_lists=[levels])

@@ -13,6 +13,7 @@ import yaml
 from rewardlab import discovery
 from rewardlab.composition import Prepared
 from rewardlab.errors import Diverged, Interrupted
+from rewardlab.identity import shown_labels
 from rewardlab.records.continuation import Decision, decide
 from rewardlab.records.files import one_line
 from rewardlab.records.lock import Locked
@@ -92,9 +93,10 @@ def _train(prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State 
         env=config.env.name,
         reward=config.reward.name,
         agent=config.agent.name,
+        curriculum=config.curriculum.name,
         seed=config.seed,
         frames=config.frames,
-        assumes=parts.scheme.assumes,
+        assumes=parts.assumes,
         task=spec.task,
         device=config.device,
         backend=spec.backend,
@@ -103,7 +105,7 @@ def _train(prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State 
     store.write_manifest(manifest if before is None else continued(before, manifest, exact=True))
     store.write_config(yaml.safe_dump(prepared.resolved, sort_keys=False))
     store.set_status("running", frames)
-    labels = " ".join(prepared.labels[group] for group in ("env", "reward", "agent"))
+    labels = " ".join(shown_labels(prepared.labels))
     progress = Progress(config.frames, f"{labels} seed{config.seed}", start_frames=frames)
     stop.out_of_time = lambda number: _end_at_once(store, training, number)
     side_process = discovery.load("logger", config.logger.plugin).start(config.logger, prepared.folder)

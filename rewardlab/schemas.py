@@ -16,6 +16,7 @@ from rewardlab.errors import UserError, unknown
 ALWAYS_IN_SETTING = object()  # equal to no value: the `neutral` of a field that was there from the start
 LARGEST_SEED = 2**63 - 1
 LARGEST_BUDGET = 10**15  # frames
+NO_CURRICULUM = "none"  # the choice that stands for no plug-in at all
 _MOST = 10**6  # of what is made one by one: levels, episodes, environments
 
 
@@ -88,6 +89,13 @@ class AgentConfig(PluginConfig):
 
 
 @dataclass
+class CurriculumConfig(PluginConfig):
+    def privileged(self) -> tuple[str, ...]:
+        """Names of the full-state facts that the curriculum wants from the environment."""
+        return ()
+
+
+@dataclass
 class LoggerConfig(PluginConfig):
     pass
 
@@ -97,6 +105,7 @@ BASES: dict[str, type[PluginConfig]] = {
     "env": EnvConfig,
     "reward": RewardConfig,
     "agent": AgentConfig,
+    "curriculum": CurriculumConfig,
     "logger": LoggerConfig,
 }
 
@@ -118,11 +127,12 @@ class CheckpointConfig:
 
 @dataclass
 class RootConfig:
-    """One run. Groups: env, reward, agent, logger."""
+    """One run. Groups: env, reward, agent, curriculum, logger."""
 
     env: Any = None
     reward: Any = None
     agent: Any = None
+    curriculum: Any = option(None, "what the learner practises on next", neutral=None)
     logger: Any = option(None, "where else the tables go", in_setting=False)
     seed: int = option(0, "the one seed of every random stream", minimum=0, maximum=LARGEST_SEED, in_setting=False)
     frames: Any = option("${env.frames}", "training budget in environment frames; 2_000_000 and 2e6 both work")

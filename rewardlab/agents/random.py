@@ -28,7 +28,7 @@ class Agent:
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         if len(streams) > 1:
-            raise UserError("agent=random learns nothing: use reward=none")
+            raise UserError("agent=random learns nothing: use reward=none and curriculum=none")
         self.rollout_steps = config.rollout_steps
         self._action = context.spec.action
         self._device = context.device

@@ -1,4 +1,4 @@
-"""The laws that every reward scheme and every agent obeys, in the installed package for users' own ones too."""
+"""The laws that every reward scheme, agent and curriculum obeys, in the installed package for users' own ones too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def check(group: str, name: str, config: Any) -> list[LawResult]:
     """Test one choice against the laws of its group, on made-up rollouts: no environment is needed.
 
     Args:
-        group: reward or agent.
+        group: reward, agent or curriculum.
         name: what the user calls the choice.
         config: its typed config, an instance of the plug-in's `Config`.
 

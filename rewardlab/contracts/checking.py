@@ -6,23 +6,28 @@ from collections.abc import Callable
 from typing import Any
 
 from rewardlab import discovery
-from rewardlab.contracts import agent_laws, reward_laws
+from rewardlab.contracts import agent_laws, conditioner_laws, reward_laws
 from rewardlab.contracts.agent_laws import STREAMS, AgentCase
+from rewardlab.contracts.conditioner_laws import ConditionerCase
 from rewardlab.contracts.result import Broken, LawResult
 from rewardlab.contracts.reward_laws import RewardCase
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
+from rewardlab.schemas import NO_CURRICULUM
 from rewardlab.types import EnvSpec
 
-GROUPS = ("reward", "agent")
+GROUPS = ("reward", "agent", "curriculum")
+_CLASSES = {"reward": "Scheme", "agent": "Agent", "curriculum": "Conditioner"}
 
 
 def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
     """See `rewardlab.contracts.check`."""
     if group not in GROUPS:
-        raise UserError(f"check {group}={name}: only {' and '.join(GROUPS)} have laws")
+        raise UserError(f"check {group}={name}: only {', '.join(GROUPS)} have laws")
+    if group == "curriculum" and (config.plugin or name) == NO_CURRICULUM:
+        raise UserError(f"check {group}={name}: it does nothing, so there is nothing to check")
     module = discovery.load(group, config.plugin or name)
-    return check_class(group, name, module.Scheme if group == "reward" else module.Agent, config)
+    return check_class(group, name, getattr(module, _CLASSES[group]), config)
 
 
 def check_class(group: str, name: str, plugin_class: Callable[..., Any], config: Any) -> list[LawResult]:
@@ -33,7 +38,7 @@ def check_class(group: str, name: str, plugin_class: Callable[..., Any], config:
     """
     cases: dict[str, Any] = {}
     refusals: list[str] = []
-    for world, spec in worlds(config.privileged() if group == "reward" else ()).items():
+    for world, spec in worlds(() if group == "agent" else config.privileged()).items():
         for case in _candidates(group, plugin_class, config, spec):
             try:
                 case.build()
@@ -46,14 +51,18 @@ def check_class(group: str, name: str, plugin_class: Callable[..., Any], config:
             break
     if not cases:
         raise UserError(f"check {group}={name}: fits none of the made-up worlds ({refusals[0]})")
-    laws: tuple[Callable[[Any], None], ...] = reward_laws.LAWS if group == "reward" else agent_laws.LAWS
-    return [_try(law, cases) for law in laws]
+    laws: dict[str, tuple[Callable[[Any], None], ...]] = {
+        "reward": reward_laws.LAWS, "agent": agent_laws.LAWS, "curriculum": conditioner_laws.LAWS,
+    }  # fmt: skip
+    return [_try(law, cases) for law in laws[group]]
 
 
 def _candidates(group: str, plugin_class: Callable[..., Any], config: Any, spec: EnvSpec) -> list[Any]:
     """An agent that refuses a second reward stream is tested with the task's alone."""
     if group == "reward":
         return [RewardCase(plugin_class, config, spec)]
+    if group == "curriculum":
+        return [ConditionerCase(plugin_class, config, spec)]
     return [AgentCase(plugin_class, config, spec, streams) for streams in (STREAMS, STREAMS[:1])]
 
 

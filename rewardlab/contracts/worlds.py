@@ -165,9 +165,21 @@ def _policy(rng: np.random.Generator, action: ActionSpec) -> dict[str, Array]:
 
 
 def _fact(name: str, hashes: Array) -> Array:
-    """Positions are pairs of small numbers, panoramas four images, a distance one number; the rest identify states."""
+    """Positions are pairs of small numbers, panoramas four images, a distance one number; a grid holds one agent; the
+    rest identify states.
+    """
     if name == "panorama":
         return (hashes[:, None] >> np.arange(0, 48, 4) & 15).reshape(-1, 4, 1, 1, 3)
     if name == "distance":
         return hashes % 50
+    if name == "grid":
+        return _grids(hashes)
     return np.stack([hashes % 7, hashes // 7 % 7], axis=-1) if name.endswith("_pos") else hashes
+
+
+def _grids(hashes: Array) -> Array:
+    """uint8 [S, 6, 5, 3]: objects, colours and states as MiniGrid numbers them, and an agent somewhere."""
+    cells = (hashes[:, None, None] >> np.arange(30)[:, None] + np.array([0, 9, 18])) % np.array([10, 6, 3])
+    cells[np.arange(len(hashes)), hashes % 30] = np.stack([np.full_like(hashes, 10), hashes * 0, hashes % 4], axis=-1)
+    grids: Array = cells.reshape(-1, 6, 5, 3).astype(np.uint8)
+    return grids

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from minigrid.core.constants import OBJECT_TO_IDX
+from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.core.world_object import Door, WorldObj
 
 from rewardlab.types import Array
@@ -63,6 +63,19 @@ class AgentPosition:
         return int(column), int(row)
 
 
+class FullGrid:
+    """Object, colour and state of every cell, the agent with its direction in it: [W, H, 3], without noise."""
+
+    def __init__(self, env: "MiniGridEnv") -> None:
+        self._env = env
+
+    def __call__(self) -> Array:
+        env = self._env
+        grid: Array = env.grid.encode()
+        grid[env.agent_pos] = OBJECT_TO_IDX["agent"], COLOR_TO_IDX["red"], env.agent_dir
+        return grid
+
+
 class Panorama:
     """What the agent would see turning around on the spot, direction 0 first: [4, V, V, 3], without noise."""
 
@@ -98,6 +111,7 @@ def tile_size(width: int, height: int) -> int:
 FACTS: dict[str, Callable[["MiniGridEnv"], Callable[[], Any]]] = {
     "state_hash": StateHash,
     "agent_pos": AgentPosition,
+    "grid": FullGrid,
     "panorama": Panorama,
     "picture": Picture,
 }

@@ -42,7 +42,7 @@ def fast_env(
     Args:
         spec: all but the actions, to which noise may add one.
         missions: tokens of every mission; empty where the task has only one.
-        privileged: full-state facts to compute: state_hash, agent_pos, panorama, picture, distance.
+        privileged: full-state facts to compute: state_hash, agent_pos, grid, panorama, picture, distance.
     """
     engine = gridworld.make_vec(
         env_id,
@@ -156,4 +156,4 @@ class _Facts:
 
 
 _STREAMS = ("streams", "choosers", "noise", "channel")
-_FIELDS = {"state_hash": "state_hash", "agent_pos": "agent"}
+_FIELDS = {"state_hash": "state_hash", "agent_pos": "agent", "grid": "grid"}

@@ -4,6 +4,7 @@
 |---|---|---|
 | agent | int32 [N, 3] | x, y, direction |
 | carried | uint8 [N, 4] | object, colour, state, contents; zeros for none |
+| grid | uint8 [N, W, H, 3] | object, colour, state of every cell, the agent and its direction in it |
 | state_hash | int64 [N] | hash of grid with box contents, agent and carried object |
 | objects | int16 [N, M, 5] | object, colour, state, x, y of all doors, keys, balls, boxes, goals |
 | cells_visited | float64 [N] | share of the reachable cells that the agent has been to in the episode |
@@ -26,6 +27,7 @@ from numba import njit
 from rewardlab.errors import unknown
 from rewardlab.gridworld.batch import World
 from rewardlab.gridworld.constants import (
+    AGENT,
     BALL,
     BOX,
     CARRIED,
@@ -36,6 +38,7 @@ from rewardlab.gridworld.constants import (
     KEY,
     LAVA,
     NOTHING,
+    RED,
     WALL,
     WIDTH,
     X,
@@ -43,7 +46,7 @@ from rewardlab.gridworld.constants import (
 )
 from rewardlab.gridworld.kernel_cache import compile_for, specialise
 
-FIELDS = ("agent", "carried", "state_hash", "objects", "cells_visited", "rooms_visited")
+FIELDS = ("agent", "carried", "grid", "state_hash", "objects", "cells_visited", "rooms_visited")
 
 _U = np.uint64
 _GOLDEN, _MIX_A, _MIX_B = _U(0x9E3779B97F4A7C15), _U(0xBF58476D1CE4E5B9), _U(0x94D049BB133111EB)
@@ -217,6 +220,17 @@ def _objects(world: World) -> np.ndarray:
     return objects[:, : int(counts.max())]
 
 
+def _grids(world: World) -> np.ndarray:
+    width, height = int(world.params[WIDTH]), int(world.params[HEIGHT])
+    planes = world.cells.astype("<u4", copy=False).view(np.uint8).reshape(-1, height, width, 4)
+    grids = np.ascontiguousarray(planes[..., :3].swapaxes(1, 2))
+    columns, rows = world.facts[:, X], world.facts[:, Y]
+    grids[np.arange(len(grids)), columns, rows, 0] = AGENT
+    grids[np.arange(len(grids)), columns, rows, 1] = RED
+    grids[np.arange(len(grids)), columns, rows, 2] = world.facts[:, DIRECTION]
+    return grids
+
+
 def read_facts(world: World, fields: Sequence[str] | None) -> dict[str, np.ndarray]:
     """The fields asked for (None for all); only those are computed."""
     wanted = FIELDS if fields is None else tuple(fields)
@@ -228,6 +242,8 @@ def read_facts(world: World, fields: Sequence[str] | None) -> dict[str, np.ndarr
         facts["agent"] = world.facts[:, X : X + 3].copy()
     if "carried" in wanted:
         facts["carried"] = world.facts[:, CARRIED].astype(np.uint32).view(np.uint8).reshape(-1, 4)
+    if "grid" in wanted:
+        facts["grid"] = _grids(world)
     if "state_hash" in wanted:
         facts["state_hash"] = state_hashes(world.cells, world.facts, world.params)
     if "objects" in wanted:

@@ -1,4 +1,4 @@
-"""From an observation to features: the image by convolutions or flattened, beside it vectors and the mission.
+"""From an observation to features: the image by convolutions or flattened, beside it vectors, mission and goal.
 
 What does not depend on weights (`Encoder.prepare`: conversions, scales, the patches of the first convolution) is done
 once for a rollout; the passes over it (`Encoder.forward`) start from there.
@@ -46,9 +46,9 @@ class Encoder(nn.Module):
 
     def __init__(self, obs_spec: Mapping[str, ObsSpec], kind: str, encoding: str, generator: torch.Generator) -> None:
         super().__init__()
-        unknown = set(obs_spec) - {"image", "vector", "mission"}
+        unknown = set(obs_spec) - {"image", "vector", "mission", "goal"}
         if unknown:
-            raise UserError(f"observation entry {sorted(unknown)[0]}: an agent reads image, vector and mission")
+            raise UserError(f"observation entry {sorted(unknown)[0]}: an agent reads image, vector, mission and goal")
         parts = {name: _part(name, spec, kind, encoding, generator) for name, spec in obs_spec.items()}
         self.parts = nn.ModuleDict(parts)
         self.size = sum(part.size for part in parts.values())
@@ -66,7 +66,7 @@ class Encoder(nn.Module):
 
 
 def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.Generator) -> _Part:
-    if name == "mission":
+    if name == "mission" or (name == "goal" and spec.high > 0):
         return _Tokens(spec, MISSION_SIZE, generator)
     if name == "image" and kind == "cnn":
         if len(spec.shape) != 3 or min(spec.shape[:2]) < 4:

@@ -55,9 +55,10 @@ def seeded_conv2d(
     generator: torch.Generator,
     gain: float = RELU_GAIN,
     stride: int = 1,
+    padding: int = 0,
 ) -> nn.Conv2d:
     """A convolution with orthogonal weights and zero bias."""
-    return _orthogonal(_unset(nn.Conv2d, inputs, outputs, kernel, stride=stride), generator, gain)
+    return _orthogonal(_unset(nn.Conv2d, inputs, outputs, kernel, stride=stride, padding=padding), generator, gain)
 
 
 def seeded_gru(inputs: int, hidden: int, generator: torch.Generator) -> nn.GRUCell:

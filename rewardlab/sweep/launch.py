@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from rewardlab import composition, discovery
 from rewardlab.composition import Prepared
 from rewardlab.errors import UserError
+from rewardlab.identity import shown_labels
 from rewardlab.sweep import command, result
 from rewardlab.sweep.display import make_display
 from rewardlab.sweep.job import MISSING, Job, Outcome
@@ -124,7 +125,7 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
 
 def _label(prepared: Prepared, swept: Sequence[str]) -> str:
     """What to call a run: `doorkey_5x5 rnd ppo num_envs=8 seed0`, with what is swept over and stands in no label."""
-    shown = [value for group, value in prepared.labels.items() if not (group == "curriculum" and value == "none")]
+    shown = shown_labels(prepared.labels)
     labelled = ("seed", *discovery.FOLDERS)
     others = [item for item in swept if item.partition("=")[0].lstrip("+").partition(".")[0] not in labelled]
     return " ".join([*shown, *others, f"seed{prepared.config.seed}"])

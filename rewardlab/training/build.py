@@ -8,8 +8,9 @@ import torch
 
 from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
-from rewardlab.schemas import RootConfig
-from rewardlab.types import Agent, BuildContext, EnvSpec, RewardScheme, State, VecEnv
+from rewardlab.schemas import NO_CURRICULUM, RootConfig
+from rewardlab.training.goals import GoalEnv
+from rewardlab.types import Agent, BuildContext, Conditioner, EnvSpec, RewardScheme, State, StreamSpec, VecEnv
 
 _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
 
@@ -55,6 +56,22 @@ class Parts:
     scheme: RewardScheme
     agent: Agent
     streams: Streams
+    conditioner: Conditioner | None = None
+
+    @property
+    def reward_streams(self) -> tuple[StreamSpec, ...]:
+        """What the learner is paid: the scheme's streams, then the conditioner's."""
+        return self.scheme.streams + (self.conditioner.streams if self.conditioner is not None else ())
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Columns of train.csv that the parts fill."""
+        return (*self.agent.metrics, *self.scheme.metrics, *(self.conditioner.metrics if self.conditioner else ()))
+
+    @property
+    def assumes(self) -> frozenset[str]:
+        """What the run assumes beyond an ordinary learner."""
+        return self.scheme.assumes | (self.conditioner.assumes if self.conditioner is not None else frozenset())
 
 
 def build(config: RootConfig) -> Parts:
@@ -69,15 +86,35 @@ def build(config: RootConfig) -> Parts:
         streams = Streams()
         scheme_context = streams.context("scheme", config, env.spec)
         scheme = discovery.load("reward", config.reward.plugin).Scheme(config.reward, scheme_context)
+        conditioner = _conditioner(config, streams, env.spec, scheme.streams)
+        paid = scheme.streams
+        if conditioner is not None:
+            env, paid = GoalEnv(env, conditioner, config.reward.privileged(), learns=True), paid + conditioner.streams
         agent_context = streams.context("agent", config, env.spec)
-        agent = discovery.load("agent", config.agent.plugin).Agent(config.agent, agent_context, scheme.streams)
+        agent = discovery.load("agent", config.agent.plugin).Agent(config.agent, agent_context, paid)
         _hand_over_losses(scheme, agent, config)
         streams.torch_rngs["act"] = seeding.torch_rng(config.seed, "act")
         _check_warmup(scheme, config)
     except BaseException:
         env.close()
         raise
-    return Parts(env, scheme, agent, streams)
+    return Parts(env, scheme, agent, streams, conditioner)
+
+
+def _conditioner(
+    config: RootConfig, streams: Streams, spec: EnvSpec, beside: tuple[StreamSpec, ...]
+) -> Conditioner | None:
+    if config.curriculum.plugin == NO_CURRICULUM:
+        return None
+    context = streams.context("curriculum", config, spec)
+    made: Conditioner = discovery.load("curriculum", config.curriculum.plugin).Conditioner(config.curriculum, context)
+    taken = {stream.name for stream in beside} & {stream.name for stream in made.streams}
+    if taken:
+        raise UserError(
+            f"curriculum={config.curriculum.name}: pays a reward stream named {taken.pop()}, and so does"
+            f" reward={config.reward.name}; name that one otherwise"
+        )
+    return made
 
 
 def _hand_over_losses(scheme: RewardScheme, agent: Agent, config: RootConfig) -> None:
@@ -103,16 +140,21 @@ def _check_warmup(scheme: RewardScheme, config: RootConfig) -> None:
 
 
 def make_training_env(config: RootConfig) -> VecEnv:
+    """The training environments, without the goals that a conditioner sets in them."""
+    facts = tuple(dict.fromkeys((*config.reward.privileged(), *config.curriculum.privileged())))
     env: VecEnv = discovery.load("env", config.env.plugin).make(
-        config.env, config.num_envs, privileged=config.reward.privileged(), level_pool=training_levels(config)
+        config.env, config.num_envs, privileged=facts, level_pool=training_levels(config)
     )
     return env
 
 
-def make_evaluation_env(config: RootConfig) -> tuple[VecEnv, list[int]]:
-    """The evaluation environments, and how many whole episodes each of them plays."""
+def make_evaluation_env(config: RootConfig, conditioner: Conditioner | None) -> tuple[VecEnv, list[int]]:
+    """The evaluation environments, and how many whole episodes each of them plays; goals stay, nobody learns there."""
     lists = evaluation_levels(config)
-    env = discovery.load("env", config.env.plugin).make(config.env, len(lists), level_lists=lists)
+    make = discovery.load("env", config.env.plugin).make
+    env: VecEnv = make(config.env, len(lists), privileged=config.curriculum.privileged(), level_lists=lists)
+    if conditioner is not None:
+        env = GoalEnv(env, conditioner)
     return env, [len(levels) for levels in lists]
 
 

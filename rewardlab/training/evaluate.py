@@ -9,7 +9,7 @@ import torch
 from rewardlab import seeding
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import make_evaluation_env
-from rewardlab.types import Agent, Array
+from rewardlab.types import Agent, Array, Conditioner
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Evaluation:
 class Evaluator:
     """Environments of its own, built once; frames spent here are not training frames."""
 
-    def __init__(self, config: RootConfig) -> None:
+    def __init__(self, config: RootConfig, conditioner: Conditioner | None = None) -> None:
         self._config = config
-        self._env, self._quota = make_evaluation_env(config)
+        self._env, self._quota = make_evaluation_env(config, conditioner)
 
     @torch.no_grad()
     def evaluate(self, agent: Agent, frames: int, stop: Callable[[], bool]) -> Evaluation | None:

@@ -110,8 +110,8 @@ class OnPolicyTraining:
         self._at_last_row = (0, 0.0)  # frames and training seconds then
         self._device = torch.device(config.device)
         train_bytes, eval_bytes = (checkpoint["train_bytes"], checkpoint["eval_bytes"]) if checkpoint else (None, None)
-        streams = [f"reward/{spec.name}_mean" for spec in parts.scheme.streams]
-        columns = (*_TRAIN_COLUMNS, *streams, *parts.agent.metrics, *parts.scheme.metrics)
+        streams = [f"reward/{spec.name}_mean" for spec in parts.reward_streams]
+        columns = (*_TRAIN_COLUMNS, *streams, *parts.metrics)
         self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
         self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
         self._collector = make_collector(config, parts)
@@ -119,7 +119,7 @@ class OnPolicyTraining:
         self.exact = True  # whether this is what an unbroken run would be doing
         if checkpoint is not None:
             self._load(checkpoint)
-        self._evaluator = Evaluator(config)
+        self._evaluator = Evaluator(config, parts.conditioner)
 
     def run(self) -> None:
         """Train to the end of the budget.
@@ -239,6 +239,7 @@ class OnPolicyTraining:
                 "means": self._means.state_dict(),
                 "agent": self.parts.agent.state_dict(),
                 "scheme": self.parts.scheme.state_dict(),
+                "conditioner": None if self.parts.conditioner is None else self.parts.conditioner.state_dict(),
                 "streams": self.parts.streams.state_dict(),
                 "collector": self._collector.state_dict(),
                 "train_bytes": self._train_table.sync(),
@@ -258,6 +259,8 @@ class OnPolicyTraining:
         self._rows.next = checkpoint["next_row"]
         self.parts.agent.load_state_dict(checkpoint["agent"])
         self.parts.scheme.load_state_dict(checkpoint["scheme"])
+        if self.parts.conditioner is not None:
+            self.parts.conditioner.load_state_dict(checkpoint["conditioner"])
         self.parts.streams.load_state_dict(checkpoint["streams"])
         # Where the running episodes cannot be put back, new ones begin, on levels of their own.
         seeds = seeding.env_seeds(self.config.seed, f"train_envs/{self.frames}", self.config.num_envs)
@@ -271,14 +274,17 @@ def make_collector(config: RootConfig, parts: Parts) -> Collector:
     return Collector(parts.env, parts.agent, seeds, parts.agent.rollout_steps, torch.device(config.device))
 
 
-def iterate(parts: Parts, collector: Collector, steps: int, progress: float) -> tuple[Metrics, Metrics, Metrics]:
-    """One iteration of training: the metrics of the reward streams, of the agent and of the scheme."""
+def iterate(parts: Parts, collector: Collector, steps: int, progress: float) -> tuple[Metrics, ...]:
+    """One iteration of training: the metrics of the reward streams, the agent, the scheme and the conditioner."""
     rollout = collector.collect(steps, parts.streams.torch_rngs["act"])
     rollout.progress = progress
     signals = parts.scheme.compute(rollout)
-    means = _stream_means(signals, parts.scheme.streams)
+    if parts.conditioner is not None:
+        signals.streams |= parts.conditioner.compute(rollout)
+    means = _stream_means(signals, parts.reward_streams)
     learned = parts.agent.update(rollout, signals, progress)
-    return means, learned, parts.scheme.update(rollout)
+    taught = {} if parts.conditioner is None else parts.conditioner.update()
+    return means, learned, parts.scheme.update(rollout), taught
 
 
 def _stream_means(signals: Signals, streams: tuple[StreamSpec, ...]) -> Metrics:

@@ -1,10 +1,12 @@
-"""Every discovered reward scheme and agent obeys the laws: a new one is tested without an edit here."""
+"""Every discovered reward scheme, agent and curriculum obeys the laws: a new one is tested without an edit here."""
 
 import pytest
 
 from rewardlab import composition, contracts, discovery
 
-CHOICES = [(group, name) for group in ("reward", "agent") for name in discovery.choices(group)]
+NOTHING = ("curriculum", "none")  # it does nothing that could break a law
+GROUPS = ("reward", "agent", "curriculum")
+CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
 # Options that lead to other code than the defaults do.
 VARIANTS = [
     ("reward", "count", ["reward.key=state"]),
@@ -36,6 +38,7 @@ VARIANTS = [
     ("reward", "cbet", ["reward.change=panorama", "reward.shared=false", "reward.reset_probability=0"]),
     ("reward", "cbet", ["reward.reset_probability=0.1"]),
     ("reward", "mix", ["+reward@reward.schemes.icm=icm", "reward.schemes.count.scope=episodic"]),
+    ("curriculum", "amigo", ["curriculum.reach=agent", "curriculum.batch_size=3"]),
     ("agent", "ppo", ["agent.memory=gru"]),
     ("agent", "ppo", ["agent.network=cnn"]),
     ("agent", "ppo", ["agent.streams=joint"]),
@@ -54,7 +57,7 @@ def test_laws_hold(group: str, name: str, overrides: list[str]) -> None:
     assert [result for result in results if not result.passed] == []
 
 
-@pytest.mark.parametrize("group", ["reward", "agent"])
+@pytest.mark.parametrize("group", GROUPS)
 def test_every_plugin_has_a_choice(group: str) -> None:
     """A module in the package without a yaml would be neither offered nor tested."""
     assert set(discovery.plugins(group)) <= set(discovery.choices(group))

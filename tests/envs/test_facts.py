@@ -143,6 +143,18 @@ def test_a_panorama_is_what_is_seen_turning_around(backend: str) -> None:
             np.testing.assert_array_equal(panorama[i, (start + turn) % 4], seen[turn][i])
 
 
+@pytest.mark.parametrize("backend", ["fast", "reference"])
+def test_the_grid_is_what_the_full_observation_shows(backend: str) -> None:
+    config = minigrid.Config(id="MiniGrid-BlockedUnlockPickup-v0", backend=backend, observation="full")
+    env = minigrid.make(config, 3, privileged=("grid",))
+    np.testing.assert_array_equal(env.reset([1, 2, 3])["image"], env.privileged()["grid"])
+    for action in random_actions(env, 100):
+        batch = env.step(action)
+        np.testing.assert_array_equal(batch.next_obs["image"], batch.privileged["grid"])
+        np.testing.assert_array_equal(batch.obs["image"], env.privileged()["grid"])
+    assert batch.privileged["grid"].dtype == np.uint8 and batch.privileged["grid"].shape[1:] == (11, 6, 3)
+
+
 def test_words_hash_by_value_and_place() -> None:
     words = np.array([[1, 2, 3], [3, 2, 1], [1, 2, 4], [1, 2, 3]], np.uint64)
     hashes = hash_words(words)

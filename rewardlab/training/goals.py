@@ -1,0 +1,104 @@
+"""Goals in a vector environment: each is pursued until it is reached or the episode ends, and seen all the way."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from rewardlab import seeding
+from rewardlab.types import Array, Attempts, Conditioner, Obs, State, StepBatch, VecEnv
+
+REACHED, STEPS = "goal_reached", "goal_steps"  # facts of each step's goal, for `Conditioner.compute`
+
+
+class GoalEnv:
+    """The environments with the entries of a conditioner in every observation.
+
+    The goals under way, and the random stream that they are drawn from, are part of the environments' state. Rewards,
+    ends and levels are those of the environments.
+
+    Args:
+        env: gives the full-state facts that the conditioner reads.
+        kept: names of the facts that are handed on, beside those of the goals.
+        learns: whether goals that end are told to the conditioner: in training, never in evaluation.
+    """
+
+    def __init__(self, env: VecEnv, conditioner: Conditioner, kept: tuple[str, ...] = (), learns: bool = False) -> None:
+        self.spec = replace(env.spec, obs={**env.spec.obs, **conditioner.obs})
+        self.num_envs = env.num_envs
+        self._env, self._conditioner, self._kept, self._learns = env, conditioner, kept, learns
+        self._goal: Obs = {}
+        self._start: Obs = {}
+        self._steps: Array = np.zeros(env.num_envs, dtype=np.int64)
+        self._rng = torch.Generator()
+
+    def reset(self, seeds: Any) -> Obs:
+        obs, facts = self._env.reset(seeds), self._env.privileged()
+        self._rng = seeding.torch_rng(int(seeds[0]), "goals")
+        self._goal = self._conditioner.propose(facts, self._rng)
+        self._start = {name: fact.copy() for name, fact in facts.items()}
+        self._steps = np.zeros(self.num_envs, dtype=np.int64)
+        return obs | self._conditioner.show(self._goal, facts)
+
+    def step(self, action: Array) -> StepBatch:
+        """`next_obs` shows the goal that the step pursued, `obs` the one that the next step will."""
+        batch, conditioner = self._env.step(action), self._conditioner
+        facts, current = batch.privileged, self._env.privileged()
+        steps = self._steps + 1
+        reached = conditioner.reached(self._goal, self._start, facts)
+        told = {name: facts[name] for name in self._kept} | {REACHED: reached, STEPS: steps}
+        shown = seen = conditioner.show(self._goal, facts)
+        ended = np.flatnonzero(reached | batch.terminated | batch.truncated)
+        if ended.size:
+            if self._learns:
+                conditioner.take_in(
+                    Attempts(
+                        _at(self._goal, ended), _at(self._start, ended), steps[ended], reached[ended],
+                        batch.task_reward[ended],
+                    )
+                )  # fmt: skip
+            here = _at(current, ended)
+            self._goal = _with(self._goal, ended, conditioner.propose(here, self._rng))
+            self._start = _with(self._start, ended, here)
+            steps = np.where(np.isin(np.arange(self.num_envs), ended), 0, steps)
+            seen = conditioner.show(self._goal, current)
+        self._steps = steps
+        return replace(batch, obs=batch.obs | seen, next_obs=batch.next_obs | shown, privileged=told)
+
+    def privileged(self) -> Obs:
+        """The facts that are handed on, of the current states; goals under way are not reached yet."""
+        facts = self._env.privileged()
+        goals = {REACHED: np.zeros(self.num_envs, dtype=bool), STEPS: self._steps}
+        return {name: facts[name] for name in self._kept} | goals
+
+    def get_state(self) -> State:
+        return {
+            "env": self._env.get_state(),
+            "goal": {name: torch.from_numpy(entry.copy()) for name, entry in self._goal.items()},
+            "start": {name: torch.from_numpy(fact.copy()) for name, fact in self._start.items()},
+            "steps": torch.from_numpy(self._steps.copy()),
+            "rng": self._rng.get_state(),
+        }
+
+    def set_state(self, state: State) -> None:
+        self._env.set_state(state["env"])
+        self._goal = {name: entry.cpu().numpy().copy() for name, entry in state["goal"].items()}
+        self._start = {name: fact.cpu().numpy().copy() for name, fact in state["start"].items()}
+        self._steps = state["steps"].cpu().numpy().copy()
+        self._rng.set_state(state["rng"].cpu())
+
+    def close(self) -> None:
+        self._env.close()
+
+
+def _at(entries: Obs, rows: Array) -> Obs:
+    return {name: entry[rows] for name, entry in entries.items()}
+
+
+def _with(entries: Obs, rows: Array, new: Obs) -> Obs:
+    """The entries with some rows replaced, in arrays of their own."""
+    changed = {name: entry.copy() for name, entry in entries.items()}
+    for name, entry in changed.items():
+        entry[rows] = new[name]
+    return changed
