@@ -83,8 +83,9 @@ def refuse_open_study(overrides: Sequence[str], config_dir: str | None) -> None:
     with session(config_dir):
         sweeper = _sweeper(overrides)
         given = {item.key_or_group for item in parse(overrides)}
-    swept = [{*map(str, sweeper.get("params") or {}), *map(str, grid)} for grid in sweeper.get("grids") or [{}]]
-    if missing := sorted(min((keys - given for keys in swept), key=lambda keys: len(keys))):
+    shared = {str(key) for key in sweeper.get("params") or {}}
+    left = [sorted({*shared, *map(str, grid)} - given) for grid in sweeper.get("grids") or [{}]]
+    if missing := min(left, key=lambda keys: len(keys)):
         study = next(text for text in overrides if text.startswith(_STUDY))
         raise UserError(f"{study}: a study is a sweep over {', '.join(missing)}; add -m")
 
