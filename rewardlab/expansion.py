@@ -141,7 +141,9 @@ def _narrowed(grids: list[dict[str, Any]], item: Override) -> list[dict[str, Any
 
 
 def _values(item: Override) -> list[str]:
-    return list(item.sweep_string_iterator()) if item.is_discrete_sweep() else [item.get_value_element_as_str()]
+    if item.is_sweep_override():  # an interval has no list of values; `expand` refuses it
+        return list(item.sweep_string_iterator()) if item.is_discrete_sweep() else []
+    return [item.get_value_element_as_str()]
 
 
 def _sweeper(overrides: Sequence[str]) -> Any:

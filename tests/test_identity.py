@@ -36,8 +36,8 @@ def toy() -> ModuleType:
 
 
 def a_config(env: dict[str, Any] | None = None, reward: dict[str, Any] | None = None, **root: Any) -> RootConfig:
-    values: dict[str, Any] = {"frames": 1000, "eval": EvalConfig(every=20), "results_dir": "/r", **root}
-    return RootConfig(num_envs=16, 
+    values: dict[str, Any] = {"frames": 1000, "num_envs": 16, "eval": EvalConfig(every=20), "results_dir": "/r", **root}
+    return RootConfig(
         env=toy().Config(name="toy", plugin="toy", **(env or {})),
         reward=discovery.load("reward", "sweets").Config(name="sweets", plugin="sweets", **(reward or {})),
         agent=discovery.load("agent", "snail").Config(name="snail", plugin="snail"),

@@ -13,7 +13,7 @@ LINES = {
     "rewardlab list age": ["agent"],
     "rewardlab run --c": ["--config", "--config-dir", "--cfg"],
     "rewardlab run env=empty_5x5 --cfg j": ["job"],
-    "rewardlab run reward=none,r": ["reward=none,rapid", "reward=none,re3", "reward=none,ride", "reward=none,rnd"],
+    "rewardlab run reward=none,rn": ["reward=none,rnd"],
     "rewardlab run reward=non": ["reward=none"],
     "rewardlab run -m env=empty_5x5 reward=rnd reward.norm": [
         "reward.normalise_observation=", "reward.normalise_reward=",

@@ -38,7 +38,7 @@ def without_figures(monkeypatch):
     monkeypatch.setattr("rewardlab.report.build.draw_figures", lambda *_: [])
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="package")  # kernels that others have compiled are elsewhere
 def own_cache(tmp_path_factory):
     """Nothing that a test reads is kept in, or taken from, the user's cache folder."""
     with pytest.MonkeyPatch.context() as patch:
