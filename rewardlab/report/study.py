@@ -83,7 +83,10 @@ class Study:
 
     @cached_property
     def schemes(self) -> list[Scheme]:
-        return sorted({setting.scheme for setting in self.settings}, key=_scheme_order)
+        # Numbers that read alike, as in 0.002 and 0.0002, come in the order of their texts: sets have none of their own.
+        return sorted(
+            {setting.scheme for setting in self.settings}, key=lambda each: (_scheme_order(each), each.approach)
+        )
 
     def restricted(self, runs: Iterable[Run]) -> "Study":
         """The same study with some of its runs only."""
