@@ -83,7 +83,7 @@ class Study:
 
     @cached_property
     def schemes(self) -> list[Scheme]:
-        # Numbers that read alike, as in 0.002 and 0.0002, come in the order of their texts: sets have none of their own.
+        # 0.002 and 0.0002 read alike as numbers, and a set has no order of its own: their texts decide.
         return sorted(
             {setting.scheme for setting in self.settings}, key=lambda each: (_scheme_order(each), each.approach)
         )
