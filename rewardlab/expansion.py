@@ -83,9 +83,8 @@ def refuse_open_study(overrides: Sequence[str], config_dir: str | None) -> None:
     with session(config_dir):
         sweeper = _sweeper(overrides)
         given = {item.key_or_group for item in parse(overrides)}
-    shared = {str(key) for key in sweeper.get("params") or {}}
-    left = [sorted({*shared, *map(str, grid)} - given) for grid in sweeper.get("grids") or [{}]]
-    if missing := min(left, key=lambda keys: len(keys)):
+    swept: list[set[str]] = [{*(sweeper.get("params") or {}), *grid} for grid in sweeper.get("grids") or [{}]]
+    if missing := min((sorted(keys - given) for keys in swept), key=lambda keys: len(keys)):
         study = next(text for text in overrides if text.startswith(_STUDY))
         raise UserError(f"{study}: a study is a sweep over {', '.join(missing)}; add -m")
 

@@ -17,6 +17,7 @@ from rewardlab.report.study import Study
 
 _COVERED = re.compile(r"states|cells|visited|coverage|rooms|positions", re.IGNORECASE)
 _MOST_BARS = 60  # in one figure
+_MOST_LINES = 12  # in one figure: more can't be told apart in print; the page and the tables have all
 
 
 @dataclass(frozen=True)
@@ -88,23 +89,27 @@ def charts(
     """Every figure that the runs allow."""
     found: list[Chart] = []
     stems = file_stems(list(curves))
-    for env, lines in curves.items():
-        if not lines:
+    for env, every_line in curves.items():
+        if not every_line:
             continue
-        found.append(_learning_curves(study, env, lines, look, stems[env]))
-        bonuses = [curve for curve in training.get(env, []) if curve.kind == "bonus"]
+        best = [row.setting.setting_id for row in efficiency if row.setting.env == env][:_MOST_LINES]
+        lines = [curve for curve in every_line if curve.setting.setting_id in best]
+        recorded = [curve for curve in training.get(env, []) if curve.setting.setting_id in best]
+        title = env + _left_out(len(lines), len(every_line))
+        found.append(_learning_curves(study, title, lines, look, stems[env]))
+        bonuses = [curve for curve in recorded if curve.kind == "bonus"]
         if bonuses:
-            found.append(_bonus(study, env, lines, bonuses, look, stems[env]))
-        covered = [
-            curve for curve in training.get(env, []) if curve.kind == "explore" and _COVERED.search(curve.series)
-        ]
+            found.append(_bonus(study, title, lines, bonuses, look, stems[env]))
+        covered = [curve for curve in recorded if curve.kind == "explore" and _COVERED.search(curve.series)]
         if covered:
-            found.append(_coverage(study, env, covered, look, stems[env]))
+            found.append(_coverage(study, title, covered, look, stems[env]))
     over = f"{len(aggregated.envs)} environment{'' if len(aggregated.envs) == 1 else 's'}"
+    over += _left_out(_MOST_LINES, len(aggregated.rows))
     if len(aggregated.envs) > 1:
-        found.append(_shared(shared, over, look))
+        found.append(_shared(shared[:_MOST_LINES], over, look))
     if aggregated.rows:
-        steps = tuple(Line(name, look[name], PROFILE_GRID, band, step=True) for name, band in profiles.items())
+        best = [row.name for row in aggregated.rows[:_MOST_LINES]]
+        steps = tuple(Line(name, look[name], PROFILE_GRID, profiles[name], step=True) for name in best)
         panel = Panel("share of runs above τ", steps, floor=-0.02, top=1.04)
         title = f"Performance profile, {over}"
         found.append(LineChart("performance_profile", title, "final normalised score τ", (panel,), x_frames=False))
@@ -132,6 +137,10 @@ def file_stems(names: Sequence[str]) -> dict[str, str]:
             safe = f"{safe}_{crc32(name.encode()):08x}".strip("_")
         stems[name] = safe
     return stems
+
+
+def _left_out(shown: int, there: int) -> str:
+    return f" (the first {shown} of {there})" if shown < there else ""
 
 
 def _learning_curves(study: Study, env: str, lines: list[Curve], look: dict[str, Look], stem: str) -> LineChart:

@@ -142,7 +142,7 @@ def _bar_chart(chart: BarChart) -> Figure:
         axes.xaxis.set_major_formatter(_FRAMES)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
-    every_axes[-1].set_xlabel(chart.x_label)
+    figure.supxlabel(chart.x_label, fontsize=_STYLE["font.size"], color=_STYLE["axes.labelcolor"])
     return figure
 
 
@@ -182,6 +182,9 @@ def _legend_below(figure: Figure, every_axes: Iterable[Axes]) -> None:
             list(entries.values()), list(entries), loc="outside lower center", ncols=columns, handlelength=2.2,
             fontsize=8.5,
         )  # fmt: skip
+        # Axes keep their height, however many rows the names take.
+        rows = -(-len(entries) // columns)
+        figure.set_figheight(figure.get_figheight() + 0.17 * max(0, rows - 2))
 
 
 def _tick(value: float) -> str:

@@ -43,6 +43,8 @@ def looks(study: Study, shown: Study) -> dict[str, Look]:
         group, palette = (plain, _BASELINES) if scheme.approach in plain else (coloured, _COLOURS)
         place = group.index(scheme.approach)
         dash, plotly_dash = _DASHES[(place // len(palette) + scheme.place) % len(_DASHES)]
-        marker = "o" if group is plain else _MARKERS[(place + 1) % len(_MARKERS)]
+        # Once all dashes have been used, markers go on turning: no two of 196 look the same in print.
+        turn = place // (len(palette) * len(_DASHES))
+        marker = "o" if group is plain else _MARKERS[(place + 1 + turn) % len(_MARKERS)]
         result[shown.name(scheme)] = Look(palette[place % len(palette)], dash, plotly_dash, marker)
     return result

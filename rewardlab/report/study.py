@@ -83,7 +83,10 @@ class Study:
 
     @cached_property
     def schemes(self) -> list[Scheme]:
-        return sorted({setting.scheme for setting in self.settings}, key=_scheme_order)
+        # 0.002 and 0.0002 read alike as numbers, and a set has no order of its own: their texts decide.
+        return sorted(
+            {setting.scheme for setting in self.settings}, key=lambda each: (_scheme_order(each), each.approach)
+        )
 
     def restricted(self, runs: Iterable[Run]) -> "Study":
         """The same study with some of its runs only."""

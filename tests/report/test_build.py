@@ -219,3 +219,12 @@ class TestBadInput:
 def test_the_report_needs_no_torch():
     code = "import sys, rewardlab.report.build; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+
+
+def test_figures_of_many_schemes_show_the_first_dozen(tmp_path, recwarn):
+    for place in range(20):
+        write_run(tmp_path, reward=f"scheme_{place:02d}", returns=(0.0, place / 20, place / 20, place / 20))
+    result = make(tmp_path)
+    drawn = (result.out / "figures" / "learning_curves_doorkey_5x5.svg").read_text()
+    assert "the first 12 of 20" in drawn
+    assert not [warning for warning in recwarn if "layout" in str(warning.message)]
