@@ -53,7 +53,14 @@ def test_values_given_beside_a_recipe_count(compose: Compose) -> None:
 
 
 def test_a_recipe_is_the_setting_that_its_values_make(compose: Compose) -> None:
-    given = ["env=multiroom_n7_s4", "reward=count", "reward.key=state", "reward.shared=false", "frames=20e6"]
+    given = [
+        "env=multiroom_n7_s4",
+        "reward=count",
+        "reward.coef=0.005",
+        "reward.key=state",
+        "reward.shared=false",
+        "frames=20e6",
+    ]
     agent = [
         "agent.entropy_coef=5e-4",
         "agent.streams=joint",

@@ -14,7 +14,8 @@ grows by 1 after `patience` batches in a row whose mean reward, the task's left 
 
 Constants are those of the paper's code (alpha 0.7, beta 0.3, t* from 7 to 100, batches of 150, entropy 0.05, learning
 rate 2e-3). There the agent reads the full grid with the goal as a channel (env.observation=full is near that), a goal
-also counts as reached when the next level's first frame differs in its cell, and RMSprop is the optimiser.
+also counts as reached when the next level's first frame differs in its cell, the teacher's logits pass through an ELU,
+its value reads unpooled features, and RMSprop is the optimiser.
 """
 
 from dataclasses import dataclass

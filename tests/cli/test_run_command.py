@@ -42,7 +42,7 @@ def prepared_runs(monkeypatch: pytest.MonkeyPatch) -> list[Prepared]:
     """What is handed to `run.run`, which does nothing but succeed."""
     seen: list[Prepared] = []
 
-    def pretend(prepared: Prepared) -> int:
+    def pretend(prepared: Prepared, parts: object) -> int:
         seen.append(prepared)
         return 0
 
@@ -116,12 +116,12 @@ def test_the_run_gets_what_was_validated(rewardlab: Callable, prepared_runs: lis
 def test_the_worst_job_decides_the_exit_code(
     codes: list[int], expected: int, rewardlab: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "run", lambda prepared: codes[prepared.config.seed])
+    monkeypatch.setattr(run, "run", lambda prepared, parts: codes[prepared.config.seed])
     assert rewardlab("run", "-m", *TINY, "seed=0,1", "hydra/launcher=basic").code == expected
 
 
 def test_an_interrupted_run_ends_with_130(rewardlab: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(prepared: Prepared) -> int:
+    def interrupt(prepared: Prepared, parts: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "run", interrupt)
@@ -130,7 +130,7 @@ def test_an_interrupted_run_ends_with_130(rewardlab: Callable, monkeypatch: pyte
 
 
 def test_an_error_of_ours_is_one_line_unless_asked_for(rewardlab: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(prepared: Prepared) -> int:
+    def fail(prepared: Prepared, parts: object) -> int:
         raise RuntimeError("the dog ate it")
 
     monkeypatch.setattr(run, "run", fail)
@@ -146,7 +146,7 @@ def test_an_error_of_ours_is_one_line_unless_asked_for(rewardlab: Callable, monk
 def test_home_is_known_in_every_shell(rewardlab: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(
-        run, "run", lambda prepared: int(prepared.config.results_dir != str(tmp_path / "home" / "here"))
+        run, "run", lambda prepared, parts: int(prepared.config.results_dir != str(tmp_path / "home" / "here"))
     )
     assert rewardlab("run", *TINY, "results_dir=~/here").code == 0
     assert folders(tmp_path) == {"home", "home/here"}

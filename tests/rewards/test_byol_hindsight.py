@@ -9,11 +9,12 @@ from torch.nn import functional
 from rewardlab.types import Rollout
 
 RAW = {"normalise_reward": False, "clip_below_mean": False}
+SIZES = {"hidden": 64, "features": 64, "memory": 64, "batch_size": 512}
 
 
 @torch.no_grad()
 def test_error_is_reconstruction_plus_information_recomputed() -> None:
-    scheme, _ = build("byol_hindsight", **RAW, horizon=1, invariance_coef=0.5)
+    scheme, _ = build("byol_hindsight", **RAW, **SIZES, horizon=1, invariance_coef=0.5)
     world = World()
     for _ in range(3):  # an update fills what z is compared with
         rollout = world.rollout(8)
@@ -80,7 +81,7 @@ def test_information_shapes_the_generator_alone() -> None:
 
 def errors_after_training(name: str, updates: int, **options: object) -> tuple[float, float, float]:
     """Mean raw errors of moves and of noise over the last updates, and the least that foresight can make of noise."""
-    scheme, _ = build(name, **RAW, horizon=1, target_decay=1.0, learning_rate=3e-3, **options)
+    scheme, _ = build(name, **RAW, **SIZES, horizon=1, target_decay=1.0, learning_rate=3e-3, **options)
     world, last = World(), []
     for update in range(updates):
         rollout: Rollout = world.rollout(64)

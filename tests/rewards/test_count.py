@@ -71,10 +71,10 @@ def test_simhash_counts_the_signs_of_fixed_projections(world: str) -> None:
     assert 1 < len(visits) <= 16
 
 
-def test_defaults_are_those_of_the_tabular_studies() -> None:
+def test_defaults_are_those_of_the_tabular_studies_but_for_the_tuned_weight() -> None:
     scheme, _ = case("count").build()
     task, bonus = scheme.streams
-    assert (task.name, task.coef, bonus.name, bonus.coef, bonus.episodic) == ("task", 1.0, "intrinsic", 0.005, True)
+    assert (task.name, task.coef, bonus.name, bonus.coef, bonus.episodic) == ("task", 1.0, "intrinsic", 0.002, True)
     assert bonus.gamma == task.gamma == scheme.context.gamma
     assert scheme.assumes == frozenset() and scheme.privileged == ()
 

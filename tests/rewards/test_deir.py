@@ -101,7 +101,7 @@ def test_loss_recomputed() -> None:
     drawn = encode_flat(scheme.queue.draw(2 * STEPS * 4, generator), spec.obs)
     losses: dict[str, list[float]] = {"true": [], "fake": []}
     with torch.no_grad():
-        before = torch.zeros(STEPS, 4, 64)
+        before = torch.zeros(STEPS, 4, a_case.config.features)
         for t in range(1, STEPS):
             alive = (~rollout.first[t - 1]).unsqueeze(-1)
             state_before = net.trajectories.cell(net.encoder(rollout.obs)[t - 1], before[t - 1] * alive)

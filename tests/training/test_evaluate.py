@@ -19,7 +19,7 @@ def config(*overrides: str) -> RootConfig:
 
 def test_each_environment_plays_its_own_share_of_one_list() -> None:
     lists = evaluation_levels(config("eval.episodes=120"))
-    assert Counter(map(len, lists)) == {3: 20, 2: 30}  # 120 episodes over 50 environments
+    assert Counter(map(len, lists)) == {2: 20, 1: 80}  # 120 episodes over 100 environments
     assert sorted(level for levels in lists for level in levels) == sorted(seeding.evaluation_seeds(120))
     assert evaluation_levels(config("eval.episodes=120", "seed=7")) == lists  # the same for every run seed
 
