@@ -1,13 +1,15 @@
 """Features of observations that are learned by telling which action led from one to the next."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
 
+from rewardlab.maths.intrinsic import prediction_error
+from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
-from rewardlab.types import ActionSpec, EnvSpec, ObsSpec, TensorObs
+from rewardlab.types import ActionSpec, EnvSpec, ObsSpec, Rollout, TensorObs
 
 
 class ObservationEncoder(nn.Module):
@@ -60,6 +62,37 @@ class ForwardModel(nn.Module):
         """Features [..., D] and actions [...] or [..., A] -> [..., D]."""
         prediction: torch.Tensor = self.layers(torch.cat([features, encode_action(action, self._action)], dim=-1))
         return prediction
+
+
+def learn_dynamics(
+    inverse: InverseModel,
+    forward: ForwardModel,
+    optimiser: Adam,
+    rollout: Rollout,
+    parts: Iterable[torch.Tensor],
+    *,
+    inverse_coef: float,
+    forward_coef: float,
+    error: str,
+) -> tuple[float, float]:
+    """Train both models, and the encoder through both, on a rollout; the mean inverse and forward losses.
+
+    Args:
+        optimiser: of the parameters of both.
+        parts: indices [B] of minibatches among the T * N steps.
+        error: kind of `prediction_error` that the forward loss is the mean of.
+    """
+    encoder = inverse.encoder
+    obs, next_obs = encoder.flat(rollout.obs).flatten(0, 1), encoder.flat(rollout.next_obs).flatten(0, 1)
+    action, losses = rollout.action.flatten(0, 1), []
+    for index in parts:
+        features, next_features = encoder.layers(torch.stack([obs[index], next_obs[index]]))
+        inverse_loss = inverse.loss(features, next_features, action[index])
+        forward_loss = prediction_error(forward(features, action[index]), next_features, error).mean()
+        optimiser.descend(inverse_coef * inverse_loss + forward_coef * forward_loss)
+        losses.append(torch.stack([inverse_loss.detach(), forward_loss.detach()]))
+    inverse_mean, forward_mean = torch.stack(losses).mean(dim=0).tolist()
+    return inverse_mean, forward_mean
 
 
 def action_size(spec: ActionSpec) -> int:

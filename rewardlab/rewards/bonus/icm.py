@@ -15,7 +15,7 @@ import torch
 
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
-from rewardlab.parts.inverse_model import ForwardModel, InverseModel
+from rewardlab.parts.inverse_model import ForwardModel, InverseModel, learn_dynamics
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.return_filter import ReturnFilter
 from rewardlab.rewards.base import BonusConfig, BonusScheme
@@ -59,15 +59,15 @@ class Scheme(BonusScheme):
         return self.returns.normalise(error) if self.config.normalise_reward else error
 
     def update(self, rollout: Rollout) -> Metrics:
-        obs, next_obs = self.inverse.encoder.flat(rollout.obs), self.inverse.encoder.flat(rollout.next_obs)
-        obs, next_obs, action = obs.flatten(0, 1), next_obs.flatten(0, 1), rollout.action.flatten(0, 1)
-        beta, losses = self.config.beta, []
-        for index in minibatches(len(obs), self.config.batch_size, self.config.epochs, self.context.generator):
-            features, next_features = self.inverse.encoder.layers(torch.stack([obs[index], next_obs[index]]))
-            inverse_loss = self.inverse.loss(features, next_features, action[index])
-            prediction = self.forward(features, action[index])
-            forward_loss = prediction_error(prediction, next_features, "half_square").mean()
-            self.optimiser.descend((1 - beta) * inverse_loss + beta * forward_loss)
-            losses.append(torch.stack([inverse_loss.detach(), forward_loss.detach()]))
-        inverse_mean, forward_mean = torch.stack(losses).mean(dim=0).tolist()
-        return {"loss/icm_inverse": inverse_mean, "loss/icm_forward": forward_mean}
+        config = self.config
+        inverse_loss, forward_loss = learn_dynamics(
+            self.inverse,
+            self.forward,
+            self.optimiser,
+            rollout,
+            minibatches(rollout.task_reward.numel(), config.batch_size, config.epochs, self.context.generator),
+            inverse_coef=1 - config.beta,
+            forward_coef=config.beta,
+            error="half_square",
+        )
+        return {"loss/icm_inverse": inverse_loss, "loss/icm_forward": forward_loss}

@@ -24,7 +24,7 @@ from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.episodic_visits import EpisodicVisits
-from rewardlab.parts.inverse_model import ForwardModel, InverseModel
+from rewardlab.parts.inverse_model import ForwardModel, InverseModel, learn_dynamics
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.state_keys import KINDS, facts_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
@@ -73,18 +73,19 @@ class Scheme(BonusScheme):
         return prediction_error(here, there, "l2") / self.visits.add(rollout).sqrt()
 
     def update(self, rollout: Rollout) -> Metrics:
-        config, encoder = self.config, self.inverse.encoder
-        obs, next_obs = encoder.flat(rollout.obs).flatten(0, 1), encoder.flat(rollout.next_obs).flatten(0, 1)
-        action, losses = rollout.action.flatten(0, 1), []
-        for index in minibatches(len(obs), config.batch_size, config.epochs, self.context.generator):
-            features, next_features = encoder.layers(torch.stack([obs[index], next_obs[index]]))
-            inverse_loss = self.inverse.loss(features, next_features, action[index])
-            forward_loss = prediction_error(self.forward(features, action[index]), next_features, "l2").mean()
-            self.optimiser.descend(config.forward_coef * forward_loss + config.inverse_coef * inverse_loss)
-            losses.append(torch.stack([inverse_loss.detach(), forward_loss.detach()]))
-        inverse_mean, forward_mean = torch.stack(losses).mean(dim=0).tolist()
+        config = self.config
+        inverse_loss, forward_loss = learn_dynamics(
+            self.inverse,
+            self.forward,
+            self.optimiser,
+            rollout,
+            minibatches(rollout.task_reward.numel(), config.batch_size, config.epochs, self.context.generator),
+            inverse_coef=config.inverse_coef,
+            forward_coef=config.forward_coef,
+            error="l2",
+        )
         return {
-            "loss/ride_inverse": inverse_mean,
-            "loss/ride_forward": forward_mean,
+            "loss/ride_inverse": inverse_loss,
+            "loss/ride_forward": forward_loss,
             "explore/first_visits": self.visits.share_of_first,
         }
