@@ -11,8 +11,8 @@ warm-up of MiniGrid's size:
 - The error is divided by the running standard deviation of its discounted sum so far, the rollout included.
 - The bonus has a value head of its own that runs through the ends of episodes (episodic=false), gamma 0.99.
 - The predictor learns as fast as the policy: there both have the rate 1e-4, here 2e-3, PPO's default. At 1e-4 a view
-  stays new for so long that our faster policy settles in front of it (DoorKey-8x8: a third of the views that random
-  actions see in an episode). Of the reference code's 16 steps per rollout it takes 8, in one pass.
+  stays new for so long that our faster policy settles in front of it. Of the reference code's 16 steps per rollout it
+  takes 8, in one pass.
 - The published weights are task_coef=2 and coef=1; coef=0.03 learns fastest of 0.01 to 1 under our PPO
   (results/reference/tuning).
 
