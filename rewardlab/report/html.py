@@ -65,8 +65,8 @@ def text(content: str) -> str:
     return f'<td class="text">{content}</td>'
 
 
-def dot(look: Look) -> str:
-    return f'<span class="dot" style="background:{look.colour}"></span>'
+def swatch(look: Look) -> str:
+    return f'<span class="swatch {look.plotly_dash}" style="background:{look.colour}"></span>'
 
 
 def assumed(assumes: Sequence[str]) -> str:

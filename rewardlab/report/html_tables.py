@@ -29,7 +29,7 @@ def efficiency(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look
     marks = efficiency_text(rows)
     body = []
     for place, row in enumerate(rows):
-        colour = html.dot(look[study.name(row.setting.scheme)])
+        colour = html.swatch(look[study.name(row.setting.scheme)])
         name = f"{colour}{escape(row.name)}{html.assumed(row.setting.assumes)}"
         cells = [html.text(escape(row.setting.env)), html.text(name), html.plain(row.n_seeds)]
         cells += [_timed(speed, row.n_seeds, marks.mark(place, 3 + at)) for at, speed in enumerate(row.speed.values())]
@@ -52,7 +52,7 @@ def aggregate(aggregated: Aggregate, legend: str, look: dict[str, Look]) -> str:
     marks = aggregate_text(aggregated)
     body = []
     for place, row in enumerate(aggregated.rows):
-        name = f"{html.dot(look[row.name])}{escape(row.name)}{html.assumed(row.assumes)}"
+        name = f"{html.swatch(look[row.name])}{escape(row.name)}{html.assumed(row.assumes)}"
         estimates = (row.auc, row.iqm, row.median, row.mean, row.optimality_gap, row.improvement)
         numbers = [html.number(each, mark=marks.mark(place, 2 + at)) for at, each in enumerate(estimates)]
         body.append([html.text(name), html.plain(row.n_runs), *numbers])
@@ -81,7 +81,7 @@ def differences(rows: Sequence[DifferenceRow], look: dict[str, Look]) -> str:
     for place, row in enumerate(rows):
         score = row.final_normalised if row.final_normalised.value is not None else row.final_return
         cells = [html.text(escape(row.env) or "<i>all shared</i>")]
-        cells += [html.text(f"{html.dot(look[name])}{escape(name)}") for name in (row.name, row.baseline)]
+        cells += [html.text(f"{html.swatch(look[name])}{escape(name)}") for name in (row.name, row.baseline)]
         cells.append(html.plain(marks.rows[place][3]))
         for at, each in enumerate((row.auc, score, row.final_success)):
             cells.append(html.number(each, signed, marks.mark(place, 4 + at)))

@@ -9,7 +9,7 @@ from rewardlab.report.aggregate import Aggregate
 from rewardlab.report.cautions import listed
 from rewardlab.report.curves import Curve
 from rewardlab.report.efficiency import EfficiencyRow
-from rewardlab.report.html import dot, plural
+from rewardlab.report.html import plural, swatch
 from rewardlab.report.numbers import amount, bounds, score, share_range
 from rewardlab.report.palette import Look
 from rewardlab.report.statistics import COVERED, Estimate
@@ -98,7 +98,7 @@ def winners(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look]) 
             said = f"final return {score(best.final_return.value)} {bounds(best.final_return)}"
         reached = f", {speed.n_reached} of {plural(best.n_seeds, 'seed')}" if speed.n_reached is not None else ""
         learned = best.auc.value is None or best.auc.value >= 0.05
-        title = f"{dot(look[study.name(best.setting.scheme)])}{escape(best.name)}" if learned else "nothing learned yet"
+        title = f"{swatch(look[study.name(best.setting.scheme)])}{escape(best.name)}" if learned else "nothing learned yet"
         cards.append(
             f'<div class="card"><h3>{escape(env)}</h3><div class="win">{title}</div>'
             f"<p>{escape(said)}{reached}</p><p>{escape(_margin(own)) if learned else ''}</p></div>"
@@ -130,7 +130,7 @@ def careful(warnings: Sequence[str]) -> str:
 def chips(names: Sequence[tuple[str, int]], look: dict[str, Look]) -> str:
     """The legend of all charts: a click hides or shows a scheme everywhere."""
     buttons = "".join(
-        f'<button type="button" class="chip" data-scheme="{place}" aria-pressed="true">{dot(look[name])}'
+        f'<button type="button" class="chip" data-scheme="{place}" aria-pressed="true">{swatch(look[name])}'
         f"{escape(name)}</button>"
         for name, place in names
     )

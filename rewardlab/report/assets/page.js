@@ -184,15 +184,16 @@ const listed = [
 for (const item of listed) item.text = item.cells.join(" ").toLowerCase();
 const runs = { column: -1, up: true, most: 100 };
 
-function dot(scheme) {
-  const made = element("span", { class: "dot" });
-  made.style.background = data.schemes[scheme].color;
+function swatch(scheme) {
+  const { color, dash } = data.schemes[scheme];
+  const made = element("span", { class: `swatch ${dash}` });
+  made.style.background = color;
   return made;
 }
 function runRow({ place, setting, cells, run, state }) {
   const name = place === undefined ? element("span", {}, cells[0]) : element("button", { type: "button", class: "link", "data-run": place }, cells[0]);
   const badge = element("span", { class: `badge ${state}` }, state);
-  const scheme = setting ? [dot(setting.scheme), cells[2]] : [];
+  const scheme = setting ? [swatch(setting.scheme), cells[2]] : [];
   const frames = run ? [amount(run.frames) || "0", element("small", {}, `of ${amount(run.budget)}`)] : [];
   const text = (...children) => element("td", { class: "text" }, ...children);
   return element("tr", {}, text(name), text(cells[1]), text(...scheme), element("td", {}, String(cells[3])), text(badge),
@@ -266,7 +267,7 @@ function openRun(place) {
   const list = element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]));
   const curve = element("div", { class: "plot" });
   const parts = [
-    close, element("h2", {}, dot(setting.scheme), `${setting.name} on ${setting.env}, seed ${run.seed}`),
+    close, element("h2", {}, swatch(setting.scheme), `${setting.name} on ${setting.env}, seed ${run.seed}`),
     element("p", {}, element("span", { class: `badge ${run.state}` }, run.state), " ", element("span", { class: "facts" }, titled(run))),
   ];
   if (run.error) parts.push(element("p", { class: "error" }, run.error));
