@@ -23,7 +23,7 @@ FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE)
 TRAINING_POINTS = 100  # rows of train.csv are averaged down to so many
 PICTURE_LIMIT = 2 * 2**20  # bytes
 _MOST_SERIES = 24
-_EVALUATED = ("frames", "return_mean", "success_rate", "cpu_seconds", "wall_seconds")
+_EVALUATED = ("frames", "return_mean", "success_rate", "cpu_seconds", "wall_seconds", "cells_mean")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Evaluations:
     success_rate: FloatArray
     cpu_seconds: FloatArray
     wall_seconds: FloatArray
+    cells_mean: FloatArray
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Training:
     Attributes:
         frames: training frames, [T].
         series: "bonus:STREAM" (mean reward of a stream per step) and "explore:NAME" -> [T]; NaN where empty.
+            "explore:cells_visited" is from the evaluations, in between them by interpolation.
     """
 
     frames: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -150,7 +152,7 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
         resume=fields.optional_text(manifest, "resume"),
         started_at=fields.optional_text(manifest, "started_at", 60),
         updated_at=fields.optional_text(status, "updated_at", 60),
-        training=training,
+        training=_with_cells(training, evaluations),
         picture=picture,
         blemishes=(*blemishes, *hidden),
     )
@@ -177,7 +179,7 @@ def _read_evaluations(run_folder: Path, root: Path, state: str, frames_done: Any
     path = run_folder / EVALUATIONS
     whole = state == "finished"
     if not whole and not os.path.lexists(path):
-        return Evaluations(*(np.empty(0) for _ in range(5)))
+        return Evaluations(*(np.empty(0) for _ in _EVALUATED))
     columns = read_table(path, root, _EVALUATED.__contains__, _EVALUATED[:2], whole=whole)
     frames, returns = columns["frames"], columns["return_mean"]
     if whole and not np.isfinite(returns).all():
@@ -209,6 +211,15 @@ def _read_training(run_folder: Path, root: Path) -> tuple[Training, tuple[str, .
     series = {name: column for key, column in columns.items() if (name := _series(key)) is not None}
     series = dict(sorted(series.items())[:_MOST_SERIES])
     return Training(_averaged(frames), {name: _averaged(column) for name, column in series.items()}), ()
+
+
+def _with_cells(training: Training, evaluations: Evaluations) -> Training:
+    known = np.isfinite(evaluations.cells_mean)
+    if not known.any():
+        return training
+    frames = training.frames if training.frames.size else evaluations.frames[known]
+    cells = np.interp(frames, evaluations.frames[known], evaluations.cells_mean[known])
+    return Training(frames, training.series | {"explore:cells_visited": cells})
 
 
 def _series(column: str) -> str | None:

@@ -13,6 +13,7 @@ from rewardlab.training.fit import check_fit
 from rewardlab.training.goals import GoalEnv
 from rewardlab.types import Agent, BuildContext, Conditioner, EnvSpec, RewardScheme, State, StreamSpec, VecEnv
 
+PLACE = "agent_pos"  # the fact of where the agent stands
 _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
 
 
@@ -150,13 +151,18 @@ def make_training_env(config: RootConfig) -> VecEnv:
     return env
 
 
-def make_evaluation_env(config: RootConfig, conditioner: Conditioner | None) -> tuple[VecEnv, list[int]]:
-    """The evaluation environments, and how many whole episodes each of them plays; goals stay, nobody learns there."""
+def make_evaluation_env(config: RootConfig, spec: EnvSpec, conditioner: Conditioner | None) -> tuple[VecEnv, list[int]]:
+    """The evaluation environments, and how many whole episodes each of them plays; goals stay, nobody learns there.
+
+    They tell `PLACE` where the training environments, of `spec`, could.
+    """
     lists = evaluation_levels(config)
     make = discovery.load("env", config.env.plugin).make
-    env: VecEnv = make(config.env, len(lists), privileged=config.curriculum.privileged(), level_lists=lists)
+    told = (PLACE,) if PLACE in spec.privileged else ()
+    facts = tuple(dict.fromkeys((*config.curriculum.privileged(), *told)))
+    env: VecEnv = make(config.env, len(lists), privileged=facts, level_lists=lists)
     if conditioner is not None:
-        env = GoalEnv(env, conditioner)
+        env = GoalEnv(env, conditioner, kept=told)
     return env, [len(levels) for levels in lists]
 
 

@@ -1,4 +1,8 @@
-"""Evaluation: the task's own return on a fixed list of levels, the same for every scheme and run seed."""
+"""Evaluation: the task's own return on a fixed list of levels, the same for every scheme and run seed.
+
+Where the environment tells the agent's place, the distinct cells of an episode are counted too: how far a policy gets,
+whatever its scheme calls a state, and whatever noise is in view.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +12,8 @@ import torch
 
 from rewardlab import seeding
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import make_evaluation_env
-from rewardlab.types import Agent, Array, Conditioner
+from rewardlab.training.build import PLACE, make_evaluation_env
+from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class Evaluation:
     returns: Array
     lengths: Array
     successes: Array | None  # None where the task has no definition of success
+    cells: Array | None  # distinct cells that the agent stood on; None where it stands on none
 
     def row(self) -> dict[str, float | int | None]:
         """The columns of eval.csv that an evaluation decides."""
@@ -28,15 +33,17 @@ class Evaluation:
             "return_std": float(self.returns.std()),
             "success_rate": None if self.successes is None else float(self.successes.mean()),
             "length_mean": float(self.lengths.mean()),
+            "cells_mean": None if self.cells is None else float(self.cells.mean()),
         }
 
 
 class Evaluator:
     """Environments of its own, built once; frames spent here are not training frames."""
 
-    def __init__(self, config: RootConfig, conditioner: Conditioner | None = None) -> None:
+    def __init__(self, config: RootConfig, spec: EnvSpec, conditioner: Conditioner | None = None) -> None:
+        """`spec` is the training environments'."""
         self._config = config
-        self._env, self._quota = make_evaluation_env(config, conditioner)
+        self._env, self._quota = make_evaluation_env(config, spec, conditioner)
 
     @torch.no_grad()
     def evaluate(self, agent: Agent, frames: int, stop: Callable[[], bool]) -> Evaluation | None:
@@ -52,7 +59,8 @@ class Evaluator:
         first = np.ones(env.num_envs, dtype=bool)
         remaining = np.array(self._quota)
         episode_return, episode_length = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)
-        finished: list[tuple[float, int, bool]] = []
+        visited = [{place} for place in _places(env.privileged())]
+        finished: list[tuple[float, int, bool, int]] = []
         while remaining.any():
             if stop():
                 return None
@@ -62,13 +70,28 @@ class Evaluator:
             obs, state, first = batch.obs, output.state, batch.terminated | batch.truncated
             episode_return += batch.task_reward
             episode_length += 1
+            for seen, place in zip(visited, _places(batch.privileged), strict=True):
+                seen.add(place)
+            begun = _places(env.privileged()) if first.any() else []
             for i in np.flatnonzero(first):
                 if remaining[i]:
-                    finished.append((float(episode_return[i]), int(episode_length[i]), bool(batch.success[i])))
+                    cells_visited = len(visited[i]) if visited else 0
+                    finished.append(
+                        (float(episode_return[i]), int(episode_length[i]), bool(batch.success[i]), cells_visited)
+                    )
                     remaining[i] -= 1
                 episode_return[i], episode_length[i] = 0.0, 0
-        returns, lengths, successes = (np.array(column) for column in zip(*finished, strict=True))
-        return Evaluation(returns, lengths, successes if env.spec.task.success is not None else None)
+                if visited:
+                    visited[i] = {begun[i]}
+        returns, lengths, successes, cells = (np.array(column) for column in zip(*finished, strict=True))
+        return Evaluation(
+            returns, lengths, successes if env.spec.task.success is not None else None, cells if visited else None
+        )
 
     def close(self) -> None:
         self._env.close()
+
+
+def _places(facts: Obs) -> list[tuple[int, ...]]:
+    """Where each agent stands; none where the environments do not tell."""
+    return list(map(tuple, facts[PLACE].tolist())) if PLACE in facts else []

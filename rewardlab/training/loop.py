@@ -24,6 +24,7 @@ _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
 _CHECKPOINT_SECONDS = 120.0  # after so long one is written in any case: no more than that is ever lost
 EVAL_COLUMNS = (
     "frames", "wall_seconds", "cpu_seconds", "episodes", "return_mean", "return_std", "success_rate", "length_mean",
+    "cells_mean",
 )  # fmt: skip
 _TRAIN_COLUMNS = (
     "frames", "updates", "wall_seconds", "cpu_seconds", "episodes", "return_mean", "success_rate", "length_mean", "fps",
@@ -142,7 +143,7 @@ class Training:
         self.exact = True  # whether this is what an unbroken run would be doing
         if checkpoint is not None:
             self._load(checkpoint)
-        self._evaluator = Evaluator(config, parts.conditioner)
+        self._evaluator = Evaluator(config, parts.env.spec, parts.conditioner)
 
     def run(self) -> None:
         """Train to the end of the budget.

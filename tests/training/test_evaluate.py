@@ -11,6 +11,7 @@ from rewardlab.composition import compose
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build, evaluation_levels
 from rewardlab.training.evaluate import Evaluator
+from rewardlab.types import ActOutput
 
 
 def config(*overrides: str) -> RootConfig:
@@ -27,7 +28,7 @@ def test_each_environment_plays_its_own_share_of_one_list() -> None:
 def test_whole_episodes_are_counted_and_none_twice() -> None:
     settings = config("eval.episodes=7", "agent=random")
     parts = build(settings)
-    evaluation = Evaluator(settings).evaluate(parts.agent, 0, lambda: False)
+    evaluation = Evaluator(settings, parts.env.spec).evaluate(parts.agent, 0, lambda: False)
     assert evaluation is not None
     assert len(evaluation.returns) == len(evaluation.lengths) == 7
     limit = parts.env.spec.max_steps
@@ -41,7 +42,7 @@ def test_it_repeats_itself_and_leaves_training_streams_alone() -> None:
     settings = config("eval.episodes=5")
     parts = build(settings)
     before = parts.streams.state_dict()
-    evaluator = Evaluator(settings)
+    evaluator = Evaluator(settings, parts.env.spec)
     first = evaluator.evaluate(parts.agent, 64, lambda: False)
     again = evaluator.evaluate(parts.agent, 64, lambda: False)
     np.testing.assert_array_equal(first.returns, again.returns)
@@ -52,14 +53,36 @@ def test_it_repeats_itself_and_leaves_training_streams_alone() -> None:
 
 def test_a_task_without_a_definition_of_success_has_none() -> None:
     settings = compose(["env=gym", "env.id=CartPole-v1", "frames=1000", "eval.episodes=3"]).config
-    evaluation = Evaluator(settings).evaluate(build(settings).agent, 0, lambda: False)
+    parts = build(settings)
+    evaluation = Evaluator(settings, parts.env.spec).evaluate(parts.agent, 0, lambda: False)
+    assert evaluation.row()["cells_mean"] is None
     assert evaluation.row()["success_rate"] is None
     np.testing.assert_array_equal(evaluation.returns, evaluation.lengths)  # CartPole pays 1 a step
 
 
+class Walker:
+    """Goes forward for ever: from the corner of the 3 x 3 room along a wall."""
+
+    def initial_state(self, num_envs):
+        return None
+
+    def act(self, obs, state, first, mode, rng):
+        return ActOutput(torch.full((len(first),), 2), None)
+
+
+@pytest.mark.parametrize("backend", ["fast", "reference"])
+@pytest.mark.parametrize("noise", ["none", "colours"])
+def test_cells_are_counted_anew_in_each_episode_whatever_is_in_view(backend, noise) -> None:
+    options = [f"env.noise={noise}"] if backend == "fast" else []
+    settings = config("eval.episodes=103", f"env.backend={backend}", *options)
+    evaluation = Evaluator(settings, build(settings).env.spec).evaluate(Walker(), 0, lambda: False)
+    assert evaluation.cells.tolist() == [3] * 103
+
+
 def test_a_signal_ends_it_without_a_row() -> None:
     settings = config()
-    assert Evaluator(settings).evaluate(build(settings).agent, 0, lambda: True) is None
+    parts = build(settings)
+    assert Evaluator(settings, parts.env.spec).evaluate(parts.agent, 0, lambda: True) is None
 
 
 def test_run_seeds_share_no_level_with_one_another_or_with_evaluation() -> None:
