@@ -35,7 +35,7 @@ from rewardlab.parts.latent_world_model import Windows
 from rewardlab.rewards.bonus import byol_explore
 from rewardlab.schemas import option
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
