@@ -39,7 +39,7 @@ _CLIP = 5.0  # whitened observations stay within +- this
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(0.01, "weight of the bonus", minimum=0)
+    coef: float = option(0.1, "weight of the bonus", minimum=0)
     members: int = option(5, "models in the ensemble", minimum=2, maximum=100)
     share: float = option(0.8, "share of the samples that each of them learns from", above=0, maximum=1)
     features_from: str = option(
