@@ -13,8 +13,8 @@ The bonus is divided by an exponential moving standard deviation, and what is be
 before it. Loss: the mean over start steps of the mean over their predictions; sequences of `chunk` steps start from the
 beliefs of the rollout. Published: horizon 8, decay 0.99 of target and moments, networks 256 to 512 wide; the defaults
 are smaller. The moments move ten times as fast here: a run has hundreds of rollouts, where there are tens of thousands
-of updates there, and at 0.99 the mean stayed above the falling error, so that nothing was paid, for the first 300k frames of
-MultiRoom-N7-S4.
+of updates there. At 0.99 the mean stayed above the falling error for the first 300k frames of MultiRoom-N7-S4, so that
+nothing was paid.
 """
 
 from dataclasses import dataclass
