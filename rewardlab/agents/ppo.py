@@ -6,7 +6,7 @@ Paper: Schulman et al. 2017, Proximal policy optimization algorithms (arXiv:1707
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,10 +14,12 @@ import torch
 from rewardlab.agents.aux_steps import aux_steps
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
+from rewardlab.maths.compiled import ppo_loss
 from rewardlab.maths.gae import explained_variance, gae
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam, clip_norm
+from rewardlab.networks.fused import FusedActorCritic
 from rewardlab.schemas import AgentConfig, option
 from rewardlab.types import (
     ActOutput,
@@ -32,7 +34,7 @@ from rewardlab.types import (
     TensorObs,
 )
 
-VERSION = 2
+VERSION = 3
 _WIDEST = 65536  # a layer
 
 
@@ -67,6 +69,11 @@ class Config(AgentConfig):
     )
     memory: str = option("none", "gru: a recurrent policy, trained on whole sequences", choices=("none", "gru"))
     memory_size: int = option(128, "width of the gru", above=0)
+    fused: bool = option(
+        True,
+        "network=mlp on a CPU, discrete actions: compiled gradients, no autograd; the same but for rounding",
+        in_setting=False,
+    )
 
     def validate(self) -> None:
         for key in ("shared", "hidden"):
@@ -106,6 +113,8 @@ class Agent:
             memory_size=config.memory_size if config.memory == "gru" else 0,
         ).to(context.device)
         self._optimiser = Adam(self._network.parameters(), config.learning_rate, config.adam_eps)
+        fused = config.fused and FusedActorCritic.fits(self._network)
+        self._fused = FusedActorCritic(self._network, self._optimiser) if fused else None
         self._updates = 0
         self._aux_losses: tuple[AuxLoss, ...] = ()
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
@@ -127,12 +136,15 @@ class Agent:
             return None
         return torch.zeros(num_envs, self._network.memory.size, device=self._device)
 
-    @torch.no_grad()
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
     ) -> ActOutput:
-        features, state = self._features_of_step(obs, state, first)
-        dist = self._network.distribution(features)
+        if self._fused is not None:
+            dist = {"logits": self._fused.logits(self._fused.inputs(obs))}
+        else:
+            with torch.no_grad():
+                features, state = self._features_of_step(obs, state, first)
+                dist = self._network.distribution(features)
         action = distributions.mode(dist) if mode == "greedy" else distributions.sample(dist, rng)
         return ActOutput(action, state)
 
@@ -140,19 +152,23 @@ class Agent:
     def assess(
         self, obs: TensorObs, first: torch.Tensor, action: torch.Tensor, state: torch.Tensor | None
     ) -> Assessment:
-        prepared = self._network.prepare(obs)
-        if state is None:
-            flat = {name: entry.flatten(0, 1) for name, entry in prepared.items()}
+        if self._fused is not None:
+            logits, values = self._fused.predict(self._fused.inputs(obs))
+            dist = {"logits": logits}
+        elif state is None:
+            flat = {name: entry.flatten(0, 1) for name, entry in self._network.prepare(obs).items()}
             flat_dist, flat_values = self._network(flat)
             dist = {name: entry.unflatten(0, first.shape) for name, entry in flat_dist.items()}
             values = flat_values.unflatten(0, first.shape)
         else:
-            dist, values = self._network(prepared, state, first)
+            dist, values = self._network(self._network.prepare(obs), state, first)
         dist = {name: entry[:-1].clone() for name, entry in dist.items()}  # log_std is a view of a weight
         return Assessment(distributions.log_prob(dist, action), dist, values)
 
     @torch.no_grad()
     def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
+        if self._fused is not None:
+            return self._fused.values(self._fused.inputs(obs))
         count = next(iter(obs.values())).shape[0]
         within = torch.zeros(count, dtype=torch.bool, device=self._device)
         return self._network.values(self._features_of_step(obs, state, within)[0])
@@ -174,8 +190,9 @@ class Agent:
             spread = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
             advantage = (advantage - advantage.mean()) / spread
 
+        obs = rollout.obs
         whole = Batch(
-            self._network.prepare(rollout.obs),
+            self._network.prepare(obs) if self._fused is None else {"flat": self._fused.inputs(obs)},
             rollout.action,
             rollout.log_prob,
             advantage,
@@ -184,12 +201,11 @@ class Agent:
             rollout.first,
             rollout.agent_state0,
         )
-        losses = []
-        for _ in range(config.epochs):
-            for batch in self._minibatches(whole):
-                losses.append(self._gradient_step(batch))
+        step = self._gradient_step if self._fused is None else self._fused_step
+        flat = whole.flatten() if self._network.memory is None else whole
+        losses = [step(flat, chosen) for chosen in self._minibatches(rollout.steps, rollout.num_envs)]
 
-        metrics = dict(zip(_LOSSES, torch.stack(losses).mean(dim=0).tolist(), strict=True))
+        metrics = dict(zip(_LOSSES, torch.tensor(losses).mean(dim=0).tolist(), strict=True))
         for index, head in enumerate(self._heads):
             metrics[f"advantage/{head.name}_std"] = float(advantages[..., index].std(unbiased=False))
         explained = explained_variance(values[..., 0], returns[..., 0])
@@ -264,27 +280,26 @@ class Agent:
             dim=-1,
         )
 
-    def _minibatches(self, whole: Batch) -> Iterator[Batch]:
-        """The rollout in random pieces of nearly equal size, each sample in exactly one."""
-        steps, num_envs = whole.action.shape[:2]
-        count = max(1, round(steps * num_envs / self.config.minibatch_size))
-        if self._network.memory is None:
-            flat = whole.flatten()
-            order = torch.randperm(steps * num_envs, generator=self._generator).to(self._device)
-            for chosen in order.tensor_split(count):
-                yield flat.at(chosen)
-        else:
-            order = torch.randperm(num_envs, generator=self._generator).to(self._device)
-            for chosen in order.tensor_split(min(count, num_envs)):
-                yield whole.of_envs(chosen)
+    def _minibatches(self, steps: int, num_envs: int) -> Iterator[torch.Tensor]:
+        """Each epoch the rollout in random pieces of nearly equal size: indices of samples or, with memory, sequences.
 
-    def _gradient_step(self, batch: Batch) -> torch.Tensor:
-        """One step of Adam; what `_LOSSES` names, as a tensor.
+        Each is in exactly one piece of an epoch.
+        """
+        pieces = max(1, round(steps * num_envs / self.config.minibatch_size))
+        count = steps * num_envs
+        if self._network.memory is not None:
+            pieces, count = min(pieces, num_envs), num_envs
+        for _ in range(self.config.epochs):
+            yield from torch.randperm(count, generator=self._generator).to(self._device).tensor_split(pieces)
+
+    def _gradient_step(self, whole: Batch, chosen: torch.Tensor) -> tuple[float, ...]:
+        """One step of Adam; what `_LOSSES` names.
 
         Raises:
             Diverged: the loss or its gradient is not finite; the weights are as before.
         """
         config = self.config
+        batch = whole.at(chosen) if self._network.memory is None else whole.of_envs(chosen)
         dist, values = self._network(batch.obs, batch.state0, batch.first)
         log_prob, entropies = distributions.log_prob_and_entropy(dist, batch.action)
         log_ratio = log_prob - batch.log_prob
@@ -292,15 +307,41 @@ class Agent:
         policy = clipped_policy_loss(ratio, batch.advantage, config.clip)
         value = value_loss(values, batch.returns, batch.values, config.value_clip)
         entropy = entropies.mean()
-        loss = policy + config.value_coef * value - config.entropy_coef * entropy
-
-        gradient = self._optimiser.gradient(loss)
-        grad_norm = clip_norm(gradient, config.max_grad_norm)
+        gradient = self._optimiser.gradient(policy + config.value_coef * value - config.entropy_coef * entropy)
         with torch.no_grad():
             clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
-            losses = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped, grad_norm])
-        if not math.isfinite(float(loss.detach() + grad_norm)):
-            found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses.tolist(), strict=True))
+            terms = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped])
+        return self._descend(gradient, terms.tolist())
+
+    def _fused_step(self, whole: Batch, chosen: torch.Tensor) -> tuple[float, ...]:
+        """`_gradient_step` without autograd."""
+        assert self._fused is not None
+        config = self.config
+        logits, values = self._fused.forward(whole.obs["flat"].index_select(0, chosen))
+        of_logits, of_values = torch.empty_like(logits), torch.empty_like(values)
+        terms = ppo_loss(
+            logits.numpy(),
+            values.numpy(),
+            chosen.numpy(),
+            whole.action.numpy(),
+            whole.log_prob.numpy(),
+            whole.advantage.numpy(),
+            whole.returns.numpy(),
+            whole.values.numpy(),
+            config.clip,
+            math.inf if config.value_clip is None else config.value_clip,
+            config.value_coef,
+            config.entropy_coef,
+            of_logits.numpy(),
+            of_values.numpy(),
+        )
+        return self._descend(self._fused.backward(of_logits, of_values), terms)
+
+    def _descend(self, gradient: torch.Tensor, terms: Sequence[float]) -> tuple[float, ...]:
+        """Clip a gradient and take a step; what `_LOSSES` names, of which `terms` are all but the norm."""
+        losses = (*terms, float(clip_norm(gradient, self.config.max_grad_norm)))
+        if not math.isfinite(sum(terms[:3]) + losses[-1]):
+            found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses, strict=True))
             raise Diverged(f"gradient step {self._updates}: {found}")
         self._optimiser.step(gradient)
         self._updates += 1

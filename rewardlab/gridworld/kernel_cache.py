@@ -1,7 +1,7 @@
 """Where compiled kernels are kept: one folder per version of their sources, in the user's cache folder.
 
 numba notices a change of the function it compiled, not of the functions that one calls; so the folder's name holds a
-hash over all sources of this package and numba's version. Left alone, numba would also tell apart copies of one source
+hash over all sources of kernels and numba's version. Left alone, numba would also tell apart copies of one source
 in several places (checkouts, virtual environments) and compile anew in each: what the hash says is enough.
 """
 
@@ -28,12 +28,16 @@ _NO_KERNELS = (
     "task_facts.py",
     "vector.py",
 )
+# Kernels of other packages, beside this one.
+_ELSEWHERE = ("maths/compiled.py", "networks/fused_kernels.py")
 
 
 @lru_cache
 def cache_folder() -> Path:
     """The folder of this version's kernels: under NUMBA_CACHE_DIR where that is set, else the user's cache folder."""
-    sources = sorted(path for path in Path(__file__).parent.rglob("*.py") if path.name not in _NO_KERNELS)
+    here = Path(__file__).parent
+    sources = sorted(path for path in here.rglob("*.py") if path.name not in _NO_KERNELS)
+    sources += [here.parent / name for name in _ELSEWHERE]
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sources:
         digest.update(source.read_bytes())
@@ -75,10 +79,17 @@ def specialise(template: Callable[..., Any], name: str, cached: bool = False, **
     special.__qualname__ = name
     special.__module__ = template.__module__
     special.__doc__ = template.__doc__
-    if not cached or not _can_write(cache_folder()):
-        return numba.njit(special)
-    kernel: Any = numba.njit(special)
-    kernel._cache = _Cache(special)  # type: ignore[no-untyped-call]  # what `cache=True` does, with a folder of ours
+    return kept(special) if cached else numba.njit(special)
+
+
+def kept(function: Callable[..., Any], **flags: Any) -> Any:
+    """Compiles a function with numba's `flags`; its machine code is kept on disk.
+
+    What it calls must be compiled from sources that the folder's name covers.
+    """
+    kernel: Any = numba.njit(function, **flags)
+    if _can_write(cache_folder()):
+        kernel._cache = _Cache(function)  # type: ignore[no-untyped-call]  # what `cache=True` does, in a folder of ours
     return kernel
 
 

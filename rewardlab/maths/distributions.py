@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from rewardlab.maths.compiled import draw
+
 Parameters = Mapping[str, torch.Tensor]
 HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -19,9 +21,13 @@ def sample(dist: Parameters, rng: torch.Generator) -> torch.Tensor:
     """Actions drawn from the distribution: int64 [...] or float32 [..., A]; random numbers from `rng` only."""
     if "logits" in dist:
         logits = dist["logits"]
-        waiting = torch.empty(logits.shape, device=rng.device).exponential_(generator=rng)
-        # The first of independent exponential clocks with rates softmax(logits) rings with just those odds.
-        return (logits - waiting.to(logits.device).log_()).argmax(dim=-1)
+        uniform = torch.rand(logits.shape[:-1], generator=rng, device=rng.device).to(logits.device)
+        if logits.device.type == "cpu":
+            action = torch.empty(uniform.shape, dtype=torch.int64)
+            draw(logits.reshape(-1, logits.shape[-1]).numpy(), uniform.view(-1).numpy(), action.view(-1).numpy())
+            return action
+        below = (logits - logits.amax(dim=-1, keepdim=True)).exp_().cumsum(dim=-1)
+        return (below[..., :-1] <= (uniform.unsqueeze(-1) * below[..., -1:])).sum(dim=-1)
     mean = dist["mean"]
     noise = torch.empty(mean.shape, device=rng.device).normal_(generator=rng)
     return mean + dist["log_std"].exp() * noise.to(mean.device)

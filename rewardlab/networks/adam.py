@@ -12,6 +12,7 @@ from itertools import accumulate, pairwise
 import torch
 from torch import nn
 
+from rewardlab.networks import fused_kernels
 from rewardlab.types import State
 
 BETA1, BETA2 = 0.9, 0.999
@@ -38,6 +39,15 @@ class Adam:
             parameter.data = self._weights[place].view_as(parameter)
         self._steps = 0
         self._mean, self._square = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
+        vectors = (self._weights, self._mean, self._square)
+        compiled = self._weights.device.type == "cpu" and self._weights.dtype == torch.float32
+        self._arrays = [vector.numpy() for vector in vectors] if compiled else None
+
+    def gradients(self) -> tuple[torch.Tensor, dict[torch.Tensor, torch.Tensor]]:
+        """A vector that `step` takes, to be filled by hand, and the place of each parameter in it."""
+        vector = torch.zeros_like(self._weights)
+        placed = zip(self._parameters, self._places, strict=True)
+        return vector, {parameter: vector[place].view_as(parameter) for parameter, place in placed}
 
     def gradient(self, loss: torch.Tensor) -> torch.Tensor:
         """Of the loss, in one vector; zero where a parameter takes no part in it."""
@@ -50,16 +60,18 @@ class Adam:
         filled = zip(parts, self._parameters, strict=True)
         return torch.cat([(torch.zeros_like(p) if part is None else part).flatten() for part, p in filled]), unread
 
-    @torch.no_grad()
     def step(self, gradient: torch.Tensor, unread: Sequence[slice] = ()) -> None:
         """Move the weights against `gradient`; those at `unread`, which momentum would carry on, stay."""
         vectors = (self._weights, self._mean, self._square)
         kept = [(vector, place, vector[place].clone()) for place in unread for vector in vectors]
         self._steps += 1
-        self._mean.lerp_(gradient, 1.0 - BETA1)
-        self._square.mul_(BETA2).addcmul_(gradient, gradient, value=1.0 - BETA2)
-        spread = self._square.sqrt().div_(math.sqrt(1.0 - BETA2**self._steps)).add_(self.eps)
-        self._weights.addcdiv_(self._mean, spread, value=-self.learning_rate / (1.0 - BETA1**self._steps))
+        rate, root = self.learning_rate / (1.0 - BETA1**self._steps), 1.0 / math.sqrt(1.0 - BETA2**self._steps)
+        if self._arrays is not None:
+            fused_kernels.adam(*self._arrays, gradient.numpy(), rate, root, self.eps, BETA1, BETA2)
+        else:
+            self._mean.lerp_(gradient, 1.0 - BETA1)
+            self._square.mul_(BETA2).addcmul_(gradient, gradient, value=1.0 - BETA2)
+            self._weights.addcdiv_(self._mean, self._square.sqrt().mul_(root).add_(self.eps), value=-rate)
         for vector, place, before in kept:
             vector[place] = before
 
@@ -83,6 +95,8 @@ def _places(parameters: Sequence[nn.Parameter]) -> list[slice]:
 
 def clip_norm(gradient: torch.Tensor, most: float) -> torch.Tensor:
     """Shorten a gradient in place to the norm `most`; returns the norm that it had, a scalar tensor."""
+    if gradient.device.type == "cpu" and gradient.dtype == torch.float32:
+        return torch.tensor(fused_kernels.clip(gradient.numpy(), most))
     norm: torch.Tensor = torch.linalg.vector_norm(gradient)
     gradient.mul_((most / (norm + 1e-6)).clamp(max=1.0))
     return norm

@@ -40,6 +40,10 @@ class Encoder(nn.Module):
         encoding: how `mlp` sees an image: `raw` (numbers divided by the largest) or `onehot` (each number's
             value told apart; a first layer of 128 tanh units).
 
+    Attributes:
+        size: length of the features.
+        learns: whether it has weights; without, features are the flattened observation.
+
     Raises:
         UserError: the observation does not suit the kind of network.
     """
@@ -52,10 +56,10 @@ class Encoder(nn.Module):
         parts = {name: _part(name, spec, kind, encoding, generator) for name, spec in obs_spec.items()}
         self.parts = nn.ModuleDict(parts)
         self.size = sum(part.size for part in parts.values())
+        self.learns = any(True for _ in self.parameters())
         if kind == "cnn" and "image" not in obs_spec:
             raise UserError("agent.network=cnn: the environment shows no image; use agent.network=mlp")
 
-    @torch.no_grad()
     def prepare(self, obs: TensorObs) -> TensorObs:
         """What `forward` takes, from observations [..., *shape]: each entry [..., its own]."""
         return {name: cast(_Part, part).prepare(obs[name]) for name, part in self.parts.items()}

@@ -81,17 +81,45 @@ def test_rollouts_of_any_shape(make, memory, steps, num_envs):
         assert all(np.isfinite(value) for value in metrics.values())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"clip": 0.01},
+        {"value_clip": 0.05, "clip": 0.05, "normalise_advantages": False},
+        {"shared": [16], "hidden": [], "streams": "joint"},
+        {"epochs": 3, "minibatch_size": 9, "max_grad_norm": 0.05},
+    ],
+)
+def test_without_autograd_an_update_is_the_same_but_for_rounding(make, options):
+    found = []
+    for fused in (True, False):
+        world = make(specs=(TASK, BONUS), fused=fused, learning_rate=0.1, adam_eps=1e-2, **options)
+        for _ in range(2):
+            rollout = world.collect()
+            metrics = world.agent.update(rollout, signals(rollout, bonus=pays(2, rollout)), 0.0)
+        found.append((weights(world), metrics, rollout.log_prob, rollout.values, rollout.action))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=2e-5)
+    assert found[0][1] == pytest.approx(found[1][1], rel=1e-3, abs=1e-5)
+    torch.testing.assert_close(found[0][2:], found[1][2:], rtol=1e-4, atol=2e-5)
+    assert world.agent.updates > 2 and metrics["loss/clip_fraction"] > 0
+
+
 @MEMORIES
 @pytest.mark.parametrize("steps", [16, 5, 1])
 def test_each_epoch_covers_every_sample_once(make, memory, steps, monkeypatch):
     seen = []
-    original = ppo.clipped_policy_loss
+    loss, compiled = ppo.clipped_policy_loss, ppo.ppo_loss
 
     def recording(ratio, advantage, clip):
         seen.append(advantage.flatten())
-        return original(ratio, advantage, clip)
+        return loss(ratio, advantage, clip)
+
+    def recording_compiled(logits, values, chosen, action, log_prob, advantage, *others):
+        seen.append(torch.from_numpy(advantage[chosen]))
+        return compiled(logits, values, chosen, action, log_prob, advantage, *others)
 
     monkeypatch.setattr(ppo, "clipped_policy_loss", recording)
+    monkeypatch.setattr(ppo, "ppo_loss", recording_compiled)
     world = make(
         memory=memory, epochs=3, minibatch_size=15, gae_lambda=0.0, normalise_advantages=False, learning_rate=1e-9
     )

@@ -62,6 +62,14 @@ def test_sampled_frequencies_are_the_probabilities():
     torch.testing.assert_close(actions.bincount(minlength=4) / 100_000, logits.softmax(-1), atol=0.005, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [(7, 3), (4, 5, 6), (9, 1), (6,)])
+def test_an_action_is_where_its_uniform_number_falls(shape):
+    logits = categorical(0, shape)["logits"]
+    uniform = torch.rand(shape[:-1], generator=seeded(5)).double()
+    passed = (logits.double().softmax(-1).cumsum(-1)[..., :-1] <= uniform.unsqueeze(-1)).sum(-1)
+    assert torch.equal(distributions.sample({"logits": logits}, seeded(5)), passed)
+
+
 def test_sampled_moments_of_a_gaussian():
     mean, log_std = torch.tensor([1.0, -2.0]), torch.tensor([0.0, -1.0])
     dist = {"mean": mean.expand(100_000, 2), "log_std": log_std.expand(100_000, 2)}

@@ -1,0 +1,184 @@
+"""Formulas over minibatches in one compiled pass each, their gradients with them, for what runs without autograd.
+
+They are those of `losses`, `distributions` and `intrinsic`. Arrays are float32 unless it is said; results of more than
+one number are written into the arrays that are given for them.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rewardlab.gridworld.kernel_cache import kept
+from rewardlab.types import Array
+
+ERRORS = ("mse", "half_square", "l2")  # kinds of `prediction_error`, by number
+_LOOSE = {"reassoc", "contract", "arcp", "nsz"}
+_32 = np.float32
+
+
+def _ppo_loss(
+    logits: Array,
+    values: Array,
+    chosen: Array,
+    action: Array,
+    old_log_prob: Array,
+    advantage: Array,
+    returns: Array,
+    old_values: Array,
+    clip: float,
+    value_clip: float,
+    value_coef: float,
+    entropy_coef: float,
+    logit_gradient: Array,
+    value_gradient: Array,
+) -> tuple[float, float, float, float, float]:  # pragma: no cover
+    """PPO's loss for a categorical policy: policy + value_coef * value - entropy_coef * entropy.
+
+    Args:
+        logits, values: [B, A] and [B, S], of the network as it is.
+        chosen: int64 [B], the rows of the following that they belong to.
+        action, old_log_prob, advantage: int64 [M], [M], [M].
+        returns, old_values: [M, S].
+        clip, value_clip: as in `clipped_policy_loss` and `value_loss`; inf: not at all.
+        logit_gradient, value_gradient: [B, A] and [B, S], filled.
+
+    Returns:
+        The terms policy, value and entropy; `approximate_kl`; and the share of ratios beyond `clip`.
+    """
+    count, actions = logits.shape
+    share = _32(1.0 / count)
+    low, high = _32(1.0 - clip), _32(1.0 + clip)
+    of_entropy, of_value, within = _32(entropy_coef / count), _32(2.0 * value_coef / count), _32(value_clip)
+    policy: Any = 0.0  # sums in float64
+    value, entropy, divergence, beyond = policy, policy, policy, policy
+    for i in range(count):
+        m = chosen[i]
+        row, out = logits[i], logit_gradient[i]
+        most = row[0]
+        for j in range(actions):
+            most = max(most, row[j])
+        total = _32(0.0)
+        for j in range(actions):
+            out[j] = math.exp(row[j] - most)
+            total += out[j]
+        base = most + math.log(total)
+        uncertainty = _32(0.0)
+        for j in range(actions):
+            out[j] /= total
+            uncertainty -= out[j] * (row[j] - base)
+        entropy += uncertainty
+
+        log_ratio = row[action[m]] - base - old_log_prob[m]
+        exact = math.exp(np.float64(log_ratio))
+        ratio = _32(exact)
+        held = low if ratio < low else (high if ratio > high else ratio)
+        gain, held_gain = ratio * advantage[m], held * advantage[m]
+        policy -= held_gain if held_gain < gain else gain
+        divergence += exact - 1.0 - log_ratio
+        beyond += abs(ratio - _32(1.0)) > _32(clip)
+        pull = _32(0.0) if held_gain < gain else gain * share
+        for j in range(actions):
+            probability = out[j]
+            out[j] = probability * (pull + of_entropy * (row[j] - base + uncertainty))
+        out[action[m]] -= pull
+
+        for k in range(values.shape[1]):
+            error = values[i, k] - returns[m, k]
+            slope = error
+            square = error * error
+            moved = values[i, k] - old_values[m, k]
+            if abs(moved) > within:
+                error = old_values[m, k] + (within if moved > _32(0.0) else -within) - returns[m, k]
+                if error * error > square:
+                    square = error * error
+                    slope = _32(0.0)
+            value += square
+            value_gradient[i, k] = slope * of_value
+    return policy / count, value / count, entropy / count, divergence / count, beyond / count
+
+
+def _distance_loss(
+    prediction: Array, target: Array, weight: Array, kind: int, gradient: Array
+) -> float:  # pragma: no cover
+    """The weighted sum of `prediction_error`s.
+
+    Args:
+        prediction, target: [B, D].
+        weight: [B].
+        kind: place of the error in ERRORS.
+        gradient: [B, D], filled: of the prediction; the target's is its negative.
+    """
+    loss: float = 0.0
+    size = prediction.shape[1]
+    for i in range(prediction.shape[0]):
+        row, aim, out = prediction[i], target[i], gradient[i]
+        total = _32(0.0)
+        for j in range(size):
+            out[j] = row[j] - aim[j]
+            total += out[j] * out[j]
+        if kind == 0:
+            error, slope = total / _32(size), _32(2.0) / _32(size)
+        elif kind == 1:
+            error, slope = _32(0.5) * total, _32(1.0)
+        else:
+            error = np.sqrt(total)
+            slope = _32(0.0) if error == _32(0.0) else _32(1.0) / error
+        loss += float(weight[i] * error)
+        slope *= weight[i]
+        for j in range(size):
+            out[j] *= slope
+    return loss
+
+
+def _cross_entropy(logits: Array, action: Array, coef: float, gradient: Array) -> float:  # pragma: no cover
+    """The mean of -log p(action), without the factor `coef` that its gradient has.
+
+    Args:
+        logits: [B, A]. action: int64 [B]. gradient: [B, A], filled.
+    """
+    loss, count = 0.0, logits.shape[0]
+    share = _32(coef / count)
+    for i in range(count):
+        row, out = logits[i], gradient[i]
+        most = row[0]
+        for j in range(row.size):
+            most = max(most, row[j])
+        total = _32(0.0)
+        for j in range(row.size):
+            out[j] = math.exp(row[j] - most)
+            total += out[j]
+        loss += most + math.log(total) - row[action[i]]
+        for j in range(row.size):
+            out[j] *= share / total
+        out[action[i]] -= share
+    return float(loss / count)
+
+
+def _draw(logits: Array, uniform: Array, action: Array) -> None:  # pragma: no cover
+    """Actions of a categorical policy: the first at which the distribution function exceeds a uniform number.
+
+    Args:
+        logits: [B, A]. uniform: [B], in [0, 1). action: int64 [B], filled.
+    """
+    actions = logits.shape[1]
+    below = np.empty(actions, np.float32)
+    for i in range(logits.shape[0]):
+        row = logits[i]
+        most = row[0]
+        for j in range(actions):
+            most = max(most, row[j])
+        total = _32(0.0)
+        for j in range(actions):
+            total += math.exp(row[j] - most)
+            below[j] = total
+        chosen, mark = 0, uniform[i] * total
+        while chosen < actions - 1 and below[chosen] <= mark:
+            chosen += 1
+        action[i] = chosen
+
+
+ppo_loss = kept(_ppo_loss, fastmath=_LOOSE, error_model="numpy")
+distance_loss = kept(_distance_loss, fastmath=_LOOSE, error_model="numpy")
+cross_entropy = kept(_cross_entropy, fastmath=_LOOSE, error_model="numpy")
+draw = kept(_draw, error_model="numpy")

@@ -1,0 +1,163 @@
+"""Fully connected networks forwards and backwards without autograd: matrix products, and compiled loops between them.
+
+On small networks most of autograd's time goes into its many small calls; this takes a third of it. The weights are
+those of ordinary modules, whose initialisation, optimiser and saved state stay what they are. CPU and float32 only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from rewardlab.networks import fused_kernels
+from rewardlab.networks.actor_critic import ActorCritic
+from rewardlab.networks.adam import Adam
+from rewardlab.networks.fused_kernels import ELU, LINEAR, RELU, TANH
+from rewardlab.networks.tanh import Tanh
+from rewardlab.types import Array, TensorObs
+
+_BLOCK = 512  # rows that `predict` takes at once: what lies between the layers stays in the cache
+_MOST_SHAPES = 8  # numbers of rows that buffers are kept for
+_KINDS: dict[type[nn.Module], int] = {Tanh: TANH, nn.ReLU: RELU, nn.ELU: ELU}
+
+
+def can_fuse(*modules: nn.Module) -> bool:
+    """Whether all weights are where the compiled loops can work on them."""
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    return all(parameter.device.type == "cpu" and parameter.dtype == torch.float32 for parameter in parameters)
+
+
+class FusedMLP:
+    """The function of an `mlp` and its gradient; an empty one is the identity. Autograd takes no notice of it.
+
+    Args:
+        network: made by `mlp`; its weights stay where they are (make an optimiser of them first).
+        gradients: from a parameter to where its gradient goes (`Adam.gradients`); None where nothing is to be learned.
+    """
+
+    def __init__(self, network: nn.Sequential, gradients: dict[torch.Tensor, torch.Tensor] | None = None) -> None:
+        self._layers: list[_Layer] = []
+        for module in network:
+            if isinstance(module, nn.Linear):
+                self._layers.append(_Layer(module, gradients))
+            else:
+                self._layers[-1].kind = _KINDS[type(module)]
+        self._buffers: dict[int, _Buffers] = {}
+        self._inputs = torch.empty(0)
+
+    def predict(self, inputs: torch.Tensor) -> torch.Tensor:
+        """[..., D] -> [..., O], in memory of its own."""
+        if not self._layers:
+            return inputs
+        rows = inputs.reshape(-1, inputs.shape[-1])
+        outputs = [self.forward(block).clone() for block in torch.split(rows, _BLOCK)]
+        joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        return joined.view(*inputs.shape[:-1], joined.shape[-1])
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """[B, D] -> [B, O]: a buffer that the next pass over B rows writes to."""
+        buffers = self._of(inputs.shape[0])
+        values = self._inputs = inputs
+        for layer, outputs, array in zip(self._layers, buffers.outputs, buffers.output_arrays, strict=True):
+            values = torch.addmm(layer.bias, values, layer.transposed, out=outputs)
+            if layer.kind != LINEAR:
+                fused_kernels.activate(array, layer.kind)
+        return values
+
+    def backward(self, gradient: torch.Tensor, *, of_inputs: bool = False) -> torch.Tensor | None:
+        """The gradients of the weights, from that of the outputs of the latest `forward`.
+
+        Args:
+            gradient: [B, O]; overwritten.
+            of_inputs: whether the gradient of the inputs, [B, D], is asked for too: a buffer.
+        """
+        buffers = self._of(gradient.shape[0])
+        for index in range(len(self._layers) - 1, -1, -1):
+            layer = self._layers[index]
+            fused_kernels.pass_back(gradient.numpy(), buffers.output_arrays[index], layer.bias_gradient, layer.kind)
+            inputs = buffers.outputs[index - 1] if index else self._inputs
+            torch.mm(gradient.t(), inputs, out=layer.weight_gradient)
+            if index or of_inputs:
+                gradient = torch.mm(gradient, layer.weight, out=buffers.gradients[index])
+        return gradient if of_inputs else None
+
+    def _of(self, rows: int) -> _Buffers:
+        if rows not in self._buffers:
+            if len(self._buffers) == _MOST_SHAPES:
+                self._buffers.clear()
+            outputs = [torch.empty(rows, layer.weight.shape[0]) for layer in self._layers]
+            gradients = [torch.empty(rows, layer.weight.shape[1]) for layer in self._layers]
+            self._buffers[rows] = _Buffers(outputs, [tensor.numpy() for tensor in outputs], gradients)
+        return self._buffers[rows]
+
+
+class _Layer:
+    """A linear layer with the activation that follows it."""
+
+    def __init__(self, module: nn.Linear, gradients: dict[torch.Tensor, torch.Tensor] | None) -> None:
+        self.kind = LINEAR
+        self.weight, self.bias = module.weight.detach(), module.bias.detach()
+        self.transposed = self.weight.t()
+        if gradients is not None:
+            self.weight_gradient = gradients[module.weight]
+            self.bias_gradient: Array = gradients[module.bias].numpy()
+
+
+@dataclass
+class _Buffers:
+    """For B rows, by layer: outputs [B, O], as tensors and as arrays, and the gradients of inputs [B, D]."""
+
+    outputs: list[torch.Tensor]
+    output_arrays: list[Array]
+    gradients: list[torch.Tensor]
+
+
+class FusedActorCritic:
+    """An `ActorCritic` of discrete actions, of nothing but fully connected layers: see `fits`.
+
+    Inputs are flattened observations, [..., D], as its encoder has them.
+    """
+
+    def __init__(self, network: ActorCritic, optimiser: Adam) -> None:
+        self.gradient, places = optimiser.gradients()
+        self._encoder = network.encoder
+        self._shared = FusedMLP(network.shared, places)
+        self._policy, self._critic = FusedMLP(network.policy, places), FusedMLP(network.critic, places)
+        self._share = len(network.shared) > 0
+
+    @staticmethod
+    def fits(network: ActorCritic) -> bool:
+        plain = network.memory is None and network.log_std is None and not network.encoder.learns
+        return plain and can_fuse(network)
+
+    def inputs(self, obs: TensorObs) -> torch.Tensor:
+        """Of observations [..., *shape]: [..., D]."""
+        return self._encoder.forward(self._encoder.prepare(obs))
+
+    def logits(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The policy's, [B, D] -> [B, A], in a buffer that the next pass over B rows writes to."""
+        return self._policy.forward(self._shared.forward(inputs))
+
+    def values(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The critic's, [..., D] -> [..., S]."""
+        return self._critic.predict(self._shared.predict(inputs))
+
+    def predict(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The policy's logits [..., A] and the critic's values [..., S]."""
+        features = self._shared.predict(inputs)
+        return self._policy.predict(features), self._critic.predict(features)
+
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits and values of a minibatch [B, D], in buffers that the next pass over B rows writes to."""
+        features = self._shared.forward(inputs)
+        return self._policy.forward(features), self._critic.forward(features)
+
+    def backward(self, of_logits: torch.Tensor, of_values: torch.Tensor) -> torch.Tensor:
+        """All weights' gradient in one vector, from those of what the latest `forward` gave; both are overwritten."""
+        of_features = self._policy.backward(of_logits, of_inputs=self._share)
+        by_critic = self._critic.backward(of_values, of_inputs=self._share)
+        if of_features is not None and by_critic is not None:
+            self._shared.backward(of_features.add_(by_critic))
+        return self.gradient
