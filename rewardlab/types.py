@@ -2,7 +2,9 @@
 
 T is time within a rollout, N the number of environments, S the number of reward streams.
 Observations are dicts of arrays so that images, missions and vectors travel alike:
-``image`` uint8 [..., H, W, C], ``mission`` int64 tokens [..., L], ``vector`` float32 [..., D].
+``image`` uint8 [..., H, W, C], ``mission`` int64 tokens [..., L], ``vector`` float32 [..., D], ``cell`` int64 [..., 1],
+the number of a state of a table, and in worlds with goals ``goal`` and ``achieved``, both float32 [..., G]: what is to be
+achieved, and what was (which no network reads).
 """
 
 from __future__ import annotations
@@ -67,6 +69,7 @@ class EnvSpec:
     backend: str = "reference"
     privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
+    goals: bool = False  # whether observations show goal and achieved, and goal_outcome works
 
 
 @dataclass
@@ -103,6 +106,12 @@ class VecEnv(Protocol):
 
     def privileged(self) -> Obs:
         """Full-state facts of the current states (after automatic resets), each [N, ...]."""
+
+    def goal_outcome(self, achieved: Array, desired: Array) -> tuple[Array, Array]:
+        """What a step is paid that leads to `achieved` in pursuit of `desired`; asked for only where `spec.goals`.
+
+        A pure function of the two, float32 [B, G] each: the reward float32 [B], and whether it terminates, bool [B].
+        """
 
     def get_state(self) -> State:
         """All that coming steps depend on, random streams included; asked for only where `spec.restorable`."""
