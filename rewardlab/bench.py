@@ -15,7 +15,7 @@ from rewardlab.composition import compose
 from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build, make_training_env
-from rewardlab.training.on_policy import iterate, make_collector
+from rewardlab.training.loop import make_collector, make_learning
 from rewardlab.types import VecEnv
 
 _ENVS = 256  # of the engine's table; training uses the config's num_envs
@@ -90,15 +90,15 @@ def _random_actions(env: VecEnv, rng: np.random.Generator) -> np.ndarray:
 def _training(config: RootConfig) -> Callable[[], float]:
     """A few iterations of the training loop; returns frames per second."""
     parts = build(config)
-    collector, steps = make_collector(config, parts), parts.agent.rollout_steps
+    collector, learning, steps = make_collector(config, parts), make_learning(config, parts), parts.agent.rollout_steps
 
     def stretch() -> float:
         started = time.perf_counter()
         for _ in range(_UPDATES):
-            iterate(parts, collector, steps, 0.0)
+            learning.iterate(collector, steps, 0.0)
         return _UPDATES * steps * config.num_envs / (time.perf_counter() - started)
 
-    iterate(parts, collector, steps, 0.0)
+    learning.iterate(collector, steps, 0.0)
     return stretch
 
 

@@ -25,7 +25,7 @@ from rewardlab.records.table import read_columns
 from rewardlab.schemas import RootConfig
 from rewardlab.stopping import Stop, stop_by_signals
 from rewardlab.training.build import Parts, build
-from rewardlab.training.on_policy import OnPolicyTraining
+from rewardlab.training.loop import Training
 from rewardlab.types import State
 
 _SETTLED = {"skip": 0, "locked": 0, "diverged": 1}  # exit codes where there is nothing to do
@@ -109,7 +109,7 @@ def _train(prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State 
     progress = Progress(config.frames, f"{labels} seed{config.seed}", start_frames=frames)
     stop.out_of_time = lambda number: _end_at_once(store, training, number)
     side_process = discovery.load("logger", config.logger.plugin).start(config.logger, prepared.folder)
-    training: OnPolicyTraining | None = None
+    training: Training | None = None
     state, code = "failed", 1
     error: str | BaseException | None = None
     try:
@@ -135,6 +135,8 @@ def _train(prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State 
     progress.close()
     with suppress(OSError):  # on a full disk the status stays `running`, from which the run continues as well
         store.set_status(state, training.frames if training else frames, error)
+        if state in ("finished", "diverged"):  # neither is ever continued
+            store.drop_replays()
     if side_process is not None:
         side_process.finish(timeout=2.0, hurry=state == "interrupted")
     said = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else error
@@ -149,9 +151,9 @@ def _begin(
     checkpoint: State | None,
     progress: Progress,
     stop: Stop,
-) -> OnPolicyTraining:
+) -> Training:
     try:
-        return OnPolicyTraining(config, parts, store, checkpoint, progress, stop)
+        return Training(config, parts, store, checkpoint, progress, stop)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         if checkpoint is None:
             raise
@@ -159,7 +161,7 @@ def _begin(
         raise RuntimeError(f"its checkpoint does not fit ({reason}); overwrite=true starts anew") from error
 
 
-def _summary(store: RunStore, parts: Parts, training: OnPolicyTraining) -> dict[str, Any]:
+def _summary(store: RunStore, parts: Parts, training: Training) -> dict[str, Any]:
     rows = read_columns(store.folder / EVAL)
     task = parts.env.spec.task
     return summarise(
@@ -174,7 +176,7 @@ def _summary(store: RunStore, parts: Parts, training: OnPolicyTraining) -> dict[
     )
 
 
-def _end_at_once(store: RunStore, training: OnPolicyTraining | None, number: int) -> None:
+def _end_at_once(store: RunStore, training: Training | None, number: int) -> None:
     """End a run whose step under way takes too long, from another thread: its last checkpoint stands."""
     while training is not None and training.saving:
         time.sleep(0.1)

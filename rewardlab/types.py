@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ Obs = dict[str, Array]
 TensorObs = dict[str, torch.Tensor]
 State = dict[str, Any]  # only dict, list, tensor, int, float, str, bool, None: loads with weights_only=True
 Metrics = dict[str, float]
+TensorMetrics = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ class Rollout:
     final_values: [T, N, S], the value of the true successor, with the hidden state from before the reset.
     privileged: full-state facts of the true successor, each [T, N, ...].
     current_privileged: the same of the state that obs shows, [T, N, ...].
+    log_prob, dist, values, final_values are empty where the agent learns from replay.
     progress: the share of the budget, in [0, 1], that was spent before it.
     """
 
@@ -215,6 +217,7 @@ class Episode:
 
     obs: each entry [L, ...], what was acted on. action: int64 [L] or float32 [L, A]. task_reward: float32 [L].
     terminated, truncated, success: how it ended.
+    next_obs: each entry [L, ...], the true successors; empty where they were not asked for.
     """
 
     obs: TensorObs
@@ -223,6 +226,7 @@ class Episode:
     terminated: bool
     truncated: bool
     success: bool
+    next_obs: TensorObs = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.task_reward)
@@ -230,11 +234,35 @@ class Episode:
 
 @dataclass
 class Transitions:
-    """A flat batch of B steps from a buffer: obs, each entry [B, ...], action, and what else is kept of each, [B]."""
+    """A flat batch of B steps from a buffer.
+
+    obs: each entry [B, ...]. action: int64 [B] or float32 [B, A].
+    extra: what else is kept of each step, [B, ...]. A step that an agent learns from has `reward`, float32: the
+    discounted sum of its n rewards, streams weighed and added up; `discount`, float32: what the value of `next_obs`
+    counts, 0 where the task terminated; with prioritised replay `weight`, float32 in (0, 1].
+    next_obs: each entry [B, ...], the true successor of the last of those n steps; empty where nobody asks for it.
+    """
 
     obs: TensorObs
     action: torch.Tensor
     extra: dict[str, torch.Tensor] = field(default_factory=dict)
+    next_obs: TensorObs = field(default_factory=dict)
+
+
+@dataclass
+class Windows:
+    """M windows of W consecutive steps of an episode, relabelled: each is learned from at its first step.
+
+    obs, next_obs: each entry [W, M, ...]. action: int64 [W, M] or float32 [W, M, A]. task_reward: float32 [W, M].
+    terminated, truncated: bool [W, M], as after the relabelling; what follows an end within a window is not read.
+    """
+
+    obs: TensorObs
+    next_obs: TensorObs
+    action: torch.Tensor
+    task_reward: torch.Tensor
+    terminated: torch.Tensor
+    truncated: torch.Tensor
 
 
 @dataclass
@@ -280,7 +308,18 @@ class BuildContext:
 
 
 class RewardScheme(Protocol):
-    """What the learner is paid, and when. See tests/contracts for the laws that every scheme obeys."""
+    """What the learner is paid, and when. See tests/contracts for the laws that every scheme obeys.
+
+    For agents that learn from replay, a scheme may have two more methods:
+
+    `relabel(episode: Episode, steps: int, rng: np.random.Generator) -> Windows | None`, called once for each episode
+    of training, when it has ended: windows of `steps` steps under other goals, to be replayed beside the episode's
+    own; None where there are none. They are paid the task's stream alone. Without replay such a scheme is refused.
+
+    `rewards_of(steps: Transitions) -> dict[str, torch.Tensor]`: for each stream but the task's, what the models as
+    they are now pay for steps from a buffer, float32 [B]; nothing is counted or advanced. Full-state facts of the true
+    successors are in `steps.extra`, as `privileged.<name>`. `agent.bonus=replayed` asks for it.
+    """
 
     streams: tuple[StreamSpec, ...]  # the stream named "task" first
     assumes: frozenset[str]  # what it needs beyond an ordinary learner: privileged, state_restore, demos, ...
@@ -375,13 +414,9 @@ class Assessment:
 
 
 class Agent(Protocol):
-    """A learner, ignorant of schemes: it sees streams of rewards only.
+    """A learner, ignorant of schemes: it sees streams of rewards only. What all have in common."""
 
-    One that can take gradient steps on other terms has `take_aux_losses(losses: tuple[AuxLoss, ...]) -> None` too,
-    called before training; where that is missing, a scheme that hands any is refused.
-    """
-
-    metrics: tuple[str, ...]  # names that update returns: columns of train.csv
+    metrics: tuple[str, ...]  # names of what it tells of its learning: columns of train.csv
     rollout_steps: int
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None: ...
@@ -394,7 +429,30 @@ class Agent(Protocol):
         mode: str,
         rng: torch.Generator,
     ) -> ActOutput:
-        """`mode` is sample or greedy; `first` [N] marks first frames, whose hidden state is reset."""
+        """`mode` is explore in training, sample or greedy in evaluation: noise that only explores is for training.
+        `first` [N] marks first frames, whose hidden state is reset.
+        """
+
+    @property
+    def updates(self) -> int:
+        """Gradient steps so far."""
+
+    def policy_state_dict(self) -> State: ...
+
+    def load_policy_state_dict(self, state: State) -> None: ...
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
+@runtime_checkable
+class OnPolicyAgent(Agent, Protocol):
+    """Learns from each rollout once, a value head for each reward stream.
+
+    One that can take gradient steps on other terms has `take_aux_losses(losses: tuple[AuxLoss, ...]) -> None` too,
+    called before training; where that is missing, a scheme that hands any is refused.
+    """
 
     def assess(
         self, obs: TensorObs, first: torch.Tensor, action: torch.Tensor, state: torch.Tensor | None
@@ -411,14 +469,19 @@ class Agent(Protocol):
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         """One round of learning; `progress` in [0, 1] is the share of the budget spent before the rollout."""
 
-    @property
-    def updates(self) -> int:
-        """Gradient steps so far."""
 
-    def policy_state_dict(self) -> State: ...
+@runtime_checkable
+class ReplayAgent(Agent, Protocol):
+    """Learns from transitions of a buffer, one value of the weighted sum of all reward streams.
 
-    def load_policy_state_dict(self, state: State) -> None: ...
+    The streams' own discounts are not used, and every stream is cut at termination. `training/off_policy.py` keeps the
+    buffer; the options that it reads are `agents/replay_config.py`.
+    """
 
-    def state_dict(self) -> State: ...
+    progress: float  # the share of the budget that is spent, in [0, 1]; set before each rollout
 
-    def load_state_dict(self, state: State) -> None: ...
+    def columns(self, count: int) -> dict[str, torch.Tensor]:
+        """What the agent itself wants kept of `count` new steps, each [count, ...]: comes back in `extra`."""
+
+    def update_batch(self, batch: Transitions) -> tuple[TensorMetrics, torch.Tensor]:
+        """One gradient step: its metrics, scalars, and by how much each step was misjudged, float32 [B], >= 0."""

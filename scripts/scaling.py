@@ -154,20 +154,20 @@ def _stretch(overrides: Sequence[str]) -> Callable[[], tuple[float, float]]:
     """Iterations of training for a while; returns frames per second of wall and of CPU time."""
     from rewardlab.composition import compose
     from rewardlab.training.build import build
-    from rewardlab.training.on_policy import iterate, make_collector
+    from rewardlab.training.loop import make_collector, make_learning
 
     config = compose(["env=doorkey", *overrides]).config
     parts = build(config)
-    collector, steps = make_collector(config, parts), parts.agent.rollout_steps
+    collector, learning, steps = make_collector(config, parts), make_learning(config, parts), parts.agent.rollout_steps
 
     def stretch() -> tuple[float, float]:
         wall, cpu, frames = time.perf_counter(), time.process_time(), 0
         while time.perf_counter() - wall < _SECONDS:
-            iterate(parts, collector, steps, 0.0)
+            learning.iterate(collector, steps, 0.0)
             frames += steps * config.num_envs
         return frames / (time.perf_counter() - wall), frames / (time.process_time() - cpu)
 
-    iterate(parts, collector, steps, 0.0)
+    learning.iterate(collector, steps, 0.0)
     return stretch
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,12 +17,18 @@ class _Piece:
     obs: TensorObs
     action: torch.Tensor
     task_reward: torch.Tensor
+    next_obs: TensorObs = field(default_factory=dict)
 
 
 class EpisodeAssembler:
-    """Keeps what each environment has played of its episode so far."""
+    """Keeps what each environment has played of its episode so far.
 
-    def __init__(self, num_envs: int) -> None:
+    Args:
+        successors: whether episodes have their `next_obs`, at the price of twice the memory.
+    """
+
+    def __init__(self, num_envs: int, successors: bool = False) -> None:
+        self._successors = successors
         self._begun: list[list[_Piece]] = [[] for _ in range(num_envs)]
 
     def add(self, rollout: Rollout) -> list[Episode]:
@@ -37,7 +43,7 @@ class EpisodeAssembler:
             if first[env]:
                 self._begun[env] = []
             for end in np.flatnonzero(done[:, env]).tolist():
-                whole = _joined([*self._begun[env], _piece(rollout, start, end + 1, env)])
+                whole = _joined([*self._begun[env], self._piece(rollout, start, end + 1, env)])
                 terminated, truncated = bool(rollout.terminated[end, env]), bool(rollout.truncated[end, env])
                 episode = Episode(**vars(whole), terminated=terminated, truncated=truncated,
                                   success=bool(rollout.success[end, env]))  # fmt: skip
@@ -45,7 +51,7 @@ class EpisodeAssembler:
                 self._begun[env], start = [], end + 1
             if start < rollout.steps:
                 # A copy: the next rollout is written into the same memory.
-                self._begun[env].append(_joined([_piece(rollout, start, rollout.steps, env)]))
+                self._begun[env].append(_joined([self._piece(rollout, start, rollout.steps, env)]))
         return [episode for *_, episode in sorted(ended, key=lambda item: item[:2])]
 
     def state_dict(self) -> State:
@@ -54,14 +60,15 @@ class EpisodeAssembler:
     def load_state_dict(self, state: State) -> None:
         self._begun = [[] if piece is None else [_joined([_Piece(**piece)])] for piece in state["begun"]]
 
-
-def _piece(rollout: Rollout, start: int, end: int, env: int) -> _Piece:
-    """A view."""
-    return _Piece(
-        {name: entry[start:end, env] for name, entry in rollout.obs.items()},
-        rollout.action[start:end, env],
-        rollout.task_reward[start:end, env],
-    )
+    def _piece(self, rollout: Rollout, start: int, end: int, env: int) -> _Piece:
+        """A view."""
+        next_obs = rollout.next_obs if self._successors else {}
+        return _Piece(
+            {name: entry[start:end, env] for name, entry in rollout.obs.items()},
+            rollout.action[start:end, env],
+            rollout.task_reward[start:end, env],
+            {name: entry[start:end, env] for name, entry in next_obs.items()},
+        )
 
 
 def _joined(pieces: list[_Piece]) -> _Piece:
@@ -70,4 +77,5 @@ def _joined(pieces: list[_Piece]) -> _Piece:
         {name: torch.cat([piece.obs[name] for piece in pieces]) for name in pieces[0].obs},
         torch.cat([piece.action for piece in pieces]),
         torch.cat([piece.task_reward for piece in pieces]),
+        {name: torch.cat([piece.next_obs[name] for piece in pieces]) for name in pieces[0].next_obs},
     )

@@ -9,95 +9,63 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from rewardlab.types import Array, State, TensorObs, Transitions
+from rewardlab.parts.replay import Replay
+from rewardlab.types import Array, State, Transitions
 
 _SMALLEST = 1e-6  # a priority of 0 would never be drawn again
 
 
-class PrioritisedReplay:
-    """Steps in a ring of `capacity`, the oldest overwritten first.
+class PrioritisedReplay(Replay):
+    """The same ring, drawn by priorities.
 
     Args:
         alpha: how much priorities count; 0 draws uniformly.
         beta: how much the weights correct for that; 1 fully.
     """
 
-    def __init__(self, capacity: int, alpha: float, beta: float) -> None:
-        self.capacity, self.alpha, self.beta = capacity, alpha, beta
-        self._steps: TensorObs | None = None  # every entry [capacity, ...], written before it is read
-        self._obs_names: list[str] = []
+    def __init__(self, capacity: int, alpha: float, beta: float, device: torch.device | None = None) -> None:
+        super().__init__(capacity, device)
+        self.alpha, self.beta = alpha, beta
         self._priorities = np.zeros(capacity)
-        self._count = 0
-        self._next = 0
+        self._scaled = np.zeros(capacity)  # priority^alpha
         self._largest = 1.0
 
-    def __len__(self) -> int:
-        return self._count
-
-    def add(self, steps: Transitions) -> None:
-        """Take steps [B] in; of more than the capacity, the last."""
-        columns = _columns(steps)
-        total = len(steps.action)
-        if self._steps is None:
-            self._obs_names = list(steps.obs)
-            self._steps = {name: column.new_zeros(self.capacity, *column.shape[1:]) for name, column in columns.items()}
-        kept = min(total, self.capacity)
-        places = (self._next + np.arange(kept)) % self.capacity
-        index = torch.from_numpy(places)
-        for name, column in columns.items():
-            self._steps[name][index.to(column.device)] = column[total - kept :]
-        self._priorities[places] = self._largest
-        self._next = int((self._next + kept) % self.capacity)
-        self._count = min(self._count + kept, self.capacity)
+    def add(self, steps: Transitions) -> Array:
+        places = super().add(steps)
+        self._put(places, self._largest)
+        return places
 
     def sample(self, size: int, rng: np.random.Generator) -> tuple[Transitions, Array]:
         """Steps [size] with their importance weights, in (0, 1], as `extra["weight"]`; and their places, int64 [size].
 
         Weights are divided by the largest in the buffer. There must be steps.
         """
-        assert self._steps is not None and self._count > 0
-        scaled = self._priorities[: self._count] ** self.alpha
+        scaled = self._scaled[: self._count]
         cumulative = np.cumsum(scaled)
         drawn = np.searchsorted(cumulative, rng.random(size) * cumulative[-1], side="right")
         places = np.minimum(drawn, self._count - 1)
         weights = (scaled[places] / scaled.min()) ** -self.beta
-        index = torch.from_numpy(places).to(next(iter(self._steps.values())).device)
-        columns = {name: column[index] for name, column in self._steps.items()}
-        obs = {name: columns.pop(f"obs.{name}") for name in self._obs_names}
-        action = columns.pop("action")
-        weight = torch.from_numpy(weights.astype(np.float32)).to(index.device)
-        return Transitions(obs, action, columns | {"weight": weight}), places
+        batch = self.at(places)
+        batch.extra["weight"] = torch.from_numpy(weights.astype(np.float32)).to(batch.action.device)
+        return batch, places
 
     def set_priorities(self, places: Array, priorities: Array) -> None:
         """Of the steps at those places, [B]: how much there was to learn."""
         priorities = np.maximum(priorities, _SMALLEST)
-        self._priorities[places] = priorities
+        self._put(places, priorities)
         self._largest = max(self._largest, float(priorities.max()))
 
+    def _put(self, places: Array, priorities: Array | float) -> None:
+        self._priorities[places] = priorities
+        self._scaled[places] = self._priorities[places] ** self.alpha
+
     def state_dict(self) -> State:
-        kept = {} if self._steps is None else {n: column[: self._count].clone() for n, column in self._steps.items()}
-        return {
-            "steps": kept,
-            "obs_names": list(self._obs_names),
-            "priorities": torch.from_numpy(self._priorities[: self._count].copy()),
-            "next": self._next,
-            "largest": self._largest,
-        }
+        priorities = torch.from_numpy(self._priorities[: self._count].copy())
+        return super().state_dict() | {"priorities": priorities, "largest": self._largest}
 
     def load_state_dict(self, state: State) -> None:
-        self._priorities[:] = 0.0
-        self._count = len(state["priorities"])
-        self._priorities[: self._count] = state["priorities"].numpy()
-        self._next, self._largest = state["next"], state["largest"]
-        self._obs_names = list(state["obs_names"])
-        self._steps = None
-        if self._count:
-            self._steps = {}
-            for name, column in state["steps"].items():
-                self._steps[name] = column.new_zeros(self.capacity, *column.shape[1:])
-                self._steps[name][: self._count] = column
-
-
-def _columns(steps: Transitions) -> TensorObs:
-    named = {f"obs.{name}": entry for name, entry in steps.obs.items()}
-    return named | {"action": steps.action} | steps.extra
+        # Checkpoints of before there was a uniform buffer count their priorities alone.
+        super().load_state_dict({"count": len(state["priorities"])} | state)
+        self._priorities[:], self._scaled[:] = 0.0, 0.0
+        self._put(np.arange(self._count), state["priorities"].numpy())
+        self._largest = state["largest"]

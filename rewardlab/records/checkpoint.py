@@ -8,7 +8,8 @@ from rewardlab.records.files import one_line, write_atomic
 
 CHECKPOINT = "checkpoint.pt"
 POLICY = "policy.pt"
-FORMATS = {CHECKPOINT: 2, POLICY: 1}  # raised when a reader of the old layout would be wrong
+REPLAY = "replay-{frames}.pt"  # named by the checkpoint that needs it
+_FORMATS = {"checkpoint": 2, "policy": 1, "replay": 1}  # raised when a reader of the old layout would be wrong
 
 _PLAIN = (int, float, str, bool)
 
@@ -25,7 +26,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """
     import torch
 
-    content = {"format": FORMATS[path.name], "state": _plain(state, "state", torch.Tensor)}
+    content = {"format": _FORMATS[_kind(path)], "state": _plain(state, "state", torch.Tensor)}
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_atomic(path, buffer.getbuffer())
@@ -47,11 +48,15 @@ def load(path: Path) -> tuple[dict[str, Any] | None, str]:
         return None, f"{path.name} cannot be read ({type(error).__name__}: {one_line(error, 200)})"
     if not isinstance(content, dict) or not isinstance(content.get("state"), dict):
         return None, f"{path.name} is not from rewardlab"
-    found, reads = content.get("format"), FORMATS[path.name]
+    found, reads = content.get("format"), _FORMATS[_kind(path)]
     if found != reads:
         return None, f"{path.name} has format {one_line(repr(found), 40)}; this version reads {reads}"
     state: dict[str, Any] = content["state"]
     return state, ""
+
+
+def _kind(path: Path) -> str:
+    return path.stem.partition("-")[0]
 
 
 def _plain(value: Any, place: str, tensor: type) -> Any:

@@ -74,6 +74,31 @@ class RunStore:
         """The last checkpoint's state, or None; why an existing one is of no use goes to run.log."""
         return self._load(checkpoint.CHECKPOINT)
 
+    def save_replay(self, frames: int, state: dict[str, Any]) -> str:
+        """Write what a replay buffer holds beside those that are there; the name, for the checkpoint to come."""
+        self._check_there()
+        name = checkpoint.REPLAY.format(frames=frames)
+        checkpoint.save(self.folder / name, state)
+        return name
+
+    def load_replay(self, name: str) -> dict[str, Any]:
+        """What `save_replay` wrote.
+
+        Raises:
+            ValueError: it is missing or damaged.
+        """
+        state, reason = checkpoint.load(self.folder / name)
+        if state is None:
+            raise ValueError(reason)
+        return state
+
+    def drop_replays(self, but: str | None = None) -> None:
+        """Remove replay buffers that the checkpoint does not name, or all: a finished run needs none."""
+        for path in self.folder.glob(checkpoint.REPLAY.format(frames="*")):
+            if path.name != but:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
     def save_policy(self, state: dict[str, Any]) -> None:
         self._check_there()
         checkpoint.save(self.folder / checkpoint.POLICY, state)
@@ -94,6 +119,7 @@ class RunStore:
         for name in _OWN:
             with contextlib.suppress(FileNotFoundError):
                 (self.folder / name).unlink()
+        self.drop_replays()
         for logger_folder in side.logger_folders(self.folder):
             shutil.rmtree(logger_folder, ignore_errors=True)
         files.clean_temporaries(self.folder)

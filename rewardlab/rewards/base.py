@@ -23,6 +23,7 @@ class BaseScheme:
         potential_based: whether what it pays beside the task is shaping by a potential of states, coef left out.
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
+        reads_policy: whether it needs the probabilities of the policy that acted, or adds to advantages.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
     """
@@ -33,6 +34,7 @@ class BaseScheme:
     potential_based: bool = False
     episodic_memory: bool = False
     pays_prediction: bool = False
+    reads_policy: bool = False
     reads: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()
 

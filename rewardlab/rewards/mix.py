@@ -72,11 +72,14 @@ class Scheme(BaseScheme):
         for key, scheme in self.schemes.items():
             if scheme.replaces_task:
                 raise UserError(f"reward.schemes.{key}: changes the task's own reward and can't be mixed; use it alone")
+            if hasattr(scheme, "relabel"):
+                raise UserError(f"reward.schemes.{key}: relabels what is replayed and can't be mixed; use it alone")
             bonuses = [spec for spec in scheme.streams if spec.name != "task"]
             self._names[key] = {s.name: key if len(bonuses) == 1 else f"{key}.{s.name}" for s in bonuses}
             weight = config.weights.get(key, 1.0)
             self.streams += tuple(replace(s, name=self._names[key][s.name], coef=s.coef * weight) for s in bonuses)
             self.assumes |= scheme.assumes
+            self.reads_policy |= scheme.reads_policy
             self.metrics += tuple(_renamed(name, key) for name in scheme.metrics)
             self.warmup_steps = max(self.warmup_steps, scheme.warmup_steps)
 

@@ -9,6 +9,7 @@ import torch
 from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
+from rewardlab.training.fit import check_fit
 from rewardlab.training.goals import GoalEnv
 from rewardlab.types import Agent, BuildContext, Conditioner, EnvSpec, RewardScheme, State, StreamSpec, VecEnv
 
@@ -92,6 +93,7 @@ def build(config: RootConfig) -> Parts:
             env, paid = GoalEnv(env, conditioner, config.reward.privileged(), learns=True), paid + conditioner.streams
         agent_context = streams.context("agent", config, env.spec)
         agent = discovery.load("agent", config.agent.plugin).Agent(config.agent, agent_context, paid)
+        check_fit(scheme, agent, config)
         _hand_over_losses(scheme, agent, config)
         streams.torch_rngs["act"] = seeding.torch_rng(config.seed, "act")
         _check_warmup(scheme, config)

@@ -2,12 +2,25 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 
 from rewardlab.errors import CannotRestore
-from rewardlab.types import Agent, Array, Obs, Rollout, State, StepBatch, TensorObs, VecEnv
+from rewardlab.types import (
+    Agent,
+    Array,
+    Assessment,
+    Obs,
+    OnPolicyAgent,
+    ReplayAgent,
+    Rollout,
+    State,
+    StepBatch,
+    TensorObs,
+    VecEnv,
+)
 
 EPISODE_WINDOW = 100  # return_mean in train.csv is the mean of this many latest episodes
 
@@ -101,7 +114,7 @@ class Collector:
             _store(buffers.obs, t, self._obs)
             _store(buffers.current_privileged, t, self._privileged)
             buffers.first[t] = self._first
-            output = self.agent.act(self._tensors(self._obs), self._state, self._tensor(self._first), "sample", rng)
+            output = self.agent.act(self._tensors(self._obs), self._state, self._tensor(self._first), "explore", rng)
             self._state = output.state
             batch = self.env.step(output.action.cpu().numpy())
             actions.append(output.action)
@@ -122,7 +135,7 @@ class Collector:
         buffers.first[steps] = self._first
         obs, first = self._rows(buffers.obs, steps + 1), self._tensor(buffers.first[: steps + 1])
         next_obs, action = self._rows(buffers.next_obs, steps), torch.stack(actions)
-        assessment = self.agent.assess(obs, first, action, agent_state0)
+        assessment, final_values = self._assessed(obs, next_obs, first, action, agent_state0, ends, end_states)
         return Rollout(
             obs={key: value[:steps] for key, value in obs.items()},
             next_obs=next_obs,
@@ -138,7 +151,7 @@ class Collector:
             log_prob=assessment.log_prob,
             dist=assessment.dist,
             values=assessment.values,
-            final_values=self._final_values(assessment.values, next_obs, ends, end_states),
+            final_values=final_values,
             privileged=self._rows(buffers.privileged, steps),
             current_privileged=self._rows(buffers.current_privileged, steps),
         )
@@ -192,21 +205,30 @@ class Collector:
         self._state = self.agent.initial_state(self.env.num_envs)
         self._privileged = self.env.privileged()
 
-    def _final_values(
+    def _assessed(
         self,
-        values: torch.Tensor,
+        obs: TensorObs,
         next_obs: TensorObs,
+        first: torch.Tensor,
+        action: torch.Tensor,
+        state0: torch.Tensor | None,
         ends: list[tuple[int, Array]],
         end_states: list[torch.Tensor],
-    ) -> torch.Tensor:
-        """Values of the true successors: the next row's, except where an episode ended (one batched pass)."""
-        final_values = values[1:].clone()
+    ) -> tuple[Assessment, torch.Tensor]:
+        """What the policy makes of the rollout, and the values of the true successors: the next row's, except where
+        an episode ended (one batched pass). All empty where the agent learns from replay, which needs none of it.
+        """
+        if isinstance(self.agent, ReplayAgent):
+            return Assessment(torch.empty(0), {}, torch.empty(0)), torch.empty(0)
+        agent = cast(OnPolicyAgent, self.agent)
+        assessment = agent.assess(obs, first, action, state0)
+        final_values = assessment.values[1:].clone()
         if ends:
             time = torch.from_numpy(np.concatenate([np.full(len(envs), t) for t, envs in ends])).to(self.device)
             env = torch.from_numpy(np.concatenate([envs for _, envs in ends])).to(self.device)
             state = torch.cat(end_states) if end_states else None
-            final_values[time, env] = self.agent.value({key: o[time, env] for key, o in next_obs.items()}, state)
-        return final_values
+            final_values[time, env] = agent.value({key: o[time, env] for key, o in next_obs.items()}, state)
+        return assessment, final_values
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -109,7 +109,7 @@ def rewardlab(env_id: str, updates: int, backend: str = "fast") -> dict[str, flo
     """The training iteration of `rewardlab run`, evaluation and records left out."""
     from rewardlab.composition import compose
     from rewardlab.training.build import build
-    from rewardlab.training.on_policy import iterate, make_collector
+    from rewardlab.training.loop import make_collector, make_learning
 
     overrides = ["env=minigrid", f"env.id={env_id}", f"env.backend={backend}", "reward=none", f"num_envs={ENVS}"]
     overrides += ["agent.network=cnn", "agent.learning_rate=1e-3"]
@@ -117,10 +117,10 @@ def rewardlab(env_id: str, updates: int, backend: str = "fast") -> dict[str, flo
     config = compose(overrides).config
     parts = build(config)
     in_env = _Stopwatch(parts.env)
-    collector = make_collector(config, parts)
+    collector, learning = make_collector(config, parts), make_learning(config, parts)
 
     def update() -> None:
-        iterate(parts, collector, STEPS, 0.0)
+        learning.iterate(collector, STEPS, 0.0)
 
     found = _timed(update, updates, before=in_env.restart)
     return found | {"env_share": in_env.seconds * found["fps"] / (updates * FRAMES)}

@@ -7,7 +7,7 @@ from statistics import median
 
 from rewardlab.composition import compose
 from rewardlab.run import run
-from rewardlab.training.on_policy import OnPolicyTraining
+from rewardlab.training.loop import Training
 
 
 @dataclass
@@ -29,21 +29,21 @@ class Cost:
 
 def measure(root: Path, *overrides: str) -> Cost:
     """Do the first fifth of a run of a million frames, evaluations and checkpoints as often as by default there."""
-    cost, original = Cost(), OnPolicyTraining._checkpoint
+    cost, original = Cost(), Training._checkpoint
 
-    def timed(training: OnPolicyTraining) -> None:
+    def timed(training: Training) -> None:
         started = time.perf_counter()
         original(training)
         cost.seconds.append(time.perf_counter() - started)
 
     prepared = compose([*overrides, "frames=200_000", "eval.every=20_000", f"results_dir={root}"])
-    OnPolicyTraining._checkpoint = timed  # type: ignore[method-assign]
+    Training._checkpoint = timed  # type: ignore[method-assign]
     try:
         started = time.perf_counter()
         code = run(prepared)
         cost.whole = time.perf_counter() - started
     finally:
-        OnPolicyTraining._checkpoint = original  # type: ignore[method-assign]
+        Training._checkpoint = original  # type: ignore[method-assign]
     assert code == 0, f"the run ended with {code}"
     cost.size = (prepared.folder / "checkpoint.pt").stat().st_size
     return cost

@@ -10,7 +10,7 @@ import torch
 
 from rewardlab.composition import Prepared, compose
 from rewardlab.run import run
-from rewardlab.training.on_policy import OnPolicyTraining
+from rewardlab.training.loop import Training
 from tests.torture import runs
 
 # Every part that a run's numbers depend on, by its place in the checkpoint.
@@ -59,9 +59,9 @@ class LeftOut:
         return compose([*OVERRIDES, "frames=3000", f"results_dir={self.root / name}"])
 
     def _run_halfway(self) -> int:
-        original, done = OnPolicyTraining._iterate, [0]
+        original, done = Training._iterate, [0]
 
-        def iterate(training: OnPolicyTraining) -> None:
+        def iterate(training: Training) -> None:
             if done[0] == 0:
                 shutil.copy(self.halfway.folder / "checkpoint.pt", self.root / "first.pt")
             if done[0] == 12:
@@ -69,7 +69,7 @@ class LeftOut:
             done[0] += 1
             original(training)
 
-        OnPolicyTraining._iterate = iterate  # type: ignore[method-assign]
+        Training._iterate = iterate  # type: ignore[method-assign]
         return run(self.halfway)
 
 

@@ -11,7 +11,8 @@ from rewardlab.composition import Prepared, compose
 from rewardlab.records import checkpoint
 from rewardlab.run import run
 from rewardlab.training.build import build
-from rewardlab.training.on_policy import iterate, make_collector
+from rewardlab.training.loop import make_collector
+from rewardlab.training.on_policy import OnPolicyLearning
 
 TINY = [
     "env=doorkey_5x5", "num_envs=4", "frames=1000", "agent.rollout_steps=32", "eval.every=256", "eval.episodes=4",
@@ -44,9 +45,7 @@ def test_an_interrupted_run_goes_on_exactly(backend: str, tmp_path: Path, monkey
     options = ["reward=count", f"env.backend={backend}", "frames=512", "eval.every=512", "checkpoint.every=128"]
     whole, broken = (prepare(tmp_path / name, *options) for name in ("whole", "broken"))
     assert run(whole) == 0
-    from rewardlab.training import on_policy
-
-    calls = []
+    calls, iterate = [], OnPolicyLearning.iterate
 
     def stops(*arguments):
         calls.append(1)
@@ -54,9 +53,9 @@ def test_an_interrupted_run_goes_on_exactly(backend: str, tmp_path: Path, monkey
             raise RuntimeError("a fault in the middle")
         return iterate(*arguments)
 
-    monkeypatch.setattr(on_policy, "iterate", stops)
+    monkeypatch.setattr(OnPolicyLearning, "iterate", stops)
     assert run(broken) == 1
-    monkeypatch.setattr(on_policy, "iterate", iterate)
+    monkeypatch.setattr(OnPolicyLearning, "iterate", iterate)
     assert run(broken) == 0
     assert json.loads((broken.folder / "manifest.json").read_text())["resume"] == "exact"
     states = [checkpoint.load(each.folder / "checkpoint.pt")[0] for each in (whole, broken)]

@@ -62,6 +62,7 @@ class Scheme(BonusScheme):
     """Counts states within episodes, and trains the adversary on what the policy did."""
 
     metrics = ("loss/agac_adversary", "explore/agac_gap")
+    reads_policy = True
     stateful = ("keys", "adversary", "optimiser", "visits")
     episodic_memory = True
 

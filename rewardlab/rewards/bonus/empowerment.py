@@ -66,6 +66,7 @@ class Scheme(BonusScheme):
     """The decoder q guesses the action between two observations; `worth` guesses how well it will."""
 
     metrics = ("loss/empowerment_decoder", "explore/empowerment")
+    reads_policy = True
     stateful = ("encoder", "decoder", "worth", "optimiser")
 
     def __init__(self, config: Config, context: BuildContext) -> None:

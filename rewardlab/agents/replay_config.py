@@ -1,0 +1,37 @@
+"""The options of every agent that learns from replay: how steps are kept, drawn and paid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rewardlab.schemas import AgentConfig, option
+
+
+@dataclass
+class ReplayConfig(AgentConfig):
+    rollout_steps: int = option(4, "steps of each environment between rounds of learning", above=0)
+    buffer_size: int = option(
+        100_000, "steps kept, in memory and in the checkpoint's replay file; two observations each", above=0
+    )
+    learning_starts: int = option(1000, "steps in the buffer before learning begins", above=0)
+    batch_size: int = option(256, "steps of a gradient step", above=0)
+    samples_per_step: float = option(8.0, "how often a step is replayed, on average, for each one played", above=0)
+    n_step: int = option(1, "rewards summed up before the value of what follows is trusted", above=0)
+    prioritised: bool = option(False, "draw steps by how much was to be learned from them; false: uniformly")
+    priority_alpha: float = option(0.6, "prioritised: how much that counts", minimum=0)
+    priority_beta: float = option(
+        0.4, "prioritised: how much weights correct for it at first; fully at the end", minimum=0, maximum=1
+    )
+    bonus: str = option(
+        "collected",
+        "which bonus a replayed step has: the one when it was played, or the scheme's of now",
+        choices=("collected", "replayed"),
+    )
+
+    def validate(self) -> None:
+        if self.bonus == "replayed" and self.n_step > 1:
+            raise ValueError(f"n_step={self.n_step}: bonus=replayed pays single steps; set n_step=1 or bonus=collected")
+        if self.learning_starts > self.buffer_size:
+            raise ValueError(
+                f"learning_starts={self.learning_starts}: more than buffer_size={self.buffer_size} will ever hold"
+            )

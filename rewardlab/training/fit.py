@@ -1,0 +1,51 @@
+"""What an agent and a reward scheme want of one another: refused before anything is written."""
+
+from typing import Any
+
+from rewardlab import discovery
+from rewardlab.errors import UserError
+from rewardlab.schemas import NO_CURRICULUM, RootConfig
+from rewardlab.types import Agent, OnPolicyAgent, ReplayAgent, RewardScheme
+
+
+def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig) -> None:
+    """Raises:
+    UserError: the agent can't learn from what the scheme gives, or is no learner at all.
+    """
+    replays = isinstance(agent, ReplayAgent)
+    named = f"reward={config.reward.name} agent={config.agent.name}"
+    if not replays and not isinstance(agent, OnPolicyAgent):
+        raise UserError(
+            f"agent={config.agent.name}: needs assess, value and update, or progress, columns and update_batch"
+        )
+    if hasattr(scheme, "relabel") and not replays:
+        raise UserError(f"{named}: relabels what is replayed, and this agent replays nothing; use {_replaying()}")
+    if getattr(scheme, "reads_policy", False) and replays:
+        raise UserError(f"{named}: reads the policy's probabilities, which an agent on replay has not; use agent=ppo")
+    if replays and config.agent.bonus == "replayed":
+        _check_replayed_bonus(scheme, config)
+
+
+def _check_replayed_bonus(scheme: Any, config: RootConfig) -> None:
+    if config.curriculum.plugin != NO_CURRICULUM:
+        raise UserError("agent.bonus=replayed: what a curriculum pays can't be paid anew; use agent.bonus=collected")
+    if len(scheme.streams) > 1 and not hasattr(scheme, "rewards_of"):
+        able = [name for name in discovery.plugins("reward") if hasattr(_scheme(name), "rewards_of")]
+        raise UserError(
+            f"reward={config.reward.name} agent.bonus=replayed: its bonus can't be paid anew; use"
+            f" agent.bonus=collected, or one of {', '.join(able)}"
+        )
+
+
+def _scheme(name: str) -> Any:
+    return getattr(discovery.load("reward", name), "Scheme", None)
+
+
+def _replaying() -> str:
+    """Agents that learn from replay, as a user writes them."""
+    from rewardlab.agents.replay_config import ReplayConfig
+
+    able = [
+        name for name in discovery.plugins("agent") if issubclass(discovery.config_class("agent", name), ReplayConfig)
+    ]
+    return " or ".join(f"agent={name}" for name in able)
