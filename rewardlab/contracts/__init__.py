@@ -1,4 +1,4 @@
-"""The laws that every environment, reward scheme, agent and curriculum obeys, in the installed package for users' own ones too."""
+"""The laws that every environment, scheme, agent and curriculum obeys; in the package, for users' own ones too."""
 
 from __future__ import annotations
 

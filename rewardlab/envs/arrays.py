@@ -5,7 +5,7 @@ saving are the same for all.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ class ArrayEnv(ABC):
     """N copies of a world. A subclass keeps its state in `self.arrays`, each [N, ...], and never elsewhere.
 
     Args:
-        privileged: names of full-state facts to compute, of `facts`.
+        privileged: names of full-state facts to compute.
         levels: the seeds of resets.
 
     Attributes:
@@ -31,8 +31,6 @@ class ArrayEnv(ABC):
     Raises:
         UserError: a fact is asked for that the world cannot give.
     """
-
-    facts: dict[str, Callable[["ArrayEnv"], Array]]  # by name: what computes it of all environments, [N, ...]
 
     def __init__(self, spec: EnvSpec, num_envs: int, levels: Levels, privileged: Sequence[str]) -> None:
         check_privileged(spec.id, privileged, spec.privileged)
@@ -55,6 +53,10 @@ class ArrayEnv(ABC):
     @abstractmethod
     def observe(self) -> Obs:
         """What is seen of the current states, in arrays of their own."""
+
+    @abstractmethod
+    def fact(self, name: str) -> Array:
+        """A full-state fact of the current states, [N, ...]."""
 
     def reset(self, seeds: Sequence[int]) -> Obs:
         """Start every environment anew; environment i owns the random stream of seeds[i] from here on.
@@ -103,7 +105,7 @@ class ArrayEnv(ABC):
         self._privileged = self._measure()
 
     def close(self) -> None:
-        pass
+        self.streams.clear()
 
     def _begin_all(self, fresh: Array, seeds: Sequence[int | None]) -> None:
         for i in np.flatnonzero(fresh).tolist():
@@ -114,7 +116,7 @@ class ArrayEnv(ABC):
         self.steps[fresh] = 0
 
     def _measure(self) -> Obs:
-        return {name: self.facts[name](self) for name in self._asked}
+        return {name: self.fact(name) for name in self._asked}
 
 
 def pictured(pixels: Array, size: int) -> Array:

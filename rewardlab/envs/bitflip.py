@@ -4,8 +4,8 @@ Paper: Andrychowicz et al. 2017, Hindsight experience replay
 
 Both bit strings are drawn uniformly at the start of an episode, but never equal. Action i flips bit i. A step costs -1
 unless it makes the strings equal, which costs nothing and ends the episode; after n steps time is up.
-`env.pays=goal` pays 1 for the last step and nothing before instead. The 2^n states leave nothing to chance beyond
-n = 13 or so: the paper's DQN without hindsight fails there.
+`env.pays=goal` pays 1 for the last step and nothing before instead. Chance finds one of 2^n strings too
+rarely to learn from: the paper's DQN without hindsight solves n up to 13, with it n up to 50.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,13 @@ from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
 
 VERSION = 1
 SUCCESS = "all bits match"
+_SQUARE = 24  # pixels of a bit's side in a picture
 
 
 @dataclass
 class Config(OwnConfig):
+    HAS_GOALS = True
+
     n: int = option(15, "number of bits, and steps in an episode", minimum=2, maximum=50)
     pays: str = option("steps", "steps: -1 for each before the last; goal: 1 for the last", choices=("steps", "goal"))
     frames: int = option(150_000, "default training budget of a run on it", above=0, in_setting=False)
@@ -53,7 +56,7 @@ def make(
         max_steps=config.n,
         task=TaskFacts(random_return, optimal_return, "exact", SUCCESS),
         backend="fast",
-        privileged=tuple(BitFlip.facts),
+        privileged=("state_hash", "picture"),
         restorable=True,
         goals=True,
     )
@@ -62,13 +65,6 @@ def make(
 
 class BitFlip(ArrayEnv):
     """vector, goal, achieved: the bits as 0 and 1, float32 [N, n]; what is achieved are the bits themselves."""
-
-    facts = {
-        "state_hash": lambda env: hash_rows(np.concatenate([env.arrays["bits"], env.arrays["goal"]], axis=1)),
-        "picture": lambda env: pictured(
-            np.stack([env.arrays["bits"], env.arrays["goal"]], axis=1)[..., None].repeat(3, axis=-1) * np.uint8(255), 24
-        ),
-    }
 
     def __init__(self, config: Config, spec: EnvSpec, num_envs: int, levels: Levels, privileged: Sequence[str]) -> None:
         super().__init__(spec, num_envs, levels, privileged)
@@ -90,6 +86,12 @@ class BitFlip(ArrayEnv):
     def observe(self) -> Obs:
         bits = self.arrays["bits"].astype(np.float32)
         return {"vector": bits, "goal": self.arrays["goal"].astype(np.float32), "achieved": bits}
+
+    def fact(self, name: str) -> Array:
+        strings = np.stack([self.arrays["bits"], self.arrays["goal"]], axis=1)
+        if name == "state_hash":
+            return hash_rows(strings.reshape(self.num_envs, -1))
+        return pictured((255 * strings[..., None]).repeat(3, axis=-1), _SQUARE)
 
     def goal_outcome(self, achieved: Array, desired: Array) -> tuple[Array, Array]:
         """See `VecEnv.goal_outcome`."""

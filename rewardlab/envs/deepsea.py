@@ -27,6 +27,8 @@ from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
 VERSION = 1
 SUCCESS = "no left move on the diagonal"
 MOVE_COST = 0.01  # of N right moves
+_WATER, _TREASURE, _DIVER = (30, 60, 110), (230, 190, 40), (240, 240, 240)
+_SIDE = 400  # pixels of a picture, about
 
 
 @dataclass
@@ -58,7 +60,7 @@ def make(
         max_steps=config.n,
         task=TaskFacts(random_return, optimal_return, "exact", SUCCESS),
         backend="fast",
-        privileged=tuple(DeepSea.facts),
+        privileged=("state_hash", "picture"),
         restorable=True,
     )
     return DeepSea(config, spec, num_envs, Levels(num_envs, level_pool, level_lists), privileged)
@@ -66,11 +68,6 @@ def make(
 
 class DeepSea(ArrayEnv):
     """cell: int64 [N, 1]."""
-
-    facts = {
-        "state_hash": lambda env: hash_rows(np.stack([env.arrays["row"], env.arrays["column"]], axis=1)),
-        "picture": lambda env: _picture(env),
-    }
 
     def __init__(self, config: Config, spec: EnvSpec, num_envs: int, levels: Levels, privileged: Sequence[str]) -> None:
         super().__init__(spec, num_envs, levels, privileged)
@@ -101,6 +98,16 @@ class DeepSea(ArrayEnv):
         row, column = self.arrays["row"], self.arrays["column"]
         return {"cell": np.where(row < self._n, row * self._n + column, self._n * self._n)[:, None]}
 
+    def fact(self, name: str) -> Array:
+        row, column = self.arrays["row"], self.arrays["column"]
+        if name == "state_hash":
+            return hash_rows(np.stack([row, column], axis=1))
+        pixels = np.full((self.num_envs, self._n, self._n, 3), _WATER, dtype=np.uint8)
+        pixels[:, -1, -1] = _TREASURE
+        afloat = np.flatnonzero(row < self._n)
+        pixels[afloat, row[afloat], column[afloat]] = _DIVER
+        return pictured(pixels, _SIDE // self._n)
+
 
 def returns(n: int, deterministic: bool) -> tuple[float, float]:
     """The mean returns of uniformly random actions and of the best policy, exactly: by backward induction."""
@@ -114,13 +121,3 @@ def returns(n: int, deterministic: bool) -> tuple[float, float]:
         random = 0.5 * (right + random[lower])
         best = np.maximum(treasure + (1.0 - slip) * best[upper] + slip * best, best[lower])
     return float(random[0]), float(best[0])
-
-
-def _picture(env: ArrayEnv) -> Array:
-    """The sea, the treasure's corner and the diver; after the last row only the sea."""
-    n, row, column = env.spec.max_steps or 0, env.arrays["row"], env.arrays["column"]
-    pixels = np.full((env.num_envs, n, n, 3), (30, 60, 110), dtype=np.uint8)
-    pixels[:, n - 1, n - 1] = (230, 190, 40)
-    afloat = np.flatnonzero(row < n)
-    pixels[afloat, row[afloat], column[afloat]] = (240, 240, 240)
-    return pictured(pixels, max(6, 400 // n))

@@ -38,7 +38,8 @@ class StateKeys:
         if kind == "view" and not self._entry:
             shown = ", ".join(obs)
             raise UserError(
-                f"reward={scheme}: key=view reads the image or the cell, and {context.spec.id} shows {shown}; set key=simhash"
+                f"reward={scheme}: key=view reads the image or the cell, and {context.spec.id} shows {shown};"
+                " set key=simhash"
             )
         self._kind, self._spec = kind, obs
         size = flat_size(obs) if kind == "simhash" else 0

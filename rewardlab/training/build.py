@@ -1,7 +1,7 @@
 """From a config to the objects of a run: environments, reward scheme, agent and their random streams."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -86,6 +86,8 @@ def build(config: RootConfig) -> Parts:
     try:
         streams = Streams()
         scheme_context = streams.context("scheme", config, env.spec)
+        if env.spec.goals:
+            scheme_context = replace(scheme_context, goal_outcome=env.goal_outcome)
         scheme = discovery.load("reward", config.reward.plugin).Scheme(config.reward, scheme_context)
         conditioner = _conditioner(config, streams, env.spec, scheme.streams)
         paid = scheme.streams
@@ -108,6 +110,8 @@ def _conditioner(
 ) -> Conditioner | None:
     if config.curriculum.plugin == NO_CURRICULUM:
         return None
+    if spec.goals:
+        raise UserError(f"curriculum={config.curriculum.name}: sets goals, and {spec.id} has its own")
     context = streams.context("curriculum", config, spec)
     made: Conditioner = discovery.load("curriculum", config.curriculum.plugin).Conditioner(config.curriculum, context)
     taken = {stream.name for stream in beside} & {stream.name for stream in made.streams}

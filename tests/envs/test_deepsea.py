@@ -14,8 +14,8 @@ def make(n: int, num_envs: int = 1, deterministic: bool = True, **options):
 
 def dive(moves: tuple[str, ...]) -> tuple[float, bool, list[tuple[int, int]]]:
     """The return of a sequence of moves, whether the episode is bad, and the cells after each move."""
-    n, row, column, total, bad, cells = len(moves), 0, 0, 0.0, False, []
-    for move in moves:
+    n, column, total, bad, cells = len(moves), 0, 0.0, False, []
+    for row, move in enumerate(moves):
         if move == "right":
             if column == n - 1:
                 total += 1.0
@@ -25,8 +25,7 @@ def dive(moves: tuple[str, ...]) -> tuple[float, bool, list[tuple[int, int]]]:
             if row == column:
                 bad = True
             column = max(column - 1, 0)
-        row += 1
-        cells.append((row, column))
+        cells.append((row + 1, column))
     return total, bad, cells
 
 
