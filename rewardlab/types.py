@@ -71,7 +71,7 @@ class EnvSpec:
     backend: str = "reference"
     privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
-    goals: bool = False  # whether observations show goal and achieved, and goal_outcome works
+    goals: bool = False  # whether observations show goal and achieved; it is a GoalVecEnv then
 
 
 @dataclass
@@ -109,12 +109,6 @@ class VecEnv(Protocol):
     def privileged(self) -> Obs:
         """Full-state facts of the current states (after automatic resets), each [N, ...]."""
 
-    def goal_outcome(self, achieved: Array, desired: Array) -> tuple[Array, Array]:
-        """What a step is paid that leads to `achieved` in pursuit of `desired`; asked for only where `spec.goals`.
-
-        A pure function of the two, float32 [B, G] each: the reward float32 [B], and whether it terminates, bool [B].
-        """
-
     def get_state(self) -> State:
         """All that coming steps depend on, random streams included; asked for only where `spec.restorable`."""
 
@@ -126,6 +120,16 @@ class VecEnv(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+class GoalVecEnv(VecEnv, Protocol):
+    """One with goals: `spec.goals`."""
+
+    def goal_outcome(self, achieved: Array, desired: Array) -> tuple[Array, Array]:
+        """What a step is paid that leads to `achieved` in pursuit of `desired`.
+
+        A pure function of the two, float32 [B, G] each: the reward float32 [B], and whether it terminates, bool [B].
+        """
 
 
 @dataclass(frozen=True)
@@ -298,7 +302,7 @@ class BuildContext:
     generator: a torch CPU generator of its own (weights, shuffles, sampling).
     numpy_rng: a numpy Generator of its own.
     gamma: the agent's discount of the task stream (what a scheme's own task stream takes).
-    goal_outcome: that of the environments, where they have goals; see `VecEnv`.
+    goal_outcome: that of the environments, where they have goals; see `GoalVecEnv`.
     """
 
     spec: EnvSpec

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from rewardlab.contracts.result import require
-from rewardlab.types import Array, EnvSpec, StepBatch, VecEnv
+from rewardlab.types import Array, EnvSpec, GoalVecEnv, StepBatch, VecEnv
 
 SEEDS = (11, 12, 13)
 LEVELS = (101, 102, 103)
@@ -28,8 +28,9 @@ class EnvCase:
     make: Callable[..., Any]
     config: Any
 
-    def build(self, num_envs: int = len(SEEDS), **options: Any) -> VecEnv:
-        env: VecEnv = self.make(self.config, num_envs, **options)
+    def build(self, num_envs: int = len(SEEDS), **options: Any) -> GoalVecEnv:
+        """One without goals lacks `goal_outcome`, which is asked for only where `spec.goals`."""
+        env: GoalVecEnv = self.make(self.config, num_envs, **options)
         return env
 
 

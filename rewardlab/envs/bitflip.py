@@ -94,7 +94,7 @@ class BitFlip(ArrayEnv):
         return pictured((255 * strings[..., None]).repeat(3, axis=-1), _SQUARE)
 
     def goal_outcome(self, achieved: Array, desired: Array) -> tuple[Array, Array]:
-        """See `VecEnv.goal_outcome`."""
+        """See `GoalVecEnv`."""
         reached = (achieved == desired).all(axis=-1)
         reward = reached - 1.0 if self._pays == "steps" else reached * 1.0
         return reward.astype(np.float32), reached

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +12,17 @@ from rewardlab.errors import UserError
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.fit import check_fit
 from rewardlab.training.goals import GoalEnv
-from rewardlab.types import Agent, BuildContext, Conditioner, EnvSpec, RewardScheme, State, StreamSpec, VecEnv
+from rewardlab.types import (
+    Agent,
+    BuildContext,
+    Conditioner,
+    EnvSpec,
+    GoalVecEnv,
+    RewardScheme,
+    State,
+    StreamSpec,
+    VecEnv,
+)
 
 _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
 
@@ -87,7 +98,7 @@ def build(config: RootConfig) -> Parts:
         streams = Streams()
         scheme_context = streams.context("scheme", config, env.spec)
         if env.spec.goals:
-            scheme_context = replace(scheme_context, goal_outcome=env.goal_outcome)
+            scheme_context = replace(scheme_context, goal_outcome=cast(GoalVecEnv, env).goal_outcome)
         scheme = discovery.load("reward", config.reward.plugin).Scheme(config.reward, scheme_context)
         conditioner = _conditioner(config, streams, env.spec, scheme.streams)
         paid = scheme.streams

@@ -10,7 +10,7 @@ from rewardlab import composition, contracts, discovery
 NOTHING = ("curriculum", "none")  # it does nothing that could break a law
 GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
-ENVS = ["bitflip", "deepsea", "doorkey_5x5"]
+ENVS = ["bitflip", "deepsea", "doorkey_5x5", "goalgrid_fourrooms", "goalgrid_fetch_8x8_n3"]
 # Options that lead to other code than the defaults do.
 VARIANTS = [
     ("reward", "count", ["reward.key=state"]),

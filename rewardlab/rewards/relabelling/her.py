@@ -85,7 +85,8 @@ class Scheme(BaseScheme):
         if strategy == "episode":
             return achieved[rng.integers(length, size=start.shape)]
         self._remember(achieved)
-        return self._remembered[rng.integers(len(self._remembered), size=start.shape)]
+        drawn: Array = self._remembered[rng.integers(len(self._remembered), size=start.shape)]
+        return drawn
 
     def _remember(self, achieved: Array) -> None:
         kept, size = achieved[-self._config.memory :], self._config.memory
