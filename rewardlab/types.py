@@ -323,9 +323,8 @@ class RewardScheme(Protocol):
     of training, when it has ended: windows of `steps` steps under other goals, to be replayed beside the episode's
     own; None where there are none. They are paid the task's stream alone. Without replay such a scheme is refused.
 
-    `rewards_of(steps: Transitions) -> dict[str, torch.Tensor]`: for each stream but the task's, what the models as
-    they are now pay for steps from a buffer, float32 [B]; nothing is counted or advanced. Full-state facts of the true
-    successors are in `steps.extra`, as `privileged.<name>`. `agent.bonus=replayed` asks for it.
+    `rewards_of(steps: Transitions) -> dict[str, torch.Tensor]`, see `rewards/base.py`: what `agent.bonus=replayed` asks
+    for, where the attribute `pays_anew` is true; other schemes with a bonus are refused there.
     """
 
     streams: tuple[StreamSpec, ...]  # the stream named "task" first

@@ -59,7 +59,7 @@ class Config(ReplayConfig):
     )
     epsilon_decay: float = option(0.1, "share of the budget over which one goes linearly to the other", minimum=0)
     eval_epsilon: float = option(0.0, "share of random actions in evaluation, eval.policy=sample", minimum=0, maximum=1)
-    learning_rate: float = option(1e-3, "Adam's step size", above=0)
+    learning_rate: float = option(5e-4, "Adam's step size", above=0)
     adam_eps: float = option(1e-8, "Adam's epsilon", above=0)
     target_every: int = option(100, "gradient steps between moves of the target network", above=0)
     target_rate: float = option(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rewardlab import discovery
-from rewardlab.contracts import agent_laws, conditioner_laws, env_laws, reward_laws
+from rewardlab.contracts import agent_laws, conditioner_laws, env_laws, replay_laws, reward_laws
 from rewardlab.contracts.agent_laws import STREAMS, AgentCase
 from rewardlab.contracts.conditioner_laws import ConditionerCase
 from rewardlab.contracts.env_laws import EnvCase
@@ -69,8 +69,10 @@ def check_class(group: str, name: str, plugin_class: Callable[..., Any], config:
     if not cases:
         raise UserError(f"check {group}={name}: fits none of the made-up worlds ({refusals[0]})")
     laws: dict[str, tuple[Callable[[Any], None], ...]] = {
-        "reward": reward_laws.LAWS, "agent": agent_laws.LAWS, "curriculum": conditioner_laws.LAWS,
-    }  # fmt: skip
+        "reward": (*reward_laws.LAWS, *replay_laws.REWARD_LAWS),
+        "agent": (*agent_laws.LAWS, *replay_laws.AGENT_LAWS),
+        "curriculum": conditioner_laws.LAWS,
+    }
     return [_try(law, cases) for law in laws[group]]
 
 

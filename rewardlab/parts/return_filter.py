@@ -25,6 +25,10 @@ class ReturnFilter:
         filtered = forward_filter(rewards.cpu(), self._carry, self.gamma)
         self._carry = filtered[-1]
         self._moments.add(filtered.flatten())
+        return self.scale(rewards)
+
+    def scale(self, rewards: torch.Tensor) -> torch.Tensor:
+        """Rewards of any shape divided by the standard deviation as it is."""
         return rewards / self._moments.std
 
     def state_dict(self) -> State:

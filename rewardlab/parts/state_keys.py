@@ -6,9 +6,10 @@ import torch
 from rewardlab.errors import UserError
 from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.networks.flat import encode_flat, flat_size
-from rewardlab.types import BuildContext, Rollout, State, TensorObs
+from rewardlab.types import BuildContext, Rollout, State, TensorObs, Transitions
 
 KINDS = ("view", "state", "simhash")
+FACT = "privileged."  # what full-state facts are called in `Transitions.extra`
 
 
 def facts_of(kind: str) -> tuple[str, ...]:
@@ -47,9 +48,12 @@ class StateKeys:
 
     def reached(self, rollout: Rollout) -> Keys:
         """Of the true successors, [T, N]."""
-        if self._kind == "state":
-            return _as_keys(rollout.privileged["state_hash"])
-        return self._of(rollout.next_obs)
+        return self._reached(rollout.next_obs, rollout.privileged)
+
+    def reached_in(self, steps: Transitions) -> Keys:
+        """The same of steps from a replay buffer, [B]."""
+        facts = {name.removeprefix(FACT): fact for name, fact in steps.extra.items() if name.startswith(FACT)}
+        return self._reached(steps.next_obs, facts)
 
     def starts(self, rollout: Rollout) -> Keys:
         """Of the states in which episodes begin: [T, N], 0 wherever none does."""
@@ -60,6 +64,9 @@ class StateKeys:
         elif bool(first.any()):
             keys[first.cpu().numpy()] = self._of({name: entry[first] for name, entry in rollout.obs.items()})
         return keys
+
+    def _reached(self, next_obs: TensorObs, facts: TensorObs) -> Keys:
+        return _as_keys(facts["state_hash"]) if self._kind == "state" else self._of(next_obs)
 
     def _of(self, obs: TensorObs) -> Keys:
         """Observations [..., *shape] -> keys [...]."""

@@ -7,7 +7,7 @@ import torch
 from rewardlab.errors import UserError
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import RewardConfig, option
-from rewardlab.types import AuxLoss, BuildContext, Metrics, Rollout, Signals, State, StreamSpec
+from rewardlab.types import AuxLoss, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, Transitions
 
 
 class BaseScheme:
@@ -23,6 +23,7 @@ class BaseScheme:
         potential_based: whether what it pays beside the task is shaping by a potential of states, coef left out.
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
+        pays_anew: whether `rewards_of` works.
         reads_policy: whether it needs the probabilities of the policy that acted, or adds to advantages.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
@@ -34,6 +35,7 @@ class BaseScheme:
     potential_based: bool = False
     episodic_memory: bool = False
     pays_prediction: bool = False
+    pays_anew: bool = False
     reads_policy: bool = False
     reads: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()
@@ -69,6 +71,14 @@ class BaseScheme:
         return Signals({"task": rollout.task_reward})
 
     def update(self, rollout: Rollout) -> Metrics:
+        return {}
+
+    def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
+        """What the models of now pay for steps from a replay buffer, float32 [B] for each stream but the task's.
+
+        Nothing is counted or advanced. Full-state facts of the true successors are in `steps.extra` as
+        `privileged.<name>`.
+        """
         return {}
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:

@@ -68,6 +68,7 @@ class Scheme(BaseScheme):
             for key, node in config.schemes.items()
         }
         self.streams = (StreamSpec("task", context.gamma, config.task_coef),)
+        self.pays_anew = True
         self._names: dict[str, dict[str, str]] = {}  # scheme -> its stream -> that stream here
         for key, scheme in self.schemes.items():
             if scheme.replaces_task:
@@ -80,6 +81,7 @@ class Scheme(BaseScheme):
             self.streams += tuple(replace(s, name=self._names[key][s.name], coef=s.coef * weight) for s in bonuses)
             self.assumes |= scheme.assumes
             self.reads_policy |= scheme.reads_policy
+            self.pays_anew &= scheme.pays_anew or not bonuses
             self.metrics += tuple(_renamed(name, key) for name in scheme.metrics)
             self.warmup_steps = max(self.warmup_steps, scheme.warmup_steps)
 
@@ -104,6 +106,13 @@ class Scheme(BaseScheme):
             mixed.advantage_bonus = _added(mixed.advantage_bonus, signals.advantage_bonus, weight)
             mixed.value_target_bonus = _added(mixed.value_target_bonus, signals.value_target_bonus, weight)
         return mixed
+
+    def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
+        paid: dict[str, torch.Tensor] = {}
+        for key, scheme in self.schemes.items():
+            given = scheme.rewards_of(steps)
+            paid |= {name: given[original] for original, name in self._names[key].items()}
+        return paid
 
     def update(self, rollout: Rollout) -> Metrics:
         metrics: Metrics = {}

@@ -29,8 +29,8 @@ def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig) -> None:
 def _check_replayed_bonus(scheme: Any, config: RootConfig) -> None:
     if config.curriculum.plugin != NO_CURRICULUM:
         raise UserError("agent.bonus=replayed: what a curriculum pays can't be paid anew; use agent.bonus=collected")
-    if len(scheme.streams) > 1 and not hasattr(scheme, "rewards_of"):
-        able = [name for name in discovery.plugins("reward") if hasattr(_scheme(name), "rewards_of")]
+    if len(scheme.streams) > 1 and not getattr(scheme, "pays_anew", False):
+        able = [name for name in discovery.plugins("reward") if getattr(_scheme(name), "pays_anew", False)]
         raise UserError(
             f"reward={config.reward.name} agent.bonus=replayed: its bonus can't be paid anew; use"
             f" agent.bonus=collected, or one of {', '.join(able)}"

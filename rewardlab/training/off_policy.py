@@ -17,6 +17,7 @@ from rewardlab.maths.n_step import n_step_returns
 from rewardlab.parts.episodes import EpisodeAssembler
 from rewardlab.parts.prioritised_replay import PrioritisedReplay
 from rewardlab.parts.replay import NEXT_OBS, Replay, columns_of, steps_of
+from rewardlab.parts.state_keys import FACT
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import Parts
 from rewardlab.training.collect import Collector
@@ -78,7 +79,7 @@ class OffPolicyLearning:
         extra |= {"reward": self._paid(rollout, signals)}
         extra |= {"terminated": rollout.terminated, "truncated": rollout.truncated}
         if self._options.bonus == "replayed":
-            extra |= {f"privileged.{name}": fact for name, fact in rollout.privileged.items()}
+            extra |= {f"{FACT}{name}": fact for name, fact in rollout.privileged.items()}
         columns = columns_of(Transitions(rollout.obs, rollout.action, extra, rollout.next_obs))
         if self._waiting:
             columns = {name: torch.cat([self._waiting[name], column]) for name, column in columns.items()}

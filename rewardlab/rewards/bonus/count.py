@@ -26,7 +26,7 @@ from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of
 from rewardlab.parts.visit_counts import EpisodeCounts, VisitCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
-from rewardlab.types import Array, BuildContext, Metrics, Rollout
+from rewardlab.types import Array, BuildContext, Metrics, Rollout, Transitions
 
 VERSION = 2
 
@@ -47,20 +47,25 @@ class Scheme(BonusScheme):
     """Counts whole time steps at once, so that the order of the environments does not matter."""
 
     metrics = ("explore/states",)
+    pays_anew = True
     stateful = ("keys", "visits", "own_visits", "episode_visits")
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.config = config
         self.episodic_memory = config.scope == "episodic"
+        self.pays_anew = config.scope == "lifelong" and config.shared
         self.keys = StateKeys("count", config.key, config.bits, context)
         self.visits = VisitCounts()  # of all environments, whatever the scope: it tells how much was explored
         self.own_visits = VisitCounts()
         self.episode_visits = EpisodeCounts(context.num_envs)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        counts = self._counts(self.keys.reached(rollout), rollout)
-        return torch.from_numpy((1.0 / np.sqrt(counts)).astype(np.float32)).to(rollout.task_reward.device)
+        return _paid(self._counts(self.keys.reached(rollout), rollout), rollout.task_reward.device)
+
+    def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
+        counts = np.maximum(self.visits.look_up(self.keys.reached_in(steps)), 1)
+        return {"intrinsic": _paid(counts, steps.action.device)}
 
     def update(self, rollout: Rollout) -> Metrics:
         return {"explore/states": float(len(self.visits))}
@@ -73,3 +78,8 @@ class Scheme(BonusScheme):
         if not self.config.shared:
             return self.own_visits.add(combine_keys(keys, np.arange(rollout.num_envs)))
         return counts
+
+
+def _paid(counts: Array, device: torch.device) -> torch.Tensor:
+    """1 / sqrt(count), float32."""
+    return torch.from_numpy((1.0 / np.sqrt(counts)).astype(np.float32)).to(device)

@@ -30,7 +30,7 @@ from rewardlab.parts.return_filter import ReturnFilter
 from rewardlab.parts.running_moments import RunningMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
-from rewardlab.types import BuildContext, Metrics, Rollout, TensorObs
+from rewardlab.types import BuildContext, Metrics, Rollout, TensorObs, Transitions
 
 VERSION = 1
 
@@ -59,6 +59,7 @@ class Scheme(BonusScheme):
     """The members differ in their initial weights and in the samples that they learn from."""
 
     pays_prediction = True
+    pays_anew = True
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
@@ -90,9 +91,13 @@ class Scheme(BonusScheme):
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         if self._whitens and self.observations.count == 0:
             self.warm_up(rollout)
-        predictions = self.ensemble(self._inputs(rollout))
-        variance = predictions.var(dim=0, correction=0).mean(dim=-1).reshape(rollout.task_reward.shape)
+        variance = self._variance(rollout).reshape(rollout.task_reward.shape)
         return self.returns.normalise(variance) if self.config.normalise_reward else variance
+
+    @torch.no_grad()
+    def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
+        variance = self._variance(steps)
+        return {"intrinsic": self.returns.scale(variance) if self.config.normalise_reward else variance}
 
     def update(self, rollout: Rollout) -> Metrics:
         config, generator, losses = self.config, self.context.generator, []
@@ -112,13 +117,18 @@ class Scheme(BonusScheme):
             metrics["loss/disagreement_inverse"] = learned
         return metrics
 
-    def _inputs(self, rollout: Rollout) -> torch.Tensor:
-        """Features and action, [T * N, features + actions]."""
-        action = encode_action(rollout.action, self.context.spec.action)
-        return torch.cat([self._features(rollout.obs), action], dim=-1).flatten(0, 1)
+    def _variance(self, steps: Rollout | Transitions) -> torch.Tensor:
+        """Of the members' predictions, averaged over the features: [T * N] or [B]."""
+        predictions: torch.Tensor = self.ensemble(self._inputs(steps))
+        return predictions.var(dim=0, correction=0).mean(dim=-1)
+
+    def _inputs(self, steps: Rollout | Transitions) -> torch.Tensor:
+        """Features and action, [T * N, features + actions] or [B, ...]."""
+        action = encode_action(steps.action, self.context.spec.action)
+        return torch.cat([self._features(steps.obs), action], dim=-1).flatten(0, -2)
 
     def _features(self, obs: TensorObs) -> torch.Tensor:
-        """[T, N, features]."""
+        """[..., features]."""
         flat = self.encoder.flat(obs)
         if self._whitens:
             flat = self.observations.normalise(flat, _CLIP)

@@ -20,7 +20,7 @@ from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.return_filter import ReturnFilter
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
-from rewardlab.types import BuildContext, Metrics, Rollout
+from rewardlab.types import BuildContext, Metrics, Rollout, Transitions
 
 VERSION = 1
 
@@ -41,6 +41,7 @@ class Scheme(BonusScheme):
     """Encoder, inverse and forward model learn together; the policy has a network of its own."""
 
     metrics = ("loss/icm_inverse", "loss/icm_forward")
+    pays_anew = True
     stateful = ("inverse", "forward", "optimiser", "returns")
 
     def __init__(self, config: Config, context: BuildContext) -> None:
@@ -54,9 +55,13 @@ class Scheme(BonusScheme):
         self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        features, next_features = self.inverse.encoder(rollout.obs), self.inverse.encoder(rollout.next_obs)
-        error = prediction_error(self.forward(features, rollout.action), next_features, "half_square")
+        error = self._error(rollout)
         return self.returns.normalise(error) if self.config.normalise_reward else error
+
+    @torch.no_grad()
+    def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
+        error = self._error(steps)
+        return {"intrinsic": self.returns.scale(error) if self.config.normalise_reward else error}
 
     def update(self, rollout: Rollout) -> Metrics:
         config = self.config
@@ -71,3 +76,8 @@ class Scheme(BonusScheme):
             error="half_square",
         )
         return {"loss/icm_inverse": inverse_loss, "loss/icm_forward": forward_loss}
+
+    def _error(self, steps: Rollout | Transitions) -> torch.Tensor:
+        """Of the forward model, [T, N] or [B]."""
+        features, next_features = self.inverse.encoder(steps.obs), self.inverse.encoder(steps.next_obs)
+        return prediction_error(self.forward(features, steps.action), next_features, "half_square")

@@ -31,7 +31,7 @@ from rewardlab.parts.random_distillation import RandomDistillation
 from rewardlab.parts.return_filter import ReturnFilter
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
-from rewardlab.types import BuildContext, Metrics, Rollout
+from rewardlab.types import BuildContext, Metrics, Rollout, Transitions
 
 VERSION = 2
 
@@ -59,6 +59,7 @@ class Scheme(BonusScheme):
     """The target never learns; the bonus is the error before the predictor learns from the rollout."""
 
     metrics = ("loss/rnd_predictor",)
+    pays_anew = True
     stateful = ("distillation", "returns")
 
     def __init__(self, config: Config, context: BuildContext) -> None:
@@ -82,6 +83,11 @@ class Scheme(BonusScheme):
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         error = self.distillation.score_and_take_in(rollout.next_obs)
         return self.returns.normalise(error) if self.config.normalise_reward else error
+
+    @torch.no_grad()
+    def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
+        error = self.distillation.score(steps.next_obs)
+        return {"intrinsic": self.returns.scale(error) if self.config.normalise_reward else error}
 
     def update(self, rollout: Rollout) -> Metrics:
         config = self.config
