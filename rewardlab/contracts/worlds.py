@@ -27,6 +27,7 @@ def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
         "mission": ({"image": _VIEW, "mission": ObsSpec((5,), "int64", 9)}, seven),
         "vector": ({"vector": _VECTOR}, three),
         "continuous": ({"vector": _VECTOR}, _BOX),
+        "table": ({"cell": ObsSpec((1,), "int64", 99)}, three),
         "goals": ({"vector": _VECTOR, "goal": goal, "achieved": goal}, three),
     }
     return {

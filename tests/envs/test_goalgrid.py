@@ -118,7 +118,5 @@ def test_a_picture_shows_the_goal_cell() -> None:
 
 
 def test_an_unknown_task_is_refused_with_the_nearest() -> None:
-    with pytest.raises(
-        UserError, match=r"id=GoalGrid-Empty-9x9: no such task with goals; did you mean GoalGrid-"
-    ):
+    with pytest.raises(UserError, match=r"id=GoalGrid-Empty-9x9: no such task with goals; did you mean GoalGrid-"):
         schemas.check(goalgrid.Config(id="GoalGrid-Empty-9x9"), "env.")
