@@ -252,6 +252,8 @@ def policy_round_trips(case: AgentCase) -> None:
     _train(case, agent, case.scripts(STEPS), _rng())
     other, _ = case.build(seed=99)
     other.load_policy_state_dict(_policy(agent))
+    if isinstance(agent, ReplayAgent):
+        other.progress = agent.progress
     rollout = case.render(case.scripts(STEPS)[0])
     acts = [
         [one.act(_row(rollout, 0), one.initial_state(NUM_ENVS), rollout.first[0], m, _rng()).action for m in MODES]
@@ -358,6 +360,8 @@ def transitions(case: AgentCase, agent: ReplayAgent, rollout: Rollout, signals: 
 def _train(case: AgentCase, agent: Any, scripts: list[Script], rng: torch.Generator) -> list[list[Any]]:
     """Iterations of training: the actions and the metrics of each."""
     history: list[list[Any]] = []
+    if isinstance(agent, ReplayAgent):
+        agent.progress = 0.5
     for script in scripts:
         rollout = collect(agent, case.render(script), rng)
         metrics = learn(case, agent, rollout, case.signals(rollout), 0.5)
