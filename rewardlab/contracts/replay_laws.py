@@ -14,7 +14,7 @@ from rewardlab.contracts.state_laws import NUM_ENVS, require_equal, saved
 from rewardlab.parts.episodes import EpisodeAssembler
 from rewardlab.parts.state_keys import FACT
 from rewardlab.seeding import torch_rng
-from rewardlab.types import ReplayAgent, Rollout, Transitions, Windows
+from rewardlab.types import BuildContext, Episode, ReplayAgent, Rollout, Transitions, Windows
 
 
 def evaluation_does_not_explore(case: AgentCase) -> None:
@@ -105,23 +105,34 @@ def pays_anew_as_declared(case: RewardCase) -> None:
 
 def relabelling_leaves_the_episode(case: RewardCase) -> None:
     """Relabelled windows are copies: what was played, and so the task's return, stays as it was."""
-    scheme, _ = case.build()
-    relabel = getattr(scheme, "relabel", None)
-    if relabel is None:
+    if not hasattr(case.build()[0], "relabel"):
         return
     assembler, made = EpisodeAssembler(NUM_ENVS, successors=True), 0
     for script in case.scripts():
         for episode in assembler.add(case.render(script)):
             for steps in (1, 3):
                 before = {name: _copied(value) for name, value in vars(episode).items()}
-                twice = [relabel(episode, steps, np.random.default_rng(5)) for _ in range(2)]
+                twice = [case.build()[0].relabel(episode, steps, np.random.default_rng(5)) for _ in range(2)]
                 require_equal(before, vars(episode), "the episode that was relabelled")
                 if twice[0] is None:
                     continue
-                require_equal(vars(twice[0]), vars(twice[1]), "a second relabelling")
+                require_equal(vars(twice[0]), vars(twice[1]), "what a twin relabels")
                 _require_windows(twice[0], steps)
                 made += 1
     require(made > 0, "nothing was relabelled in any episode")
+
+
+def goals_decide_what_is_relabelled(case: RewardCase) -> None:
+    """In a world with goals, windows are the episode's own steps under one goal each, paid and ended as it decides."""
+    scheme, context = case.build()
+    if not (hasattr(scheme, "relabel") and case.spec.goals):
+        return
+    for steps in (1, 3):
+        assembler = EpisodeAssembler(NUM_ENVS, successors=True)
+        for episode in (found for script in case.scripts() for found in assembler.add(case.render(script))):
+            windows = scheme.relabel(episode, steps, np.random.default_rng(3))
+            if windows is not None:
+                _require_one_goal(windows, episode, steps, context)
 
 
 AGENT_LAWS: tuple[Callable[[AgentCase], None], ...] = (
@@ -133,6 +144,7 @@ AGENT_LAWS: tuple[Callable[[AgentCase], None], ...] = (
 REWARD_LAWS: tuple[Callable[[RewardCase], None], ...] = (
     pays_anew_as_declared,
     relabelling_leaves_the_episode,
+    goals_decide_what_is_relabelled,
 )
 
 
@@ -157,6 +169,36 @@ def _require_windows(windows: Windows, steps: int) -> None:
     for name, entry in {**flat, **windows.obs, **windows.next_obs}.items():
         require(tuple(entry.shape[:2]) == shape, f"{name} of windows has shape {tuple(entry.shape)}")
     require(bool(torch.isfinite(windows.task_reward).all()), "a relabelled reward is not finite")
+
+
+def _require_one_goal(windows: Windows, episode: Episode, steps: int, context: BuildContext) -> None:
+    assert context.goal_outcome is not None
+    count, length = windows.task_reward.shape[1], len(episode)
+    goal = windows.obs["goal"]
+    require(bool((goal == goal[0]).all()), "the goal changes within a window")
+    require(torch.equal(goal, windows.next_obs["goal"]), "obs and next_obs show different goals")
+    reward, terminated = context.goal_outcome(
+        windows.next_obs["achieved"].flatten(0, 1).numpy(), goal.flatten(0, 1).numpy()
+    )
+    require_equal(torch.from_numpy(reward), windows.task_reward.flatten(), "the relabelled reward")
+    require_equal(torch.from_numpy(terminated), windows.terminated.flatten(), "the relabelled termination")
+    for window in range(count):
+        starts = [t for t in range(length) if _same_steps(windows, window, 1, episode, t)]
+        rows = [min(steps, length - t) for t in starts if _same_steps(windows, window, steps, episode, t)]
+        require(bool(rows), "a window is no piece of the episode")
+        ended = windows.terminated[: rows[0], window] | windows.truncated[: rows[0], window]
+        require(bool(ended.any()) or rows[0] == steps, "a window runs over the episode's end")
+
+
+def _same_steps(windows: Windows, window: int, rows: int, episode: Episode, start: int) -> bool:
+    """Whether the first rows of a window, as far as the episode goes, are its steps from `start` on."""
+    stop = min(start + rows, len(episode))
+    names = [name for name in episode.obs if name != "goal"]
+    return torch.equal(windows.action[: stop - start, window], episode.action[start:stop]) and all(
+        torch.equal(mine[name][: stop - start, window], own[name][start:stop])
+        for mine, own in ((windows.obs, episode.obs), (windows.next_obs, episode.next_obs))
+        for name in names
+    )
 
 
 def _copied(value: object) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,8 +21,7 @@ from rewardlab.contracts.state_laws import (
     saved,
 )
 from rewardlab.contracts.worlds import Renderer, Script, permuted, with_end, write_script
-from rewardlab.parts.episodes import EpisodeAssembler
-from rewardlab.types import Array, BuildContext, EnvSpec, Episode, Judgement, Rollout, Signals, Windows
+from rewardlab.types import Array, BuildContext, EnvSpec, Judgement, Rollout, Signals
 
 STEPS = 24
 _TOLERANCE = 1e-4  # relative: sums in another order
@@ -298,55 +296,6 @@ def shaping_leaves_the_best_policies(case: RewardCase) -> None:
         _require_close(expected, truncated[name], f"{name}: the sum over an episode that is cut off")
 
 
-def relabelling_is_sound(case: RewardCase) -> None:
-    """Relabelled windows are the episode's own steps under one goal each, paid and ended as that goal decides."""
-    if not hasattr(case.build()[0], "relabel"):
-        return
-    assembler = EpisodeAssembler(NUM_ENVS, successors=True)
-    for steps in (1, 3):
-        scheme, context = case.build()
-        for episode in (found for script in case.scripts() for found in assembler.add(case.render(script))):
-            before = copy.deepcopy(episode)
-            windows = scheme.relabel(episode, steps, np.random.default_rng(3))
-            require_equal(vars(before), vars(episode), "the episode after relabelling")
-            if windows is not None:
-                _check_windows(windows, episode, steps, context)
-        twins = [case.build()[0].relabel(episode, steps, np.random.default_rng(4)) for _ in range(2)]
-        first, second = (None if twin is None else vars(twin) for twin in twins)
-        require_equal(first, second, "what a twin relabels")
-
-
-def _check_windows(windows: Windows, episode: Episode, steps: int, context: BuildContext) -> None:
-    assert context.goal_outcome is not None
-    count, length = windows.task_reward.shape[1], len(episode)
-    require(windows.task_reward.shape[0] == steps, f"windows have {len(windows.task_reward)} rows instead of {steps}")
-    goal = windows.obs["goal"]
-    require(bool((goal == goal[0]).all()), "the goal changes within a window")
-    require(torch.equal(goal, windows.next_obs["goal"]), "obs and next_obs show different goals")
-    reward, terminated = context.goal_outcome(
-        windows.next_obs["achieved"].flatten(0, 1).numpy(), goal.flatten(0, 1).numpy()
-    )
-    require_equal(torch.from_numpy(reward), windows.task_reward.flatten(), "the relabelled reward")
-    require_equal(torch.from_numpy(terminated), windows.terminated.flatten(), "the relabelled termination")
-    for window in range(count):
-        starts = [t for t in range(length) if _same_steps(windows, window, 1, episode, t)]
-        rows = [min(steps, length - t) for t in starts if _same_steps(windows, window, steps, episode, t)]
-        require(bool(rows), "a window is no piece of the episode")
-        ended = windows.terminated[: rows[0], window] | windows.truncated[: rows[0], window]
-        require(bool(ended.any()) or rows[0] == steps, "a window runs over the episode's end")
-
-
-def _same_steps(windows: Windows, window: int, rows: int, episode: Episode, start: int) -> bool:
-    """Whether the first rows of a window, as far as the episode goes, are its steps from `start` on."""
-    stop = min(start + rows, len(episode))
-    names = [name for name in episode.obs if name != "goal"]
-    return torch.equal(windows.action[: stop - start, window], episode.action[start:stop]) and all(
-        torch.equal(mine[name][: stop - start, window], own[name][start:stop])
-        for mine, own in ((windows.obs, episode.obs), (windows.next_obs, episode.next_obs))
-        for name in names
-    )
-
-
 def shortened_rollouts_work(case: RewardCase) -> None:
     """The last rollout of a run is shorter, down to one step."""
     scheme, _ = case.build()
@@ -376,7 +325,6 @@ LAWS: tuple[Callable[[RewardCase], None], ...] = (
     environments_are_interchangeable,
     last_step_is_paid_on_its_own_frame,
     shaping_leaves_the_best_policies,
-    relabelling_is_sound,
     shortened_rollouts_work,
 )
 

@@ -1,5 +1,6 @@
 """Each law of learning from replay is broken on purpose."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from rewardlab.agents import dqn
 from rewardlab.contracts.checking import check_class
 from rewardlab.contracts.replay_laws import AGENT_LAWS, REWARD_LAWS
 from rewardlab.rewards.bonus import count
+from rewardlab.rewards.relabelling import her
 from rewardlab.types import ActOutput, Episode, Transitions, Windows
 
 
@@ -72,6 +74,14 @@ class RelabelsInPlace(Relabels):
         return super().relabel(episode, steps, rng)
 
 
+class PaysAnyGoal(her.Scheme):
+    """Pays for the goals of hindsight what the task paid."""
+
+    def relabel(self, episode: Episode, steps: int, rng: Any) -> Windows:
+        windows = super().relabel(episode, steps, rng)
+        return replace(windows, task_reward=torch.zeros_like(windows.task_reward))
+
+
 class RelabelsWhole(Relabels):
     def relabel(self, episode: Episode, steps: int, rng: Any) -> Windows:
         return super().relabel(episode, len(episode) + 4, rng)
@@ -86,14 +96,16 @@ BROKEN = [
     ("reward", CountsWhatIsReplayed, "pays_anew_as_declared", "the state after paying replayed steps"),
     ("reward", PaysTheTaskToo, "pays_anew_as_declared", "rewards_of pays"),
     ("reward", RelabelsInPlace, "relabelling_leaves_the_episode", "the episode that was relabelled"),
+    ("her", PaysAnyGoal, "goals_decide_what_is_relabelled", "the relabelled reward differs"),
     ("reward", RelabelsWhole, "relabelling_leaves_the_episode", "windows of 1 steps have shape"),
 ]
 
 
 @pytest.mark.parametrize(("group", "plugin", "law", "message"), BROKEN, ids=[case[1].__name__ for case in BROKEN])
 def test_a_broken_one_fails_its_law(group: str, plugin: Any, law: str, message: str) -> None:
-    config = dqn.Config(hidden=[16]) if group == "agent" else count.Config(key="simhash")
-    results = {result.law: result for result in check_class(group, "broken", plugin, config)}
+    configs = {"agent": dqn.Config(hidden=[16]), "reward": count.Config(key="simhash"), "her": her.Config()}
+    kind = "agent" if group == "agent" else "reward"
+    results = {result.law: result for result in check_class(kind, "broken", plugin, configs[group])}
     assert not results[law].passed
     assert message in results[law].message
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,7 +16,6 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.types import (
     AuxLoss,
     BuildContext,
-    Episode,
     Judgement,
     Metrics,
     Rollout,
@@ -25,7 +23,6 @@ from rewardlab.types import (
     State,
     StreamSpec,
     Transitions,
-    Windows,
 )
 
 
@@ -238,27 +235,6 @@ class ShapedOwnDiscount(Shaped):
     gamma = 1.0
 
 
-class RelabelsAnything(Sound):
-    """Pays for other goals what the task paid."""
-
-    def __init__(self, config: Config, context: BuildContext) -> None:
-        super().__init__(config, context)
-        if context.goal_outcome is None:
-            raise UserError("reward=broken: needs goals")
-
-    def relabel(self, episode: Episode, steps: int, rng: np.random.Generator) -> Windows:
-        def column(entry: torch.Tensor) -> torch.Tensor:
-            return entry[:1, None].expand(steps, 1, *entry.shape[1:])
-
-        obs = {name: column(entry) for name, entry in episode.obs.items()}
-        next_obs = {name: column(entry) for name, entry in episode.next_obs.items()}
-        goal = column(episode.next_obs["achieved"])
-        ended = torch.ones(steps, 1, dtype=torch.bool)
-        return Windows(
-            obs | {"goal": goal}, next_obs | {"goal": goal}, column(episode.action), torch.zeros(steps, 1), ended, ended
-        )
-
-
 class FixedLength(Sound):
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         bonus = super().bonus(rollout)
@@ -289,7 +265,6 @@ BROKEN = [
     (ShapedTerminal, "shaping_leaves_the_best_policies", "an episode that terminates"),
     (ShapedTruncation, "shaping_leaves_the_best_policies", "an episode that is cut off"),
     (ShapedOwnDiscount, "shaping_leaves_the_best_policies", "an episode that terminates"),
-    (RelabelsAnything, "relabelling_is_sound", "the relabelled reward differs"),
     (FixedLength, "shortened_rollouts_work", "rollout of 1 steps"),
 ]
 
