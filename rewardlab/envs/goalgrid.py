@@ -179,7 +179,8 @@ class _Facts:
             found: Array = self._engine.privileged(["state_hash"])["state_hash"]
             return found
         if name == "agent_pos":
-            return self._engine.world.facts[:, [X, Y]].astype(np.int64)
+            place: Array = self._engine.world.facts[:, [X, Y]].astype(np.int64)
+            return place
         from rewardlab.gridworld.reference import picture
 
         engine, task, states, drawn = self._engine, self._engine.task, self._engine.get_state(), []
@@ -193,7 +194,8 @@ class _Facts:
 def _thing(code: Array) -> Array:
     """Cells as numbers from 0 (nothing) to 12."""
     kind, colour = code & 0xFF, (code >> 8) & 0xFF
-    return np.where(code == NO_OBJECT, 0, 1 + (kind - KEY) * _COLOURS + colour)
+    number: Array = np.where(code == NO_OBJECT, 0, 1 + (kind - KEY) * _COLOURS + colour)
+    return number
 
 
 def _onehot(numbers: Array, count: int) -> Array:

@@ -66,7 +66,7 @@ def make(
     """
     registry.add_robotics()
     check_privileged(config.id, privileged, ("picture",))
-    drawn = {"render_mode": "rgb_array"} if privileged else {}
+    drawn: dict[str, Any] = {"render_mode": "rgb_array"} if privileged else {}
     if "Maze" in config.id:  # a goal that is reached stays, and `ends` says whether the episode goes on
         drawn |= {"continuing_task": True, "reset_target": False}
     bare = [registry.build(config.id, **drawn) for _ in range(num_envs)]

@@ -79,14 +79,17 @@ class Scheme(BaseScheme):
         """float32 [M, G]: a goal for each window, of those that its strategy allows."""
         length, strategy = len(achieved), self._config.strategy
         if strategy == "future":
-            return achieved[rng.integers(start, length)]
-        if strategy == "final":
-            return achieved[np.full(start.shape, length - 1)]
-        if strategy == "episode":
-            return achieved[rng.integers(length, size=start.shape)]
-        self._remember(achieved)
-        drawn: Array = self._remembered[rng.integers(len(self._remembered), size=start.shape)]
-        return drawn
+            rows = rng.integers(start, length)
+        elif strategy == "episode":
+            rows = rng.integers(length, size=start.shape)
+        elif strategy == "final":
+            rows = np.full(start.shape, length - 1)
+        else:
+            self._remember(achieved)
+            achieved = self._remembered
+            rows = rng.integers(len(achieved), size=start.shape)
+        goals: Array = achieved[rows]
+        return goals
 
     def _remember(self, achieved: Array) -> None:
         kept, size = achieved[-self._config.memory :], self._config.memory
