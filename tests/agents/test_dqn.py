@@ -95,7 +95,7 @@ def acts(agent: Agent, mode: str, state=None, first=None, seed: int = 0):
     return agent.act({"vector": vectors}, state, first, mode, torch_rng(seed, "act"))
 
 
-@pytest.mark.parametrize(("progress", "share"), [(0.0, 1.0), (0.05, 0.525), (0.1, 0.05), (1.0, 0.05)])
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 1.0), (0.15, 0.525), (0.3, 0.05), (1.0, 0.05)])
 def test_epsilon_falls_over_the_budget(progress: float, share: float) -> None:
     agent = make()
     agent.progress = progress
