@@ -98,7 +98,9 @@ def _training(config: RootConfig) -> Callable[[], float]:
             learning.iterate(collector, steps, 0.0)
         return _UPDATES * steps * config.num_envs / (time.perf_counter() - started)
 
-    learning.iterate(collector, steps, 0.0)
+    waits = getattr(config.agent, "learning_starts", 0)  # of an agent on replay: until then it only collects
+    for _ in range(1 + waits // (steps * config.num_envs)):
+        learning.iterate(collector, steps, 0.0)
     return stretch
 
 

@@ -6,14 +6,14 @@ from rewardlab import composition, contracts
 from rewardlab.errors import UserError
 from rewardlab.records.files import one_line
 
-_GROUPS = ("reward", "agent", "curriculum")
+_GROUPS = ("env", "reward", "agent", "curriculum")
 
 
 def check(choice: str, overrides: Sequence[str]) -> int:
     """Print what became of each law. Returns 1 if one does not hold.
 
     Args:
-        choice: `reward=NAME`, `agent=NAME` or `curriculum=NAME`.
+        choice: `env=NAME`, `reward=NAME`, `agent=NAME` or `curriculum=NAME`.
         overrides: options of it.
 
     Raises:

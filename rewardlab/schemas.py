@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from rewardlab.errors import UserError, unknown
 
@@ -67,6 +67,8 @@ class PluginConfig:
 
 @dataclass
 class EnvConfig(PluginConfig):
+    HAS_GOALS: ClassVar[bool] = False  # whether its observations show goal and achieved
+
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
     levels: float = option(
         math.inf, "number of distinct training levels; inf = procedural", above=0, maximum=_MOST, infinite=True

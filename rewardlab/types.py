@@ -2,12 +2,14 @@
 
 T is time within a rollout, N the number of environments, S the number of reward streams.
 Observations are dicts of arrays so that images, missions and vectors travel alike:
-``image`` uint8 [..., H, W, C], ``mission`` int64 tokens [..., L], ``vector`` float32 [..., D].
+``image`` uint8 [..., H, W, C], ``mission`` int64 tokens [..., L], ``vector`` float32 [..., D], ``cell`` int64 [..., 1],
+the number of a state of a table. In worlds with goals ``goal`` and ``achieved``, both float32 [..., G]: what is to be
+achieved, and what was (which no network reads).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,6 +23,7 @@ TensorObs = dict[str, torch.Tensor]
 State = dict[str, Any]  # only dict, list, tensor, int, float, str, bool, None: loads with weights_only=True
 Metrics = dict[str, float]
 TensorMetrics = dict[str, torch.Tensor]
+GoalOutcome = Callable[[Array, Array], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class EnvSpec:
     backend: str = "reference"
     privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
+    goals: bool = False  # whether observations show goal and achieved; it is a GoalVecEnv then
 
 
 @dataclass
@@ -116,6 +120,16 @@ class VecEnv(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+class GoalVecEnv(VecEnv, Protocol):
+    """One with goals: `spec.goals`."""
+
+    def goal_outcome(self, achieved: Array, desired: Array) -> tuple[Array, Array]:
+        """What a step is paid that leads to `achieved` in pursuit of `desired`.
+
+        A pure function of the two, float32 [B, G] each: the reward float32 [B], and whether it terminates, bool [B].
+        """
 
 
 @dataclass(frozen=True)
@@ -288,6 +302,7 @@ class BuildContext:
     generator: a torch CPU generator of its own (weights, shuffles, sampling).
     numpy_rng: a numpy Generator of its own.
     gamma: the agent's discount of the task stream (what a scheme's own task stream takes).
+    goal_outcome: that of the environments, where they have goals; see `GoalVecEnv`.
     """
 
     spec: EnvSpec
@@ -296,6 +311,7 @@ class BuildContext:
     generator: torch.Generator
     numpy_rng: np.random.Generator
     gamma: float
+    goal_outcome: GoalOutcome | None = None
 
 
 class RewardScheme(Protocol):

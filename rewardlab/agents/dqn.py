@@ -7,7 +7,7 @@ termination: a stream's own discount, and that it runs through the ends of episo
 
 Exploration, by what is switched on:
 
-- epsilon-greedy, by default: epsilon falls from 1 to 0.05 over the first tenth of the budget.
+- epsilon-greedy, by default: epsilon falls from 1 to 0.05 over the first 0.3 of the budget.
 - noisy: noise of a learned size on the weights (Fortunato et al. 2018); epsilon is 0 unless it is set. Noise is drawn
   anew for each step and each environment, and for each sample of a minibatch.
 - heads > 1: bootstrapped DQN (Osband et al. 2016), each head a network of its own over the shared encoder, with a
@@ -57,9 +57,9 @@ class Config(ReplayConfig):
     epsilon_end: float | None = option(
         None, "share of random actions after that; null: 0.05, and 0 with noisy or heads", minimum=0, maximum=1
     )
-    epsilon_decay: float = option(0.1, "share of the budget over which one goes linearly to the other", minimum=0)
+    epsilon_decay: float = option(0.3, "share of the budget over which one goes linearly to the other", minimum=0)
     eval_epsilon: float = option(0.0, "share of random actions in evaluation, eval.policy=sample", minimum=0, maximum=1)
-    learning_rate: float = option(1e-3, "Adam's step size", above=0)
+    learning_rate: float = option(5e-4, "Adam's step size", above=0)
     adam_eps: float = option(1e-8, "Adam's epsilon", above=0)
     target_every: int = option(100, "gradient steps between moves of the target network", above=0)
     target_rate: float = option(

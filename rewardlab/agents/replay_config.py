@@ -11,7 +11,7 @@ from rewardlab.schemas import AgentConfig, option
 class ReplayConfig(AgentConfig):
     rollout_steps: int = option(4, "steps of each environment between rounds of learning", above=0)
     buffer_size: int = option(
-        100_000, "steps kept, in memory and in the checkpoint's replay file; two observations each", above=0
+        100_000, "steps kept, in memory and in the replay file; two observations each", above=0, maximum=10**8
     )
     learning_starts: int = option(1000, "steps in the buffer before learning begins", above=0)
     batch_size: int = option(256, "steps of a gradient step", above=0)

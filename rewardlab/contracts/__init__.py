@@ -1,4 +1,4 @@
-"""The laws that every reward scheme, agent and curriculum obeys, in the installed package for users' own ones too."""
+"""The laws that every environment, scheme, agent and curriculum obeys; in the package, for users' own ones too."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 def check(group: str, name: str, config: Any) -> list[LawResult]:
-    """Test one choice against the laws of its group, on made-up rollouts: no environment is needed.
+    """Test one choice against the laws of its group; but for environments on made-up rollouts, without any.
 
     Args:
-        group: reward, agent or curriculum.
+        group: env, reward, agent or curriculum.
         name: what the user calls the choice.
         config: its typed config, an instance of the plug-in's `Config`.
 
     Raises:
-        UserError: the group has no laws, or the choice fits none of the made-up worlds.
+        UserError: the group has no laws, the choice fits none of the made-up worlds, or the environment can't be made.
     """
     from rewardlab.contracts.checking import check_choice  # torch is heavy: imported by those who check
 

@@ -14,10 +14,21 @@ from rewardlab.contracts.result import Broken, require
 from rewardlab.contracts.state_laws import GAMMA, NUM_ENVS, global_seed, new_context, require_equal, restore, saved
 from rewardlab.contracts.worlds import Renderer, Script, write_script
 from rewardlab.errors import UserError
-from rewardlab.types import BuildContext, EnvSpec, Judgement, Rollout, Signals, StreamSpec, Transitions
+from rewardlab.types import (
+    BuildContext,
+    EnvSpec,
+    Judgement,
+    ReplayAgent,
+    Rollout,
+    Signals,
+    StreamSpec,
+    TensorMetrics,
+    Transitions,
+)
 
 STREAMS = (StreamSpec("task", GAMMA), StreamSpec("intrinsic", 0.9, coef=0.5, episodic=False))
 STEPS = 16
+MODES = ("explore", "sample", "greedy")
 
 
 @dataclass(frozen=True)
@@ -54,17 +65,20 @@ def acts_as_declared(case: AgentCase) -> None:
     """Actions fit the world."""
     agent, _ = case.build()
     rollout = case.render(case.scripts(STEPS)[0])
-    output = agent.act(_row(rollout, 0), agent.initial_state(NUM_ENVS), rollout.first[0], "sample", _rng())
-    like, action = rollout.action[0], output.action
-    require(action.shape == like.shape, f"actions have shape {tuple(action.shape)} instead of {tuple(like.shape)}")
-    require(action.dtype == like.dtype, f"actions are {action.dtype} instead of {like.dtype}")
-    if case.spec.action.n is not None:
-        require(bool(((action >= 0) & (action < case.spec.action.n)).all()), "actions are out of range")
+    for mode in MODES:
+        output = agent.act(_row(rollout, 0), agent.initial_state(NUM_ENVS), rollout.first[0], mode, _rng())
+        like, action = rollout.action[0], output.action
+        require(action.shape == like.shape, f"actions have shape {tuple(action.shape)} instead of {tuple(like.shape)}")
+        require(action.dtype == like.dtype, f"actions are {action.dtype} instead of {like.dtype}")
+        if case.spec.action.n is not None:
+            require(bool(((action >= 0) & (action < case.spec.action.n)).all()), "actions are out of range")
 
 
 def assesses_as_declared(case: AgentCase) -> None:
     """log_prob is [T, N], values are [T + 1, N, S], of finite numbers, without gradients."""
     agent, _ = case.build()
+    if isinstance(agent, ReplayAgent):
+        return
     rollout = collect(agent, case.render(case.scripts(STEPS)[0]), _rng())
     shapes = {"log_prob": (STEPS, NUM_ENVS), "values": (STEPS + 1, NUM_ENVS, rollout.values.shape[-1])}
     for name, shape in shapes.items():
@@ -103,9 +117,10 @@ def acting_changes_nothing(case: AgentCase) -> None:
     agent, context = case.build()
     before = saved(agent, context)
     rollout = case.render(case.scripts(STEPS)[0])
-    for mode in ("sample", "greedy"):
+    for mode in MODES:
         output = agent.act(_row(rollout, 0), agent.initial_state(NUM_ENVS), rollout.first[0], mode, _rng())
-        agent.value(_row(rollout, 1), output.state)
+        if not isinstance(agent, ReplayAgent):
+            agent.value(_row(rollout, 1), output.state)
     require_equal(before, saved(agent, context), "the state after acting")
 
 
@@ -135,14 +150,16 @@ def planted_bonus_changes_the_policy(case: AgentCase) -> None:
         rollout = collect(agent, case.render(script), _rng())
         signals = case.signals(rollout)
         signals.streams["intrinsic"][STEPS // 2, 0] += bonus
-        agent.update(rollout, signals, 0.0)
+        learn(case, agent, rollout, signals, 0.0)
         policies.append(_policy(agent))
     if agent.updates > 0:
         require(_differ(policies[0], policies[1]), "a planted bonus changed nothing that is learned")
 
 
 def planted_advantage_changes_the_policy(case: AgentCase) -> None:
-    """A bonus on the advantages, or on the value targets, is learned from."""
+    """A bonus on the advantages, or on the value targets, is learned from; replay refuses schemes that give any."""
+    if isinstance(case.build()[0], ReplayAgent):
+        return
     script = case.scripts(STEPS)[0]
     for name in ("advantage_bonus", "value_target_bonus"):
         policies = []
@@ -182,8 +199,11 @@ def aux_losses_are_learned(case: AgentCase) -> None:
 
 
 def weights_follow_the_budget(case: AgentCase) -> None:
-    """A stream whose weight goes to 0 counts at the beginning of the budget and no more at its end."""
-    if len(case.streams) == 1:
+    """A stream whose weight goes to 0 counts at the beginning of the budget and no more at its end.
+
+    What goes to a buffer is weighed before the agent sees it.
+    """
+    if len(case.streams) == 1 or isinstance(case.build()[0], ReplayAgent):
         return
     script = case.scripts(STEPS)[0]
     fading = replace(case, streams=(case.streams[0], replace(case.streams[1], coef_end=0.0)))
@@ -209,7 +229,7 @@ def rollout_is_left_alone(case: AgentCase) -> None:
     rollout = collect(agent, case.render(case.scripts(STEPS)[0]), _rng())
     signals = case.signals(rollout)
     before = _copy([vars(rollout), signals.streams])
-    agent.update(rollout, signals, 0.0)
+    learn(case, agent, rollout, signals, 0.0)
     require_equal(before, [vars(rollout), signals.streams], "the rollout")
 
 
@@ -232,9 +252,11 @@ def policy_round_trips(case: AgentCase) -> None:
     _train(case, agent, case.scripts(STEPS), _rng())
     other, _ = case.build(seed=99)
     other.load_policy_state_dict(_policy(agent))
+    if isinstance(agent, ReplayAgent):
+        other.progress = agent.progress
     rollout = case.render(case.scripts(STEPS)[0])
     acts = [
-        one.act(_row(rollout, 0), one.initial_state(NUM_ENVS), rollout.first[0], "sample", _rng()).action
+        [one.act(_row(rollout, 0), one.initial_state(NUM_ENVS), rollout.first[0], m, _rng()).action for m in MODES]
         for one in (agent, other)
     ]
     require_equal(acts[0], acts[1], "an action of the restored policy")
@@ -292,11 +314,15 @@ def collect(agent: Any, rollout: Rollout, rng: torch.Generator, state: torch.Ten
     """The same rollout with the agent's own actions, log_prob, dist and values in it."""
     state = agent.initial_state(rollout.num_envs) if state is None else state
     actions, final_values, state0 = [], [], state
+    replays = isinstance(agent, ReplayAgent)
     for t in range(rollout.steps):
-        output = agent.act(_row(rollout, t), state, rollout.first[t], "sample", rng)
+        output = agent.act(_row(rollout, t), state, rollout.first[t], "explore", rng)
         state = output.state
         actions.append(output.action)
-        final_values.append(agent.value({name: entry[t] for name, entry in rollout.next_obs.items()}, state))
+        if not replays:
+            final_values.append(agent.value({name: entry[t] for name, entry in rollout.next_obs.items()}, state))
+    if replays:
+        return replace(rollout, action=torch.stack(actions), agent_state0=state0)
     obs = {name: torch.cat([entry, rollout.last_obs[name].unsqueeze(0)]) for name, entry in rollout.obs.items()}
     first, action = torch.cat([rollout.first, rollout.last_first.unsqueeze(0)]), torch.stack(actions)
     assessment = agent.assess(obs, first, action, state0)
@@ -311,12 +337,34 @@ def collect(agent: Any, rollout: Rollout, rng: torch.Generator, state: torch.Ten
     )
 
 
+def learn(case: AgentCase, agent: Any, rollout: Rollout, signals: Signals, progress: float) -> dict[str, float]:
+    """One round of learning; an agent on replay gets the whole rollout as a minibatch, twice."""
+    if not isinstance(agent, ReplayAgent):
+        return dict(agent.update(rollout, signals, progress))
+    agent.progress = progress
+    found: TensorMetrics = {}
+    for _ in range(2):
+        found, _ = agent.update_batch(transitions(case, agent, rollout, signals))
+    return {name: float(value) for name, value in found.items()}
+
+
+def transitions(case: AgentCase, agent: ReplayAgent, rollout: Rollout, signals: Signals) -> Transitions:
+    """The steps of a rollout as they come from a buffer, n = 1."""
+    extra = agent.columns(rollout.task_reward.numel())
+    reward = torch.stack([spec.coef * signals.streams[spec.name] for spec in case.streams]).sum(dim=0)
+    extra |= {"reward": reward.flatten(), "discount": (GAMMA * ~rollout.terminated).flatten()}
+    obs, next_obs = ({k: v.flatten(0, 1) for k, v in entries.items()} for entries in (rollout.obs, rollout.next_obs))
+    return Transitions(obs, rollout.action.flatten(0, 1), extra, next_obs)
+
+
 def _train(case: AgentCase, agent: Any, scripts: list[Script], rng: torch.Generator) -> list[list[Any]]:
     """Iterations of training: the actions and the metrics of each."""
     history: list[list[Any]] = []
+    if isinstance(agent, ReplayAgent):
+        agent.progress = 0.5
     for script in scripts:
         rollout = collect(agent, case.render(script), rng)
-        metrics = agent.update(rollout, case.signals(rollout), 0.5)
+        metrics = learn(case, agent, rollout, case.signals(rollout), 0.5)
         history.append([rollout.action, dict(metrics), agent.updates, _policy(agent)])
     return history
 

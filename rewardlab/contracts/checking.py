@@ -1,4 +1,4 @@
-"""Runs the laws of a group on one choice, in every made-up world that it fits."""
+"""Runs the laws of a group on one choice: in every made-up world that it fits, or on the environment that it is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from rewardlab import discovery
-from rewardlab.contracts import agent_laws, conditioner_laws, reward_laws
+from rewardlab.contracts import agent_laws, conditioner_laws, env_laws, replay_laws, reward_laws
 from rewardlab.contracts.agent_laws import STREAMS, AgentCase
 from rewardlab.contracts.conditioner_laws import ConditionerCase
+from rewardlab.contracts.env_laws import EnvCase
 from rewardlab.contracts.result import Broken, LawResult
 from rewardlab.contracts.reward_laws import RewardCase
 from rewardlab.contracts.worlds import worlds
@@ -16,7 +17,7 @@ from rewardlab.errors import UserError
 from rewardlab.schemas import NO_CURRICULUM
 from rewardlab.types import EnvSpec
 
-GROUPS = ("reward", "agent", "curriculum")
+GROUPS = ("env", "reward", "agent", "curriculum")
 _CLASSES = {"reward": "Scheme", "agent": "Agent", "curriculum": "Conditioner"}
 
 
@@ -27,7 +28,21 @@ def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
     if group == "curriculum" and (config.plugin or name) == NO_CURRICULUM:
         raise UserError(f"check {group}={name}: it does nothing, so there is nothing to check")
     module = discovery.load(group, config.plugin or name)
+    if group == "env":
+        return check_env(module.make, config)
     return check_class(group, name, getattr(module, _CLASSES[group]), config)
+
+
+def check_env(make: Callable[..., Any], config: Any) -> list[LawResult]:
+    """One result per law of environments.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    case = EnvCase(make, config)
+    env = case.build(1)
+    env.close()
+    return [_try(law, {env.spec.id: case}) for law in env_laws.LAWS]
 
 
 def check_class(group: str, name: str, plugin_class: Callable[..., Any], config: Any) -> list[LawResult]:
@@ -39,6 +54,8 @@ def check_class(group: str, name: str, plugin_class: Callable[..., Any], config:
     cases: dict[str, Any] = {}
     refusals: list[str] = []
     for world, spec in worlds(() if group == "agent" else config.privileged()).items():
+        if group == "reward" and (world == "table" or (world == "goals" and not hasattr(plugin_class, "relabel"))):
+            continue  # to them it is another vector
         for case in _candidates(group, plugin_class, config, spec):
             try:
                 case.build()
@@ -52,8 +69,10 @@ def check_class(group: str, name: str, plugin_class: Callable[..., Any], config:
     if not cases:
         raise UserError(f"check {group}={name}: fits none of the made-up worlds ({refusals[0]})")
     laws: dict[str, tuple[Callable[[Any], None], ...]] = {
-        "reward": reward_laws.LAWS, "agent": agent_laws.LAWS, "curriculum": conditioner_laws.LAWS,
-    }  # fmt: skip
+        "reward": (*reward_laws.LAWS, *replay_laws.REWARD_LAWS),
+        "agent": (*agent_laws.LAWS, *replay_laws.AGENT_LAWS),
+        "curriculum": conditioner_laws.LAWS,
+    }
     return [_try(law, cases) for law in laws[group]]
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from rewardlab import seeding
 from rewardlab.contracts.result import Broken, require
+from rewardlab.contracts.worlds import goal_outcome
 from rewardlab.parts.random_state import load_random_state, random_state
 from rewardlab.types import BuildContext, EnvSpec, State
 
@@ -22,9 +23,9 @@ GAMMA = 0.97  # unusual, so that a scheme that assumes the usual one is found ou
 
 
 def new_context(spec: EnvSpec, seed: int = SEED) -> BuildContext:
-    return BuildContext(
-        spec, NUM_ENVS, torch.device("cpu"), seeding.torch_rng(seed, "law"), seeding.numpy_rng(seed, "law"), GAMMA
-    )
+    rngs = seeding.torch_rng(seed, "law"), seeding.numpy_rng(seed, "law")
+    outcome = goal_outcome if spec.goals else None
+    return BuildContext(spec, NUM_ENVS, torch.device("cpu"), *rngs, GAMMA, outcome)
 
 
 @contextlib.contextmanager

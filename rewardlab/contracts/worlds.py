@@ -20,17 +20,26 @@ _BOX = ActionSpec(shape=(2,), low=(-1.0, -1.0), high=(1.0, 1.0))
 
 def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
     """Every kind of observation and action; each world can give the facts that are asked for."""
-    seven = ActionSpec(n=7)
+    seven, three = ActionSpec(n=7), ActionSpec(n=3)
+    goal = ObsSpec((2,), "float32")
     made = {
         "grid": ({"image": _VIEW}, seven),
         "mission": ({"image": _VIEW, "mission": ObsSpec((5,), "int64", 9)}, seven),
-        "vector": ({"vector": _VECTOR}, ActionSpec(n=3)),
+        "vector": ({"vector": _VECTOR}, three),
         "continuous": ({"vector": _VECTOR}, _BOX),
+        "table": ({"cell": ObsSpec((1,), "int64", 99)}, three),
+        "goals": ({"vector": _VECTOR, "goal": goal, "achieved": goal}, three),
     }
     return {
-        name: EnvSpec(f"made-up {name}", obs, action, max_steps=100, privileged=privileged)
+        name: EnvSpec(f"made-up {name}", obs, action, max_steps=100, privileged=privileged, goals="goal" in obs)
         for name, (obs, action) in made.items()
     }
+
+
+def goal_outcome(achieved: Array, desired: Array) -> tuple[Array, Array]:
+    """That of the world with goals: 1 for reaching the goal exactly, which ends the episode."""
+    reached = (achieved == desired).all(axis=-1)
+    return reached.astype(np.float32), reached
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the environments from gymnasium's registry share: their id, what is known of the task, and the checks."""
+"""What environments share: from gymnasium's registry, their id, what is known of the task, and the checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,16 @@ from rewardlab.schemas import EnvConfig, option
 
 if TYPE_CHECKING:
     from rewardlab.types import TaskFacts
+
+
+@dataclass
+class OwnConfig(EnvConfig):
+    """Of a world that only this project has: there is no other backend."""
+
+    def validate(self) -> None:
+        check_levels(self.levels)
+        if self.backend == "reference":
+            raise ValueError("backend=reference: nobody else has this world; leave it out")
 
 
 @dataclass
@@ -27,8 +37,7 @@ class RegisteredConfig(EnvConfig):
     )
 
     def validate(self) -> None:
-        if not (self.levels == float("inf") or (self.levels >= 1 and float(self.levels).is_integer())):
-            raise ValueError(f"levels={self.levels:g}: must be inf or a whole number >= 1")
+        check_levels(self.levels)
         if not self.id:
             raise ValueError(f"id is missing: name a registered environment, such as env.id={self.example_id()}")
         check_registered(self.id)
@@ -41,6 +50,16 @@ class RegisteredConfig(EnvConfig):
         from rewardlab.types import TaskFacts
 
         return TaskFacts(self.random_return, self.optimal_return, self.optimum_kind, success)
+
+
+def check_levels(levels: float) -> None:
+    """Refuse a number of levels that is no number of levels.
+
+    Raises:
+        ValueError: says what is allowed.
+    """
+    if not (levels == float("inf") or (levels >= 1 and float(levels).is_integer())):
+        raise ValueError(f"levels={levels:g}: must be inf or a whole number >= 1")
 
 
 def check_registered(env_id: str) -> None:

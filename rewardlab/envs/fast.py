@@ -65,7 +65,7 @@ def fast_env(
     vector: Any = engine if look.noise == "none" else _Noisy(engine)
     codec = ActionCodec(action, lambda chosen: chosen)
     noted = replace(spec, action=action)
-    return BatchedEnv(vector, noted, codec, view, levels, facts, reward_is_success=True, keeper=_Arrays(engine))
+    return BatchedEnv(vector, noted, codec, view, levels, facts, reward_is_success=True, keeper=EngineState(engine))
 
 
 class _Noisy:
@@ -105,7 +105,7 @@ class _Noisy:
         return frames, infos
 
 
-class _Arrays:
+class EngineState:
     """The engine's state as tensors: its random streams, 64 bits without a sign, as the same bits with one."""
 
     def __init__(self, engine: Any) -> None:

@@ -67,11 +67,11 @@ def make(
         task=config.task_facts(success=None),
         privileged=offered,
     )
-    facts = {name: [partial(_picture, config.id, world) for world in bare] for name in privileged}
+    facts = {name: [partial(picture_of, config.id, world) for world in bare] for name in privileged}
     return reference_env(worlds, spec, codec, Levels(num_envs, level_pool, level_lists), facts)
 
 
-def _picture(env_id: str, world: Any) -> Any:
+def picture_of(env_id: str, world: Any) -> Any:
     """uint8 [H, W, 3]."""
     try:
         return world.render()

@@ -1,6 +1,7 @@
 """gymnasium's registry with MiniGrid's tasks in it: imported quietly, and only when somebody asks."""
 
 import importlib
+import importlib.util
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -21,6 +22,17 @@ CLASSIC_MULTIROOMS = {"N7-S4": (7, 4), "N7-S8": (7, 8), "N10-S4": (10, 4), "N10-
 def registered_ids() -> list[str]:
     """Every id that can be made, MiniGrid's and the classic MultiRoom sizes included."""
     return sorted(_gymnasium().registry)
+
+
+@cache
+def add_robotics() -> bool:
+    """Put gymnasium-robotics' environments into the registry; whether the package is there."""
+    if importlib.util.find_spec("gymnasium_robotics") is None:
+        return False
+    with _quiet():
+        import gymnasium_robotics
+    _gymnasium().register_envs(gymnasium_robotics)
+    return True
 
 
 def registered_name(env_id: str) -> str:

@@ -20,8 +20,9 @@ class Task:
         max_steps: the episode's limit.
         options: the family's own options, in its order.
         see_through: whether the agent sees through walls.
-        num_actions: 7, or 3 where only moving is allowed.
-        reference: class of `minigrid.envs` and its arguments, for ids that Farama does not register.
+        num_actions: 7, 3 where only moving is allowed, or 5 where picking up and dropping are too.
+        reference: class of `minigrid.envs` and its arguments, for ids that Farama does not register; of `GOAL_TASKS`
+            it has the same rooms and objects, but another task.
     """
 
     env_id: str
@@ -121,7 +122,18 @@ def _tasks() -> list[Task]:
     return tasks
 
 
+def _goal_tasks() -> list[Task]:
+    """Tasks of our own, in Farama's rooms: a goal that is not in the picture."""
+    empty = [(n, ("EmptyEnv", (("size", n),))) for n in (8, 16)]
+    tasks = [Task(f"GoalGrid-Empty-{n}x{n}", "reachcell", n, n, 8 * n, (0,), True, 3, room) for n, room in empty]
+    tasks += [Task("GoalGrid-FourRooms", "reachcell", 19, 19, 100, (1,), False, 3, ("FourRoomsEnv", ()))]
+    room = ("FetchEnv", (("size", 8), ("numObjs", 3)))
+    tasks += [Task("GoalGrid-Fetch-8x8-N3", "fetchany", 8, 8, 128, (3,), True, 5, room)]
+    return tasks
+
+
 TASKS: dict[str, Task] = {task.env_id: task for task in _tasks()}
+GOAL_TASKS: dict[str, Task] = {task.env_id: task for task in _goal_tasks()}
 
 
 def covers(env_id: str) -> bool:
@@ -131,8 +143,9 @@ def covers(env_id: str) -> bool:
 
 def find_task(env_id: str) -> Task:
     """The task of an id; an unknown one is refused with the nearest match, WFC ones with what to use instead."""
-    if env_id in TASKS:
-        return TASKS[env_id]
+    found = TASKS.get(env_id) or GOAL_TASKS.get(env_id)
+    if found is not None:
+        return found
     if env_id.startswith(("MiniGrid-WFC", "BabyAI-")):
         raise UserError(f"env_id={env_id}: the fast engine does not cover it; use env.backend=reference")
     raise unknown("env_id", env_id, TASKS, "environment of the fast engine")

@@ -18,7 +18,7 @@ from torch import nn
 
 from rewardlab.errors import UserError
 from rewardlab.networks.bag import PositionBag
-from rewardlab.networks.flat import can_onehot
+from rewardlab.networks.flat import UNREAD, can_onehot
 from rewardlab.networks.grid_convolution import GridConvolutions
 from rewardlab.networks.init import seeded_conv2d, seeded_linear
 from rewardlab.networks.tanh import fast_tanh
@@ -50,9 +50,11 @@ class Encoder(nn.Module):
 
     def __init__(self, obs_spec: Mapping[str, ObsSpec], kind: str, encoding: str, generator: torch.Generator) -> None:
         super().__init__()
-        unknown = set(obs_spec) - {"image", "vector", "mission", "goal"}
+        unknown = set(obs_spec) - {"image", "vector", "mission", "goal", "cell", UNREAD}
         if unknown:
-            raise UserError(f"observation entry {sorted(unknown)[0]}: an agent reads image, vector, mission and goal")
+            entry = sorted(unknown)[0]
+            raise UserError(f"observation entry {entry}: an agent reads image, vector, mission, goal and cell")
+        obs_spec = {name: spec for name, spec in obs_spec.items() if name != UNREAD}
         parts = {name: _part(name, spec, kind, encoding, generator) for name, spec in obs_spec.items()}
         self.parts = nn.ModuleDict(parts)
         self.size = sum(part.size for part in parts.values())
@@ -72,6 +74,8 @@ class Encoder(nn.Module):
 def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.Generator) -> _Part:
     if name == "mission" or (name == "goal" and spec.high > 0):
         return _Tokens(spec, MISSION_SIZE, generator)
+    if name == "cell":
+        return _Tokens(spec, ONEHOT_SIZE, generator)
     if name == "image" and kind == "cnn":
         if len(spec.shape) != 3 or min(spec.shape[:2]) < 4:
             raise UserError(f"agent.network=cnn: an image of shape {spec.shape} is too small; use agent.network=mlp")

@@ -9,6 +9,7 @@ import torch
 
 from rewardlab.types import ObsSpec, TensorObs
 
+UNREAD = "achieved"  # the entry that is for hindsight alone
 ONEHOT_LIMIT = 64  # largest `high` of an integer entry whose values are told apart one by one
 
 
@@ -16,14 +17,15 @@ def encode_flat(obs: TensorObs, obs_spec: Mapping[str, ObsSpec], *, onehot: bool
     """Every entry of an observation flattened and concatenated: float32 [..., D], D = `flat_size`.
 
     ``image`` is divided by its `high`, or one-hot per number (`onehot=True`: [..., H * W * C * (high + 1)]);
-    ``mission`` is one-hot per position, [..., L * (high + 1)], because tokens have no order; ``vector`` is as is.
+    ``mission`` is one-hot per position, [..., L * (high + 1)], because tokens have no order, and so is ``cell``;
+    ``vector`` is as is; ``achieved`` is left out.
 
     Args:
         obs: each entry [..., *shape]; entries that `obs_spec` does not name are left out.
         obs_spec: as in `EnvSpec.obs`; its order is the order of the parts.
     """
     parts = []
-    for name, spec in obs_spec.items():
+    for name, spec in _read(obs_spec).items():
         entry = obs[name].flatten(obs[name].dim() - len(spec.shape)) if spec.shape else obs[name].unsqueeze(-1)
         if _is_onehot(name, spec, onehot):
             parts.append(_onehot(entry, spec.high + 1))
@@ -34,8 +36,9 @@ def encode_flat(obs: TensorObs, obs_spec: Mapping[str, ObsSpec], *, onehot: bool
 
 def flat_size(obs_spec: Mapping[str, ObsSpec], *, onehot: bool = False) -> int:
     """The length D of what `encode_flat` returns."""
-    widths = {name: spec.high + 1 if _is_onehot(name, spec, onehot) else 1 for name, spec in obs_spec.items()}
-    return sum(math.prod(spec.shape) * widths[name] for name, spec in obs_spec.items())
+    read = _read(obs_spec)
+    widths = {name: spec.high + 1 if _is_onehot(name, spec, onehot) else 1 for name, spec in read.items()}
+    return sum(math.prod(spec.shape) * widths[name] for name, spec in read.items())
 
 
 def can_onehot(obs_spec: Mapping[str, ObsSpec]) -> bool:
@@ -43,8 +46,12 @@ def can_onehot(obs_spec: Mapping[str, ObsSpec]) -> bool:
     return "image" not in obs_spec or 0 < obs_spec["image"].high <= ONEHOT_LIMIT
 
 
+def _read(obs_spec: Mapping[str, ObsSpec]) -> dict[str, ObsSpec]:
+    return {name: spec for name, spec in obs_spec.items() if name != UNREAD}
+
+
 def _is_onehot(name: str, spec: ObsSpec, onehot: bool) -> bool:
-    return name == "mission" or (onehot and name == "image" and spec.high > 0)
+    return name in ("mission", "cell") or (onehot and name == "image" and spec.high > 0)
 
 
 def _onehot(entry: torch.Tensor, values: int) -> torch.Tensor:

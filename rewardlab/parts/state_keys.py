@@ -20,7 +20,8 @@ def facts_of(kind: str) -> tuple[str, ...]:
 class StateKeys:
     """Keys of three kinds.
 
-    view: the image that the agent sees, every number of it. state: the full state, which the agent does not see.
+    view: the image that the agent sees, every number of it, or the cell of a table. state: the full state, which the
+    agent does not see.
     simhash: the signs of random projections of the whole observation, so that similar ones share a key: for pixels and
     vectors, of which no two are the same (Tang et al. 2017).
     """
@@ -34,10 +35,12 @@ class StateKeys:
             UserError: the key is of the view, and the environment shows no image.
         """
         obs = context.spec.obs
-        if kind == "view" and "image" not in obs:
+        self._entry = next((name for name in ("image", "cell") if name in obs), "")
+        if kind == "view" and not self._entry:
             shown = ", ".join(obs)
             raise UserError(
-                f"reward={scheme}: key=view reads the image, and {context.spec.id} shows {shown}; set key=simhash"
+                f"reward={scheme}: key=view reads the image or the cell, and {context.spec.id} shows {shown};"
+                " set key=simhash"
             )
         self._kind, self._spec = kind, obs
         size = flat_size(obs) if kind == "simhash" else 0
@@ -68,8 +71,8 @@ class StateKeys:
     def _of(self, obs: TensorObs) -> Keys:
         """Observations [..., *shape] -> keys [...]."""
         if self._kind == "view":
-            image = obs["image"]
-            return hash_rows(image.flatten(image.dim() - 3).cpu().numpy())
+            seen, dims = obs[self._entry], len(self._spec[self._entry].shape)
+            return hash_rows(seen.flatten(seen.dim() - dims).cpu().numpy())
         signs = encode_flat(obs, self._spec).cpu() @ self._projection >= 0
         return hash_rows(signs.to(torch.uint8).numpy())
 

@@ -1,7 +1,8 @@
 """From a config to the objects of a run: environments, reward scheme, agent and their random streams."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +12,17 @@ from rewardlab.errors import UserError
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.fit import check_fit
 from rewardlab.training.goals import GoalEnv
-from rewardlab.types import Agent, BuildContext, Conditioner, EnvSpec, RewardScheme, State, StreamSpec, VecEnv
+from rewardlab.types import (
+    Agent,
+    BuildContext,
+    Conditioner,
+    EnvSpec,
+    GoalVecEnv,
+    RewardScheme,
+    State,
+    StreamSpec,
+    VecEnv,
+)
 
 PLACE = "agent_pos"  # the fact of where the agent stands
 _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
@@ -87,6 +98,8 @@ def build(config: RootConfig) -> Parts:
     try:
         streams = Streams()
         scheme_context = streams.context("scheme", config, env.spec)
+        if env.spec.goals:
+            scheme_context = replace(scheme_context, goal_outcome=cast(GoalVecEnv, env).goal_outcome)
         scheme = discovery.load("reward", config.reward.plugin).Scheme(config.reward, scheme_context)
         conditioner = _conditioner(config, streams, env.spec, scheme.streams)
         paid = scheme.streams
@@ -109,6 +122,8 @@ def _conditioner(
 ) -> Conditioner | None:
     if config.curriculum.plugin == NO_CURRICULUM:
         return None
+    if spec.goals:
+        raise UserError(f"curriculum={config.curriculum.name}: sets goals, and {spec.id} has its own")
     context = streams.context("curriculum", config, spec)
     made: Conditioner = discovery.load("curriculum", config.curriculum.plugin).Conditioner(config.curriculum, context)
     taken = {stream.name for stream in beside} & {stream.name for stream in made.streams}

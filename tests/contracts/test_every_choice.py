@@ -1,4 +1,7 @@
-"""Every discovered reward scheme, agent and curriculum obeys the laws: a new one is tested without an edit here."""
+"""Every discovered reward scheme, agent and curriculum obeys the laws: a new one is tested without an edit here.
+
+Of environments, of which there are many presets, those that stand for other code than MiniGrid's fast tasks.
+"""
 
 import pytest
 
@@ -7,6 +10,7 @@ from rewardlab import composition, contracts, discovery
 NOTHING = ("curriculum", "none")  # it does nothing that could break a law
 GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
+ENVS = ["bitflip", "deepsea", "doorkey_5x5", "goalgrid_fourrooms", "goalgrid_fetch_8x8_n3"]
 # Options that lead to other code than the defaults do.
 VARIANTS = [
     ("reward", "count", ["reward.key=state"]),
@@ -39,15 +43,30 @@ VARIANTS = [
     ("reward", "cbet", ["reward.reset_probability=0.1"]),
     ("reward", "mix", ["+reward@reward.schemes.icm=icm", "reward.schemes.count.scope=episodic"]),
     ("curriculum", "amigo", ["curriculum.reach=agent", "curriculum.batch_size=3"]),
+    ("reward", "her", ["reward.strategy=final"]),
+    ("reward", "her", ["reward.strategy=episode", "reward.k=2"]),
+    ("reward", "her", ["reward.strategy=random", "reward.memory=50"]),
+    ("env", "bitflip", ["env.n=7", "env.pays=goal"]),
+    ("env", "deepsea", ["env.deterministic=false"]),
+    ("env", "gym", ["env.id=CartPole-v1"]),
+    ("env", "gym", ["env.id=Pendulum-v1"]),
     ("agent", "ppo", ["agent.memory=gru"]),
     ("agent", "ppo", ["agent.network=cnn"]),
     ("agent", "ppo", ["agent.streams=joint"]),
+    ("agent", "dqn", ["agent.dueling=true", "agent.noisy=true", "agent.double=false"]),
+    ("agent", "dqn", ["agent.heads=3", "agent.prior_scale=1", "agent.mask_probability=0.5", "agent.target_every=1"]),
+    ("agent", "dqn", ["agent.heads=3", "agent.vote=mean", "agent.encoding=onehot", "agent.prior_scale=3"]),
+    ("agent", "dqn", ["agent.network=cnn", "agent.heads=2", "agent.prior_scale=1", "agent.huber=null"]),
+    ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
 ]
 
 
 @pytest.mark.parametrize(
     ("group", "name", "overrides"),
-    [pytest.param(group, name, [], id=f"{group}={name}") for group, name in CHOICES]
+    [
+        pytest.param(group, name, [], id=f"{group}={name}")
+        for group, name in [*CHOICES, *(("env", name) for name in ENVS)]
+    ]
     + [pytest.param(*variant, id="-".join([variant[1], *variant[2]])) for variant in VARIANTS],
 )
 def test_laws_hold(group: str, name: str, overrides: list[str]) -> None:

@@ -311,5 +311,5 @@ def test_a_scheme_that_crashes_fails_its_laws_and_says_how() -> None:
 
 
 def test_groups_without_laws_are_refused() -> None:
-    with pytest.raises(UserError, match="only reward, agent, curriculum have laws"):
-        check("env", "doorkey", Config())
+    with pytest.raises(UserError, match="only env, reward, agent, curriculum have laws"):
+        check("logger", "wandb", Config())

@@ -94,7 +94,8 @@ def test_a_world_that_hides_its_state_is_refused_in_one_line() -> None:
 
 def test_counting_views_that_are_vectors_is_refused_in_one_line() -> None:
     with pytest.raises(
-        UserError, match="reward=count: key=view reads the image, and made-up vector shows vector; set key=simhash"
+        UserError,
+        match="reward=count: key=view reads the image or the cell, and made-up vector shows vector; set key=simhash",
     ):
         case("count", world="vector").build()
 

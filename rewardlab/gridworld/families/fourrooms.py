@@ -11,7 +11,8 @@ SUCCESS = "the goal is reached"
 
 
 @njit
-def generate(cells, facts, streams, scratch, params, i):
+def four_rooms(cells, streams, params, i):
+    """Walls, and a gap in each of the four inner ones."""
     walled(cells, params, i)
     room_width, room_height = params[WIDTH] // 2, params[HEIGHT] // 2
     for row in range(2):
@@ -24,6 +25,11 @@ def generate(cells, facts, streams, scratch, params, i):
             if row == 0:
                 row_of(cells, params, i, left, bottom, room_width, WALL_CELL)
                 put(cells, params, i, between(streams, i, left + 1, right), bottom, EMPTY_CELL)
+
+
+@njit
+def generate(cells, facts, streams, scratch, params, i):
+    four_rooms(cells, streams, params, i)
     place_agent_anywhere(cells, facts, streams, params, i)
     place_anywhere(cells, facts, streams, params, i, GOAL_CELL)
     return FINE
