@@ -325,7 +325,7 @@ def _write(
 
     env_spec = _env_spec(config)
     spec = discovery.load("env", config.env.plugin).make(config.env, 1).spec
-    boxes = {
+    boxes: dict[str, spaces.Space[Any]] = {
         name: spaces.Box(0, entry.high, entry.shape, np.dtype(entry.dtype).type)
         if entry.high
         else spaces.Box(-np.inf, np.inf, entry.shape, np.float32)

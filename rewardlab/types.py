@@ -369,7 +369,8 @@ class Agent(Protocol):
     """A learner, ignorant of schemes: it sees streams of rewards only.
 
     One that can take gradient steps on other terms has `take_aux_losses(losses: tuple[AuxLoss, ...]) -> None` too,
-    called before training; where that is missing, a scheme that hands any is refused.
+    called before training; where that is missing, a scheme that hands any is refused. One that learns something before
+    the first frame has `pretrain() -> Metrics`; one that needs more than an ordinary learner says so in `assumes`.
     """
 
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv

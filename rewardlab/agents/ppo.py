@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 import torch
 
 from rewardlab.agents.aux_steps import aux_steps
+from rewardlab.agents.cloning import Cloning, CloningConfig
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
 from rewardlab.maths.gae import explained_variance, gae
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam, clip_norm
-from rewardlab.schemas import AgentConfig, option
+from rewardlab.schemas import option
 from rewardlab.types import (
     ActOutput,
     Assessment,
@@ -37,7 +38,7 @@ _WIDEST = 65536  # a layer
 
 
 @dataclass
-class Config(AgentConfig):
+class Config(CloningConfig):
     rollout_steps: int = option(32, "steps of each environment between updates", above=0)
     epochs: int = option(2, "passes over each rollout", above=0)
     minibatch_size: int = option(256, "samples of a gradient step, about; with memory, whole sequences", above=0)
@@ -69,6 +70,7 @@ class Config(AgentConfig):
     memory_size: int = option(128, "width of the gru", above=0)
 
     def validate(self) -> None:
+        super().validate()
         for key in ("shared", "hidden"):
             if not all(1 <= width <= _WIDEST for width in getattr(self, key) or ()):
                 raise ValueError(f"{key}={list(getattr(self, key))}: widths must be from 1 to {_WIDEST}")
@@ -110,6 +112,13 @@ class Agent:
         self._aux_losses: tuple[AuxLoss, ...] = ()
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
         self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
+        self._cloning = Cloning(config, context) if config.demos is not None else None
+        self.assumes = frozenset({"demos"} if self._cloning else ())
+        if self._cloning and config.pretrain == "bc":
+            self._refuse_memory(self._cloning.before())
+            self.metrics += ("loss/pretraining",)
+        if self._cloning and config.concurrent == "bc":
+            self.take_aux_losses((self._cloning.beside(),))
 
     def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
         """Learn from other terms too, after each rollout.
@@ -117,10 +126,19 @@ class Agent:
         Raises:
             UserError: the policy is recurrent: it needs what came before a step.
         """
-        if self._network.memory is not None:
-            raise UserError(f"agent.memory=gru: can't take the loss {losses[0].name} on single steps; use none")
-        self._aux_losses = losses
+        self._refuse_memory(losses[0])
+        self._aux_losses += losses
         self.metrics += tuple(f"loss/{loss.name}" for loss in losses)
+
+    def pretrain(self) -> Metrics:
+        """Clone the demonstrations, where that is asked for; Adam then begins anew."""
+        if self._cloning is None or self.config.pretrain != "bc":
+            return {}
+        fresh, self._optimiser.learning_rate = self._optimiser.state_dict(), self.config.pretrain_learning_rate
+        found = self._aux_steps(self._cloning.before(), 0.0)
+        self._optimiser.load_state_dict(fresh)
+        last = found[-max(1, len(found) // 10) :]
+        return {"loss/pretraining": sum(last) / len(last)}
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None:
         if self._network.memory is None:
@@ -197,10 +215,7 @@ class Agent:
             metrics["loss/explained_variance"] = explained
         metrics["loss/learning_rate"] = learning_rate
         for aux_loss in self._aux_losses:
-            task_coef = self._streams[0].weight(progress)
-            found = aux_steps(aux_loss, self._network, self._optimiser, config.max_grad_norm, task_coef)
-            self._updates += len(found)
-            if found:
+            if found := self._aux_steps(aux_loss, progress):
                 metrics[f"loss/{aux_loss.name}"] = sum(found) / len(found)
         return metrics
 
@@ -225,6 +240,16 @@ class Agent:
         self._network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._updates = state["updates"]
+
+    def _aux_steps(self, aux_loss: AuxLoss, progress: float) -> list[float]:
+        task_coef = self._streams[0].weight(progress)
+        found = aux_steps(aux_loss, self._network, self._optimiser, self.config.max_grad_norm, task_coef)
+        self._updates += len(found)
+        return found
+
+    def _refuse_memory(self, aux_loss: AuxLoss) -> None:
+        if self._network.memory is not None:
+            raise UserError(f"agent.memory=gru: can't take the loss {aux_loss.name} on single steps; use none")
 
     def _features_of_step(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor

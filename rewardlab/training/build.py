@@ -71,7 +71,8 @@ class Parts:
     @property
     def assumes(self) -> frozenset[str]:
         """What the run assumes beyond an ordinary learner."""
-        return self.scheme.assumes | (self.conditioner.assumes if self.conditioner is not None else frozenset())
+        conditioned = self.conditioner.assumes if self.conditioner is not None else frozenset()
+        return self.scheme.assumes | conditioned | getattr(self.agent, "assumes", frozenset())
 
 
 def build(config: RootConfig) -> Parts:

@@ -116,6 +116,7 @@ class OnPolicyTraining:
         self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
         self._collector = make_collector(config, parts)
         self.saving, self._saved_at = False, time.monotonic()
+        self._begun = checkpoint is not None
         self.exact = True  # whether this is what an unbroken run would be doing
         if checkpoint is not None:
             self._load(checkpoint)
@@ -129,6 +130,8 @@ class OnPolicyTraining:
             Interrupted: a signal asked for the end; a checkpoint has been written.
         """
         try:
+            if not self._begun:
+                self._pretrain()
             while True:
                 self._evaluate_if_due()
                 if self._checkpoint_due or self._finished:
@@ -171,6 +174,12 @@ class OnPolicyTraining:
     def _finished(self) -> bool:
         """Another whole vector step would overrun the budget; at least one is always made."""
         return self.frames > 0 and self.frames + self.config.num_envs > self.config.frames
+
+    def _pretrain(self) -> None:
+        """What the agent learns before the first frame, if anything: seen in the first row, and in its evaluation."""
+        learn = getattr(self.parts.agent, "pretrain", None)
+        if learn is not None:
+            self._means.add(learn())
 
     def _warm_up(self) -> None:
         """Let a uniform-random agent act first, as the scheme asks; these are training frames too."""
