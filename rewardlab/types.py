@@ -67,6 +67,7 @@ class EnvSpec:
     backend: str = "reference"
     privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
+    placeable: bool = False  # whether take_places and put_places work: episodes can then begin anywhere
 
 
 @dataclass
@@ -115,6 +116,20 @@ class VecEnv(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+class PlaceableEnv(VecEnv, Protocol):
+    """What an environment can do besides where `spec.placeable`."""
+
+    def take_places(self, where: Array) -> Obs:
+        """The states of environments `where`, int64 [B], without what coming levels depend on: each entry [B, ...].
+
+        `streams`, the randomness of what is left of the episode, may be left out of what is put back: the episode then
+        goes on with that of the environment.
+        """
+
+    def put_places(self, where: Array, places: Obs) -> Obs:
+        """Let episodes begin in these states; the observations of all N environments."""
 
 
 @dataclass(frozen=True)
@@ -342,6 +357,55 @@ class Conditioner(Protocol):
 
     def update(self) -> Metrics:
         """Learn from what was taken in."""
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
+@dataclass(frozen=True)
+class Trail:
+    """A way through a level, which can be walked again: the level's seed, its actions [L] and the rewards [L] on it."""
+
+    level: int
+    action: Array
+    reward: Array
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """B training episodes that came to an end; arrays.
+
+    trail, step: int64 [B], where they began: after `step` steps of a trail, -1 for the task's own beginning.
+    task_return: float64 [B], what the task paid from there on.
+    """
+
+    trail: Array
+    step: Array
+    task_return: Array
+
+
+class Curriculum(Protocol):
+    """Says where training episodes begin: in states along trails, or as the task has it. Those of evaluation always
+    begin as the task has it. The states belong to the environments (`training/starts.py`).
+    """
+
+    assumes: frozenset[str]
+    metrics: tuple[str, ...]  # names that update returns: columns of train.csv
+
+    def trails(self) -> tuple[Trail, ...]:
+        """The ways along which episodes may begin: the same object as long as they are the same."""
+
+    def propose(self, count: int) -> tuple[Array, Array]:
+        """Where the next episodes begin, int64 [count] each: the trail, -1 for the task's own beginning, and after
+        how many of its steps.
+        """
+
+    def feedback(self, ended: Outcomes) -> None:
+        """Training episodes that ended, after each vector step in which any did."""
+
+    def update(self, progress: float) -> Metrics:
+        """After each iteration; `progress` in [0, 1] is the share of the budget spent."""
 
     def state_dict(self) -> State: ...
 

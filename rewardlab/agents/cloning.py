@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
@@ -30,9 +31,9 @@ class CloningConfig(AgentConfig):
     demos_episodes: int | None = option(None, "only the first so many of them; null: all", above=0, neutral=None)
     demos_levels: int | None = option(None, "only those on the first so many levels; null: all", above=0, neutral=None)
     pretrain: str = option("none", "bc: clone the demonstrations before training", choices=_KINDS, neutral="none")
-    pretrain_epochs: int = option(20, "passes over the demonstrations before training", above=0, neutral=20)
-    pretrain_steps: int | None = option(
-        None, "gradient steps before training instead of whole passes; null: by epochs", above=0, neutral=None
+    pretrain_steps: int = option(1000, "gradient steps before training", above=0, neutral=1000)
+    pretrain_epochs: int | None = option(
+        None, "passes over the demonstrations instead of so many steps; null: by steps", above=0, neutral=None
     )
     pretrain_batch_size: int = option(256, "demonstrated steps of each gradient step", above=0, neutral=256)
     pretrain_learning_rate: float = option(1e-3, "Adam's step size before training", above=0, neutral=1e-3)
@@ -106,14 +107,10 @@ class _Before:
 
     def batches(self) -> Iterator[Transitions]:
         config, count = self._cloning.config, len(self._cloning.steps.action)
-        made = 0
-        while made < (config.pretrain_steps or 1):
-            epochs = config.pretrain_epochs if config.pretrain_steps is None else 1
-            for chosen in minibatches(count, config.pretrain_batch_size, epochs, self._generator):
-                if made == config.pretrain_steps:
-                    return
-                made += 1
-                yield self._cloning.draw(chosen)
+        passes = config.pretrain_epochs or config.pretrain_steps  # a pass is a step at least
+        batches = minibatches(count, config.pretrain_batch_size, passes, self._generator)
+        for chosen in islice(batches, None if config.pretrain_epochs else config.pretrain_steps):
+            yield self._cloning.draw(chosen)
 
     def loss(self, batch: Transitions, judgement: Judgement) -> torch.Tensor:
         error = (judgement.task_value - batch.extra["return"]).square().mean()

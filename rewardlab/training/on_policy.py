@@ -249,6 +249,7 @@ class OnPolicyTraining:
                 "agent": self.parts.agent.state_dict(),
                 "scheme": self.parts.scheme.state_dict(),
                 "conditioner": None if self.parts.conditioner is None else self.parts.conditioner.state_dict(),
+                "curriculum": None if self.parts.curriculum is None else self.parts.curriculum.state_dict(),
                 "streams": self.parts.streams.state_dict(),
                 "collector": self._collector.state_dict(),
                 "train_bytes": self._train_table.sync(),
@@ -270,6 +271,8 @@ class OnPolicyTraining:
         self.parts.scheme.load_state_dict(checkpoint["scheme"])
         if self.parts.conditioner is not None:
             self.parts.conditioner.load_state_dict(checkpoint["conditioner"])
+        if self.parts.curriculum is not None:
+            self.parts.curriculum.load_state_dict(checkpoint["curriculum"])
         self.parts.streams.load_state_dict(checkpoint["streams"])
         # Where the running episodes cannot be put back, new ones begin, on levels of their own.
         seeds = seeding.env_seeds(self.config.seed, f"train_envs/{self.frames}", self.config.num_envs)
@@ -284,7 +287,7 @@ def make_collector(config: RootConfig, parts: Parts) -> Collector:
 
 
 def iterate(parts: Parts, collector: Collector, steps: int, progress: float) -> tuple[Metrics, ...]:
-    """One iteration of training: the metrics of the reward streams, the agent, the scheme and the conditioner."""
+    """One iteration of training: the metrics of the reward streams and of all parts."""
     rollout = collector.collect(steps, parts.streams.torch_rngs["act"])
     rollout.progress = progress
     signals = parts.scheme.compute(rollout)
@@ -293,7 +296,8 @@ def iterate(parts: Parts, collector: Collector, steps: int, progress: float) -> 
     means = _stream_means(signals, parts.reward_streams)
     learned = parts.agent.update(rollout, signals, progress)
     taught = {} if parts.conditioner is None else parts.conditioner.update()
-    return means, learned, parts.scheme.update(rollout), taught
+    moved = {} if parts.curriculum is None else parts.curriculum.update(progress)
+    return means, learned, parts.scheme.update(rollout), taught, moved
 
 
 def _stream_means(signals: Signals, streams: tuple[StreamSpec, ...]) -> Metrics:
