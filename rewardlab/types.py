@@ -7,7 +7,7 @@ Observations are dicts of arrays so that images, missions and vectors travel ali
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -130,6 +130,9 @@ class PlaceableEnv(VecEnv, Protocol):
 
     def put_places(self, where: Array, places: Obs) -> Obs:
         """Let episodes begin in these states; the observations of all N environments."""
+
+
+MakeEnv = Callable[[Sequence[Sequence[int]]], VecEnv]  # lists of level seeds -> an environment that plays each list
 
 
 @dataclass(frozen=True)
@@ -434,7 +437,9 @@ class Agent(Protocol):
 
     One that can take gradient steps on other terms has `take_aux_losses(losses: tuple[AuxLoss, ...]) -> None` too,
     called before training; where that is missing, a scheme that hands any is refused. One that learns something before
-    the first frame has `pretrain() -> Metrics`; one that needs more than an ordinary learner says so in `assumes`.
+    the first frame has `pretrain() -> Metrics`; one that needs more than an ordinary learner says so in `assumes`. One
+    that says where its episodes begin has a `curriculum`; one that first explores fixed levels without a policy is
+    `Exploring` too.
     """
 
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv
@@ -478,3 +483,18 @@ class Agent(Protocol):
     def state_dict(self) -> State: ...
 
     def load_state_dict(self, state: State) -> None: ...
+
+
+class Exploring(Protocol):
+    """What an agent has that first explores saved states of fixed levels, before it has a policy."""
+
+    exploring: bool
+    facts: tuple[str, ...]  # full-state facts that it reads then
+    explore_steps: int  # of each environment, at a time
+    solutions: tuple[Trail, ...]  # what it found
+
+    def explore(self, make: MakeEnv, levels: Sequence[int], num_envs: int, steps: int, progress: float) -> Metrics:
+        """So many steps of each of N environments; `progress` is the share of the budget that is spent after them."""
+
+    def robustify(self, trails: Sequence[Trail]) -> None:
+        """The end of exploration, with those of its solutions that happened again."""

@@ -15,6 +15,7 @@ from rewardlab.envs.spaces import ActionCodec
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
 
 DISTANCE = "distance"  # the fact that the solver knows: the fewest steps to success
+SITUATION = "situation"  # the fact that tells cells of Go-Explore apart: see `gridworld.privileged`
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def fast_env(
     Args:
         spec: all but the actions, to which noise may add one.
         missions: tokens of every mission; empty where the task has only one.
-        privileged: full-state facts to compute: state_hash, agent_pos, grid, panorama, picture, distance.
+        privileged: full-state facts to compute: state_hash, agent_pos, grid, panorama, picture, distance, situation.
     """
     engine = gridworld.make_vec(
         env_id,
@@ -178,4 +179,4 @@ class _Facts:
 
 _PLACE = ("cells", "agent", "carried", "steps", "mission", "registers", "level_of", "streams")
 _STREAMS = ("streams", "choosers", "noise", "channel")
-_FIELDS = {"state_hash": "state_hash", "agent_pos": "agent", "grid": "grid"}
+_FIELDS = {"state_hash": "state_hash", "agent_pos": "agent", "grid": "grid", SITUATION: SITUATION}

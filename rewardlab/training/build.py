@@ -12,13 +12,14 @@ from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.goals import GoalEnv
-from rewardlab.training.starts import MakeEnv, StartEnv
+from rewardlab.training.starts import StartEnv
 from rewardlab.types import (
     Agent,
     BuildContext,
     Conditioner,
     Curriculum,
     EnvSpec,
+    MakeEnv,
     RewardScheme,
     State,
     StreamSpec,
@@ -144,6 +145,8 @@ def _curriculum(
 ) -> Curriculum | None:
     """What says where episodes begin: the curriculum, or an agent that finds such places itself."""
     found: Curriculum | None = getattr(agent, "curriculum", None)
+    if getattr(agent, "exploring", False) and training_levels(config) is None:
+        raise UserError(f"agent={config.agent.name}: explores fixed levels; set env.levels=K (env.levels=1: one level)")
     if found is not None and config.curriculum.plugin != NO_CURRICULUM:
         raise UserError(
             f"agent={config.agent.name}: has a curriculum of its own; leave out curriculum={config.curriculum.name}"

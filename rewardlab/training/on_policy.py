@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -12,10 +13,11 @@ from rewardlab.records.progress import Progress
 from rewardlab.records.store import EVAL, TRAIN, RunStore
 from rewardlab.records.table import Table
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import Parts, make_training_env
+from rewardlab.training.build import Parts, make_level_env, make_training_env, training_levels
 from rewardlab.training.collect import Collector
 from rewardlab.training.evaluate import Evaluator
-from rewardlab.types import Metrics, Signals, State, StreamSpec
+from rewardlab.training.starts import happens_again
+from rewardlab.types import Exploring, Metrics, Signals, State, StreamSpec
 
 _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
 _CHECKPOINT_SECONDS = 120.0  # after so long one is written in any case: no more than that is ever lost
@@ -161,6 +163,12 @@ class OnPolicyTraining:
         if self.frames == 0 and parts.scheme.warmup_steps:
             self._warm_up()
             return
+        if self._exploring is not None:
+            self._explore(self._exploring)
+            self.clock.training += time.perf_counter() - started
+            if self._rows.due(self.frames) or self._finished:
+                self._write_row()
+            return
         steps = min(parts.agent.rollout_steps, max(1, (config.frames - self.frames) // config.num_envs))
         progress = self.frames / config.frames
         for metrics in iterate(parts, self._collector, steps, progress):
@@ -174,6 +182,26 @@ class OnPolicyTraining:
     def _finished(self) -> bool:
         """Another whole vector step would overrun the budget; at least one is always made."""
         return self.frames > 0 and self.frames + self.config.num_envs > self.config.frames
+
+    @property
+    def _exploring(self) -> Exploring | None:
+        """The agent, as long as it explores without a policy: there is nothing to evaluate then."""
+        agent: Any = self.parts.agent
+        return agent if getattr(agent, "exploring", False) else None
+
+    def _explore(self, agent: Exploring) -> None:
+        """Steps of exploration; after the last, episodes begin anew, along what was found."""
+        config, levels = self.config, training_levels(self.config)
+        assert levels is not None, "refused by build"
+        steps = min(agent.explore_steps, max(1, (config.frames - self.frames) // config.num_envs))
+        self.frames += steps * config.num_envs
+        make = make_level_env(config, agent.facts)
+        self._means.add(agent.explore(make, levels, config.num_envs, steps, self.frames / config.frames))
+        if not agent.exploring:
+            found = agent.solutions
+            again = happens_again(make_level_env(config), found)
+            agent.robustify([trail for trail, same in zip(found, again, strict=True) if same])
+            self._collector = make_collector(config, self.parts)
 
     def _pretrain(self) -> None:
         """What the agent learns before the first frame, if anything: seen in the first row, and in its evaluation."""
@@ -219,6 +247,8 @@ class OnPolicyTraining:
         self.progress.update(self.frames, fps, row.get("return_mean"), row.get("success_rate"))
 
     def _evaluate_if_due(self) -> None:
+        if self._exploring is not None:
+            return
         if self._evaluated_at == self.frames or not (self._evaluation.due(self.frames) or self._finished):
             return
         evaluation = self._evaluator.evaluate(self.parts.agent, self.frames, lambda: self.stop() is not None)

@@ -1,6 +1,6 @@
 """Where training episodes begin: in states along trails, as a curriculum proposes, or as the task has it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -8,9 +8,7 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.parts.place_store import PlaceStore
-from rewardlab.types import Array, Curriculum, Obs, Outcomes, PlaceableEnv, State, StepBatch, Trail, VecEnv
-
-MakeEnv = Callable[[Sequence[Sequence[int]]], VecEnv]  # lists of level seeds -> an environment that plays each list
+from rewardlab.types import Array, Curriculum, MakeEnv, Obs, Outcomes, PlaceableEnv, State, StepBatch, Trail, VecEnv
 
 _AT_ONCE = 256  # trails walked together
 _ORDINARY = -1
