@@ -1,10 +1,10 @@
 """Backplay: episodes begin along demonstrations, first near their ends, then ever farther back
 
-Paper: Resnick et al. 2018, Backplay: man muss immer umkehren (arXiv:1807.06919); Salimans and Chen 2018,
-Learning Montezuma's Revenge from a single demonstration (arXiv:1812.03381)
+Paper: Resnick et al. 2018, Backplay: man muss immer umkehren (arXiv:1807.06919)
 Assumes: demos, state_restore
 
-advance=success is Salimans and Chen's backward algorithm: starts move back once the agent does about as well from them
+advance=success is the backward algorithm of Salimans and Chen 2018, Learning Montezuma's Revenge from a single
+demonstration (arXiv:1812.03381): starts move back once the agent does about as well from them
 as the demonstrations. advance=schedule is Backplay's: they move back with the budget, whatever the agent does. A state
 comes with the steps that led to it, so that the time limit and the reward are those of the whole way; evaluation and a
 share of the training episodes begin as the task has it. The return in train.csv is of all training episodes, so that
