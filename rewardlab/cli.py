@@ -18,6 +18,7 @@ _COMMANDS = {
     "status": "what the runs of a results folder are doing, live",
     "list": "show what there is to choose from",
     "play": "write a GIF of a run's policy at play",
+    "demos": "record demonstrations of the exact solver or of a trained run",
     "bench": "time the engine and the training of every scheme, as ratios",
     "check": "test a reward scheme or an agent against the laws that all obey",
 }
@@ -60,7 +61,7 @@ def _dispatch(argv: list[str]) -> int:
     command, *arguments = argv
     commands: dict[str, Callable[[list[str]], int]] = {
         "run": _run, "report": _report, "show": _show, "status": _status, "list": _list, "play": _play,
-        "bench": _bench, "check": _check,
+        "demos": _demos, "bench": _bench, "check": _check,
     }  # fmt: skip
     if command not in commands:
         close = get_close_matches(command, _COMMANDS, n=1, cutoff=0.5)
@@ -196,6 +197,27 @@ def _play(arguments: list[str]) -> int:
     from rewardlab import playing
 
     return playing.play(given.run, given.episodes, given.out, given.seed)
+
+
+def _demos(arguments: list[str]) -> int:
+    parser = _Parser(
+        prog="rewardlab demos",
+        description="Record whole episodes of the exact solver or of a trained run, in Minari's dataset format.",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="env=NAME and its options (not with a RUN)")
+    parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, which is not there yet")
+    parser.add_argument("--from", dest="source", default="solver", metavar="SOURCE", help="solver (default), or a RUN")
+    parser.add_argument("--episodes", type=int, default=100, metavar="N", help="how many (default: 100)")
+    parser.add_argument("--levels", type=int, metavar="K", help="distinct levels (default: one for each episode)")
+    parser.add_argument(
+        "--noise", type=float, default=0.0, metavar="P", help="share of uniformly random actions (default: 0)"
+    )
+    parser.add_argument("--keep", choices=("solved", "all"), default="solved", help="which episodes (default: solved)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of levels, noise and sampling (default: 0)")
+    given = parser.parse_intermixed_args(arguments)
+    from rewardlab import recording
+
+    return recording.record(recording.Request(**vars(given)))
 
 
 def _check(arguments: list[str]) -> int:

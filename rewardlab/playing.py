@@ -1,7 +1,6 @@
 """`rewardlab play`: a run's policy at play on evaluation levels, as a GIF with what it is paid written in."""
 
 import io
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,13 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from rewardlab import composition, discovery, saved, schemas, seeding
+from rewardlab import discovery, seeding, trained
 from rewardlab.errors import UserError
-from rewardlab.records import checkpoint
 from rewardlab.records.files import write_atomic
-from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import build, training_levels
+from rewardlab.training.build import training_levels
 from rewardlab.training.goals import GoalEnv
-from rewardlab.types import Agent, Array, Conditioner, State, StepBatch, VecEnv
+from rewardlab.types import Agent, Array, EnvSpec, StepBatch, VecEnv
 
 PICTURE = "picture"  # the full-state fact that an environment that can be drawn offers
 
@@ -43,11 +40,11 @@ def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> 
         raise UserError(f"--episodes {episodes}: must be at least 1")
     if seed < 0:
         raise UserError(f"--seed {seed}: must be at least 0")
-    folder = _run_folder(run)
+    folder = trained.run_folder(run)
     target = _target(folder, out)
     torch.set_num_threads(1)
-    config = _config(folder)
-    agent, conditioner = _learners(folder, config)
+    config = trained.run_config(folder)
+    agent, conditioner = trained.learners(folder, config, _check_drawn)
     env = _env(config, episodes)
     if conditioner is not None:
         env = GoalEnv(env, conditioner, (PICTURE,))
@@ -149,17 +146,6 @@ def _write(target: Path, frames: list[Image.Image], durations: list[int]) -> Non
         raise UserError(f"{target}: can't be written ({error.strerror})") from None
 
 
-def _run_folder(given: str) -> Path:
-    """The folder of the run that a path names or lies in."""
-    path = Path(given).expanduser().absolute()
-    if not path.exists():
-        raise UserError(f"{given}: no such run")
-    for folder in (path, *path.parents):
-        if (folder / CONFIG).is_file():
-            return folder
-    raise UserError(f"{given}: not the folder of a run, which holds a {CONFIG}")
-
-
 def _target(folder: Path, out: str | None) -> Path:
     target = folder / "play.gif" if out is None else Path(out).expanduser()
     if target.suffix.lower() != ".gif":
@@ -169,51 +155,14 @@ def _target(folder: Path, out: str | None) -> Path:
     return target
 
 
-def _config(folder: Path) -> RootConfig:
-    """The run's config, on the CPU; read as plain data."""
-    overrides = [*saved.repeat(str(folder / CONFIG), []), "device=cpu"]
-    with composition.session():
-        config, _ = composition.typed(overrides)
-    schemas.check(config)
-    return config
-
-
-def _learners(folder: Path, config: RootConfig) -> tuple[Agent, Conditioner | None]:
-    """The run's agent, as the finished run or else the last checkpoint has it, and what sets it goals."""
-    parts = build(config)
-    parts.env.close()
-    if PICTURE not in parts.env.spec.privileged:
-        raise UserError(f"env.id={parts.env.spec.id}: cannot be drawn, so it cannot be played")
-    name = checkpoint.POLICY if (folder / checkpoint.POLICY).exists() else checkpoint.CHECKPOINT
-    if not (folder / name).exists():
-        raise UserError(f"{folder}: no policy yet (neither {checkpoint.POLICY} nor {checkpoint.CHECKPOINT})")
-    state = _saved(folder, name)
-    try:
-        if name == checkpoint.POLICY:
-            parts.agent.load_policy_state_dict(state)
-        else:
-            parts.agent.load_state_dict(state["agent"])
-        if parts.conditioner is not None:
-            parts.conditioner.load_state_dict(_saved(folder, checkpoint.CHECKPOINT)["conditioner"])
-    except UserError:
-        raise
-    except Exception as error:  # whatever an agent makes of another one's state
-        raise UserError(f"{folder / name}: does not fit the run's {CONFIG} ({type(error).__name__})") from None
-    return parts.agent, parts.conditioner
-
-
-def _saved(folder: Path, name: str) -> State:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what torch thinks of a file that is none of ours is said in the reason
-        state, reason = checkpoint.load(folder / name)
-    if state is None:
-        raise UserError(f"{folder}: {reason}")
-    return state
-
-
 def _env(config: RootConfig, episodes: int) -> Any:
     pool = training_levels(config) if config.eval.levels == "train" else None
     levels = seeding.evaluation_seeds(episodes) if pool is None else pool
     plugin = discovery.load("env", config.env.plugin)
     facts = (PICTURE, *config.curriculum.privileged())
     return plugin.make(config.env, 1, privileged=facts, level_lists=[levels])
+
+
+def _check_drawn(spec: EnvSpec) -> None:
+    if PICTURE not in spec.privileged:
+        raise UserError(f"env.id={spec.id}: cannot be drawn, so it cannot be played")

@@ -72,6 +72,7 @@ class EnvSpec:
     privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
     goals: bool = False  # whether observations show goal and achieved; it is a GoalVecEnv then
+    placeable: bool = False  # whether take_places and put_places work: episodes can then begin anywhere
 
 
 @dataclass
@@ -130,6 +131,23 @@ class GoalVecEnv(VecEnv, Protocol):
 
         A pure function of the two, float32 [B, G] each: the reward float32 [B], and whether it terminates, bool [B].
         """
+
+
+class PlaceableEnv(VecEnv, Protocol):
+    """What an environment can do besides where `spec.placeable`."""
+
+    def take_places(self, where: Array) -> Obs:
+        """The states of environments `where`, int64 [B], without what coming levels depend on: each entry [B, ...].
+
+        `streams`, the randomness of what is left of the episode, may be left out of what is put back: the episode then
+        goes on with that of the environment.
+        """
+
+    def put_places(self, where: Array, places: Obs) -> Obs:
+        """Let episodes begin in these states; the observations of all N environments."""
+
+
+MakeEnv = Callable[[Sequence[Sequence[int]]], VecEnv]  # lists of level seeds -> an environment that plays each list
 
 
 @dataclass(frozen=True)
@@ -402,6 +420,55 @@ class Conditioner(Protocol):
     def load_state_dict(self, state: State) -> None: ...
 
 
+@dataclass(frozen=True)
+class Trail:
+    """A way through a level, which can be walked again: the level's seed, its actions [L] and the rewards [L] on it."""
+
+    level: int
+    action: Array
+    reward: Array
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """B training episodes that came to an end; arrays.
+
+    trail, step: int64 [B], where they began: after `step` steps of a trail, -1 for the task's own beginning.
+    task_return: float64 [B], what the task paid from there on.
+    """
+
+    trail: Array
+    step: Array
+    task_return: Array
+
+
+class Curriculum(Protocol):
+    """Says where training episodes begin: in states along trails, or as the task has it. Those of evaluation always
+    begin as the task has it. The states belong to the environments (`training/starts.py`).
+    """
+
+    assumes: frozenset[str]
+    metrics: tuple[str, ...]  # names that update returns: columns of train.csv
+
+    def trails(self) -> tuple[Trail, ...]:
+        """The ways along which episodes may begin: the same object as long as they are the same."""
+
+    def propose(self, count: int) -> tuple[Array, Array]:
+        """Where the next episodes begin, int64 [count] each: the trail, -1 for the task's own beginning, and after
+        how many of its steps.
+        """
+
+    def feedback(self, ended: Outcomes) -> None:
+        """Training episodes that ended, after each vector step in which any did."""
+
+    def update(self, progress: float) -> Metrics:
+        """After each iteration; `progress` in [0, 1] is the share of the budget spent."""
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
 @dataclass
 class ActOutput:
     """What an agent answers for N observations: actions [N] or [N, A], and its next recurrent state."""
@@ -420,7 +487,12 @@ class Assessment:
 
 
 class Agent(Protocol):
-    """A learner, ignorant of schemes: it sees streams of rewards only. What all have in common."""
+    """A learner, ignorant of schemes: it sees streams of rewards only. What all have in common.
+
+    One that learns something before the first frame has `pretrain() -> Metrics`; one that needs more than an ordinary
+    learner says so in `assumes`. One that says where its episodes begin has a `curriculum`; one that first explores
+    fixed levels without a policy is `Exploring` too.
+    """
 
     metrics: tuple[str, ...]  # names of what it tells of its learning: columns of train.csv
     rollout_steps: int
@@ -491,3 +563,18 @@ class ReplayAgent(Agent, Protocol):
 
     def update_batch(self, batch: Transitions) -> tuple[TensorMetrics, torch.Tensor]:
         """One gradient step: its metrics, scalars, and by how much each step was misjudged, float32 [B], >= 0."""
+
+
+class Exploring(Protocol):
+    """What an agent has that first explores saved states of fixed levels, before it has a policy."""
+
+    exploring: bool
+    facts: tuple[str, ...]  # full-state facts that it reads then
+    explore_steps: int  # of each environment, at a time
+    solutions: tuple[Trail, ...]  # what it found
+
+    def explore(self, make: MakeEnv, levels: Sequence[int], num_envs: int, steps: int, progress: float) -> Metrics:
+        """So many steps of each of N environments; `progress` is the share of the budget that is spent after them."""
+
+    def robustify(self, trails: Sequence[Trail]) -> None:
+        """The end of exploration, with those of its solutions that happened again."""

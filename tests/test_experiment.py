@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rewardlab import composition, discovery, listing
+from rewardlab.cli import main
 from rewardlab.composition import Prepared
 from rewardlab.errors import UserError
 from rewardlab.training.build import build
@@ -27,7 +29,10 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_it_composes_and_builds(recipe: str, compose: Compose) -> None:
+def test_it_composes_and_builds(recipe: str, compose: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for first in re.findall(r"^# Record first: rewardlab (.*)$", (FOLDER / f"{recipe}.yaml").read_text(), re.M):
+        assert main(shlex.split(first)) == 0
     config = compose(f"+experiment={recipe}").config
     assert config.fidelity in ("published", "adapted")
     parts = build(config)

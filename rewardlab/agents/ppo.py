@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from rewardlab.agents.aux_steps import aux_steps
+from rewardlab.agents.cloning import Cloning, CloningConfig
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
 from rewardlab.maths.compiled import ppo_loss
@@ -20,7 +21,7 @@ from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_lo
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.fused import FusedActorCritic
-from rewardlab.schemas import AgentConfig, option
+from rewardlab.schemas import option
 from rewardlab.types import (
     ActOutput,
     Assessment,
@@ -39,7 +40,7 @@ _WIDEST = 65536  # a layer
 
 
 @dataclass
-class Config(AgentConfig):
+class Config(CloningConfig):
     rollout_steps: int = option(32, "steps of each environment between updates", above=0)
     epochs: int = option(2, "passes over each rollout", above=0)
     minibatch_size: int = option(256, "samples of a gradient step, about; with memory, whole sequences", above=0)
@@ -76,6 +77,7 @@ class Config(AgentConfig):
     )
 
     def validate(self) -> None:
+        super().validate()
         for key in ("shared", "hidden"):
             if not all(1 <= width <= _WIDEST for width in getattr(self, key) or ()):
                 raise ValueError(f"{key}={list(getattr(self, key))}: widths must be from 1 to {_WIDEST}")
@@ -119,6 +121,13 @@ class Agent:
         self._aux_losses: tuple[AuxLoss, ...] = ()
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
         self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
+        self._cloning = Cloning(config, context) if config.demos is not None else None
+        self.assumes = frozenset({"demos"} if self._cloning else ())
+        if self._cloning and config.pretrain == "bc":
+            self._refuse_memory(self._cloning.before())
+            self.metrics += ("loss/pretraining",)
+        if self._cloning and config.concurrent == "bc":
+            self.take_aux_losses((self._cloning.beside(),))
 
     def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
         """Learn from other terms too, after each rollout.
@@ -126,10 +135,19 @@ class Agent:
         Raises:
             UserError: the policy is recurrent: it needs what came before a step.
         """
-        if self._network.memory is not None:
-            raise UserError(f"agent.memory=gru: can't take the loss {losses[0].name} on single steps; use none")
-        self._aux_losses = losses
+        self._refuse_memory(losses[0])
+        self._aux_losses += losses
         self.metrics += tuple(f"loss/{loss.name}" for loss in losses)
+
+    def pretrain(self) -> Metrics:
+        """Clone the demonstrations, where that is asked for; Adam then begins anew."""
+        if self._cloning is None or self.config.pretrain != "bc":
+            return {}
+        fresh, self._optimiser.learning_rate = self._optimiser.state_dict(), self.config.pretrain_learning_rate
+        found = self._aux_steps(self._cloning.before(), 0.0)
+        self._optimiser.load_state_dict(fresh)
+        last = found[-max(1, len(found) // 10) :]
+        return {"loss/pretraining": sum(last) / len(last)}
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None:
         if self._network.memory is None:
@@ -213,10 +231,7 @@ class Agent:
             metrics["loss/explained_variance"] = explained
         metrics["loss/learning_rate"] = learning_rate
         for aux_loss in self._aux_losses:
-            task_coef = self._streams[0].weight(progress)
-            found = aux_steps(aux_loss, self._network, self._optimiser, config.max_grad_norm, task_coef)
-            self._updates += len(found)
-            if found:
+            if found := self._aux_steps(aux_loss, progress):
                 metrics[f"loss/{aux_loss.name}"] = sum(found) / len(found)
         return metrics
 
@@ -241,6 +256,16 @@ class Agent:
         self._network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._updates = state["updates"]
+
+    def _aux_steps(self, aux_loss: AuxLoss, progress: float) -> list[float]:
+        task_coef = self._streams[0].weight(progress)
+        found = aux_steps(aux_loss, self._network, self._optimiser, self.config.max_grad_norm, task_coef)
+        self._updates += len(found)
+        return found
+
+    def _refuse_memory(self, aux_loss: AuxLoss) -> None:
+        if self._network.memory is not None:
+            raise UserError(f"agent.memory=gru: can't take the loss {aux_loss.name} on single steps; use none")
 
     def _features_of_step(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor

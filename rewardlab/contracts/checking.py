@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from rewardlab import discovery
-from rewardlab.contracts import agent_laws, conditioner_laws, env_laws, replay_laws, reward_laws
+from rewardlab.contracts import agent_laws, conditioner_laws, curriculum_laws, env_laws, replay_laws, reward_laws
 from rewardlab.contracts.agent_laws import STREAMS, AgentCase
 from rewardlab.contracts.conditioner_laws import ConditionerCase
+from rewardlab.contracts.curriculum_laws import CurriculumCase
 from rewardlab.contracts.env_laws import EnvCase
 from rewardlab.contracts.result import Broken, LawResult
 from rewardlab.contracts.reward_laws import RewardCase
@@ -30,6 +31,10 @@ def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
     module = discovery.load(group, config.plugin or name)
     if group == "env":
         return check_env(module.make, config)
+    if group == "curriculum" and hasattr(module, "Curriculum"):
+        return [
+            _try(law, {"of a real task": CurriculumCase(module.Curriculum, config)}) for law in curriculum_laws.LAWS
+        ]
     return check_class(group, name, getattr(module, _CLASSES[group]), config)
 
 

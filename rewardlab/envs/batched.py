@@ -29,6 +29,15 @@ class Keeper(Protocol):
     def set_state(self, state: State) -> None: ...
 
 
+class Placer(Protocol):
+    """What takes the states of some environments out and puts them back; see `VecEnv`."""
+
+    def take(self, where: Array) -> Obs: ...
+
+    def put(self, where: Array, places: Obs) -> Mapping[str, Array]:
+        """What all environments show then."""
+
+
 class BatchedEnv:
     """N environments stepped by a gymnasium vector environment.
 
@@ -42,6 +51,7 @@ class BatchedEnv:
         levels: the seeds of resets.
         reward_is_success: whether an episode that ends with a positive reward is solved.
         keeper: of the environments' state, where it can be had.
+        placer: of the states of some of them, where episodes can begin anywhere.
     """
 
     def __init__(
@@ -54,11 +64,12 @@ class BatchedEnv:
         facts: Facts | None = None,
         reward_is_success: bool = False,
         keeper: Keeper | None = None,
+        placer: Placer | None = None,
     ) -> None:
-        self.spec = replace(spec, restorable=keeper is not None)
+        self.spec = replace(spec, restorable=keeper is not None, placeable=placer is not None)
         self.num_envs = vector.num_envs
         self._vector, self._codec, self._view, self._levels = vector, codec, view, levels
-        self._facts, self._keeper = facts, keeper
+        self._facts, self._keeper, self._placer = facts, keeper, placer
         self._reward_is_success = reward_is_success
         self._privileged: Obs = {}
 
@@ -106,6 +117,16 @@ class BatchedEnv:
         self._keeper.set_state(state["worlds"])
         self._levels.load_state_dict(state["levels"])
         self._privileged = self._facts.measure() if self._facts else {}
+
+    def take_places(self, where: Array) -> Obs:
+        assert self._placer is not None
+        return self._placer.take(where)
+
+    def put_places(self, where: Array, places: Obs) -> Obs:
+        assert self._placer is not None
+        frames = self._placer.put(where, places)
+        self._privileged = self._facts.measure() if self._facts else {}
+        return self._view(frames)
 
     def close(self) -> None:
         self._vector.close()

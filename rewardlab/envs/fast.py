@@ -15,6 +15,7 @@ from rewardlab.envs.spaces import ActionCodec
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
 
 DISTANCE = "distance"  # the fact that the solver knows: the fewest steps to success
+SITUATION = "situation"  # the fact that tells cells of Go-Explore apart: see `gridworld.privileged`
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def fast_env(
     Args:
         spec: all but the actions, to which noise may add one.
         missions: tokens of every mission; empty where the task has only one.
-        privileged: full-state facts to compute: state_hash, agent_pos, grid, panorama, picture, distance.
+        privileged: full-state facts to compute: state_hash, agent_pos, grid, panorama, picture, distance, situation.
     """
     engine = gridworld.make_vec(
         env_id,
@@ -65,7 +66,9 @@ def fast_env(
     vector: Any = engine if look.noise == "none" else _Noisy(engine)
     codec = ActionCodec(action, lambda chosen: chosen)
     noted = replace(spec, action=action)
-    return BatchedEnv(vector, noted, codec, view, levels, facts, reward_is_success=True, keeper=EngineState(engine))
+    placer = _Places(engine) if look.noise == "none" else None
+    keeper = EngineState(engine)
+    return BatchedEnv(vector, noted, codec, view, levels, facts, reward_is_success=True, keeper=keeper, placer=placer)
 
 
 class _Noisy:
@@ -122,6 +125,26 @@ class EngineState:
         self._engine.set_state(arrays | unsigned)
 
 
+class _Places:
+    """States of some environments, without what their coming levels depend on."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def take(self, where: Array) -> Obs:
+        found = self._engine.get_state(where)
+        return {name: found[name] for name in _PLACE}
+
+    def put(self, where: Array, places: Obs) -> Mapping[str, Array]:
+        """Where the agent has been in its episode begins anew, with where it stands."""
+        height, width = places["cells"].shape[1:3]
+        visited = np.zeros((len(where), height, width), dtype=np.uint8)
+        visited[np.arange(len(where)), places["agent"][:, 1], places["agent"][:, 0]] = 1
+        self._engine.set_state({**places, "visited": visited}, where)
+        shown: Mapping[str, Array] = self._engine.observe()
+        return shown
+
+
 class _Facts:
     """The engine measures all environments at once, so it never pays to measure some of them."""
 
@@ -155,5 +178,6 @@ class _Facts:
         return tile_size(self._engine.task.width, self._engine.task.height)
 
 
+_PLACE = ("cells", "agent", "carried", "steps", "mission", "registers", "level_of", "streams")
 _STREAMS = ("streams", "choosers", "noise", "channel")
-_FIELDS = {"state_hash": "state_hash", "agent_pos": "agent", "grid": "grid"}
+_FIELDS = {"state_hash": "state_hash", "agent_pos": "agent", "grid": "grid", SITUATION: SITUATION}

@@ -109,7 +109,7 @@ def make(
         UserError: not a MiniGrid task, or a fact that it cannot give.
     """
     from rewardlab.envs.facts import FACTS
-    from rewardlab.envs.fast import DISTANCE, Look, fast_env
+    from rewardlab.envs.fast import DISTANCE, SITUATION, Look, fast_env
     from rewardlab.envs.grid_view import GridView
     from rewardlab.envs.levels import Levels
     from rewardlab.envs.reference import reference_env
@@ -118,7 +118,7 @@ def make(
 
     backend, task = _backend(config), config.task_facts(SUCCESS)
     known = backend == "fast" and task.optimum_kind != "unavailable"
-    offered = (*FACTS, DISTANCE) if known else tuple(FACTS)
+    offered = (*FACTS, *((SITUATION,) if backend == "fast" else ()), *((DISTANCE,) if known else ()))
     check_privileged(config.id, privileged, offered)
     first = _grid(config)
     viewed = GridView(first, config.observation)

@@ -6,15 +6,18 @@
 | carried | uint8 [N, 4] | object, colour, state, contents; zeros for none |
 | grid | uint8 [N, W, H, 3] | object, colour, state of every cell, the agent and its direction in it |
 | state_hash | int64 [N] | hash of grid with box contents, agent and carried object |
+| situation | int64 [N] | hash of where the agent is and what it has got, coarser than the state |
 | objects | int16 [N, M, 5] | object, colour, state, x, y of all doors, keys, balls, boxes, goals |
 | cells_visited | float64 [N] | share of the reachable cells that the agent has been to in the episode |
 | rooms_visited | float64 [N] | share of the rooms that it has been to |
 
-The hash leaves out mission, step count, random streams and observation noise; it is the same in every process and on
-the reference backend (`rewardlab/envs/facts.py`). Objects stand in reading order; rows of -1 fill up
-to the largest count in the batch. Reachable is every cell that is neither wall nor lava and that a way without walls
-and lava leads to (doors can be opened, things carried away). Rooms are what is left when the reachable cells are cut at
-doors, and at gaps one cell wide between two walls.
+A situation is the agent's cell (not its direction), what it carries, for each door whether it is locked and whether a
+key, ball or box lies beside it, and which keys and boxes lie about, wherever. The hash of states leaves out mission,
+step count, random streams and observation noise; it is the same in every process and on the reference backend
+(`rewardlab/envs/facts.py`). Objects stand in reading order; rows of -1 fill up to the largest count in the batch.
+Reachable is every cell that is neither wall nor lava and that a way without walls and lava leads to (doors can be
+opened, things carried away). Rooms are what is left when the reachable cells are cut at doors, and at gaps one cell
+wide between two walls.
 """
 
 from collections.abc import Sequence
@@ -37,6 +40,7 @@ from rewardlab.gridworld.constants import (
     HEIGHT,
     KEY,
     LAVA,
+    LOCKED,
     NOTHING,
     RED,
     WALL,
@@ -46,7 +50,7 @@ from rewardlab.gridworld.constants import (
 )
 from rewardlab.gridworld.kernel_cache import compile_for, specialise
 
-FIELDS = ("agent", "carried", "grid", "state_hash", "objects", "cells_visited", "rooms_visited")
+FIELDS = ("agent", "carried", "grid", "state_hash", "situation", "objects", "cells_visited", "rooms_visited")
 
 _U = np.uint64
 _GOLDEN, _MIX_A, _MIX_B = _U(0x9E3779B97F4A7C15), _U(0xBF58476D1CE4E5B9), _U(0x94D049BB133111EB)
@@ -91,6 +95,29 @@ def _finished(total):
     total = (total ^ (total >> _30)) * _MIX_A
     total = (total ^ (total >> _27)) * _MIX_B
     return total ^ (total >> _31)
+
+
+def _situations(cells, facts, params, keys):
+    """Fills keys, int64 [N]: scrambled words of what a situation is made of, summed modulo 2^64."""
+    area, width = cells.shape[1], params[WIDTH]
+    for i in range(cells.shape[0]):
+        carried = int(facts[i, CARRIED]) & 0xFFFFFFFF
+        total = _scrambled(_U(_thing(carried) if carried else NOTHING), _U(area))
+        total += _scrambled(_U(facts[i, X]), _U(area + 1))
+        total += _scrambled(_U(facts[i, Y]), _U(area + 2))
+        for at in range(area):
+            cell = int(cells[i, at])
+            kind = cell & 0xFF
+            if kind == DOOR:
+                beside = 0
+                for step in (-width, width, -1, 1):
+                    next_to = cells[i, at + step] & 0xFF
+                    beside |= next_to == KEY or next_to == BALL or next_to == BOX
+                locked = (cell >> 16) & 0xFF == LOCKED
+                total += _scrambled(_U(kind | locked << 8 | beside << 9), _U(at))
+            elif kind == KEY or kind == BOX:
+                total += _scrambled(_U(_thing(cell)), _U(area + 3))
+        keys[i] = np.int64(_finished(total))
 
 
 def _list_objects(cells, params, objects, counts):
@@ -192,7 +219,9 @@ def _coverage(cells, facts, params, visited, shares, room_shares):
 
 @lru_cache
 def _kernel(name: str) -> Any:
-    template: Any = {"hash": _state_hashes, "objects": _list_objects, "coverage": _coverage}[name]
+    template: Any = {"hash": _state_hashes, "situation": _situations, "objects": _list_objects, "coverage": _coverage}[
+        name
+    ]
     return specialise(template, f"privileged_{name}", cached=True)
 
 
@@ -246,6 +275,9 @@ def read_facts(world: World, fields: Sequence[str] | None) -> dict[str, np.ndarr
         facts["grid"] = _grids(world)
     if "state_hash" in wanted:
         facts["state_hash"] = state_hashes(world.cells, world.facts, world.params)
+    if "situation" in wanted:
+        facts["situation"] = np.empty(len(world.cells), dtype=np.int64)
+        _run("situation", world.cells, world.facts, world.params, facts["situation"])
     if "objects" in wanted:
         facts["objects"] = _objects(world)
     if "cells_visited" in wanted or "rooms_visited" in wanted:

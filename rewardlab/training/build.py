@@ -1,7 +1,9 @@
 """From a config to the objects of a run: environments, reward scheme, agent and their random streams."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import cast
 
 import numpy as np
@@ -12,12 +14,15 @@ from rewardlab.errors import UserError
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.fit import check_fit
 from rewardlab.training.goals import GoalEnv
+from rewardlab.training.starts import StartEnv
 from rewardlab.types import (
     Agent,
     BuildContext,
     Conditioner,
+    Curriculum,
     EnvSpec,
     GoalVecEnv,
+    MakeEnv,
     RewardScheme,
     State,
     StreamSpec,
@@ -70,6 +75,7 @@ class Parts:
     agent: Agent
     streams: Streams
     conditioner: Conditioner | None = None
+    curriculum: Curriculum | None = None
 
     @property
     def reward_streams(self) -> tuple[StreamSpec, ...]:
@@ -79,12 +85,15 @@ class Parts:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Columns of train.csv that the parts fill."""
-        return (*self.agent.metrics, *self.scheme.metrics, *(self.conditioner.metrics if self.conditioner else ()))
+        parts = (self.agent, self.scheme, self.conditioner, self.curriculum)
+        return tuple(name for part in parts if part is not None for name in part.metrics)
 
     @property
     def assumes(self) -> frozenset[str]:
         """What the run assumes beyond an ordinary learner."""
-        return self.scheme.assumes | (self.conditioner.assumes if self.conditioner is not None else frozenset())
+        parts = (self.scheme, self.conditioner, self.curriculum, self.agent)
+        none: frozenset[str] = frozenset()
+        return none.union(*(getattr(part, "assumes", none) for part in parts))
 
 
 def build(config: RootConfig) -> Parts:
@@ -101,31 +110,36 @@ def build(config: RootConfig) -> Parts:
         if env.spec.goals:
             scheme_context = replace(scheme_context, goal_outcome=cast(GoalVecEnv, env).goal_outcome)
         scheme = discovery.load("reward", config.reward.plugin).Scheme(config.reward, scheme_context)
-        conditioner = _conditioner(config, streams, env.spec, scheme.streams)
+        module = discovery.load("curriculum", config.curriculum.plugin)
+        conditioner = _conditioner(config, module, streams, env.spec, scheme.streams)
         paid = scheme.streams
         if conditioner is not None:
             env, paid = GoalEnv(env, conditioner, config.reward.privileged(), learns=True), paid + conditioner.streams
         agent_context = streams.context("agent", config, env.spec)
         agent = discovery.load("agent", config.agent.plugin).Agent(config.agent, agent_context, paid)
         check_fit(scheme, agent, config)
+        curriculum = _curriculum(config, module, streams, env.spec, agent)
+        if curriculum is not None:
+            env = StartEnv(env, curriculum, make_level_env(config))
         _hand_over_losses(scheme, agent, config)
         streams.torch_rngs["act"] = seeding.torch_rng(config.seed, "act")
         _check_warmup(scheme, config)
     except BaseException:
         env.close()
         raise
-    return Parts(env, scheme, agent, streams, conditioner)
+    return Parts(env, scheme, agent, streams, conditioner, curriculum)
 
 
 def _conditioner(
-    config: RootConfig, streams: Streams, spec: EnvSpec, beside: tuple[StreamSpec, ...]
+    config: RootConfig, module: ModuleType, streams: Streams, spec: EnvSpec, beside: tuple[StreamSpec, ...]
 ) -> Conditioner | None:
-    if config.curriculum.plugin == NO_CURRICULUM:
+    """What sets goals, where the curriculum does."""
+    if not hasattr(module, "Conditioner"):
         return None
     if spec.goals:
         raise UserError(f"curriculum={config.curriculum.name}: sets goals, and {spec.id} has its own")
     context = streams.context("curriculum", config, spec)
-    made: Conditioner = discovery.load("curriculum", config.curriculum.plugin).Conditioner(config.curriculum, context)
+    made: Conditioner = module.Conditioner(config.curriculum, context)
     taken = {stream.name for stream in beside} & {stream.name for stream in made.streams}
     if taken:
         raise UserError(
@@ -133,6 +147,22 @@ def _conditioner(
             f" reward={config.reward.name}; name that one otherwise"
         )
     return made
+
+
+def _curriculum(
+    config: RootConfig, module: ModuleType, streams: Streams, spec: EnvSpec, agent: Agent
+) -> Curriculum | None:
+    """What says where episodes begin: the curriculum, or an agent that finds such places itself."""
+    found: Curriculum | None = getattr(agent, "curriculum", None)
+    if getattr(agent, "exploring", False) and training_levels(config) is None:
+        raise UserError(f"agent={config.agent.name}: explores fixed levels; set env.levels=K (env.levels=1: one level)")
+    if found is not None and config.curriculum.plugin != NO_CURRICULUM:
+        raise UserError(
+            f"agent={config.agent.name}: has a curriculum of its own; leave out curriculum={config.curriculum.name}"
+        )
+    if hasattr(module, "Curriculum"):
+        found = module.Curriculum(config.curriculum, streams.context("curriculum", config, spec))
+    return found
 
 
 def _hand_over_losses(scheme: RewardScheme, agent: Agent, config: RootConfig) -> None:
@@ -164,6 +194,17 @@ def make_training_env(config: RootConfig) -> VecEnv:
         config.env, config.num_envs, privileged=facts, level_pool=training_levels(config)
     )
     return env
+
+
+def make_level_env(config: RootConfig, privileged: tuple[str, ...] = ()) -> MakeEnv:
+    """What makes environments like those of training that play lists of levels."""
+    make = discovery.load("env", config.env.plugin).make
+
+    def made(lists: Sequence[Sequence[int]]) -> VecEnv:
+        env: VecEnv = make(config.env, len(lists), privileged=privileged, level_lists=lists)
+        return env
+
+    return made
 
 
 def make_evaluation_env(config: RootConfig, spec: EnvSpec, conditioner: Conditioner | None) -> tuple[VecEnv, list[int]]:

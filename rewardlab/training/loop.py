@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -13,12 +13,13 @@ from rewardlab.records.progress import Progress
 from rewardlab.records.store import EVAL, TRAIN, RunStore
 from rewardlab.records.table import Table
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import Parts, make_training_env
+from rewardlab.training.build import Parts, make_level_env, make_training_env, training_levels
 from rewardlab.training.collect import Collector
 from rewardlab.training.evaluate import Evaluator
 from rewardlab.training.off_policy import OffPolicyLearning
 from rewardlab.training.on_policy import OnPolicyLearning
-from rewardlab.types import Metrics, OnPolicyAgent, ReplayAgent, State, StreamSpec
+from rewardlab.training.starts import happens_again
+from rewardlab.types import Exploring, Metrics, OnPolicyAgent, ReplayAgent, State, StreamSpec
 
 _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
 _CHECKPOINT_SECONDS = 120.0  # after so long one is written in any case: no more than that is ever lost
@@ -140,6 +141,7 @@ class Training:
         self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
         self._collector = make_collector(config, parts)
         self.saving, self._saved_at = False, time.monotonic()
+        self._begun = checkpoint is not None
         self.exact = True  # whether this is what an unbroken run would be doing
         if checkpoint is not None:
             self._load(checkpoint)
@@ -153,6 +155,8 @@ class Training:
             Interrupted: a signal asked for the end; a checkpoint has been written.
         """
         try:
+            if not self._begun:
+                self._pretrain()
             while True:
                 self._evaluate_if_due()
                 if self._checkpoint_due or self._finished:
@@ -182,11 +186,14 @@ class Training:
         if self.frames == 0 and parts.scheme.warmup_steps:
             self._warm_up()
             return
-        steps = min(parts.agent.rollout_steps, max(1, (config.frames - self.frames) // config.num_envs))
-        progress = self.frames / config.frames
-        for metrics in self._learning.iterate(self._collector, steps, progress):
-            self._means.add(metrics)
-        self.frames += steps * config.num_envs
+        if self._exploring is not None:
+            self._explore(self._exploring)
+        else:
+            steps = min(parts.agent.rollout_steps, max(1, (config.frames - self.frames) // config.num_envs))
+            progress = self.frames / config.frames
+            for metrics in self._learning.iterate(self._collector, steps, progress):
+                self._means.add(metrics)
+            self.frames += steps * config.num_envs
         self.clock.training += time.perf_counter() - started
         if self._rows.due(self.frames) or self._finished:
             self._write_row()
@@ -195,6 +202,32 @@ class Training:
     def _finished(self) -> bool:
         """Another whole vector step would overrun the budget; at least one is always made."""
         return self.frames > 0 and self.frames + self.config.num_envs > self.config.frames
+
+    @property
+    def _exploring(self) -> Exploring | None:
+        """The agent, as long as it explores without a policy: there is nothing to evaluate then."""
+        agent: Any = self.parts.agent
+        return agent if getattr(agent, "exploring", False) else None
+
+    def _explore(self, agent: Exploring) -> None:
+        """Steps of exploration; after the last, episodes begin anew, along what was found."""
+        config, levels = self.config, training_levels(self.config)
+        assert levels is not None, "refused by build"
+        steps = min(agent.explore_steps, max(1, (config.frames - self.frames) // config.num_envs))
+        self.frames += steps * config.num_envs
+        make = make_level_env(config, agent.facts)
+        self._means.add(agent.explore(make, levels, config.num_envs, steps, self.frames / config.frames))
+        if not agent.exploring:
+            found = agent.solutions
+            again = happens_again(make_level_env(config), found)
+            agent.robustify([trail for trail, same in zip(found, again, strict=True) if same])
+            self._collector = make_collector(config, self.parts)
+
+    def _pretrain(self) -> None:
+        """What the agent learns before the first frame, if anything: seen in the first row, and in its evaluation."""
+        learn = getattr(self.parts.agent, "pretrain", None)
+        if learn is not None:
+            self._means.add(learn())
 
     def _warm_up(self) -> None:
         """Let a uniform-random agent act first, as the scheme asks; these are training frames too."""
@@ -234,6 +267,8 @@ class Training:
         self.progress.update(self.frames, fps, row.get("return_mean"), row.get("success_rate"))
 
     def _evaluate_if_due(self) -> None:
+        if self._exploring is not None:
+            return
         if self._evaluated_at == self.frames or not (self._evaluation.due(self.frames) or self._finished):
             return
         evaluation = self._evaluator.evaluate(self.parts.agent, self.frames, lambda: self.stop() is not None)
@@ -268,6 +303,7 @@ class Training:
                 "replay": replay,
                 "scheme": self.parts.scheme.state_dict(),
                 "conditioner": None if self.parts.conditioner is None else self.parts.conditioner.state_dict(),
+                "curriculum": None if self.parts.curriculum is None else self.parts.curriculum.state_dict(),
                 "streams": self.parts.streams.state_dict(),
                 "collector": self._collector.state_dict(),
                 "train_bytes": self._train_table.sync(),
@@ -290,6 +326,8 @@ class Training:
         self.parts.scheme.load_state_dict(checkpoint["scheme"])
         if self.parts.conditioner is not None:
             self.parts.conditioner.load_state_dict(checkpoint["conditioner"])
+        if self.parts.curriculum is not None:
+            self.parts.curriculum.load_state_dict(checkpoint["curriculum"])
         self.parts.streams.load_state_dict(checkpoint["streams"])
         # Where the running episodes cannot be put back, new ones begin, on levels of their own.
         seeds = seeding.env_seeds(self.config.seed, f"train_envs/{self.frames}", self.config.num_envs)

@@ -42,7 +42,7 @@ class OffPolicyLearning:
         self._owed = 0.0  # samples that are still to be drawn for the steps played so far
 
     def iterate(self, collector: Collector, steps: int, progress: float) -> tuple[Metrics, ...]:
-        """One iteration: the metrics of the reward streams, the scheme, the agent and the conditioner."""
+        """One iteration: the metrics of the reward streams and of all parts."""
         parts, self._agent.progress = self._parts, progress
         rollout = collector.collect(steps, parts.streams.torch_rngs["act"])
         rollout.progress = progress
@@ -51,7 +51,8 @@ class OffPolicyLearning:
         explored = parts.scheme.update(rollout)
         learned = self._learn(steps * rollout.num_envs, progress)
         taught = {} if parts.conditioner is None else parts.conditioner.update()
-        return means, explored, learned, taught
+        moved = {} if parts.curriculum is None else parts.curriculum.update(progress)
+        return means, explored, learned, taught, moved
 
     def state_dict(self) -> State:
         """All but the buffer."""

@@ -15,14 +15,15 @@ class OnPolicyLearning:
         self._parts, self._agent = parts, agent
 
     def iterate(self, collector: Collector, steps: int, progress: float) -> tuple[Metrics, ...]:
-        """One iteration: the metrics of the reward streams, the agent, the scheme and the conditioner."""
+        """One iteration: the metrics of the reward streams and of all parts."""
         parts = self._parts
         rollout = collector.collect(steps, parts.streams.torch_rngs["act"])
         rollout.progress = progress
         signals, means = pay(parts, rollout)
         learned = self._agent.update(rollout, signals, progress)
         taught = {} if parts.conditioner is None else parts.conditioner.update()
-        return means, learned, parts.scheme.update(rollout), taught
+        moved = {} if parts.curriculum is None else parts.curriculum.update(progress)
+        return means, learned, parts.scheme.update(rollout), taught, moved
 
     def state_dict(self) -> State:
         return {}

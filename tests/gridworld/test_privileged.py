@@ -101,3 +101,27 @@ def test_unknown_fields_are_refused() -> None:
         envs.privileged(["object"])
     assert list(envs.privileged(["objects", "agent"])) == ["objects", "agent"]
     assert DOOR == 4
+
+
+def test_a_situation_is_place_load_doors_and_what_lies_about():
+    """Two states have the same situation where a recomputation from the arrays says so, and only there."""
+    key, ball, box, door, locked = 5, 6, 7, 4, 2
+    engine = make_vec("MiniGrid-ObstructedMaze-2Dlhb-v1", 64, levels=2)
+    engine.reset(seed=1)
+    rng, named, keys = np.random.default_rng(0), [], []
+    for _ in range(60):
+        engine.step(rng.choice([0, 1, 2, 2, 3, 4, 5], size=64))
+        state = engine.get_state()
+        for cells, agent, carried in zip(state["cells"], state["agent"], state["carried"], strict=True):
+            doors, lying = [], []
+            for y, x in np.argwhere(np.isin(cells[..., 0], (key, box, door))):
+                if cells[y, x, 0] == door:
+                    beside = {int(cells[y + dy, x + dx, 0]) for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0))}
+                    doors.append((y, x, cells[y, x, 2] == locked, bool(beside & {key, ball, box})))
+                else:
+                    lying.append(tuple(cells[y, x].tolist()))
+            named.append((tuple(agent[:2].tolist()), tuple(carried.tolist()), tuple(doors), tuple(sorted(lying))))
+        keys += engine.privileged(["situation"])["situation"].tolist()
+    pairs = set(zip(named, keys, strict=True))
+    assert len(pairs) == len(set(named)) == len(set(keys))
+    assert len({name[1] for name in named}) > 1 and len({name[3] for name in named}) > 1

@@ -1,0 +1,212 @@
+"""Demonstrations from files in Minari's dataset format: whole episodes, and their steps as one flat batch.
+
+Format: https://minari.farama.org, version 0.5 (an extra: `pip install rewardlab[demos]`). A dataset is a folder with
+`data/metadata.json` and `data/main_data.hdf5`, made by `rewardlab demos` or by Minari itself. Files of any origin are
+read as numbers and text: nothing in them is unpickled, imported or called.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rewardlab.errors import UserError
+from rewardlab.maths.returns import discounted_returns
+from rewardlab.records.files import one_line, read_json
+from rewardlab.types import Array, EnvSpec, Episode, Obs, TensorObs, Transitions
+
+METADATA = "metadata.json"
+UNKNOWN_LEVEL = -1
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """Whole episodes in the order of the file, and the seed of the level of each, int64 [E] (-1 where not known).
+
+    shown: of each episode its L + 1 observations, the last true one included.
+    """
+
+    episodes: tuple[Episode, ...]
+    levels: Array
+    shown: tuple[TensorObs, ...]
+
+    @property
+    def frames(self) -> int:
+        return sum(map(len, self.episodes))
+
+    def transitions(self, gamma: float) -> Transitions:
+        """All steps as one batch, in order; `extra` has the discounted `return` that followed each."""
+        first = self.episodes[0]
+        return Transitions(
+            {name: torch.cat([episode.obs[name] for episode in self.episodes]) for name in first.obs},
+            torch.cat([episode.action for episode in self.episodes]),
+            {"return": torch.cat([discounted_returns(episode.task_reward, gamma) for episode in self.episodes])},
+        )
+
+
+class DemonstrationFile:
+    """The demonstrations of a dataset that fit an environment; what its metadata tell is checked at once.
+
+    Args:
+        key: the option that names the path, for refusals.
+        path: the dataset's folder, or its Minari id below MINARI_DATASETS_PATH.
+        spec: what observations and actions must be like.
+        episodes: only the first so many of those that are left.
+        levels: only those on the first so many distinct levels.
+
+    Raises:
+        UserError: no such dataset, one that does not fit, or fewer episodes than asked for.
+    """
+
+    def __init__(
+        self, key: str, path: str, spec: EnvSpec, episodes: int | None = None, levels: int | None = None
+    ) -> None:
+        self._where, self._spec, self._episodes, self._levels = f"{key}={path}", spec, episodes, levels
+        self._storage = _storage(self._where, _data_folder(self._where, path))
+        self._check_spaces()
+        total = self._storage.total_episodes
+        if total < (episodes or 1):
+            raise UserError(f"{self._where}: {episodes or 1} episodes asked for, and it has {total}")
+
+    def read(self) -> Demonstrations:
+        """Raises:
+        UserError: it can't be read, does not fit after all, or has fewer levels than asked for.
+        """
+        where, episodes, levels = self._where, self._episodes, self._levels
+        try:
+            chosen, seeds = _chosen(self._storage, episodes, levels)
+            found = [_episode(where, raw, self._spec) for raw in self._storage.get_episodes(chosen)]
+        except UserError:
+            raise
+        except Exception as error:  # whatever a damaged file leads to
+            raise UserError(f"{where}: can't be read ({type(error).__name__}: {one_line(error, 200)})") from None
+        if len(found) < (episodes or 1):
+            raise UserError(f"{where}: {episodes or 1} episodes asked for, and there are {len(found)}")
+        if levels is not None and len(set(seeds)) < levels:
+            raise UserError(f"{where}: {levels} levels asked for, and there are {len(set(seeds))}")
+        return Demonstrations(
+            tuple(episode for episode, _ in found), np.array(seeds, dtype=np.int64), tuple(shown for _, shown in found)
+        )
+
+    def _check_spaces(self) -> None:
+        spec, storage = self._spec, self._storage
+        spaces = getattr(storage.observation_space, "spaces", None) or {"vector": storage.observation_space}
+        for name, entry in spec.obs.items():
+            if name not in spaces:
+                raise UserError(f"{self._where}: its observations hold {', '.join(spaces)}; {spec.id} shows {name}")
+            if tuple(spaces[name].shape or ()) != entry.shape:
+                raise UserError(
+                    f"{self._where}: its {name} has shape {tuple(spaces[name].shape or ())}, that of {spec.id} has"
+                    f" {entry.shape}"
+                )
+        number = getattr(storage.action_space, "n", None)
+        if (None if number is None else int(number)) != spec.action.n:
+            raise UserError(f"{self._where}: its actions are {storage.action_space}, not those of {spec.id}")
+
+
+def minari_storage() -> Any:
+    """Minari's class for files.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import h5py  # noqa: F401
+        from minari.dataset.minari_storage import MinariStorage
+    except ImportError as error:
+        raise UserError(f"demonstrations need {error.name}: pip install 'rewardlab[demos]'") from None
+    return MinariStorage
+
+
+def _data_folder(where: str, path: str) -> Path:
+    root = Path(os.environ.get("MINARI_DATASETS_PATH", "~/.minari/datasets")).expanduser()
+    for folder in (Path(path).expanduser(), root / path):
+        for data in (folder / "data", folder):
+            if (data / METADATA).is_file():
+                return data
+    raise UserError(f"{where}: no dataset there (a folder with data/{METADATA}); record one with rewardlab demos")
+
+
+def _storage(where: str, data: Path) -> Any:
+    storage_class = minari_storage()
+    metadata, reason = read_json(data / METADATA)
+    if metadata is None:
+        raise UserError(f"{where}: {reason}")
+    for name in ("observation_space", "action_space"):
+        if not isinstance(metadata.get(name), str):  # Minari would make the environment that the file names, to know
+            raise UserError(f"{where}: its {METADATA} has no {name}")
+    try:
+        storage = storage_class.read(data)
+    except Exception as error:  # ImportError for formats other than hdf5; else a damaged file
+        raise UserError(f"{where}: can't be read ({type(error).__name__}: {one_line(error, 200)})") from None
+    return storage
+
+
+def _chosen(storage: Any, episodes: int | None, levels: int | None) -> tuple[list[int], list[int]]:
+    """Numbers of episodes, and the seeds of their levels."""
+    chosen: list[int] = []
+    seeds: list[int] = []
+    kept: set[int] = set()
+    for number, told in enumerate(storage.get_episode_metadata(range(storage.total_episodes))):
+        seed = told.get("seed")
+        level = UNKNOWN_LEVEL if seed is None else int(seed)
+        if levels is not None and level not in kept and len(kept) == levels:
+            continue
+        kept.add(level)
+        chosen.append(number)
+        seeds.append(level)
+        if episodes is not None and len(chosen) == episodes and (levels is None or len(kept) == levels):
+            break
+    if episodes is not None:
+        chosen, seeds = chosen[:episodes], seeds[:episodes]
+    return chosen, seeds
+
+
+def _episode(where: str, raw: Mapping[str, Any], spec: EnvSpec) -> tuple[Episode, TensorObs]:
+    reward = torch.from_numpy(np.asarray(raw["rewards"], dtype=np.float32).copy())
+    shown = _shown(where, raw["observations"], spec, len(reward) + 1)
+    action = _action(where, np.asarray(raw["actions"]), spec, len(reward))
+    terminated, truncated = bool(raw["terminations"][-1]), bool(raw["truncations"][-1])
+    told = (raw["infos"] or {}).get("success")
+    success = bool(told[-1]) if told is not None else terminated and float(reward[-1]) > 0
+    obs = {name: entry[:-1] for name, entry in shown.items()}
+    return Episode(obs, action, reward, terminated, truncated, success), shown
+
+
+def _shown(where: str, observations: Any, spec: EnvSpec, count: int) -> TensorObs:
+    if not isinstance(observations, Mapping):
+        observations = {"vector": observations}
+    shown: Obs = {}
+    for name, entry in spec.obs.items():
+        if name not in observations:
+            given = ", ".join(observations)
+            raise UserError(f"{where}: its observations hold {given}, and {spec.id} shows {name}")
+        found = np.asarray(observations[name])
+        if found.shape != (count, *entry.shape) or found.dtype.kind not in "iuf":
+            raise UserError(
+                f"{where}: {name} is {found.dtype} of shape {found.shape}, and an episode of {count - 1} steps in"
+                f" {spec.id} has {entry.dtype} of shape {(count, *entry.shape)}"
+            )
+        if entry.high and (found.min() < 0 or found.max() > entry.high):
+            raise UserError(f"{where}: {name} has values outside of 0 to {entry.high}")
+        if not np.isfinite(found).all():
+            raise UserError(f"{where}: {name} has values that are not finite")
+        shown[name] = found.astype(entry.dtype)
+    return {name: torch.from_numpy(entry) for name, entry in shown.items()}
+
+
+def _action(where: str, action: Array, spec: EnvSpec, count: int) -> torch.Tensor:
+    shape = (count, *spec.action.shape)
+    if action.shape != shape or action.dtype.kind not in "iuf" or not count:
+        raise UserError(f"{where}: an episode's actions have shape {action.shape}, and {spec.id} takes {shape}")
+    if spec.action.n is None:
+        return torch.from_numpy(action.astype(np.float32))
+    if action.min() < 0 or action.max() >= spec.action.n:
+        raise UserError(f"{where}: has actions outside of 0 to {spec.action.n - 1}, which {spec.id} does not take")
+    return torch.from_numpy(action.astype(np.int64))

@@ -1,0 +1,82 @@
+"""A run that was trained: its folder, its config, and the learners as it left them."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from rewardlab import composition, saved, schemas
+from rewardlab.errors import UserError
+from rewardlab.records import checkpoint
+from rewardlab.records.store import CONFIG
+from rewardlab.schemas import RootConfig
+from rewardlab.training.build import build
+from rewardlab.types import Agent, Conditioner, EnvSpec, State
+
+
+def run_folder(given: str) -> Path:
+    """The folder of the run that a path names or lies in.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(given).expanduser().absolute()
+    if not path.exists():
+        raise UserError(f"{given}: no such run")
+    for folder in (path, *path.parents):
+        if (folder / CONFIG).is_file():
+            return folder
+    raise UserError(f"{given}: not the folder of a run, which holds a {CONFIG}")
+
+
+def run_config(folder: Path) -> RootConfig:
+    """The run's config, on the CPU; read as plain data.
+
+    Raises:
+        UserError: it is not the config of a run.
+    """
+    overrides = [*saved.repeat(str(folder / CONFIG), []), "device=cpu"]
+    with composition.session():
+        config, _ = composition.typed(overrides)
+    schemas.check(config)
+    return config
+
+
+def learners(
+    folder: Path, config: RootConfig, check: Callable[[EnvSpec], None] = lambda spec: None
+) -> tuple[Agent, Conditioner | None]:
+    """The run's agent, as the finished run or else the last checkpoint has it, and what sets it goals.
+
+    Args:
+        check: refuses environments, before the policy is looked for.
+
+    Raises:
+        UserError: there is no policy, or it is of another config.
+    """
+    parts = build(config)
+    parts.env.close()
+    check(parts.env.spec)
+    name = checkpoint.POLICY if (folder / checkpoint.POLICY).exists() else checkpoint.CHECKPOINT
+    if not (folder / name).exists():
+        raise UserError(f"{folder}: no policy yet (neither {checkpoint.POLICY} nor {checkpoint.CHECKPOINT})")
+    state = _saved(folder, name)
+    try:
+        if name == checkpoint.POLICY:
+            parts.agent.load_policy_state_dict(state)
+        else:
+            parts.agent.load_state_dict(state["agent"])
+        if parts.conditioner is not None:
+            parts.conditioner.load_state_dict(_saved(folder, checkpoint.CHECKPOINT)["conditioner"])
+    except UserError:
+        raise
+    except Exception as error:  # whatever an agent makes of another one's state
+        raise UserError(f"{folder / name}: does not fit the run's {CONFIG} ({type(error).__name__})") from None
+    return parts.agent, parts.conditioner
+
+
+def _saved(folder: Path, name: str) -> State:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch thinks of a file that is none of ours is said in the reason
+        state, reason = checkpoint.load(folder / name)
+    if state is None:
+        raise UserError(f"{folder}: {reason}")
+    return state
