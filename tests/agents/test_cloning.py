@@ -102,12 +102,12 @@ def test_a_run_says_what_it_learned_from_and_is_evaluated_as_cloned(demos: str, 
 
 
 def test_a_continued_run_is_not_pretrained_again(demos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rewardlab.training import on_policy
+    from rewardlab.training.on_policy import OnPolicyLearning
 
     options = [f"agent.demos={demos}", "agent.pretrain=bc", "agent.concurrent=bc", "checkpoint.every=128"]
     whole, broken = (compose([*TINY, *options, f"results_dir={tmp_path / name}"]) for name in ("whole", "broken"))
     assert run(whole) == 0
-    iterate, calls = on_policy.iterate, []
+    iterate, calls = OnPolicyLearning.iterate, []
 
     def stops(*arguments):
         calls.append(1)
@@ -115,9 +115,9 @@ def test_a_continued_run_is_not_pretrained_again(demos: str, tmp_path: Path, mon
             raise RuntimeError("a fault in the middle")
         return iterate(*arguments)
 
-    monkeypatch.setattr(on_policy, "iterate", stops)
+    monkeypatch.setattr(OnPolicyLearning, "iterate", stops)
     assert run(broken) == 1
-    monkeypatch.setattr(on_policy, "iterate", iterate)
+    monkeypatch.setattr(OnPolicyLearning, "iterate", iterate)
     assert run(broken) == 0
     last = [rows(tmp_path / name)[-1] for name in ("whole", "broken")]
     assert last[0]["updates"] == last[1]["updates"] and last[0]["loss/policy"] == last[1]["loss/policy"]

@@ -106,17 +106,17 @@ def test_levels_that_come_later_are_not_those_of_the_demonstrations(demos: str, 
 
 def test_evaluation_begins_as_the_task_has_it(demos: str, tmp_path: Path) -> None:
     config = prepare(demos, tmp_path, "curriculum.ordinary=0").config
-    env, _ = make_evaluation_env(config, None)
+    env, _ = make_evaluation_env(config, make_training_env(config).spec, None)
     plain, _ = make_evaluation_env(compose([*TINY[:-1], f"results_dir={tmp_path}"]).config, None)
     assert np.array_equal(env.reset([0] * 4)["image"], plain.reset([0] * 4)["image"])
 
 
 def test_an_interrupted_run_goes_on_exactly(demos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rewardlab.training import on_policy
+    from rewardlab.training.on_policy import OnPolicyLearning
 
     whole, broken = (prepare(demos, tmp_path / name, "checkpoint.every=128") for name in ("whole", "broken"))
     assert run(whole) == 0
-    iterate, calls = on_policy.iterate, []
+    iterate, calls = OnPolicyLearning.iterate, []
 
     def stops(*arguments):
         calls.append(1)
@@ -124,9 +124,9 @@ def test_an_interrupted_run_goes_on_exactly(demos: str, tmp_path: Path, monkeypa
             raise RuntimeError("a fault in the middle")
         return iterate(*arguments)
 
-    monkeypatch.setattr(on_policy, "iterate", stops)
+    monkeypatch.setattr(OnPolicyLearning, "iterate", stops)
     assert run(broken) == 1
-    monkeypatch.setattr(on_policy, "iterate", iterate)
+    monkeypatch.setattr(OnPolicyLearning, "iterate", iterate)
     assert run(broken) == 0
     assert json.loads((broken.folder / "manifest.json").read_text())["resume"] == "exact"
     lines = [without_times(one.folder / "train.csv") for one in (whole, broken)]
