@@ -12,7 +12,7 @@ from rewardlab.envs import minigrid
 from rewardlab.errors import UserError
 from rewardlab.recording import Request, record
 from rewardlab.run import run
-from rewardlab.training.build import build, make_evaluation_env
+from rewardlab.training.build import build, make_evaluation_env, make_training_env
 from rewardlab.training.starts import StartEnv, walk
 from rewardlab.types import Trail
 
@@ -106,8 +106,9 @@ def test_levels_that_come_later_are_not_those_of_the_demonstrations(demos: str, 
 
 def test_evaluation_begins_as_the_task_has_it(demos: str, tmp_path: Path) -> None:
     config = prepare(demos, tmp_path, "curriculum.ordinary=0").config
-    env, _ = make_evaluation_env(config, make_training_env(config).spec, None)
-    plain, _ = make_evaluation_env(compose([*TINY[:-1], f"results_dir={tmp_path}"]).config, None)
+    ordinary = compose([*TINY[:-1], f"results_dir={tmp_path}"]).config
+    spec = make_training_env(ordinary).spec
+    env, plain = (make_evaluation_env(each, spec, None)[0] for each in (config, ordinary))
     assert np.array_equal(env.reset([0] * 4)["image"], plain.reset([0] * 4)["image"])
 
 
