@@ -15,14 +15,16 @@ import torch
 
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
-from rewardlab.parts.inverse_model import ForwardModel, InverseModel, learn_dynamics
+from rewardlab.parts.both_ends import at_both_ends
+from rewardlab.parts.dynamics import Dynamics
+from rewardlab.parts.inverse_model import ForwardModel, InverseModel
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.return_filter import ReturnFilter
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -51,19 +53,17 @@ class Scheme(BonusScheme):
         self.forward = ForwardModel(spec.action, config.features, config.hidden, generator).to(context.device)
         parameters = [*self.inverse.parameters(), *self.forward.parameters()]
         self.optimiser = Adam(parameters, config.learning_rate)
+        self.dynamics = Dynamics(self.inverse, self.forward, self.optimiser)
         self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        features, next_features = self.inverse.encoder(rollout.obs), self.inverse.encoder(rollout.next_obs)
+        features, next_features = at_both_ends(self.dynamics.encode, rollout)
         error = prediction_error(self.forward(features, rollout.action), next_features, "half_square")
         return self.returns.normalise(error) if self.config.normalise_reward else error
 
     def update(self, rollout: Rollout) -> Metrics:
         config = self.config
-        inverse_loss, forward_loss = learn_dynamics(
-            self.inverse,
-            self.forward,
-            self.optimiser,
+        inverse_loss, forward_loss = self.dynamics.learn(
             rollout,
             minibatches(rollout.task_reward.numel(), config.batch_size, config.epochs, self.context.generator),
             inverse_coef=1 - config.beta,
