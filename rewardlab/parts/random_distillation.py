@@ -91,7 +91,11 @@ class RandomDistillation:
         targets = self._targets(inputs)
         losses = []
         for index in minibatches(len(inputs), batch_size, epochs, self._context.generator):
-            losses.append(self._descend(inputs[index], targets[index], self._weights(len(index), share)))
+            losses.append(
+                self._descend(
+                    inputs.index_select(0, index), targets.index_select(0, index), self._weights(len(index), share)
+                )
+            )
         return sum(losses) / len(losses)
 
     def _descend(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> float:
