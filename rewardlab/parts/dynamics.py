@@ -53,13 +53,16 @@ class Dynamics:
             error: kind of `prediction_error` that the forward loss is the mean of.
         """
         flat = self._inverse.encoder.flat
-        ends = torch.cat([flat(rollout.obs).flatten(0, 1), flat(rollout.next_obs).flatten(0, 1)])
+        obs, next_obs = flat(rollout.obs).flatten(0, 1), flat(rollout.next_obs).flatten(0, 1)
         action = rollout.action.flatten(0, 1)
         step = self._step if self._fused is None else self._fused.step
-        losses = []
+        losses, both = [], obs.new_empty(0)
         for index in parts:
-            index = index.to(ends.device)
-            both = ends.index_select(0, torch.cat([index, index + len(action)]))
+            index = index.to(obs.device)
+            if len(both) != 2 * len(index):  # fresh memory for each minibatch would cost as much as the selection
+                both = obs.new_empty(2 * len(index), obs.shape[1])
+            for ends, rows in zip((obs, next_obs), both.chunk(2), strict=True):
+                torch.index_select(ends, 0, index, out=rows)
             losses.append(step(both, action.index_select(0, index), inverse_coef, forward_coef, error))
         inverse_losses, forward_losses = zip(*losses, strict=True)
         return sum(inverse_losses) / len(losses), sum(forward_losses) / len(losses)

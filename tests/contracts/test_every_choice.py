@@ -41,6 +41,7 @@ VARIANTS = [
     ("curriculum", "amigo", ["curriculum.reach=agent", "curriculum.batch_size=3"]),
     ("agent", "ppo", ["agent.memory=gru"]),
     ("agent", "ppo", ["agent.network=cnn"]),
+    ("agent", "ppo", ["agent.fused=false"]),
     ("agent", "ppo", ["agent.streams=joint"]),
 ]
 
