@@ -6,7 +6,7 @@ Paper: Schulman et al. 2017, Proximal policy optimization algorithms (arXiv:1707
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -317,7 +317,7 @@ class Agent:
         for _ in range(self.config.epochs):
             yield from torch.randperm(count, generator=self._generator).to(self._device).tensor_split(pieces)
 
-    def _gradient_step(self, whole: Batch, chosen: torch.Tensor) -> tuple[float, ...]:
+    def _gradient_step(self, whole: Batch, chosen: torch.Tensor) -> list[float]:
         """One step of Adam; what `_LOSSES` names.
 
         Raises:
@@ -336,9 +336,9 @@ class Agent:
         with torch.no_grad():
             clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
             terms = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped])
-        return self._descend(gradient, terms.tolist())
+        return self._descend(gradient, terms)
 
-    def _fused_step(self, whole: Batch, chosen: torch.Tensor) -> tuple[float, ...]:
+    def _fused_step(self, whole: Batch, chosen: torch.Tensor) -> list[float]:
         """`_gradient_step` without autograd."""
         assert self._fused is not None
         config = self.config
@@ -360,12 +360,13 @@ class Agent:
             of_logits.numpy(),
             of_values.numpy(),
         )
-        return self._descend(self._fused.backward(of_logits, of_values), terms)
+        return self._descend(self._fused.backward(of_logits, of_values), torch.tensor(terms))
 
-    def _descend(self, gradient: torch.Tensor, terms: Sequence[float]) -> tuple[float, ...]:
+    def _descend(self, gradient: torch.Tensor, terms: torch.Tensor) -> list[float]:
         """Clip a gradient and take a step; what `_LOSSES` names, of which `terms` are all but the norm."""
-        losses = (*terms, float(clip_norm(gradient, self.config.max_grad_norm)))
-        if not math.isfinite(sum(terms[:3]) + losses[-1]):
+        norm = clip_norm(gradient, self.config.max_grad_norm)
+        losses: list[float] = torch.cat([terms, norm.view(1)]).tolist()
+        if not math.isfinite(sum(losses[:3]) + losses[-1]):
             found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses, strict=True))
             raise Diverged(f"gradient step {self._updates}: {found}")
         self._optimiser.step(gradient)

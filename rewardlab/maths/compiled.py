@@ -178,7 +178,37 @@ def _draw(logits: Array, uniform: Array, action: Array) -> None:  # pragma: no c
         action[i] = chosen
 
 
+def _moments(data: Array, mean: Array, squares: Array) -> None:  # pragma: no cover
+    """Mean of data [B, K], and the sum of squared deviations from it: float64 [K] each, filled."""
+    rows, size = data.shape
+    mean[:], squares[:] = 0.0, 0.0
+    for i in range(rows):
+        row = data[i]
+        for k in range(size):
+            mean[k] += row[k]
+    for k in range(size):
+        mean[k] /= rows
+    for i in range(rows):
+        row = data[i]
+        for k in range(size):
+            gap = row[k] - mean[k]
+            squares[k] += gap * gap
+
+
+def _whiten(data: Array, mean: Array, std: Array, clip: float, whitened: Array) -> None:  # pragma: no cover
+    """(data - mean) / std within +-clip, filled: [B, K], from [B, K], [K] and [K]."""
+    most = _32(clip)
+    for i in range(data.shape[0]):
+        row, out = data[i], whitened[i]
+        for k in range(mean.size):
+            x = (row[k] - mean[k]) / std[k]
+            x = most if x > most else x
+            out[k] = -most if x < -most else x
+
+
 ppo_loss = kept(_ppo_loss, fastmath=_LOOSE, error_model="numpy")
 distance_loss = kept(_distance_loss, fastmath=_LOOSE, error_model="numpy")
 cross_entropy = kept(_cross_entropy, fastmath=_LOOSE, error_model="numpy")
 draw = kept(_draw, error_model="numpy")
+moments = kept(_moments, fastmath={"contract"}, error_model="numpy")
+whiten = kept(_whiten, error_model="numpy")

@@ -30,7 +30,7 @@ def encode_flat(obs: TensorObs, obs_spec: Mapping[str, ObsSpec], *, onehot: bool
         if _is_onehot(name, spec, onehot):
             parts.append(_onehot(entry, spec.high + 1))
         else:
-            parts.append(entry.float() / spec.high if spec.high > 0 else entry.float())
+            parts.append(entry / float(spec.high) if spec.high > 0 else entry.float())  # integers become float32
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 

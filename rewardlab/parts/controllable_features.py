@@ -3,6 +3,7 @@
 import torch
 
 from rewardlab.networks.adam import Adam
+from rewardlab.parts.dynamics import Dynamics
 from rewardlab.parts.inverse_model import InverseModel
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.state import load_state, state_of
@@ -16,23 +17,16 @@ class ControllableFeatures:
         self._context = context
         self.inverse = InverseModel(context.spec, hidden, features, context.generator).to(context.device)
         self.optimiser = Adam(self.inverse.parameters(), learning_rate)
+        self._dynamics = Dynamics(self.inverse, None, self.optimiser)
 
     def __call__(self, obs: TensorObs) -> torch.Tensor:
         """Observations [..., *shape] -> [..., features]."""
-        features: torch.Tensor = self.inverse.encoder(obs)
-        return features
+        return self._dynamics.encode(obs)
 
     def learn(self, rollout: Rollout, *, epochs: int, batch_size: int) -> float:
         """Learn which actions led where; the mean loss. Every step counts: its true successor is known."""
-        encoder = self.inverse.encoder
-        obs, next_obs = encoder.flat(rollout.obs).flatten(0, 1), encoder.flat(rollout.next_obs).flatten(0, 1)
-        action, losses = rollout.action.flatten(0, 1), []
-        for index in minibatches(len(obs), batch_size, epochs, self._context.generator):
-            features, next_features = encoder.layers(torch.stack([obs[index], next_obs[index]]))
-            loss = self.inverse.loss(features, next_features, action[index])
-            self.optimiser.descend(loss)
-            losses.append(loss.detach())
-        return float(torch.stack(losses).mean())
+        count = rollout.task_reward.numel()
+        return self._dynamics.learn(rollout, minibatches(count, batch_size, epochs, self._context.generator))[0]
 
     def state_dict(self) -> State:
         return state_of({"inverse": self.inverse, "optimiser": self.optimiser})

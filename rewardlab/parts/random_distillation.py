@@ -3,9 +3,11 @@
 import torch
 from torch import nn
 
+from rewardlab.maths import compiled
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import encode_flat, flat_size
+from rewardlab.networks.fused import FusedMLP, can_fuse
 from rewardlab.networks.init import RELU_GAIN, mlp
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.running_moments import RunningMoments
@@ -43,6 +45,10 @@ class RandomDistillation:
         self.predictor = self._network(size, *[hidden] * (1 + extra_layers), features)
         self.optimiser = Adam(self.predictor.parameters(), learning_rate)
         self.observations = RunningMoments((size,), context.device)
+        self._fused: FusedMLP | None = None
+        if can_fuse(self.target, self.predictor):
+            self._gradient, places = self.optimiser.gradients()
+            self._fused, self._fused_target = FusedMLP(self.predictor, places), FusedMLP(self.target)
 
     def take_in(self, obs: TensorObs) -> None:
         """Add observations [..., *shape] to the moments."""
@@ -50,18 +56,30 @@ class RandomDistillation:
 
     def score(self, obs: TensorObs) -> torch.Tensor:
         """The errors [...] on observations [..., *shape], whitened by the moments as they are."""
-        inputs = self._inputs(obs)
-        return prediction_error(self.predictor(inputs), self.target(inputs), self._error)
+        return self._errors(self._inputs(obs))
 
     def score_and_take_in(self, obs: TensorObs) -> torch.Tensor:
         """The errors by the moments from before; the very first observations are whitened by themselves."""
-        if self._whiten and self.observations.count == 0:
+        if not self._whiten:
+            return self.score(obs)
+        if self.observations.count == 0:
             self.take_in(obs)
             return self.score(obs)
-        scores = self.score(obs)
-        if self._whiten:
-            self.take_in(obs)
+        flat = self._flat(obs)
+        scores = self._errors(self.observations.normalise(flat, _CLIP))
+        self.observations.add(flat.flatten(0, -2))
         return scores
+
+    def _errors(self, inputs: torch.Tensor) -> torch.Tensor:
+        prediction = self.predictor(inputs) if self._fused is None else self._fused.predict(inputs)
+        return prediction_error(prediction, self._targets(inputs), self._error)
+
+    def _targets(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self._fused is not None:
+            return self._fused_target.predict(inputs)
+        with torch.no_grad():
+            targets: torch.Tensor = self.target(inputs)
+        return targets
 
     def learn(self, obs: TensorObs, *, epochs: int, batch_size: int, share: float = 1.0) -> float:
         """Train the predictor on observations [T, N, *shape]; the mean loss.
@@ -70,23 +88,39 @@ class RandomDistillation:
             share: of each minibatch that is learned from, drawn anew each time.
         """
         inputs = self._inputs(obs).flatten(0, 1)
-        with torch.no_grad():
-            targets = self.target(inputs)
+        targets = self._targets(inputs)
         losses = []
         for index in minibatches(len(inputs), batch_size, epochs, self._context.generator):
-            loss = self._mean_of_share(
-                prediction_error(self.predictor(inputs[index]), targets[index], self._error), share
+            losses.append(
+                self._descend(
+                    inputs.index_select(0, index), targets.index_select(0, index), self._weights(len(index), share)
+                )
             )
-            self.optimiser.descend(loss)
-            losses.append(loss.detach())
-        return float(torch.stack(losses).mean())
+        return sum(losses) / len(losses)
 
-    def _mean_of_share(self, error: torch.Tensor, share: float) -> torch.Tensor:
-        """The mean over a random share of a minibatch [B]: with many environments the predictor learns too fast."""
+    def _descend(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> float:
+        """A gradient step on the weighted sum of B errors; that sum."""
+        if self._fused is None:
+            loss = (weights * prediction_error(self.predictor(inputs), targets, self._error)).sum()
+            self.optimiser.descend(loss)
+            return float(loss.detach())
+        prediction = self._fused.forward(inputs)
+        slope = torch.empty_like(prediction)
+        arrays = (tensor.numpy() for tensor in (prediction, targets, weights))
+        total = compiled.distance_loss(*arrays, compiled.ERRORS.index(self._error), slope.numpy())
+        self._fused.backward(slope)
+        self.optimiser.step(self._gradient)
+        return float(total)
+
+    def _weights(self, count: int, share: float) -> torch.Tensor:
+        """Of the errors of a minibatch [B] in the mean over a random share of it, about.
+
+        With many environments the predictor learns too fast.
+        """
         if share == 1:
-            return error.mean()
-        mask = (torch.rand(len(error), generator=self._context.generator) < share).to(error)
-        return (mask * error).sum() / mask.sum().clamp(min=1)
+            return torch.full((count,), 1.0 / count, device=self._context.device)
+        mask = (torch.rand(count, generator=self._context.generator) < share).float()
+        return (mask / mask.sum().clamp(min=1)).to(self._context.device)
 
     def _network(self, *sizes: int) -> nn.Sequential:
         return mlp(sizes, self._context.generator, last_gain=RELU_GAIN).to(self._context.device)

@@ -2,6 +2,7 @@
 
 import torch
 
+from rewardlab.maths import compiled
 from rewardlab.maths.moments import combine, moments
 from rewardlab.types import State
 
@@ -40,7 +41,14 @@ class RunningMoments:
 
     def normalise(self, data: torch.Tensor, clip: float) -> torch.Tensor:
         """(data - mean) / std within +-clip, [..., *shape] -> the same."""
-        return (data - self.mean).div_(self.std).clamp_(-clip, clip)  # in place: it is most of RND's preparation
+        mean, std = self.mean, self.std
+        if data.device.type != "cpu" or data.dtype != torch.float32:
+            return (data - mean).div_(std).clamp_(-clip, clip)
+        whitened = torch.empty(data.shape)  # one compiled pass: it is most of RND's preparation
+        rows = (tensor.reshape(-1, mean.numel()).numpy() for tensor in (data, mean, std, whitened))
+        given, middle, spread, out = rows
+        compiled.whiten(given, middle[0], spread[0], clip, out)
+        return whitened
 
     def state_dict(self) -> State:
         return {"count": self.count, "mean": self._mean.clone(), "squares": self._squares.clone()}

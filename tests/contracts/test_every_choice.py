@@ -54,6 +54,7 @@ VARIANTS = [
     ("curriculum", "backplay", ["curriculum.frontier=each", "curriculum.trials=2", "curriculum.stride=2"]),
     ("agent", "ppo", ["agent.memory=gru"]),
     ("agent", "ppo", ["agent.network=cnn"]),
+    ("agent", "ppo", ["agent.fused=false"]),
     ("agent", "ppo", ["agent.streams=joint"]),
     ("agent", "dqn", ["agent.dueling=true", "agent.noisy=true", "agent.double=false"]),
     ("agent", "dqn", ["agent.heads=3", "agent.prior_scale=1", "agent.mask_probability=0.5", "agent.target_every=1"]),

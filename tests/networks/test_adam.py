@@ -7,19 +7,20 @@ from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import mlp
 
 
-def twins():
-    return [mlp((3, 4, 2), torch.Generator().manual_seed(0)) for _ in range(2)]
+def twins(dtype=torch.float32):
+    return [mlp((3, 4, 2), torch.Generator().manual_seed(0)).to(dtype) for _ in range(2)]
 
 
 def weights(network):
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
 
 
-def test_its_steps_are_torch_s():
-    ours, theirs = twins()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # compiled, and as on any other device
+def test_its_steps_are_torch_s(dtype):
+    ours, theirs = twins(dtype)
     adam, reference = Adam(ours.parameters(), 0.1, 1e-5), torch.optim.Adam(theirs.parameters(), 0.1, eps=1e-5)
     before = weights(ours).clone()
-    inputs = torch.randn(20, 5, 3, generator=torch.Generator().manual_seed(1))
+    inputs = torch.randn(20, 5, 3, generator=torch.Generator().manual_seed(1)).to(dtype)
     for batch in inputs:
         adam.descend(ours(batch).square().sum())
         reference.zero_grad()
@@ -66,8 +67,9 @@ def test_a_restored_state_goes_on_as_it_would_have():
     assert state["steps"] == 3  # what was saved does not follow the optimiser
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("length", "kept"), [(3.0, 3.0), (30.0, 5.0)])
-def test_long_gradients_are_cut(length, kept):
-    gradient = torch.tensor([length * 0.6, length * 0.8])
+def test_long_gradients_are_cut(length, kept, dtype):
+    gradient = torch.tensor([length * 0.6, length * 0.8], dtype=dtype)
     assert clip_norm(gradient, 5.0).item() == pytest.approx(length)
     assert gradient.norm().item() == pytest.approx(kept, rel=1e-5)

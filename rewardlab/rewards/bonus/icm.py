@@ -15,14 +15,16 @@ import torch
 
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
-from rewardlab.parts.inverse_model import ForwardModel, InverseModel, learn_dynamics
+from rewardlab.parts.both_ends import at_both_ends
+from rewardlab.parts.dynamics import Dynamics
+from rewardlab.parts.inverse_model import ForwardModel, InverseModel
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.return_filter import ReturnFilter
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, Transitions
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -52,23 +54,22 @@ class Scheme(BonusScheme):
         self.forward = ForwardModel(spec.action, config.features, config.hidden, generator).to(context.device)
         parameters = [*self.inverse.parameters(), *self.forward.parameters()]
         self.optimiser = Adam(parameters, config.learning_rate)
+        self.dynamics = Dynamics(self.inverse, self.forward, self.optimiser)
         self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        error = self._error(rollout)
+        features, next_features = at_both_ends(self.dynamics.encode, rollout)
+        error = self._error(features, rollout.action, next_features)
         return self.returns.normalise(error) if self.config.normalise_reward else error
 
     @torch.no_grad()
     def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
-        error = self._error(steps)
+        error = self._error(self.dynamics.encode(steps.obs), steps.action, self.dynamics.encode(steps.next_obs))
         return {"intrinsic": self.returns.scale(error) if self.config.normalise_reward else error}
 
     def update(self, rollout: Rollout) -> Metrics:
         config = self.config
-        inverse_loss, forward_loss = learn_dynamics(
-            self.inverse,
-            self.forward,
-            self.optimiser,
+        inverse_loss, forward_loss = self.dynamics.learn(
             rollout,
             minibatches(rollout.task_reward.numel(), config.batch_size, config.epochs, self.context.generator),
             inverse_coef=1 - config.beta,
@@ -77,7 +78,6 @@ class Scheme(BonusScheme):
         )
         return {"loss/icm_inverse": inverse_loss, "loss/icm_forward": forward_loss}
 
-    def _error(self, steps: Rollout | Transitions) -> torch.Tensor:
+    def _error(self, features: torch.Tensor, action: torch.Tensor, next_features: torch.Tensor) -> torch.Tensor:
         """Of the forward model, [T, N] or [B]."""
-        features, next_features = self.inverse.encoder(steps.obs), self.inverse.encoder(steps.next_obs)
-        return prediction_error(self.forward(features, steps.action), next_features, "half_square")
+        return prediction_error(self.forward(features, action), next_features, "half_square")

@@ -21,7 +21,7 @@ from rewardlab.rewards.bonus import pseudocount
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass

@@ -23,15 +23,16 @@ import torch
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.parts.both_ends import at_both_ends
+from rewardlab.parts.dynamics import Dynamics
 from rewardlab.parts.episodic_visits import EpisodicVisits
-from rewardlab.parts.inverse_model import ForwardModel, InverseModel, learn_dynamics
+from rewardlab.parts.inverse_model import ForwardModel, InverseModel
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.state_keys import KINDS, facts_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -67,17 +68,15 @@ class Scheme(BonusScheme):
         self.forward = ForwardModel(spec.action, config.features, config.hidden, generator).to(context.device)
         weights = [*self.inverse.parameters(), *self.forward.parameters()]
         self.optimiser = Adam(weights, config.learning_rate)
+        self.dynamics = Dynamics(self.inverse, self.forward, self.optimiser)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        here, there = at_both_ends(self.inverse.encoder, rollout)
+        here, there = at_both_ends(self.dynamics.encode, rollout)
         return prediction_error(here, there, "l2") / self.visits.add(rollout).sqrt()
 
     def update(self, rollout: Rollout) -> Metrics:
         config = self.config
-        inverse_loss, forward_loss = learn_dynamics(
-            self.inverse,
-            self.forward,
-            self.optimiser,
+        inverse_loss, forward_loss = self.dynamics.learn(
             rollout,
             minibatches(rollout.task_reward.numel(), config.batch_size, config.epochs, self.context.generator),
             inverse_coef=config.inverse_coef,

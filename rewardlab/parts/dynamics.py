@@ -1,0 +1,121 @@
+"""Training of inverse and forward models, with the encoder that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from rewardlab.maths import compiled
+from rewardlab.maths.intrinsic import prediction_error
+from rewardlab.networks.adam import Adam
+from rewardlab.networks.fused import FusedMLP, can_fuse
+from rewardlab.parts.inverse_model import ForwardModel, InverseModel, encode_action
+from rewardlab.types import Rollout, TensorObs
+
+
+class Dynamics:
+    """Trains an inverse model, a forward model where there is one, and the encoder through both.
+
+    Source: Pathak et al. 2017, eq. 7: a weighted sum of both losses.
+    """
+
+    def __init__(self, inverse: InverseModel, forward: ForwardModel | None, optimiser: Adam) -> None:
+        """Args:
+        optimiser: of the parameters of both.
+        """
+        self._inverse, self._forward, self._optimiser = inverse, forward, optimiser
+        fits = inverse.action.discrete and can_fuse(inverse)
+        self._fused = _Fused(inverse, forward, optimiser) if fits else None
+
+    def encode(self, obs: TensorObs) -> torch.Tensor:
+        """Features of observations [..., *shape], without a gradient: [..., features]."""
+        encoder = self._inverse.encoder
+        if self._fused is not None:
+            return self._fused.encoder.predict(encoder.flat(obs))
+        with torch.no_grad():
+            features: torch.Tensor = encoder(obs)
+        return features
+
+    def learn(
+        self,
+        rollout: Rollout,
+        parts: Iterable[torch.Tensor],
+        *,
+        inverse_coef: float = 1.0,
+        forward_coef: float = 0.0,
+        error: str = "mse",
+    ) -> tuple[float, float]:
+        """Learn from a rollout; the mean inverse and forward losses. Every step counts: its true successor is known.
+
+        Args:
+            parts: indices [B] of minibatches among the T * N steps.
+            error: kind of `prediction_error` that the forward loss is the mean of.
+        """
+        flat = self._inverse.encoder.flat
+        obs, next_obs = flat(rollout.obs).flatten(0, 1), flat(rollout.next_obs).flatten(0, 1)
+        action = rollout.action.flatten(0, 1)
+        step = self._step if self._fused is None else self._fused.step
+        losses, both = [], obs.new_empty(0)
+        for index in parts:
+            index = index.to(obs.device)
+            if len(both) != 2 * len(index):  # fresh memory for each minibatch would cost as much as the selection
+                both = obs.new_empty(2 * len(index), obs.shape[1])
+            for ends, rows in zip((obs, next_obs), both.chunk(2), strict=True):
+                torch.index_select(ends, 0, index, out=rows)
+            losses.append(step(both, action.index_select(0, index), inverse_coef, forward_coef, error))
+        inverse_losses, forward_losses = zip(*losses, strict=True)
+        return sum(inverse_losses) / len(losses), sum(forward_losses) / len(losses)
+
+    def _step(
+        self, both: torch.Tensor, action: torch.Tensor, inverse_coef: float, forward_coef: float, error: str
+    ) -> tuple[float, float]:
+        """A gradient step on observations and, after them, what followed: [2 * B, D]; both losses."""
+        features, next_features = self._inverse.encoder.layers(both).chunk(2)
+        inverse_loss = self._inverse.loss(features, next_features, action)
+        forward_loss = torch.zeros(())
+        if self._forward is not None:
+            forward_loss = prediction_error(self._forward(features, action), next_features, error).mean()
+        self._optimiser.descend(inverse_coef * inverse_loss + forward_coef * forward_loss)
+        return float(inverse_loss.detach()), float(forward_loss.detach())
+
+
+class _Fused:
+    """`Dynamics._step` without autograd, for discrete actions."""
+
+    def __init__(self, inverse: InverseModel, forward: ForwardModel | None, optimiser: Adam) -> None:
+        self._optimiser = optimiser
+        self._gradient, places = optimiser.gradients()
+        self._action = inverse.action
+        self.encoder, self._head = FusedMLP(inverse.encoder.layers, places), FusedMLP(inverse.head, places)
+        self._forward = None if forward is None else FusedMLP(forward.layers, places)
+
+    def step(
+        self, both: torch.Tensor, action: torch.Tensor, inverse_coef: float, forward_coef: float, error: str
+    ) -> tuple[float, float]:
+        features, next_features = encoded = self.encoder.forward(both).chunk(2)
+        count, size = features.shape
+
+        guess = self._head.forward(torch.cat(encoded, dim=1))
+        of_guess = torch.empty_like(guess)
+        inverse_loss = compiled.cross_entropy(guess.numpy(), action.numpy(), inverse_coef, of_guess.numpy())
+        of_pairs = self._head.backward(of_guess, of_inputs=True)
+        assert of_pairs is not None
+        slopes = torch.cat(torch.split(of_pairs, size, dim=1))  # of the encoder's outputs
+        of_features, of_next = slopes.chunk(2)
+
+        forward_loss = 0.0
+        if self._forward is not None:
+            prediction = self._forward.forward(torch.cat([features, encode_action(action, self._action)], dim=1))
+            of_prediction, share = torch.empty_like(prediction), torch.full((count,), 1.0 / count)
+            arrays = (tensor.numpy() for tensor in (prediction, next_features, share))
+            kind = compiled.ERRORS.index(error)
+            forward_loss = compiled.distance_loss(*arrays, kind, of_prediction.numpy())
+            of_next -= of_prediction.mul_(forward_coef)
+            of_given = self._forward.backward(of_prediction, of_inputs=True)
+            assert of_given is not None
+            of_features += of_given[:, :size]
+
+        self.encoder.backward(slopes)
+        self._optimiser.step(self._gradient)
+        return float(inverse_loss), float(forward_loss)
