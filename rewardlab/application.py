@@ -110,7 +110,7 @@ def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> in
     result.forget()
     expansion.plan(jobs)
     try:
-        code = _hydra([*flags, "--multirun", *overrides])
+        code = _hydra([*flags, "--multirun", *(overrides if jobs is None else expansion.as_first(jobs, overrides))])
     finally:
         expansion.plan(None)
     pooled = result.last_result()

@@ -89,6 +89,15 @@ def refuse_open_study(overrides: Sequence[str], config_dir: str | None) -> None:
         raise UserError(f"{study}: a study is a sweep over {', '.join(missing)}; add -m")
 
 
+def as_first(jobs: list[list[str]], overrides: Sequence[str]) -> list[str]:
+    """What Hydra is to compose before it starts the jobs of a sweep: the command line, or, where the choices that its
+    keys belong to come from a study's grids, the first job and Hydra's own settings.
+    """
+    if not any(text.startswith(_STUDY) for text in overrides):
+        return list(overrides)
+    return [*(text for text in overrides if text.lstrip("+~").startswith(("hydra.", "hydra/"))), *jobs[0]]
+
+
 def valid_jobs(
     overrides: Sequence[str], config_dir: str | None, validate: Callable[[RootConfig], None]
 ) -> tuple[list[list[str]] | None, list[str]]:

@@ -123,3 +123,10 @@ def test_one_job_of_a_study_can_be_repeated_alone(monkeypatch, job):
     job = [*job, "seed=0", "frames=100"]
     assert application.run(application.Request(job)) == 0
     assert started == [job]
+
+
+def test_a_key_of_a_choice_that_the_grids_make_can_be_given(tmp_path):
+    """`env.n` is no key of the default environment, with which Hydra would compose the command line."""
+    given = ["env.n=10", "agent=tabular_q", "seed=0", "frames=40", "eval.episodes=1", f"results_dir={tmp_path}"]
+    assert main(["run", "-m", "+study=deepsea", *given, "hydra.launcher.jobs=1"]) == 0
+    assert len(list(tmp_path.glob("runs/deepsea*/none/tabular_q*/seed0*/summary.json"))) == 1
