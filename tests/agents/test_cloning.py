@@ -149,5 +149,6 @@ def test_bad_input_is_one_line(demos: str, overrides, line, tmp_path, capsys) ->
     given = [text.format(demos=demos) for text in overrides]
     assert main(["run", *TINY, *given, f"results_dir={tmp_path}"]) == 2
     told = capsys.readouterr().err
-    assert line in told and told.count("\n") == 1
+    lines = [each for each in told.splitlines() if "compiling the kernels" not in each]
+    assert line in told and len(lines) == 1
     assert not (tmp_path / "runs").exists()
