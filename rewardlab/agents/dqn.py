@@ -17,6 +17,9 @@ Exploration, by what is switched on:
 Evaluation has none of it: the greedy action, of the majority of the heads (or of their mean: vote=mean), and a random
 one with eval_epsilon, 0 by default. A greedy policy without memory may walk in circles in a grid world; eval_epsilon
 breaks them where that is wanted. eval.policy=greedy never draws a random action.
+
+The loss is squared. The paper's, linear beyond errors of 1 (huber=1), was made for rewards clipped to +-1: where values
+are larger, many small steps up outvote the few terminations that say otherwise, and values can grow without bound.
 """
 
 from __future__ import annotations
@@ -65,7 +68,7 @@ class Config(ReplayConfig):
     target_rate: float = option(
         1.0, "how far it moves; 1: a copy. 0.005 with target_every=1: Polyak averaging", above=0, maximum=1
     )
-    huber: float | None = option(1.0, "errors beyond this count linearly; null: all squared", above=0)
+    huber: float | None = option(None, "errors beyond this count linearly, 1 in the paper; null: all squared", above=0)
     max_grad_norm: float = option(10.0, "longer gradients are cut to this norm", above=0)
     network: str = option("mlp", "mlp on the flattened image, or cnn", choices=("mlp", "cnn"))
     encoding: str = option("raw", "how the mlp sees an image: numbers, or values told apart", choices=("raw", "onehot"))

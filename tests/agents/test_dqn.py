@@ -42,7 +42,7 @@ def plain(agent: Agent, network, vectors: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("double", [True, False])
 @pytest.mark.parametrize("heads", [1, 3])
 def test_one_gradient_step_is_by_the_book(double: bool, heads: int) -> None:
-    options = {"double": double, "heads": heads, "target_every": 3, "max_grad_norm": 1e9}
+    options = {"double": double, "heads": heads, "target_every": 3, "max_grad_norm": 1e9, "huber": 1.0}
     agent, weight = make(**options), torch.rand(32, generator=torch.Generator().manual_seed(2))
     mask = torch.rand(32, heads, generator=torch.Generator().manual_seed(3)) < 0.5
     drawn = batch(weight=weight, mask=mask) if heads > 1 else batch(weight=weight)
