@@ -56,10 +56,10 @@ VARIANTS = [
     ("agent", "ppo", ["agent.network=cnn"]),
     ("agent", "ppo", ["agent.fused=false"]),
     ("agent", "ppo", ["agent.streams=joint"]),
-    ("agent", "dqn", ["agent.dueling=true", "agent.noisy=true", "agent.double=false"]),
+    ("agent", "dqn", ["agent.dueling=true", "agent.noisy=true", "agent.double=false", "agent.huber=1"]),
     ("agent", "dqn", ["agent.heads=3", "agent.prior_scale=1", "agent.mask_probability=0.5", "agent.target_every=1"]),
     ("agent", "dqn", ["agent.heads=3", "agent.vote=mean", "agent.encoding=onehot", "agent.prior_scale=3"]),
-    ("agent", "dqn", ["agent.network=cnn", "agent.heads=2", "agent.prior_scale=1", "agent.huber=1"]),
+    ("agent", "dqn", ["agent.network=cnn", "agent.heads=2", "agent.prior_scale=1"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
 ]
 
