@@ -330,7 +330,7 @@ def _report_best(results: dict[str, list[dict[str, float]]], arguments: argparse
 def _median(found: list[dict[str, float]], key: str) -> str:
     """Of all rounds, unreached ones last; with its range over the reached ones."""
     values = sorted(one[key] if one["reached"] else float("inf") for one in found)
-    middle = values[(len(values) - 1) // 2]
+    middle = statistics.median(values)
     reached = [value for value in values if value != float("inf")]
     digits = 0 if key == "frames" else 1
     shown = f"{middle:,.{digits}f}" if middle != float("inf") else "not reached"
