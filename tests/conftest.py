@@ -1,5 +1,9 @@
 """What every test may take for granted."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
 import pytest
 
 from rewardlab.envs import minigrid
@@ -12,3 +16,24 @@ def _compiled() -> None:
         env = minigrid.make(minigrid.Config(id=task), 1, privileged=facts)
         env.reset([0])
         env.close()
+
+
+@pytest.fixture
+def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[[type, str, int], AbstractContextManager[None]]:
+    """`with fault(owner, method, call):` lets that call of the method fail, and mends it afterwards."""
+
+    @contextmanager
+    def broken(owner: type, method: str, call: int) -> Iterator[None]:
+        does, calls = getattr(owner, method), []
+
+        def stops(*arguments: Any) -> Any:
+            calls.append(1)
+            if len(calls) == call:
+                raise RuntimeError("a fault in the middle")
+            return does(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, method, stops)
+            yield
+
+    return broken

@@ -23,6 +23,7 @@ from rewardlab.types import (
     EnvSpec,
     GoalVecEnv,
     MakeEnv,
+    Metrics,
     RewardScheme,
     State,
     StreamSpec,
@@ -81,6 +82,11 @@ class Parts:
     def reward_streams(self) -> tuple[StreamSpec, ...]:
         """What the learner is paid: the scheme's streams, then the conditioner's."""
         return self.scheme.streams + (self.conditioner.streams if self.conditioner is not None else ())
+
+    def update_practice(self, progress: float) -> tuple[Metrics, Metrics]:
+        """Let the conditioner and the curriculum learn what is practised on next, where there are any."""
+        taught = {} if self.conditioner is None else self.conditioner.update()
+        return taught, {} if self.curriculum is None else self.curriculum.update(progress)
 
     @property
     def metrics(self) -> tuple[str, ...]:

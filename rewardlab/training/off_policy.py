@@ -50,9 +50,7 @@ class OffPolicyLearning:
         self._keep(rollout, signals)
         explored = parts.scheme.update(rollout)
         learned = self._learn(steps * rollout.num_envs, progress)
-        taught = {} if parts.conditioner is None else parts.conditioner.update()
-        moved = {} if parts.curriculum is None else parts.curriculum.update(progress)
-        return means, explored, learned, taught, moved
+        return means, explored, learned, *parts.update_practice(progress)
 
     def state_dict(self) -> State:
         """All but the buffer."""

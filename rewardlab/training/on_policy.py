@@ -21,9 +21,8 @@ class OnPolicyLearning:
         rollout.progress = progress
         signals, means = pay(parts, rollout)
         learned = self._agent.update(rollout, signals, progress)
-        taught = {} if parts.conditioner is None else parts.conditioner.update()
-        moved = {} if parts.curriculum is None else parts.curriculum.update(progress)
-        return means, learned, parts.scheme.update(rollout), taught, moved
+        practised = parts.update_practice(progress)
+        return means, learned, parts.scheme.update(rollout), *practised
 
     def state_dict(self) -> State:
         return {}

@@ -101,23 +101,14 @@ def test_a_run_says_what_it_learned_from_and_is_evaluated_as_cloned(demos: str, 
     assert float(rows(tmp_path)[0]["loss/pretraining"]) > 0 and not rows(tmp_path)[-1]["loss/pretraining"]
 
 
-def test_a_continued_run_is_not_pretrained_again(demos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_continued_run_is_not_pretrained_again(demos: str, tmp_path: Path, fault) -> None:
     from rewardlab.training.on_policy import OnPolicyLearning
 
     options = [f"agent.demos={demos}", "agent.pretrain=bc", "agent.concurrent=bc", "checkpoint.every=128"]
     whole, broken = (compose([*TINY, *options, f"results_dir={tmp_path / name}"]) for name in ("whole", "broken"))
     assert run(whole) == 0
-    iterate, calls = OnPolicyLearning.iterate, []
-
-    def stops(*arguments):
-        calls.append(1)
-        if len(calls) == 3:
-            raise RuntimeError("a fault in the middle")
-        return iterate(*arguments)
-
-    monkeypatch.setattr(OnPolicyLearning, "iterate", stops)
-    assert run(broken) == 1
-    monkeypatch.setattr(OnPolicyLearning, "iterate", iterate)
+    with fault(OnPolicyLearning, "iterate", 3):
+        assert run(broken) == 1
     assert run(broken) == 0
     last = [rows(tmp_path / name)[-1] for name in ("whole", "broken")]
     assert last[0]["updates"] == last[1]["updates"] and last[0]["loss/policy"] == last[1]["loss/policy"]

@@ -121,22 +121,13 @@ def test_phase_1_alone_writes_no_evaluation(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault_in", ["explore", "update"])
-def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault_in: str) -> None:
+def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, fault, fault_in: str) -> None:
     from rewardlab.agents.go_explore import Agent
 
     whole, broken = (prepare(tmp_path / name, "checkpoint.every=80") for name in ("whole", "broken"))
     assert run(whole) == 0
-    does, calls = getattr(Agent, fault_in), []
-
-    def stops(*arguments):
-        calls.append(1)
-        if len(calls) == 5:
-            raise RuntimeError("a fault in the middle")
-        return does(*arguments)
-
-    monkeypatch.setattr(Agent, fault_in, stops)
-    assert run(broken) == 1
-    monkeypatch.setattr(Agent, fault_in, does)
+    with fault(Agent, fault_in, 5):
+        assert run(broken) == 1
     assert run(broken) == 0
     timed = ("wall_seconds", "cpu_seconds", "fps")
     tables = [

@@ -41,21 +41,12 @@ def test_a_run_tells_of_its_curriculum(finished: Prepared) -> None:
 
 
 @pytest.mark.parametrize("backend", ["fast", "reference"])
-def test_an_interrupted_run_goes_on_exactly(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_goes_on_exactly(backend: str, tmp_path: Path, fault) -> None:
     options = ["reward=count", f"env.backend={backend}", "frames=512", "eval.every=512", "checkpoint.every=128"]
     whole, broken = (prepare(tmp_path / name, *options) for name in ("whole", "broken"))
     assert run(whole) == 0
-    calls, iterate = [], OnPolicyLearning.iterate
-
-    def stops(*arguments):
-        calls.append(1)
-        if len(calls) == 3:
-            raise RuntimeError("a fault in the middle")
-        return iterate(*arguments)
-
-    monkeypatch.setattr(OnPolicyLearning, "iterate", stops)
-    assert run(broken) == 1
-    monkeypatch.setattr(OnPolicyLearning, "iterate", iterate)
+    with fault(OnPolicyLearning, "iterate", 3):
+        assert run(broken) == 1
     assert run(broken) == 0
     assert json.loads((broken.folder / "manifest.json").read_text())["resume"] == "exact"
     states = [checkpoint.load(each.folder / "checkpoint.pt")[0] for each in (whole, broken)]

@@ -180,23 +180,14 @@ RUNS = {
 
 
 @pytest.mark.parametrize("kind", RUNS)
-def test_an_interrupted_run_goes_on_exactly(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_goes_on_exactly(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault) -> None:
     options = [*RUNS[kind], "eval.every=1024", "checkpoint.every=256", "agent.buffer_size=500"]
     whole, broken = (prepare(tmp_path / name, *options) for name in ("whole", "broken"))
     dropped = []
     monkeypatch.setattr("rewardlab.records.store.RunStore.drop_replays", lambda self, but=None: dropped.append(but))
     assert run(whole) == 0
-    calls, iterate = [], OffPolicyLearning.iterate
-
-    def stops(*arguments):
-        calls.append(1)
-        if len(calls) == 20:
-            raise RuntimeError("a fault in the middle")
-        return iterate(*arguments)
-
-    monkeypatch.setattr(OffPolicyLearning, "iterate", stops)
-    assert run(broken) == 1
-    monkeypatch.setattr(OffPolicyLearning, "iterate", iterate)
+    with fault(OffPolicyLearning, "iterate", 20):
+        assert run(broken) == 1
     assert run(broken) == 0
     assert json.loads((broken.folder / "manifest.json").read_text())["resume"] == "exact"
     states = [checkpoint.load(each.folder / "checkpoint.pt")[0] for each in (whole, broken)]

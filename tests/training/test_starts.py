@@ -112,22 +112,13 @@ def test_evaluation_begins_as_the_task_has_it(demos: str, tmp_path: Path) -> Non
     assert np.array_equal(env.reset([0] * 4)["image"], plain.reset([0] * 4)["image"])
 
 
-def test_an_interrupted_run_goes_on_exactly(demos: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_goes_on_exactly(demos: str, tmp_path: Path, fault) -> None:
     from rewardlab.training.on_policy import OnPolicyLearning
 
     whole, broken = (prepare(demos, tmp_path / name, "checkpoint.every=128") for name in ("whole", "broken"))
     assert run(whole) == 0
-    iterate, calls = OnPolicyLearning.iterate, []
-
-    def stops(*arguments):
-        calls.append(1)
-        if len(calls) == 4:
-            raise RuntimeError("a fault in the middle")
-        return iterate(*arguments)
-
-    monkeypatch.setattr(OnPolicyLearning, "iterate", stops)
-    assert run(broken) == 1
-    monkeypatch.setattr(OnPolicyLearning, "iterate", iterate)
+    with fault(OnPolicyLearning, "iterate", 4):
+        assert run(broken) == 1
     assert run(broken) == 0
     assert json.loads((broken.folder / "manifest.json").read_text())["resume"] == "exact"
     lines = [without_times(one.folder / "train.csv") for one in (whole, broken)]
