@@ -22,6 +22,7 @@ from rewardlab.agents.replay_config import ReplayConfig
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths.squashed import squashed_sample
 from rewardlab.networks.adam import Adam
+from rewardlab.networks.encoder import Encoder
 from rewardlab.networks.soft_actor_critic import SquashedPolicy, TwinCritics
 from rewardlab.parts.ema_target import EmaTarget
 from rewardlab.schemas import option
@@ -74,10 +75,13 @@ class Agent:
         self._middle, self._reach = ((high + low) / 2).to(device), ((high - low) / 2).to(device)
         self._size, self._shape = math.prod(action.shape), action.shape
         self._generator, self._device = context.generator, device
-        spec, generator = context.spec.obs, context.generator
-        shape = {"network": config.network, "encoding": config.encoding}
-        self._policy = SquashedPolicy(spec, self._size, generator, hidden=config.hidden, **shape).to(device)
-        self._critics = TwinCritics(spec, self._size, generator, hidden=config.hidden, **shape).to(device)
+        generator, hidden = context.generator, config.hidden
+
+        def encoder() -> Encoder:
+            return Encoder(context.spec.obs, config.network, config.encoding, generator)
+
+        self._policy = SquashedPolicy(encoder(), self._size, generator, hidden).to(device)
+        self._critics = TwinCritics(encoder(), self._size, generator, hidden).to(device)
         self._target = EmaTarget(self._critics, 1.0 - config.target_rate)
         self._log_temperature = nn.Parameter(torch.full((1,), math.log(config.temperature), device=device))
         self._optimisers = {

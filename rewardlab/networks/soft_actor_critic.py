@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional
 from rewardlab.networks.encoder import Encoder
 from rewardlab.networks.init import mlp
 from rewardlab.networks.stacked import StackedLinear
-from rewardlab.types import ObsSpec, TensorObs
+from rewardlab.types import TensorObs
 
 _LOG_STD = (-20.0, 2.0)  # as in the authors' code
 
@@ -20,18 +20,9 @@ _LOG_STD = (-20.0, 2.0)  # as in the authors' code
 class SquashedPolicy(nn.Module):
     """encoder -> ReLU layers -> mean and log_std [B, A] of a Gaussian that is still to be squashed."""
 
-    def __init__(
-        self,
-        obs_spec: Mapping[str, ObsSpec],
-        actions: int,
-        generator: torch.Generator,
-        *,
-        network: str,
-        encoding: str,
-        hidden: Sequence[int],
-    ) -> None:
+    def __init__(self, encoder: Encoder, actions: int, generator: torch.Generator, hidden: Sequence[int]) -> None:
         super().__init__()
-        self.encoder = Encoder(obs_spec, network, encoding, generator)
+        self.encoder = encoder
         self.layers = mlp((self.encoder.size, *hidden, 2 * actions), generator, last_gain=0.01)
 
     def prepare(self, obs: TensorObs) -> TensorObs:
@@ -45,18 +36,9 @@ class SquashedPolicy(nn.Module):
 class TwinCritics(nn.Module):
     """Two values of observations and actions in (-1, 1): [2, B]; the encoder is shared by the two."""
 
-    def __init__(
-        self,
-        obs_spec: Mapping[str, ObsSpec],
-        actions: int,
-        generator: torch.Generator,
-        *,
-        network: str,
-        encoding: str,
-        hidden: Sequence[int],
-    ) -> None:
+    def __init__(self, encoder: Encoder, actions: int, generator: torch.Generator, hidden: Sequence[int]) -> None:
         super().__init__()
-        self.encoder = Encoder(obs_spec, network, encoding, generator)
+        self.encoder = encoder
         widths = (self.encoder.size + actions, *hidden)
         self.layers = nn.ModuleList(
             StackedLinear(2, inputs, outputs, generator) for inputs, outputs in pairwise(widths)
