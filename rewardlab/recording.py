@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ import torch
 from rewardlab import composition, discovery, seeding, trained
 from rewardlab.errors import UserError
 from rewardlab.parts.demonstrations import minari_storage
+from rewardlab.records.dataset import About, Recorded, write_dataset
 from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
 from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
@@ -54,7 +56,7 @@ def record(request: Request) -> int:
         UserError: in one line, what is wrong and what is allowed; nothing is written then.
     """
     _check(request)
-    storage_class = minari_storage()
+    minari_storage()
     target = _target(request.out)
     torch.set_num_threads(1)
     config, agent = _subject(request)
@@ -63,8 +65,7 @@ def record(request: Request) -> int:
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        (partial / "data").mkdir(parents=True)
-        totals = _write(storage_class, partial / "data", first, recorded, config, request)
+        totals = write_dataset(partial, chain([first], recorded), _spec(config), about=_about(config, request))
         partial.rename(target)
     except OSError as error:
         raise UserError(f"--out {request.out}: can't be written ({error.strerror or error})") from None
@@ -75,19 +76,6 @@ def record(request: Request) -> int:
         f" mean return {totals.returned / totals.episodes:.3f}, {totals.solved / totals.episodes:.0%} solved"
     )
     return 0
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """One episode of L steps on a level: observations of L + 1 moments, and what was done and paid."""
-
-    level: int
-    obs: Obs
-    action: Array
-    reward: Array
-    terminated: bool
-    truncated: bool
-    success: bool
 
 
 class Player(Protocol):
@@ -302,107 +290,14 @@ class _Track:
         return Recorded(self._level, obs, np.array(self._actions), np.array(self._rewards, dtype=np.float32), *self.end)
 
 
-@dataclass
-class _Totals:
-    episodes: int = 0
-    steps: int = 0
-    returned: float = 0.0
-    solved: int = 0
-    levels: set[int] | frozenset[int] = frozenset()
+def _spec(config: RootConfig) -> EnvSpec:
+    env: VecEnv = discovery.load("env", config.env.plugin).make(config.env, 1)
+    env.close()
+    return env.spec
 
 
-def _write(
-    storage_class: Any,
-    data: Path,
-    first: Recorded,
-    rest: Iterator[Recorded],
-    config: RootConfig,
-    request: Request,
-) -> _Totals:
-    import minari
-    from gymnasium import spaces
-    from minari.data_collector import EpisodeBuffer
-
-    env_spec = _env_spec(config)
-    spec = discovery.load("env", config.env.plugin).make(config.env, 1).spec
-    boxes: dict[str, spaces.Space[Any]] = {
-        name: spaces.Box(0, entry.high, entry.shape, np.dtype(entry.dtype).type)
-        if entry.high
-        else spaces.Box(-np.inf, np.inf, entry.shape, np.float32)
-        for name, entry in spec.obs.items()
-    }
-    action = (
-        spaces.Discrete(spec.action.n)
-        if spec.action.n is not None
-        else spaces.Box(np.array(spec.action.low, np.float32), np.array(spec.action.high, np.float32))
-    )
-    storage = storage_class.new(data, spaces.Dict(boxes), action, env_spec, jpeg_encoding=False)
-    totals, levels = _Totals(), set()
-
-    def buffers() -> Iterator[Any]:
-        for episode in _chain(first, rest):
-            totals.episodes += 1
-            totals.steps += len(episode.action)
-            totals.returned += float(episode.reward.sum())
-            totals.solved += episode.success
-            levels.add(episode.level)
-            yield EpisodeBuffer(
-                seed=episode.level,
-                observations=episode.obs,
-                actions=episode.action,
-                rewards=episode.reward,
-                terminations=_last(episode.terminated, len(episode.action)),
-                truncations=_last(episode.truncated, len(episode.action)),
-                infos={"success": _last(episode.success, len(episode.action) + 1)},
-            )
-
-    storage.update_episodes(buffers())
-    totals.levels = frozenset(levels)
-    storage.update_metadata(
-        {
-            "dataset_id": _dataset_id(data.parent),
-            "algorithm_name": "exact solver" if request.source == SOLVER else config.agent.name,
-            "minari_version": minari.__version__,
-            "author": {"rewardlab"},
-            "rewardlab": {
-                "env": config.env.name,
-                "source": request.source,
-                "noise": request.noise,
-                "keep": request.keep,
-                "levels": len(levels),
-                "seed": request.seed,
-                "return_mean": totals.returned / totals.episodes,
-                "success_rate": totals.solved / totals.episodes,
-            },
-        }
-    )
-    return totals
-
-
-def _chain(first: Recorded, rest: Iterator[Recorded]) -> Iterator[Recorded]:
-    yield first
-    yield from rest
-
-
-def _last(value: bool, count: int) -> Array:
-    """bool [count], false but in the last place."""
-    flags = np.zeros(count, dtype=bool)
-    flags[-1] = value
-    return flags
-
-
-def _env_spec(config: RootConfig) -> Any:
-    """gymnasium's description of the environment, from which Minari can make it again."""
-    import gymnasium
-
-    from rewardlab.envs.registry import registered_name
-
-    return gymnasium.spec(registered_name(config.env.id)) if getattr(config.env, "id", "") else None
-
-
-def _dataset_id(folder: Path) -> str:
-    """A name that Minari accepts: letters, digits, - and _, with a version."""
-    import re
-
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", folder.name.strip(".").removesuffix(".partial"))
-    return name if re.search(r"-v\d+$", name) else f"{name}-v0"
+def _about(config: RootConfig, request: Request) -> About:
+    """What the dataset says of itself."""
+    how = {"source": request.source, "noise": request.noise, "keep": request.keep, "seed": request.seed}
+    player = "exact solver" if request.source == SOLVER else config.agent.name
+    return About(getattr(config.env, "id", ""), player, {"env": config.env.name} | how)

@@ -17,19 +17,16 @@ from itertools import islice
 
 import torch
 
-from rewardlab.parts.demonstrations import DemonstrationFile
+from rewardlab.agents.demos_config import DemosConfig
 from rewardlab.parts.minibatches import minibatches
-from rewardlab.schemas import AgentConfig, option
+from rewardlab.schemas import option
 from rewardlab.types import AuxLoss, BuildContext, Judgement, Transitions
 
 _KINDS = ("none", "bc")
 
 
 @dataclass
-class CloningConfig(AgentConfig):
-    demos: str | None = option(None, "demonstrations to learn from: a folder that rewardlab demos made", neutral=None)
-    demos_episodes: int | None = option(None, "only the first so many of them; null: all", above=0, neutral=None)
-    demos_levels: int | None = option(None, "only those on the first so many levels; null: all", above=0, neutral=None)
+class CloningConfig(DemosConfig):
     pretrain: str = option("none", "bc: clone the demonstrations before training", choices=_KINDS, neutral="none")
     pretrain_steps: int = option(1000, "gradient steps before training", above=0, neutral=1000)
     pretrain_epochs: int | None = option(
@@ -64,10 +61,7 @@ class Cloning:
     def __init__(self, config: CloningConfig, context: BuildContext) -> None:
         self.config = config
         self._context = context
-        assert config.demos is not None, "refused by validate"
-        self._file = DemonstrationFile(
-            "agent.demos", config.demos, context.spec, config.demos_episodes, config.demos_levels
-        )
+        self._file = config.demonstrations(context.spec)
         self._steps: Transitions | None = None
 
     @property

@@ -13,10 +13,18 @@ Exploration, by what is switched on:
 - heads > 1: bootstrapped DQN (Osband et al. 2016), each head a network of its own over the shared encoder, with a
   random prior of weight prior_scale (Osband et al. 2018). One head acts throughout an episode of an environment; each
   step is learned by each head with mask_probability. Epsilon is 0 unless it is set.
+- temperature > 0: soft Q-learning (Haarnoja et al. 2017): the value of a state is temperature log sum exp(Q /
+  temperature), `double` does not count, and actions are drawn from softmax(Q / temperature), in evaluation too: it is
+  the policy that is learned. Epsilon is 0 unless it is set.
 
-Evaluation has none of it: the greedy action, of the majority of the heads (or of their mean: vote=mean), and a random
-one with eval_epsilon, 0 by default. A greedy policy without memory may walk in circles in a grid world; eval_epsilon
-breaks them where that is wanted. eval.policy=greedy never draws a random action.
+Evaluation has none of the others: the greedy action, of the majority of the heads (or of their mean: vote=mean), and a
+random one with eval_epsilon, 0 by default. A greedy policy without memory may walk in circles in a grid world;
+eval_epsilon breaks them where that is wanted. eval.policy=greedy never draws a random action.
+
+With demonstrations (demos=DIR) a fixed share of each minibatch is theirs. With margin_coef=1 this is DQfD (Hester et
+al. 2018, arXiv:1704.03732): on them the demonstrated action is to be worth more than any other by a margin, and the
+agent learns from them alone first (demos_pretrain). DQfD's own: a share that priorities decide, a loss on single steps
+beside that on n, and weight decay, which are left out.
 
 The loss is squared. The paper's, linear beyond errors of 1 (huber=1), was made for rewards clipped to +-1: where values
 are larger, many small steps up outvote the few terminations that say otherwise, and values can grow without bound.
@@ -31,7 +39,8 @@ import torch
 
 from rewardlab.agents.replay_config import ReplayConfig
 from rewardlab.errors import Diverged, UserError
-from rewardlab.maths.q_learning import huber, majority_vote, q_targets
+from rewardlab.maths.distributions import sample
+from rewardlab.maths.q_learning import huber, large_margin, majority_vote, q_targets, soft_q_targets
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.q_network import QNetwork
 from rewardlab.parts.ema_target import EmaTarget
@@ -54,11 +63,14 @@ class Config(ReplayConfig):
     prior_scale: float = option(0.0, "weight of each head's fixed random prior", minimum=0)
     mask_probability: float = option(1.0, "heads: how likely each learns from a step", above=0, maximum=1)
     vote: str = option("majority", "heads: how they decide in evaluation", choices=("majority", "mean"))
+    temperature: float = option(
+        0.0, "soft Q-learning: actions by softmax(Q / temperature); 0: the best one", minimum=0, neutral=0.0
+    )
     epsilon_start: float | None = option(
-        None, "share of random actions at first; null: 1, and 0 with noisy or heads", minimum=0, maximum=1
+        None, "share of random actions at first; null: 1, and 0 with noisy, heads or temperature", minimum=0, maximum=1
     )
     epsilon_end: float | None = option(
-        None, "share of random actions after that; null: 0.05, and 0 with noisy or heads", minimum=0, maximum=1
+        None, "share after that; null: 0.05, and 0 with noisy, heads or temperature", minimum=0, maximum=1
     )
     epsilon_decay: float = option(0.3, "share of the budget over which one goes linearly to the other", minimum=0)
     eval_epsilon: float = option(0.0, "share of random actions in evaluation, eval.policy=sample", minimum=0, maximum=1)
@@ -69,6 +81,8 @@ class Config(ReplayConfig):
         1.0, "how far it moves; 1: a copy. 0.005 with target_every=1: Polyak averaging", above=0, maximum=1
     )
     huber: float | None = option(None, "errors beyond this count linearly, 1 in the paper; null: all squared", above=0)
+    margin: float = option(0.8, "demos: by how much the demonstrated action is to be worth more", above=0, neutral=0.8)
+    margin_coef: float = option(0.0, "demos: weight of that in the loss; DQfD: 1", minimum=0, neutral=0.0)
     max_grad_norm: float = option(10.0, "longer gradients are cut to this norm", above=0)
     network: str = option("mlp", "mlp on the flattened image, or cnn", choices=("mlp", "cnn"))
     encoding: str = option("raw", "how the mlp sees an image: numbers, or values told apart", choices=("raw", "onehot"))
@@ -82,6 +96,10 @@ class Config(ReplayConfig):
             raise ValueError("encoding=onehot: only with network=mlp")
         if self.dueling and not self.hidden:
             raise ValueError("hidden=[]: dueling needs a layer at least")
+        if self.margin_coef > 0 and self.demos is None:
+            raise ValueError(f"margin_coef={self.margin_coef:g}: only with demos=DIR")
+        if self.temperature > 0 and self.heads > 1:
+            raise ValueError(f"temperature={self.temperature:g}: of one head; set heads=1")
         if self.mask_probability < 1 and self.heads == 1:
             raise ValueError(f"mask_probability={self.mask_probability}: only with heads > 1")
 
@@ -89,7 +107,7 @@ class Config(ReplayConfig):
 class Agent:
     """See `update_batch` for one gradient step, read from top to bottom."""
 
-    metrics = ("loss/td", "loss/q_mean", "loss/grad_norm")
+    metrics: tuple[str, ...] = ("loss/td", "loss/q_mean", "loss/grad_norm")
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         """Raises:
@@ -101,6 +119,10 @@ class Agent:
         self.config = config
         self.rollout_steps = config.rollout_steps
         self.progress = 0.0
+        self.assumes = config.assumes()
+        self.stochastic = config.temperature > 0 or config.eval_epsilon > 0
+        if config.margin_coef > 0:
+            self.metrics = (*Agent.metrics, "loss/margin")
         self._actions, self._generator, self._device = action.n, context.generator, context.device
         self._network = QNetwork(
             context.spec.obs,
@@ -132,7 +154,9 @@ class Agent:
         explores = mode == "explore"
         noise = rng if explores and self.config.noisy else None
         values = self._network(self._network.prepare(obs), noise)
-        if state is None:
+        if self.config.temperature > 0 and mode != "greedy":
+            action = sample({"logits": values[0] / self.config.temperature}, rng)
+        elif state is None:
             action = values[0].argmax(dim=-1)
         elif explores:
             drawn = torch.randint(self.config.heads, first.shape, generator=rng, device=rng.device)
@@ -159,11 +183,16 @@ class Agent:
         noise = self._generator if config.noisy else None
         with torch.no_grad():
             following = network.prepare(batch.next_obs)
-            values = self._target.average(following, noise)
-            choosing = network(following, noise) if config.double else values
-            targets = q_targets(batch.extra["reward"], batch.extra["discount"], values, choosing)
+            then = self._target.average(following, noise)
+            reward, discount = batch.extra["reward"], batch.extra["discount"]
+            if config.temperature > 0:
+                targets = soft_q_targets(reward, discount, then, config.temperature)
+            else:
+                choosing = network(following, noise) if config.double else then
+                targets = q_targets(reward, discount, then, choosing)
         index = batch.action.expand(config.heads, -1).unsqueeze(-1)
-        chosen = network(network.prepare(batch.obs), noise).gather(-1, index).squeeze(-1)
+        values = network(network.prepare(batch.obs), noise)
+        chosen = values.gather(-1, index).squeeze(-1)
         error = chosen - targets
         each = huber(error, config.huber)  # [heads, B]
         if "mask" in batch.extra:
@@ -171,6 +200,11 @@ class Agent:
         if "weight" in batch.extra:
             each = each * batch.extra["weight"]
         loss = each.mean()
+        found = {"loss/td": loss.detach(), "loss/q_mean": chosen.detach().mean()}
+        if config.margin_coef > 0:
+            short = large_margin(values, index, config.margin) * batch.extra["demonstrated"]
+            found["loss/margin"] = short.detach().mean()
+            loss = loss + config.margin_coef * short.mean()
         gradient = self._optimiser.gradient(loss)
         grad_norm = clip_norm(gradient, config.max_grad_norm)
         if not math.isfinite(float(loss.detach() + grad_norm)):
@@ -179,8 +213,7 @@ class Agent:
         self._updates += 1
         if self._updates % config.target_every == 0:
             self._target.follow(network)
-        found = {"loss/td": loss.detach(), "loss/q_mean": chosen.detach().mean(), "loss/grad_norm": grad_norm}
-        return found, error.detach().abs().mean(dim=0)
+        return found | {"loss/grad_norm": grad_norm}, error.detach().abs().mean(dim=0)
 
     @property
     def updates(self) -> int:
@@ -208,7 +241,8 @@ class Agent:
 
     def _epsilon(self) -> float:
         """The share of random actions at this time of training."""
-        config, plain = self.config, not self.config.noisy and self.config.heads == 1
+        config = self.config
+        plain = not config.noisy and config.heads == 1 and config.temperature == 0
         start = (1.0 if plain else 0.0) if config.epsilon_start is None else config.epsilon_start
         end = (0.05 if plain else 0.0) if config.epsilon_end is None else config.epsilon_end
         done = min(1.0, self.progress / config.epsilon_decay) if config.epsilon_decay else 1.0

@@ -122,7 +122,7 @@ class Agent:
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
         self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
         self._cloning = Cloning(config, context) if config.demos is not None else None
-        self.assumes = frozenset({"demos"} if self._cloning else ())
+        self.assumes = config.assumes()
         if self._cloning and config.pretrain == "bc":
             self._refuse_memory(self._cloning.before())
             self.metrics += ("loss/pretraining",)

@@ -1,14 +1,19 @@
-"""The options of every agent that learns from replay: how steps are kept, drawn and paid."""
+"""The options of every agent that learns from replay: how steps are kept, drawn and paid.
+
+Demonstrations stay beside the buffer for the whole run, as in Vecerik et al. 2017 (DDPGfD, arXiv:1707.08817), and a
+fixed share of each minibatch is drawn from them, uniformly, as in Paine et al. 2019 (R2D3, arXiv:1909.01387).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rewardlab.schemas import AgentConfig, option
+from rewardlab.agents.demos_config import DemosConfig
+from rewardlab.schemas import option
 
 
 @dataclass
-class ReplayConfig(AgentConfig):
+class ReplayConfig(DemosConfig):
     rollout_steps: int = option(4, "steps of each environment between rounds of learning", above=0)
     buffer_size: int = option(
         100_000, "steps kept, in memory and in the replay file; two observations each", above=0, maximum=10**8
@@ -22,6 +27,10 @@ class ReplayConfig(AgentConfig):
     priority_beta: float = option(
         0.4, "prioritised: how much weights correct for it at first; fully at the end", minimum=0, maximum=1
     )
+    demos_share: float = option(
+        0.25, "demos: share of each minibatch that is drawn from them", minimum=0, maximum=1, neutral=0.25
+    )
+    demos_pretrain: int = option(0, "demos: gradient steps on them alone before training", minimum=0, neutral=0)
     bonus: str = option(
         "collected",
         "which bonus a replayed step has: the one when it was played, or the scheme's of now",
@@ -31,6 +40,9 @@ class ReplayConfig(AgentConfig):
     def validate(self) -> None:
         if self.bonus == "replayed" and self.n_step > 1:
             raise ValueError(f"n_step={self.n_step}: bonus=replayed pays single steps; set n_step=1 or bonus=collected")
+        for key, plain in (("demos_episodes", None), ("demos_levels", None), ("demos_pretrain", 0)):
+            if self.demos is None and getattr(self, key) != plain:
+                raise ValueError(f"{key}={getattr(self, key)}: only with demos=DIR")
         if self.learning_starts > self.buffer_size:
             raise ValueError(
                 f"learning_starts={self.learning_starts}: more than buffer_size={self.buffer_size} will ever hold"

@@ -72,6 +72,7 @@ class Agent:
         self.config = config
         self.rollout_steps = config.rollout_steps
         self.progress = 0.0
+        self.assumes = config.assumes()
         self._middle, self._reach = ((high + low) / 2).to(device), ((high - low) / 2).to(device)
         self._size, self._shape = math.prod(action.shape), action.shape
         self._generator, self._device = context.generator, device

@@ -49,6 +49,7 @@ class Agent:
         self.config = config
         self.rollout_steps = config.rollout_steps
         self.progress = 0.0
+        self.assumes = config.assumes()
         self._actions = actions
         self._table = torch.full((cell.high + 1, actions), config.initial, device=context.device)
         self._updates = 0

@@ -5,16 +5,14 @@ They hold in a small real world: states along trails exist only where something 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rewardlab.contracts.datasets import solved
 from rewardlab.contracts.result import require
 from rewardlab.contracts.state_laws import NUM_ENVS, global_seed, new_context, require_equal, restore, saved
 from rewardlab.envs import minigrid
@@ -35,7 +33,7 @@ class CurriculumCase:
     def build(self, seed: int = 3) -> tuple[Any, BuildContext]:
         config = copy(self.config)
         if getattr(config, "demos", "") is None:
-            config.demos = _demonstrations()
+            config.demos = solved(_CHOICE)
         context = new_context(world(None).spec, seed)
         return self.curriculum(config, context), context
 
@@ -154,12 +152,3 @@ def _answer(curriculum: Any, trail: Array, at: Array, round_: int) -> None:
     """Two episodes of three are paid."""
     paid = np.array([float((round_ + i) % 3 > 0) for i in range(NUM_ENVS)])
     curriculum.feedback(Outcomes(trail, at, paid))
-
-
-@cache
-def _demonstrations() -> str:
-    from rewardlab.recording import Request, record
-
-    folder = Path(tempfile.mkdtemp(prefix="rewardlab-laws-")) / "demos"
-    record(Request([_CHOICE], str(folder), episodes=6, levels=4))
-    return str(folder)

@@ -18,13 +18,16 @@ from rewardlab.types import BuildContext, Episode, ReplayAgent, Rollout, Transit
 
 
 def evaluation_does_not_explore(case: AgentCase) -> None:
-    """On replay, what an agent does in evaluation depends on no generator and not on how far training has come."""
+    """On replay, what an agent does in evaluation depends on no generator and not on how far training has come.
+
+    One whose policy is random then too says so: `stochastic`.
+    """
     agent, _ = case.build()
     if not isinstance(agent, ReplayAgent):
         return
     rollout = case.render(case.scripts(STEPS)[0])
     acts = []
-    for seed, progress in ((1, 0.0), (2, 1.0)):
+    for seed, progress in ((1, 0.0), (1 if getattr(agent, "stochastic", False) else 2, 1.0)):
         agent.progress = progress
         obs, state = {name: entry[0] for name, entry in rollout.obs.items()}, agent.initial_state(NUM_ENVS)
         acts.append(agent.act(obs, state, rollout.first[0], "sample", torch_rng(seed, "act")).action)

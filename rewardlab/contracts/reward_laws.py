@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from rewardlab.contracts.datasets import made_up
 from rewardlab.contracts.result import Broken, require
 from rewardlab.contracts.state_laws import (
     GAMMA,
@@ -38,10 +39,17 @@ class RewardCase:
     def build(self) -> tuple[Any, BuildContext]:
         """A fresh scheme, warmed up where it wants that, and its context; each time the same."""
         context = new_context(self.spec)
-        scheme = self.scheme(self.config, context)
+        scheme = self.made(context)
         if scheme.warmup_steps:
             scheme.warm_up(self.render(write_script(np.random.default_rng(5), self.spec, STEPS, NUM_ENVS)))
         return scheme, context
+
+    def made(self, context: BuildContext) -> Any:
+        """The scheme itself; where it learns from demonstrations, it is given some."""
+        config = self.config
+        if getattr(config, "demos", "") is None:
+            config = replace(config, demos=made_up(self.spec))
+        return self.scheme(config, context)
 
     def scripts(self) -> tuple[Script, Script, Script]:
         rng = np.random.default_rng(7)
@@ -154,7 +162,7 @@ def state_round_trips(case: RewardCase) -> None:
     state = saved(scheme, context)
     expected = [_iterate(scheme, second), _iterate(scheme, third)]
     other_context = new_context(case.spec, seed=99)
-    other = case.scheme(case.config, other_context)
+    other = case.made(other_context)
     restore(other, other_context, state)
     require_equal(state, saved(other, other_context), "the restored state")
     require_equal(expected, [_iterate(other, second), _iterate(other, third)], "what follows a restored state")

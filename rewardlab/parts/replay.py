@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from rewardlab.maths.n_step import n_step_returns
 from rewardlab.types import Array, State, TensorObs, Transitions
 
 _OBS, NEXT_OBS = "obs.", "next_obs."
@@ -76,6 +77,25 @@ class Replay:
                 for name, column in like.items()
             }
         return self._steps
+
+
+def with_returns(columns: TensorObs, rows: int, gamma: float, n: int) -> Transitions:
+    """The first `rows` steps of columns [T, N, ...], each with its next n rewards summed up: a flat batch [rows * N].
+
+    The columns are those of `columns_of`, with `reward`, `terminated` and `truncated` among them; see `n_step_returns`.
+    """
+    returns, discount, reach = n_step_returns(columns["reward"], columns["terminated"], columns["truncated"], gamma, n)
+    env = torch.arange(returns.shape[1], device=returns.device)
+    kept = {name: column[:rows] for name, column in columns.items() if name not in ("terminated", "truncated")}
+    kept |= {"reward": returns[:rows], "discount": discount[:rows]}
+    kept |= {name: columns[name][reach[:rows], env] for name in columns if name.startswith(NEXT_OBS)}
+    return steps_of({name: column.flatten(0, 1) for name, column in kept.items()})
+
+
+def joined(first: Transitions, second: Transitions) -> Transitions:
+    """One batch after the other; columns that only one of them has are left out."""
+    one, other = columns_of(first), columns_of(second)
+    return steps_of({name: torch.cat([column, other[name]]) for name, column in one.items() if name in other})
 
 
 def columns_of(steps: Transitions) -> TensorObs:

@@ -123,7 +123,7 @@ def build(config: RootConfig) -> Parts:
             env, paid = GoalEnv(env, conditioner, config.reward.privileged(), learns=True), paid + conditioner.streams
         agent_context = streams.context("agent", config, env.spec)
         agent = discovery.load("agent", config.agent.plugin).Agent(config.agent, agent_context, paid)
-        check_fit(scheme, agent, config)
+        check_fit(scheme, agent, config, env.spec)
         curriculum = _curriculum(config, module, streams, env.spec, agent)
         if curriculum is not None:
             env = StartEnv(env, curriculum, make_level_env(config))

@@ -94,6 +94,9 @@ class Learning(Protocol):
 
     metrics: tuple[str, ...]  # columns of train.csv beside those of the parts
 
+    def pretrain(self) -> Metrics:
+        """Learn before the first frame, where that is wanted: seen in the first row and the first evaluation."""
+
     def iterate(self, collector: Collector, steps: int, progress: float) -> tuple[Metrics, ...]:
         """Collect so many vector steps, when `progress` in [0, 1] of the budget was spent, and learn."""
 
@@ -156,7 +159,7 @@ class Training:
         """
         try:
             if not self._begun:
-                self._pretrain()
+                self._means.add(self._learning.pretrain())
             while True:
                 self._evaluate_if_due()
                 if self._checkpoint_due or self._finished:
@@ -222,12 +225,6 @@ class Training:
             again = happens_again(make_level_env(config), found)
             agent.robustify([trail for trail, same in zip(found, again, strict=True) if same])
             self._collector = make_collector(config, self.parts)
-
-    def _pretrain(self) -> None:
-        """What the agent learns before the first frame, if anything: seen in the first row, and in its evaluation."""
-        learn = getattr(self.parts.agent, "pretrain", None)
-        if learn is not None:
-            self._means.add(learn())
 
     def _warm_up(self) -> None:
         """Let a uniform-random agent act first, as the scheme asks; these are training frames too."""

@@ -13,16 +13,26 @@ import torch
 
 from rewardlab import seeding
 from rewardlab.agents.replay_config import ReplayConfig
-from rewardlab.maths.n_step import n_step_returns
 from rewardlab.parts.episodes import EpisodeAssembler
 from rewardlab.parts.prioritised_replay import PrioritisedReplay
-from rewardlab.parts.replay import NEXT_OBS, Replay, columns_of, steps_of
+from rewardlab.parts.replay import Replay, columns_of, with_returns
 from rewardlab.parts.state_keys import FACT
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import Parts
 from rewardlab.training.collect import Collector
+from rewardlab.training.demonstrated import DemonstratedSteps
 from rewardlab.training.paying import pay
-from rewardlab.types import Metrics, ReplayAgent, Rollout, Signals, State, TensorObs, Transitions, Windows
+from rewardlab.types import (
+    Metrics,
+    ReplayAgent,
+    Rollout,
+    Signals,
+    State,
+    TensorMetrics,
+    TensorObs,
+    Transitions,
+    Windows,
+)
 
 
 class OffPolicyLearning:
@@ -36,10 +46,19 @@ class OffPolicyLearning:
         self._device = torch.device(config.device)
         self._replay = _buffer(self._options, self._device)
         self._rng = parts.streams.numpy_rngs["replay"] = seeding.numpy_rng(config.seed, "replay")
+        self._demonstrated = DemonstratedSteps(config, parts, agent) if self._options.demos is not None else None
         self._relabel = getattr(parts.scheme, "relabel", None)
         self._episodes = EpisodeAssembler(config.num_envs, successors=True)
         self._waiting: TensorObs = {}  # the latest n - 1 steps, each column [n - 1, N, ...]: their rewards are to come
         self._owed = 0.0  # samples that are still to be drawn for the steps played so far
+
+    def pretrain(self) -> Metrics:
+        """Learn from demonstrations alone, as long as the agent's options say."""
+        steps = self._options.demos_pretrain
+        if self._demonstrated is None or not steps:
+            return {}
+        batches = (self._demonstrated.sample(self._options.batch_size, self._rng) for _ in range(steps))
+        return _means([self._learn_from(batch, progress=0.0)[0] for batch in batches])
 
     def iterate(self, collector: Collector, steps: int, progress: float) -> tuple[Metrics, ...]:
         """One iteration: the metrics of the reward streams and of all parts."""
@@ -111,14 +130,7 @@ class OffPolicyLearning:
         """The first `rows` steps of columns [T, N, ...] go to the buffer, with the rewards of those that follow."""
         if rows <= 0:
             return
-        returns, discount, reach = n_step_returns(
-            columns["reward"], columns["terminated"], columns["truncated"], self._options.gamma, self._options.n_step
-        )
-        env = torch.arange(returns.shape[1], device=returns.device)
-        kept = {name: column[:rows] for name, column in columns.items() if name not in ("terminated", "truncated")}
-        kept |= {"reward": returns[:rows], "discount": discount[:rows]}
-        kept |= {name: columns[name][reach[:rows], env] for name in columns if name.startswith(NEXT_OBS)}
-        self._replay.add(steps_of({name: column.flatten(0, 1) for name, column in kept.items()}))
+        self._replay.add(with_returns(columns, rows, self._options.gamma, self._options.n_step))
 
     def _learn(self, played: int, progress: float) -> Metrics:
         """Draw for each step played as many samples as are wanted; the agent's metrics, averaged."""
@@ -129,18 +141,24 @@ class OffPolicyLearning:
         if isinstance(replay, PrioritisedReplay):
             replay.beta = options.priority_beta + (1.0 - options.priority_beta) * progress
         self._owed += played * options.samples_per_step
-        told: dict[str, list[torch.Tensor]] = {}
+        told: list[TensorMetrics] = []
+        shown = 0 if self._demonstrated is None else round(options.demos_share * options.batch_size)
+        played_ones = options.batch_size - shown
         while self._owed >= options.batch_size:
             self._owed -= options.batch_size
-            batch, places = replay.sample(options.batch_size, self._rng)
-            if options.bonus == "replayed":
-                self._pay_anew(batch, progress)
-            metrics, misjudged = self._agent.update_batch(batch)
+            batch, places = replay.sample(played_ones, self._rng)
+            if self._demonstrated is not None:
+                batch = self._demonstrated.beside(batch, shown, self._rng)
+            metrics, misjudged = self._learn_from(batch, progress)
             if isinstance(replay, PrioritisedReplay):
-                replay.set_priorities(places, misjudged.cpu().numpy())
-            for name, value in metrics.items():
-                told.setdefault(name, []).append(value)
-        return found | {name: float(torch.stack(values).mean()) for name, values in told.items()}
+                replay.set_priorities(places, misjudged[:played_ones].cpu().numpy())
+            told.append(metrics)
+        return found | _means(told)
+
+    def _learn_from(self, batch: Transitions, progress: float) -> tuple[TensorMetrics, torch.Tensor]:
+        if self._options.bonus == "replayed":
+            self._pay_anew(batch, progress)
+        return self._agent.update_batch(batch)
 
     def _pay_anew(self, batch: Transitions, progress: float) -> None:
         """Add what the scheme's models pay now; the buffer has the task's reward alone."""
@@ -156,3 +174,8 @@ def _buffer(options: ReplayConfig, device: torch.device) -> Replay:
     if options.prioritised:
         return PrioritisedReplay(options.buffer_size, options.priority_alpha, options.priority_beta, device)
     return Replay(options.buffer_size, device)
+
+
+def _means(told: list[TensorMetrics]) -> Metrics:
+    """The mean of each metric over gradient steps, if there were any."""
+    return {name: float(torch.stack([metrics[name] for metrics in told]).mean()) for name in (told[0] if told else ())}

@@ -1,5 +1,7 @@
 """The on-policy iteration: collect, compute reward streams, learn from the rollout once."""
 
+from typing import cast
+
 from rewardlab.training.build import Parts
 from rewardlab.training.collect import Collector
 from rewardlab.training.paying import pay
@@ -13,6 +15,11 @@ class OnPolicyLearning:
 
     def __init__(self, parts: Parts, agent: OnPolicyAgent) -> None:
         self._parts, self._agent = parts, agent
+
+    def pretrain(self) -> Metrics:
+        """What the agent learns before the first frame, if anything."""
+        learn = getattr(self._agent, "pretrain", None)
+        return {} if learn is None else cast(Metrics, learn())
 
     def iterate(self, collector: Collector, steps: int, progress: float) -> tuple[Metrics, ...]:
         """One iteration: the metrics of the reward streams and of all parts."""

@@ -73,6 +73,28 @@ def test_one_gradient_step_is_by_the_book(double: bool, heads: int) -> None:
     assert any(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
 
 
+def test_only_demonstrated_steps_are_learned_by_the_margin() -> None:
+    marked = torch.arange(32) < 8
+    agent = make(demos="somewhere", margin_coef=2.0, margin=0.5, max_grad_norm=1e9)
+    drawn = batch(demonstrated=marked)
+    values = plain(agent, agent._network, drawn.obs["vector"])[0]
+    following = plain(agent, agent._target.average, drawn.next_obs["vector"])[0].detach()
+    total = 0.0
+    for sample in range(32):
+        chosen = values[sample, drawn.action[sample]]
+        error = chosen - drawn.extra["reward"][sample] - 0.9 * following[sample].max()  # still the online network's
+        total = total + 0.5 * error**2 / 32
+        if marked[sample]:
+            others = [values[sample, a] + 0.5 * (a != int(drawn.action[sample])) for a in range(3)]
+            total = total + 2.0 * (max(others) - chosen) / 32
+    expected = torch.autograd.grad(total, list(agent._network.parameters()))
+    metrics, _ = agent.update_batch(drawn)
+    gradient = torch.cat([part.flatten() for part in expected])
+    assert torch.allclose(agent._optimiser._mean, 0.1 * gradient, atol=1e-6)
+    assert float(metrics["loss/margin"]) > 0
+    assert set(metrics) == set(agent.metrics)
+
+
 def test_the_target_network_follows_as_told() -> None:
     agent = make(target_every=2)
     moved = []
@@ -107,6 +129,19 @@ def test_epsilon_falls_over_the_budget(progress: float, share: float) -> None:
         0.2, abs=0.04
     )
     assert torch.equal(acts(make(eval_epsilon=0.3), "greedy").action, greedy)
+
+
+def test_soft_actions_are_drawn_by_their_values_in_evaluation_too() -> None:
+    agent = make(temperature=0.5)
+    vectors = torch.randn(1, 4, generator=torch.Generator().manual_seed(5)).expand(20_000, 4)
+    values = plain(agent, agent._network, vectors[:1])[0, 0].detach().numpy()
+    expected = np.exp(values / 0.5) / np.exp(values / 0.5).sum()
+    nothing = torch.zeros(20_000, dtype=torch.bool)
+    for mode in ("explore", "sample"):
+        drawn = agent.act({"vector": vectors}, None, nothing, mode, torch_rng(1, "act")).action
+        assert np.bincount(drawn.numpy(), minlength=3) / 20_000 == pytest.approx(expected, abs=0.015)
+    greedy = agent.act({"vector": vectors}, None, nothing, "greedy", torch_rng(1, "act")).action
+    assert (greedy == values.argmax()).all()
 
 
 def test_one_head_acts_throughout_an_episode() -> None:

@@ -60,6 +60,8 @@ VARIANTS = [
     ("agent", "dqn", ["agent.heads=3", "agent.prior_scale=1", "agent.mask_probability=0.5", "agent.target_every=1"]),
     ("agent", "dqn", ["agent.heads=3", "agent.vote=mean", "agent.encoding=onehot", "agent.prior_scale=3"]),
     ("agent", "dqn", ["agent.network=cnn", "agent.heads=2", "agent.prior_scale=1"]),
+    ("agent", "dqn", ["agent.temperature=0.5"]),
+    ("reward", "gail", ["reward.form=positive", "reward.gradient_penalty=0", "reward.memory=30"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
 ]
 

@@ -272,6 +272,6 @@ def test_a_scheme_that_relabels_needs_replay() -> None:
     parts = build(compose(["env=empty_5x5", "agent=ppo"]).config)
     config = compose(["env=empty_5x5", "agent=ppo"]).config
     with pytest.raises(UserError, match=r"reward=none agent=ppo: relabels .* use agent=dqn or agent=sac"):
-        check_fit(_Reversed(parts.scheme), parts.agent, config)
+        check_fit(_Reversed(parts.scheme), parts.agent, config, parts.env.spec)
     with pytest.raises(UserError, match="needs assess, value and update, or"):
-        check_fit(parts.scheme, SimpleNamespace(), config)
+        check_fit(parts.scheme, SimpleNamespace(), config, parts.env.spec)

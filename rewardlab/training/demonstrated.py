@@ -1,0 +1,51 @@
+"""Demonstrated steps, which stand beside a replay buffer for the whole run."""
+
+import numpy as np
+import torch
+
+from rewardlab.agents.replay_config import ReplayConfig
+from rewardlab.parts.replay import Replay, columns_of, joined, with_returns
+from rewardlab.schemas import RootConfig
+from rewardlab.training.build import Parts
+from rewardlab.types import ReplayAgent, Transitions
+
+DEMONSTRATED = "demonstrated"  # in `Transitions.extra`, bool [B]: which steps of a minibatch are
+
+
+class DemonstratedSteps:
+    """All of them, drawn uniformly. They are paid the task's reward, and no bonus of the time when steps are played.
+
+    Raises:
+        UserError: no such demonstrations, or they do not fit the environment.
+    """
+
+    def __init__(self, config: RootConfig, parts: Parts, agent: ReplayAgent) -> None:
+        options: ReplayConfig = config.agent
+        device = torch.device(config.device)
+        episodes = options.demonstrations(parts.env.spec).read()
+        task = 1.0 if options.bonus == "replayed" else parts.reward_streams[0].weight(0.0)
+        self._steps = Replay(episodes.frames, device)
+        for episode, shown in zip(episodes.episodes, episodes.shown, strict=True):
+            last = torch.arange(len(episode)) == len(episode) - 1
+            extra = agent.columns(len(episode)) | {
+                "reward": task * episode.task_reward.to(device),
+                "terminated": (last & episode.terminated).to(device),
+                "truncated": (last & (not episode.terminated)).to(device),
+            }
+            obs = {name: entry[:-1].to(device) for name, entry in shown.items()}
+            following = {name: entry[1:].to(device) for name, entry in shown.items()}
+            columns = columns_of(Transitions(obs, episode.action.to(device), extra, following))
+            beside = {name: column.unsqueeze(1) for name, column in columns.items()}  # of one environment
+            self._steps.add(with_returns(beside, len(episode), options.gamma, options.n_step))
+
+    def sample(self, size: int, rng: np.random.Generator) -> Transitions:
+        """Demonstrated steps [size], drawn with replacement."""
+        steps, _ = self._steps.sample(size, rng)
+        reward = steps.extra["reward"]
+        steps.extra |= {"weight": torch.ones_like(reward), DEMONSTRATED: torch.ones_like(reward, dtype=torch.bool)}
+        return steps
+
+    def beside(self, played: Transitions, size: int, rng: np.random.Generator) -> Transitions:
+        """Steps that were played, and after them so many demonstrated ones."""
+        played.extra[DEMONSTRATED] = torch.zeros_like(played.extra["reward"], dtype=torch.bool)
+        return joined(played, self.sample(size, rng))
