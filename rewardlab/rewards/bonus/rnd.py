@@ -11,8 +11,9 @@ warm-up of MiniGrid's size:
 - The error is divided by the running standard deviation of its discounted sum so far, the rollout included.
 - The bonus has a value head of its own that runs through the ends of episodes (episodic=false), gamma 0.99.
 - The predictor learns as fast as the policy: there both have the rate 1e-4, here 2e-3, PPO's default. At 1e-4 a view
-  stays new for so long that our faster policy settles in front of it. Of the reference code's 16 steps per rollout it
-  takes 8, in one pass.
+  stays new for so long that our faster policy settles in front of it. It makes four passes over each rollout, as
+  published. One is cheaper, but leaves an error that never wears off where views are hard to fit, and the policy stays
+  there: DoorKey-8x8 was then solved on 1 of 5 seeds within 500,000 frames.
 - The published weights are task_coef=2 and coef=1; of 0.003 to 0.3, 0.1 learns fastest under our PPO on DoorKey-6x6
   and MultiRoom-N7-S4 together (results/reference/tuning).
 
@@ -50,7 +51,7 @@ class Config(BonusConfig):
     features: int = option(64, "size of what is predicted", above=0)
     extra_layers: int = option(2, "layers of the predictor beyond the target's", minimum=0, maximum=16, neutral=2)
     learning_rate: float = option(2e-3, "Adam's step size of the predictor", above=0)
-    epochs: int = option(1, "passes of the predictor over a rollout", above=0)
+    epochs: int = option(4, "passes of the predictor over a rollout", above=0)
     batch_size: int = option(256, "size of its minibatches", above=0)
     update_proportion: float = option(1.0, "share of each minibatch it learns from", above=0, maximum=1)
 
