@@ -27,6 +27,17 @@ SETTINGS: dict[str, list[str]] = {
     "icm, reference backend": ["env=fetch_5x5_n2", "env.backend=reference", "reward=icm"],
     "count, five levels, noise": ["env=empty_random_6x6", "env.levels=5", "env.noise=tv", "reward=count"],
     "mix, reference backend, moving obstacles": ["env=dynamic_obstacles_5x5", "env.backend=reference", "reward=mix"],
+    "dqn, prioritised replay": [
+        "env=empty_random_6x6",
+        "reward=count",
+        "agent=dqn",
+        "agent.prioritised=true",
+        "agent.hidden=[16]",
+        "agent.learning_starts=200",
+        "agent.batch_size=32",
+        "agent.samples_per_step=1",
+        "agent.buffer_size=1500",
+    ],
     "Pendulum": ["env=gym", "env.id=Pendulum-v1", "reward=rnd", "reward.warmup=8"],
 }
 
@@ -107,7 +118,7 @@ def unreadable(folder: Path) -> list[str]:
         rows = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
         if any(len(row) != len(rows[0]) for row in rows):
             found.append(path.name)
-    for name in ("checkpoint.pt", "policy.pt"):
+    for name in ("checkpoint.pt", "policy.pt", *(path.name for path in folder.glob("replay-*.pt"))):
         try:
             if (folder / name).exists():
                 torch.load(folder / name, weights_only=True)

@@ -13,8 +13,10 @@ def without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_killed_runs_come_out_as_unbroken_ones(tmp_path: Path) -> None:
-    found = kills.kill_runs(tmp_path, kills=8, settings=["rnd, fast engine", "icm, reference backend"])
-    assert (found.kills, found.unreadable, found.differing, found.resumes) == (8, [], [], {"exact"})
+    found = kills.kill_runs(
+        tmp_path, kills=9, settings=["rnd, fast engine", "icm, reference backend", "dqn, prioritised replay"]
+    )
+    assert (found.kills, found.unreadable, found.differing, found.resumes) == (9, [], [], {"exact"})
 
 
 @pytest.fixture(scope="module")
