@@ -23,9 +23,9 @@ from rewardlab.gridworld.constants import (
     Y,
 )
 from rewardlab.gridworld.families import plain
-from rewardlab.gridworld.kernel_cache import specialise
 from rewardlab.gridworld.moves import act
 from rewardlab.gridworld.streams import STREAM_WORDS, below, seed_stream
+from rewardlab.kernel_cache import specialise
 
 # What may stand in an array of actions besides actions: begin a new episode; only look.
 RESTART, LOOK = -1, -2

@@ -29,7 +29,6 @@ from rewardlab.gridworld.constants import (
     X,
     Y,
 )
-from rewardlab.gridworld.kernel_cache import compile_for, specialise
 from rewardlab.gridworld.search import (
     FOUND,
     OVER_BUDGET,
@@ -41,6 +40,7 @@ from rewardlab.gridworld.search import (
     run_search,
 )
 from rewardlab.gridworld.solver import wall_distances
+from rewardlab.kernel_cache import compile_for, specialise
 
 _U = np.uint64
 _BUDGETS = (1 << 12, 1 << 16, 1 << 20)  # nodes of a search, one after the other until it ends

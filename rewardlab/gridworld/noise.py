@@ -14,9 +14,9 @@ from rewardlab.errors import UserError, unknown
 from rewardlab.gridworld.batch import RESTART
 from rewardlab.gridworld.catalogue import Task
 from rewardlab.gridworld.constants import BALL
-from rewardlab.gridworld.kernel_cache import compile_for, specialise
 from rewardlab.gridworld.looks import Look
 from rewardlab.gridworld.streams import below, next_float, next_uint64
+from rewardlab.kernel_cache import compile_for, specialise
 
 # A screen of eight cells in six colours shows more than 2**20 pictures: too many to learn.
 _SMALLEST_SCREEN = 8

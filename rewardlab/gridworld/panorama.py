@@ -7,8 +7,8 @@ import numpy as np
 
 from rewardlab.gridworld.batch import World
 from rewardlab.gridworld.constants import DIRECTION
-from rewardlab.gridworld.kernel_cache import compile_for, specialise
 from rewardlab.gridworld.looks import Look
+from rewardlab.kernel_cache import compile_for, specialise
 
 observe: Any = None  # filled in for one way of looking
 

@@ -48,7 +48,7 @@ from rewardlab.gridworld.constants import (
     X,
     Y,
 )
-from rewardlab.gridworld.kernel_cache import compile_for, specialise
+from rewardlab.kernel_cache import compile_for, specialise
 
 FIELDS = ("agent", "carried", "grid", "state_hash", "situation", "objects", "cells_visited", "rooms_visited")
 

@@ -33,8 +33,8 @@ from rewardlab.gridworld.constants import (
     X,
     Y,
 )
-from rewardlab.gridworld.kernel_cache import compile_for, specialise
 from rewardlab.gridworld.moves import act, cell_at, front_x, front_y
+from rewardlab.kernel_cache import compile_for, specialise
 
 FOUND, NONE, OVER_BUDGET = range(3)
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from rewardlab.errors import UserError
-from rewardlab.gridworld.kernel_cache import compile_for, specialise
 from rewardlab.gridworld.streams import seed_stream
+from rewardlab.kernel_cache import compile_for, specialise
 
 LARGEST_SEED = 2**63 - 1
 _CHOOSER_TAG, _NOISE_TAG = 1, 2  # streams of the same seed that levels do not draw from

@@ -11,8 +11,8 @@ from rewardlab.errors import UserError
 from rewardlab.gridworld import batch, looks, noise, state
 from rewardlab.gridworld.catalogue import Task, find_task
 from rewardlab.gridworld.constants import MISSION, NUM_MISSION, STEPS
-from rewardlab.gridworld.kernel_cache import compile_for
 from rewardlab.gridworld.seeds import check_seed, level_seeds, seeding_kernel, seeds_of
+from rewardlab.kernel_cache import compile_for
 
 Observation = dict[str, Any]
 # Mission words hold letters, spaces and commas; the longest is LockedRoom's.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardlab.gridworld.kernel_cache import kept
+from rewardlab.kernel_cache import kept
 from rewardlab.types import Array
 
 ERRORS = ("mse", "half_square", "l2")  # kinds of `prediction_error`, by number

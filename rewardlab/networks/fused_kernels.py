@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from rewardlab.gridworld.kernel_cache import kept
+from rewardlab.kernel_cache import kept
 from rewardlab.types import Array
 
 LINEAR, TANH, RELU, ELU = range(4)  # kinds of activation

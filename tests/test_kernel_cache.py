@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 SCRIPT = """
 from rewardlab.gridworld import make_vec
 envs = make_vec("MiniGrid-Empty-5x5-v0", 2)

@@ -17,7 +17,8 @@ from typing import Any
 import numba
 from numba.core import caching
 
-# Modules that no kernel depends on; every other one counts, new ones included.
+# What holds kernels: of the engine every module but those that no kernel depends on, and single ones elsewhere.
+_ENGINE = "gridworld"
 _NO_KERNELS = (
     "__init__.py",
     "catalogue.py",
@@ -28,16 +29,15 @@ _NO_KERNELS = (
     "task_facts.py",
     "vector.py",
 )
-# Kernels of other packages, beside this one.
-_ELSEWHERE = ("maths/compiled.py", "networks/fused_kernels.py")
+_SINGLE = ("maths/compiled.py", "networks/fused_kernels.py")
 
 
 @lru_cache
 def cache_folder() -> Path:
     """The folder of this version's kernels: under NUMBA_CACHE_DIR where that is set, else the user's cache folder."""
     here = Path(__file__).parent
-    sources = sorted(path for path in here.rglob("*.py") if path.name not in _NO_KERNELS)
-    sources += [here.parent / name for name in _ELSEWHERE]
+    sources = sorted(path for path in (here / _ENGINE).rglob("*.py") if path.name not in _NO_KERNELS)
+    sources += [here / name for name in _SINGLE]
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sources:
         digest.update(source.read_bytes())
@@ -49,7 +49,7 @@ def cache_folder() -> Path:
         base = Path.home() / "Library" / "Caches" / "rewardlab"
     else:
         base = Path.home() / ".cache" / "rewardlab"
-    return base / f"gridworld-{digest.hexdigest()[:16]}"
+    return base / f"kernels-{digest.hexdigest()[:16]}"
 
 
 @lru_cache
