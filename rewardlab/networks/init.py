@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import torch
 from torch import nn
-from torch.nn.utils import skip_init
 
 from rewardlab.networks.tanh import Tanh
 
@@ -74,8 +73,13 @@ def seeded_gru(inputs: int, hidden: int, generator: torch.Generator) -> nn.GRUCe
 
 
 def _unset(kind: type[Layer], *sizes: int, **options: int) -> Layer:
-    """A layer whose weights are not set yet: torch's own way would draw them from global random state."""
-    layer: Layer = skip_init(kind, *sizes, **options)  # type: ignore[no-untyped-call]
+    """A layer whose weights are not set yet: torch's own way would draw them from global random state.
+
+    torch.nn.utils.skip_init does the same by way of the meta device, whose import takes half a second.
+    """
+    unset: type[Layer] = type(kind.__name__, (kind,), {"reset_parameters": lambda layer: None})
+    layer = unset(*sizes, **options)
+    layer.__class__ = kind
     return layer
 
 

@@ -19,6 +19,14 @@ def test_it_times_both_backends_and_the_schemes(capsys: pytest.CaptureFixture[st
     assert "icm" not in text
 
 
+def test_of_all_schemes_those_that_fit_are_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "reward=all", *TINY]) == 0
+    text = capsys.readouterr().out
+    assert len(re.findall(r"frames/s   \d+\.\d\d x none", text)) >= 20
+    assert re.findall(r"^left out: reward=(\w+)", text, re.M) == ["gail", "her", "sqil"]
+    assert main(["bench", "reward=her", *TINY]) == 2
+
+
 def test_without_a_fast_backend_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "reward=none", "env=gym", "env.id=CartPole-v1", *TINY[1:]]) == 0
     text = capsys.readouterr().out
