@@ -24,7 +24,7 @@ _UPDATES = 3  # of a timed stretch of training
 
 
 def bench(overrides: Sequence[str], rounds: int) -> str:
-    """Two tables as text: the backends of `env=`, and the schemes of `reward=a,b` beside `none`; `reward=all`: that fit.
+    """Two tables as text: the backends of `env=`, and the schemes of `reward=a,b` beside `none`; `all`: that fit.
 
     Args:
         overrides: as of `rewardlab run`; `reward` takes several names.
