@@ -35,7 +35,7 @@ from rewardlab.types import (
     TensorObs,
 )
 
-VERSION = 3
+VERSION = 4
 _WIDEST = 65536  # a layer
 
 

@@ -73,9 +73,9 @@ class Encoder(nn.Module):
 
 def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.Generator) -> _Part:
     if name == "mission" or (name == "goal" and spec.high > 0):
-        return _Tokens(spec, MISSION_SIZE, generator)
+        return Tokens(spec, MISSION_SIZE, generator)
     if name == "cell":
-        return _Tokens(spec, ONEHOT_SIZE, generator)
+        return Tokens(spec, ONEHOT_SIZE, generator)
     if name == "image" and kind == "cnn":
         if len(spec.shape) != 3 or min(spec.shape[:2]) < 4:
             raise UserError(f"agent.network=cnn: an image of shape {spec.shape} is too small; use agent.network=mlp")
@@ -84,8 +84,8 @@ def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.G
     if name == "image" and encoding == "onehot":
         if not can_onehot({name: spec}):
             raise UserError(f"agent.encoding=onehot: an image with values up to {spec.high} has too many; use raw")
-        return _Tokens(spec, ONEHOT_SIZE, generator)
-    return _Flat(spec)
+        return Tokens(spec, ONEHOT_SIZE, generator)
+    return Flat(spec)
 
 
 class _Part(nn.Module):
@@ -97,7 +97,7 @@ class _Part(nn.Module):
         raise NotImplementedError
 
 
-class _Flat(_Part):
+class Flat(_Part):
     """Numbers as they are, integers divided by the largest."""
 
     def __init__(self, spec: ObsSpec) -> None:
@@ -113,7 +113,7 @@ class _Flat(_Part):
         return prepared
 
 
-class _Tokens(_Part):
+class Tokens(_Part):
     """Integers told apart by value and position."""
 
     def __init__(self, spec: ObsSpec, size: int, generator: torch.Generator) -> None:

@@ -14,9 +14,10 @@ from torch import nn
 from rewardlab.networks import fused_kernels
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam
+from rewardlab.networks.fused_encoder import FusedEncoder
 from rewardlab.networks.fused_kernels import ELU, LINEAR, RELU, TANH
 from rewardlab.networks.tanh import Tanh
-from rewardlab.types import Array, TensorObs
+from rewardlab.types import Array
 
 _BLOCK = 512  # rows that `predict` takes at once: what lies between the layers stays in the cache
 _MOST_SHAPES = 8  # numbers of rows that buffers are kept for
@@ -115,49 +116,48 @@ class _Buffers:
 
 
 class FusedActorCritic:
-    """An `ActorCritic` of discrete actions, of nothing but fully connected layers: see `fits`.
+    """An `ActorCritic` of discrete actions, of nothing but fully connected layers and tables: see `fits`.
 
-    Inputs are flattened observations, [..., D], as its encoder has them.
+    Inputs are rows of floats, [..., P], as `FusedEncoder` makes them of observations.
     """
 
     def __init__(self, network: ActorCritic, optimiser: Adam) -> None:
         self.gradient, places = optimiser.gradients()
-        self._encoder = network.encoder
+        self._encoder = FusedEncoder(network.encoder, places)
+        self.inputs = self._encoder.inputs
         self._shared = FusedMLP(network.shared, places)
         self._policy, self._critic = FusedMLP(network.policy, places), FusedMLP(network.critic, places)
-        self._share = len(network.shared) > 0
+        self._goes_on = len(network.shared) > 0 or self._encoder.learns
 
     @staticmethod
     def fits(network: ActorCritic) -> bool:
-        plain = network.memory is None and network.log_std is None and not network.encoder.learns
+        plain = network.memory is None and network.log_std is None and FusedEncoder.fits(network.encoder)
         return plain and can_fuse(network)
 
-    def inputs(self, obs: TensorObs) -> torch.Tensor:
-        """Of observations [..., *shape]: [..., D]."""
-        return self._encoder.forward(self._encoder.prepare(obs))
-
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The policy's, [B, D] -> [B, A], in a buffer that the next pass over B rows writes to."""
-        return self._policy.forward(self._shared.forward(inputs))
+        """The policy's, [B, P] -> [B, A], in a buffer that the next pass over B rows writes to."""
+        return self._policy.forward(self._shared.forward(self._encoder.predict(inputs)))
 
     def values(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The critic's, [..., D] -> [..., S]."""
-        return self._critic.predict(self._shared.predict(inputs))
+        """The critic's, [..., P] -> [..., S]."""
+        return self._critic.predict(self._shared.predict(self._encoder.predict(inputs)))
 
     def predict(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The policy's logits [..., A] and the critic's values [..., S]."""
-        features = self._shared.predict(inputs)
+        features = self._shared.predict(self._encoder.predict(inputs))
         return self._policy.predict(features), self._critic.predict(features)
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits and values of a minibatch [B, D], in buffers that the next pass over B rows writes to."""
-        features = self._shared.forward(inputs)
+        """Logits and values of a minibatch [B, P], in buffers that the next pass over B rows writes to."""
+        features = self._shared.forward(self._encoder.forward(inputs))
         return self._policy.forward(features), self._critic.forward(features)
 
     def backward(self, of_logits: torch.Tensor, of_values: torch.Tensor) -> torch.Tensor:
         """All weights' gradient in one vector, from those of what the latest `forward` gave; both are overwritten."""
-        of_features = self._policy.backward(of_logits, of_inputs=self._share)
-        by_critic = self._critic.backward(of_values, of_inputs=self._share)
+        of_features = self._policy.backward(of_logits, of_inputs=self._goes_on)
+        by_critic = self._critic.backward(of_values, of_inputs=self._goes_on)
         if of_features is not None and by_critic is not None:
-            self._shared.backward(of_features.add_(by_critic))
+            below = self._shared.backward(of_features.add_(by_critic), of_inputs=self._encoder.learns)
+            if below is not None:
+                self._encoder.backward(below)
         return self.gradient

@@ -92,18 +92,31 @@ def test_tanh_everywhere():
 
 @pytest.mark.parametrize("shared", [[], [9], [9, 8]])
 @pytest.mark.parametrize("streams", [1, 3])
-def test_policy_and_critic(shared, streams):
+@pytest.mark.parametrize(
+    ("names", "encoding"),
+    [(["image", "vector"], "raw"), (["image", "mission", "vector"], "raw"), (["image"], "onehot"), (["cell"], "raw")],
+)
+def test_policy_and_critic(names, encoding, shared, streams):
     generator = torch.Generator().manual_seed(0)
-    obs = {"image": ObsSpec((2, 2, 3), "uint8", 10), "vector": ObsSpec((4,), "float32")}
+    every = {
+        "image": ObsSpec((2, 2, 3), "uint8", 10), "vector": ObsSpec((4,), "float32"),
+        "mission": ObsSpec((3,), "int64", 6), "cell": ObsSpec((1,), "int64", 30),
+    }  # fmt: skip
+    obs = {name: every[name] for name in names}
     network = ActorCritic(
-        obs, ActionSpec(n=5), streams, generator, network="mlp", encoding="raw", shared=shared, hidden=[7, 6]
+        obs, ActionSpec(n=5), streams, generator, network="mlp", encoding=encoding, shared=shared, hidden=[7, 6]
     )
+    with torch.no_grad():
+        for parameter in network.encoder.parameters():  # biases too
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     optimiser = Adam(network.parameters(), 1e-3)
     assert FusedActorCritic.fits(network)
     fused = FusedActorCritic(network, optimiser)
     shown = {
         "image": torch.randint(11, (20, 2, 2, 3), generator=generator, dtype=torch.uint8),
         "vector": torch.randn(20, 4, generator=generator),
+        "mission": torch.randint(7, (20, 3), generator=generator),
+        "cell": torch.randint(31, (20, 1), generator=generator),
     }
     dist, values = network(network.prepare(shown))
     inputs = fused.inputs(shown)
@@ -122,10 +135,8 @@ def test_policy_and_critic(shared, streams):
     "options",
     [
         {"network": "cnn"},
-        {"encoding": "onehot"},
         {"memory_size": 4},
         {"action": ActionSpec(shape=(2,), low=(-1.0, -1.0), high=(1.0, 1.0))},
-        {"obs": {"mission": ObsSpec((3,), "int64", 9)}},
     ],
 )
 def test_other_networks_are_left_to_autograd(options):
