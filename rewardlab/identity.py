@@ -4,11 +4,12 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rewardlab import CORE_VERSION, discovery
+from rewardlab.records.dataset_files import fingerprint
 from rewardlab.schemas import ALWAYS_IN_SETTING, BASES, NO_CURRICULUM, CurriculumConfig, PluginConfig, RootConfig
 
 _LONGEST_LABEL = 80  # characters: three labels and the rest stay far below what a path may have
@@ -19,9 +20,9 @@ def setting_id(config: RootConfig) -> str:
     """The sha256 of what distinguishes a setting: runs that differ in their seed only share it.
 
     It covers every field of the resolved config that is `in_setting` and not at its `neutral` value, and the
-    VERSION of the core and of each plug-in, those of a mix included.
+    VERSION of the core and of each plug-in, those of a mix included. Of a dataset it is the content that counts.
     """
-    content = {"config": _distinguishing(config), "versions": _versions(config)}
+    content = {"config": _distinguishing(config, of_dataset=fingerprint), "versions": _versions(config)}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -45,7 +46,7 @@ def label(chosen: PluginConfig, preset: PluginConfig, parts: dict[str, str]) -> 
 
 def flat_options(config: Any) -> dict[str, Any]:
     """The options of a choice by dotted key: those that distinguish settings, its own name left out."""
-    found = flatten(_distinguishing(config))
+    found = flatten(_distinguishing(config, of_dataset=lambda path: Path(path).name))
     return {key: value for key, value in found.items() if key not in ("name", "plugin")}
 
 
@@ -89,20 +90,22 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def _distinguishing(value: Any) -> Any:
-    """`value` as plain data, without the fields that cannot change the numbers."""
+def _distinguishing(value: Any, of_dataset: Callable[[str], str]) -> Any:
+    """`value` as plain data, without the fields that cannot change the numbers; what stands for a dataset's path."""
     if dataclasses.is_dataclass(value):
         kept = {}
         for spec in dataclasses.fields(value):
             item = getattr(value, spec.name)
             if not _counts(spec, item):
                 continue
-            kept[spec.name] = _distinguishing(item)
+            if spec.metadata.get("dataset") and isinstance(item, str):
+                item = of_dataset(item)
+            kept[spec.name] = _distinguishing(item, of_dataset)
         return kept
     if isinstance(value, Mapping):
-        return {str(key): _distinguishing(item) for key, item in value.items()}
+        return {str(key): _distinguishing(item, of_dataset) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_distinguishing(item) for item in value]
+        return [_distinguishing(item, of_dataset) for item in value]
     return value
 
 

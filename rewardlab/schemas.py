@@ -31,6 +31,7 @@ def option(
     infinite: bool = False,
     in_setting: bool = True,
     neutral: Any = ALWAYS_IN_SETTING,
+    dataset: bool = False,
 ) -> Any:
     """A config field: its default, one line of explanation, and what it allows.
 
@@ -41,6 +42,7 @@ def option(
         in_setting: whether the value distinguishes settings; false for what cannot change the numbers.
         neutral: of a field added later, the value at which all is as before: left out of the setting id there,
             so that old runs keep theirs.
+        dataset: whether the value names a dataset, whose content distinguishes settings, not its place.
     """
     metadata = {
         "help": help,
@@ -51,6 +53,7 @@ def option(
         "infinite": infinite,
         "in_setting": in_setting,
         "neutral": neutral,
+        "dataset": dataset,
     }
     if isinstance(default, (dict, list)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)

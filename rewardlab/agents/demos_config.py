@@ -11,7 +11,9 @@ from rewardlab.types import EnvSpec
 
 @dataclass
 class DemosConfig(AgentConfig):
-    demos: str | None = option(None, "demonstrations to learn from: a folder that rewardlab demos made", neutral=None)
+    demos: str | None = option(
+        None, "demonstrations to learn from: a folder that rewardlab demos made", neutral=None, dataset=True
+    )
     demos_episodes: int | None = option(None, "only the first so many of them; null: all", above=0, neutral=None)
     demos_levels: int | None = option(None, "only those on the first so many levels; null: all", above=0, neutral=None)
 

@@ -32,7 +32,7 @@ VERSION = 1
 
 @dataclass
 class Config(BackwardOptions, CurriculumConfig):
-    demos: str | None = option(None, "the demonstrations: a folder that rewardlab demos made")
+    demos: str | None = option(None, "the demonstrations: a folder that rewardlab demos made", dataset=True)
     demos_episodes: int | None = option(None, "only the first so many of them; null: all", above=0)
     demos_levels: int | None = option(None, "only those on the first so many levels; null: all", above=0)
 

@@ -7,7 +7,6 @@ read as numbers and text: nothing in them is unpickled, imported or called.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.maths.returns import discounted_returns
+from rewardlab.records.dataset_files import METADATA, data_folder
 from rewardlab.records.files import one_line, read_json
 from rewardlab.types import Array, EnvSpec, Episode, Obs, TensorObs, Transitions
 
-METADATA = "metadata.json"
 UNKNOWN_LEVEL = -1
 
 
@@ -125,12 +124,10 @@ def minari_storage() -> Any:
 
 
 def _data_folder(where: str, path: str) -> Path:
-    root = Path(os.environ.get("MINARI_DATASETS_PATH", "~/.minari/datasets")).expanduser()
-    for folder in (Path(path).expanduser(), root / path):
-        for data in (folder / "data", folder):
-            if (data / METADATA).is_file():
-                return data
-    raise UserError(f"{where}: no dataset there (a folder with data/{METADATA}); record one with rewardlab demos")
+    found = data_folder(path)
+    if found is None:
+        raise UserError(f"{where}: no dataset there (a folder with data/{METADATA}); record one with rewardlab demos")
+    return found
 
 
 def _storage(where: str, data: Path) -> Any:

@@ -1,6 +1,7 @@
 """Behaviour cloning: the loss against numpy, what is counted and said, and that ids of settings stay."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,17 @@ def test_bad_input_is_one_line(demos: str, overrides, line, tmp_path, capsys) ->
     lines = [each for each in told.splitlines() if "compiling the kernels" not in each]
     assert line in told and len(lines) == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_content_of_demonstrations_distinguishes_settings_and_their_folder_does_not(
+    demos: str, tmp_path: Path
+) -> None:
+    def prepared(folder: Path | str):
+        return compose([*TINY, "agent.pretrain=bc", f"agent.demos={folder}"])
+
+    shutil.copytree(demos, tmp_path / "elsewhere")
+    assert record(Request(["env=doorkey_5x5"], str(tmp_path / "others"), episodes=20, seed=1)) == 0
+    here, moved, other = prepared(demos), prepared(tmp_path / "elsewhere"), prepared(tmp_path / "others")
+    assert here.setting_id == moved.setting_id != other.setting_id
+    assert here.labels["agent"].endswith("demos=doorkey-pretrain=bc")
+    assert moved.config.agent.demos == str(tmp_path / "elsewhere")

@@ -35,7 +35,7 @@ VERSION = 1
 @dataclass
 class Config(BonusConfig):
     task_coef: float = option(0.0, "weight of the task's reward beside it", minimum=0)
-    demos: str | None = option(None, "what to imitate: a folder that rewardlab demos made")
+    demos: str | None = option(None, "what to imitate: a folder that rewardlab demos made", dataset=True)
     demos_episodes: int | None = option(None, "only the first so many of them; null: all", above=0, neutral=None)
     demos_levels: int | None = option(None, "only those on the first so many levels; null: all", above=0, neutral=None)
     form: str = option("logit", "log D - log(1 - D), -log(1 - D) or log D", choices=REWARDS)
