@@ -8,7 +8,7 @@ METADATA, EPISODES = "metadata.json", "main_data.hdf5"
 
 
 def data_folder(path: str) -> Path | None:
-    """The files of a dataset, named by its folder or by its id below MINARI_DATASETS_PATH; None: there is no such one."""
+    """The files of a dataset, named by its folder or its id below MINARI_DATASETS_PATH; None: there is no such one."""
     root = Path(os.environ.get("MINARI_DATASETS_PATH", "~/.minari/datasets")).expanduser()
     for folder in (Path(path).expanduser(), root / path):
         for data in (folder / "data", folder):
