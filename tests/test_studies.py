@@ -92,7 +92,7 @@ def test_bad_input_is_one_line(capsys, arguments, line):
 
 
 def test_noise_is_asked_of_views_and_of_true_states():
-    jobs, _ = valid_jobs(["+study=noisy", "seed=0", "env=doorkey_6x6"], None, lambda config: None)
+    jobs, _ = valid_jobs(["+study=noisy", "seed=0"], None, lambda config: None)
     asked = {
         (items["reward"], items.get("reward.key"))
         for items in (dict(i.split("=") for i in job if "+" not in i) for job in jobs)
@@ -112,8 +112,8 @@ def test_noise_is_asked_of_views_and_of_true_states():
     "job",
     [
         ["env=doorkey_5x5", "reward=none", "eval.every=50", "+study=quick"],
-        ["env=doorkey_6x6", "reward=none", "env.noise=tv", "+study=noisy"],
-        ["env=doorkey_6x6", "reward=count", "reward.key=state", "env.noise=tv", "+study=noisy"],
+        ["env=multiroom_n7_s4", "reward=none", "env.noise=tv", "eval.every=50", "+study=noisy"],
+        ["env=multiroom_n7_s4", "reward=count", "reward.key=state", "env.noise=tv", "eval.every=50", "+study=noisy"],
     ],
 )
 def test_one_job_of_a_study_can_be_repeated_alone(monkeypatch, job):
