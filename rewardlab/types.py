@@ -262,7 +262,8 @@ class Transitions:
     obs: each entry [B, ...]. action: int64 [B] or float32 [B, A].
     extra: what else is kept of each step, [B, ...]. A step that an agent learns from has `reward`, float32: the
     discounted sum of its n rewards, streams weighed and added up; `discount`, float32: what the value of `next_obs`
-    counts, 0 where the task terminated; with prioritised replay `weight`, float32 in (0, 1].
+    counts, 0 where the task terminated; with prioritised replay `weight`, float32 in (0, 1]; beside demonstrations
+    `demonstrated`, bool: whether it is from them.
     next_obs: each entry [B, ...], the true successor of the last of those n steps; empty where nobody asks for it.
     """
 
@@ -553,7 +554,8 @@ class ReplayAgent(Agent, Protocol):
     """Learns from transitions of a buffer, one value of the weighted sum of all reward streams.
 
     The streams' own discounts are not used, and every stream is cut at termination. `training/off_policy.py` keeps the
-    buffer; the options that it reads are `agents/replay_config.py`.
+    buffer; the options that it reads are `agents/replay_config.py`. One whose policy is random in evaluation too says so by
+    a true `stochastic`.
     """
 
     progress: float  # the share of the budget that is spent, in [0, 1]; set before each rollout

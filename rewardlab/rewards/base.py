@@ -24,6 +24,7 @@ class BaseScheme:
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
         pays_anew: whether `rewards_of` works.
+        pays_demonstrated: whether it pays for `demonstrated` steps among those that are replayed, and needs some.
         reads_policy: whether it needs the probabilities of the policy that acted, or adds to advantages.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
@@ -36,6 +37,7 @@ class BaseScheme:
     episodic_memory: bool = False
     pays_prediction: bool = False
     pays_anew: bool = False
+    pays_demonstrated: bool = False
     reads_policy: bool = False
     reads: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()
