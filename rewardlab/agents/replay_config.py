@@ -43,6 +43,8 @@ class ReplayConfig(DemosConfig):
         for key, plain in (("demos_episodes", None), ("demos_levels", None), ("demos_pretrain", 0)):
             if self.demos is None and getattr(self, key) != plain:
                 raise ValueError(f"{key}={getattr(self, key)}: only with demos=DIR")
+        if self.prioritised and self.demos is not None and round(self.demos_share * self.batch_size) == self.batch_size:
+            raise ValueError(f"demos_share={self.demos_share:g}: leaves no step to draw by priority; prioritised=false")
         if self.learning_starts > self.buffer_size:
             raise ValueError(
                 f"learning_starts={self.learning_starts}: more than buffer_size={self.buffer_size} will ever hold"

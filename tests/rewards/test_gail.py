@@ -112,6 +112,7 @@ def test_imitation_alone_solves_a_task(demos: str, tmp_path: Path) -> None:
         ("reward=sqil agent=dqn", ["reward=sqil", "agent.demos=DIR"]),
         ("agent=dqn agent.demos=nowhere", ["agent.demos=nowhere", "no dataset there"]),
         ("agent=dqn agent.demos_pretrain=3", ["demos_pretrain=3", "demos=DIR"]),
+        ("agent=dqn agent.demos=x agent.demos_share=1 agent.prioritised=true", ["demos_share=1", "prioritised=false"]),
         ("agent=dqn agent.margin_coef=1", ["margin_coef=1", "demos=DIR"]),
     ],
 )

@@ -65,7 +65,7 @@ class Scheme(BonusScheme):
         self.config, self.assumes = config, self.assumes | {"demos"}
         spec = context.spec
         self._file = DemonstrationFile("reward.demos", config.demos, spec, config.demos_episodes, config.demos_levels)
-        self._demonstrated: torch.Tensor | None = None
+        self._demonstrated: Replay | None = None
         self._onehot = can_onehot(spec.obs)
         inputs = flat_size(spec.obs, onehot=self._onehot) + action_size(spec.action)
         self.judge = mlp((inputs, config.hidden, config.hidden, 1), context.generator, activation="tanh")
@@ -104,12 +104,14 @@ class Scheme(BonusScheme):
         return {name: float(torch.stack(values).mean()) for name, values in told.items() if values}
 
     def _drawn(self, count: int) -> torch.Tensor:
-        """Demonstrated steps as inputs of the judge, [count, D]."""
+        """Demonstrated steps as inputs of the judge, [count, D]; encoded when drawn: all at once fill the memory."""
         if self._demonstrated is None:
             steps = self._file.read().transitions(self.context.gamma)
-            self._demonstrated = self._inputs(steps.obs, steps.action).to(self.context.device)
+            self._demonstrated = Replay(len(steps.action), self.context.device)
+            self._demonstrated.add(steps)
         chosen = torch.randint(len(self._demonstrated), (count,), generator=self.context.generator)
-        return self._demonstrated[chosen.to(self.context.device)]
+        steps = self._demonstrated.at(chosen.numpy())
+        return self._inputs(steps.obs, steps.action)
 
     def _paid(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:
         return imitation_reward(self._logits(self._inputs(obs, action)), self.config.form)
