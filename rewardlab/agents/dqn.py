@@ -183,12 +183,13 @@ class Agent:
         noise = self._generator if config.noisy else None
         with torch.no_grad():
             following = network.prepare(batch.next_obs)
-            then = self._target.average(following, noise)
+            prior = network.prior_values(following)
+            then = self._target.average(following, noise, prior)
             reward, discount = batch.extra["reward"], batch.extra["discount"]
             if config.temperature > 0:
                 targets = soft_q_targets(reward, discount, then, config.temperature)
             else:
-                choosing = network(following, noise) if config.double else then
+                choosing = network(following, noise, prior) if config.double else then
                 targets = q_targets(reward, discount, then, choosing)
         index = batch.action.expand(config.heads, -1).unsqueeze(-1)
         values = network(network.prepare(batch.obs), noise)

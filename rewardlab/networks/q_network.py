@@ -78,8 +78,15 @@ class QNetwork(nn.Module):
         """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass."""
         return self.encoder.prepare(obs)
 
-    def forward(self, prepared: TensorObs, rng: torch.Generator | None = None) -> torch.Tensor:
-        """Values [E, B, A] of prepared observations, each entry [B, ...]; `rng` draws the noise of noisy layers."""
+    def forward(
+        self, prepared: TensorObs, rng: torch.Generator | None = None, prior: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Values [E, B, A] of prepared observations, each entry [B, ...].
+
+        Args:
+            rng: draws the noise of noisy layers; None: no noise.
+            prior: what `prior_values` gave for these, where it is known already.
+        """
         features = self.encoder(prepared)
         features = features.expand(self.members, *features.shape)
         for layer in self.trunk:
@@ -87,11 +94,13 @@ class QNetwork(nn.Module):
         values = _through(self.advantage, features, rng)
         if self.value is not None:
             values = _through(self.value, features, rng) + values - values.mean(dim=-1, keepdim=True)
-        if self.prior is not None:
-            with torch.no_grad():
-                prior = self.prior(prepared)
-            values = values + self.prior_scale * prior
-        return values
+        prior = self.prior_values(prepared) if prior is None else prior
+        return values if prior is None else values + prior
+
+    @torch.no_grad()
+    def prior_values(self, prepared: TensorObs) -> torch.Tensor | None:
+        """What the priors add to the values, [E, B, A]; they never change, and copies of a network share them."""
+        return None if self.prior is None else self.prior_scale * self.prior(prepared)
 
 
 def _layers(
