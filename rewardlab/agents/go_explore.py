@@ -6,7 +6,9 @@ Assumes: state_restore, fixed_level
 Phase 1 has no policy and writes no evaluation. On each of the fixed levels (env.levels=K) an archive holds the cells
 that were met, each with the state that was reached in the fewest steps. Cells are drawn with probability proportional
 to 1 / sqrt(times met + 1), the level's state is restored, and explore_steps random actions follow. It ends when every
-level is solved, or with its share of the budget; restored steps are no frames, explored ones are.
+level is solved, or with its share of the budget; restored steps are no frames, explored ones are. With
+return_by=policy no state within an episode is restored: a goal-conditioned policy, which learns it meanwhile, walks
+from the level's beginning to the cell, and its steps are frames (`way_follower.py`).
 
 Phase 2 trains the ordinary policy of PPO with starts that move backwards along the solutions (Salimans and Chen 2018;
 see curriculum=backplay, whose options are these). It is evaluated on levels that no phase saw, like any other.
@@ -26,6 +28,7 @@ import numpy as np
 import torch
 
 from rewardlab.agents import ppo
+from rewardlab.agents.way_follower import GRID, FollowingOptions, WayFollower
 from rewardlab.errors import UserError
 from rewardlab.maths.cells import downscaled_keys
 from rewardlab.parts.backward_starts import METRICS, BackwardOptions, BackwardStarts
@@ -36,6 +39,7 @@ from rewardlab.types import (
     BuildContext,
     MakeEnv,
     Metrics,
+    Obs,
     Outcomes,
     PlaceableEnv,
     State,
@@ -49,7 +53,7 @@ _FACTS = {"state": ("state_hash",), "position": ("situation",), "view": ()}
 
 
 @dataclass
-class Config(BackwardOptions, ppo.Config):
+class Config(BackwardOptions, FollowingOptions):
     cell: str = option("position", "what tells cells apart", choices=tuple(_FACTS))
     cell_blocks: int = option(4, "cell=view: patches that each side of the image is averaged to", above=0)
     cell_depth: int = option(8, "cell=view: levels that each average is cut to", above=0)
@@ -75,6 +79,12 @@ class Agent(ppo.Agent):
         self.metrics += ("explore/cells", "explore/solved_levels", "explore/solution_steps")
         self.facts = _FACTS[config.cell]
         self.explore_steps = config.explore_steps
+        self._follower: WayFollower | None = None
+        if config.return_by == "policy":
+            self._follower = WayFollower(config, context, located=bool(self.facts))
+            self.facts = (*self.facts, GRID) if self.facts else ()
+            self.explore_steps = config.return_steps
+            self.metrics += ("explore/returned",)
         self.exploring = True
         self.curriculum = _Robustification(config, context.numpy_rng)
         self._archive: CellArchive | None = None
@@ -97,39 +107,66 @@ class Agent(ppo.Agent):
         archive = self._begin(make, levels, num_envs)
         env = self._env
         assert env is not None
-        runs = _Runs(archive, num_envs)
-        self._return(archive, env, runs, np.arange(num_envs), 0)
+        runs, follower = _Runs(archive, num_envs), self._follower
+        if follower is not None:
+            follower.begin(num_envs, steps)
+        obs = self._return(archive, env, runs, np.arange(num_envs), 0)
+        facts = env.privileged()
         actions = np.zeros((steps, num_envs), dtype=np.uint8)
         for t in range(steps):
             actions[t] = self._drawn(actions[t - 1] if t else None, num_envs)
+            if follower is not None:
+                walked = follower.act(obs, facts.get(GRID))
+                actions[t] = np.where(follower.away, walked, actions[t])
+                runs.explored += ~follower.away
             batch = env.step(actions[t].astype(np.int64))
             runs.steps += 1
             ended = batch.terminated | batch.truncated
             for i in np.flatnonzero(ended & (batch.task_reward > 0)).tolist():
                 self._solved(archive, runs, actions[: t + 1], i, levels, batch)
-            self._note(archive, env, runs, actions, t, np.flatnonzero(~ended), batch)
-            if ended.any():
-                self._return(archive, env, runs, np.flatnonzero(ended), t + 1)
+            keys = self._keys(batch.privileged, batch.next_obs.get("image"))
+            self._note(archive, env, runs, actions, t, np.flatnonzero(~ended), keys, batch)
+            obs, facts, over = batch.obs, batch.privileged, ended
+            if follower is not None:
+                failed = follower.judge(keys, ended)
+                archive.count(runs.row[failed])  # or the same ones would be tried for ever
+                over = ended | failed | (runs.explored >= self._options.explore_steps)
+            if over.any():
+                obs = self._return(archive, env, runs, np.flatnonzero(over), t + 1)
+                facts = env.privileged()
         solved = len(self._best) / len(levels)
         share = self._options.explore_share
         self.exploring = bool(archive.open.any()) and (progress < share or share == 1)
         metrics = {"explore/cells": float(len(archive)), "explore/solved_levels": solved}
         if self._best:
             metrics["explore/solution_steps"] = float(np.mean([len(trail.action) for trail in self._best.values()]))
+        if follower is not None:
+            metrics |= follower.learn(obs, facts.get(GRID), progress)
         return metrics
 
     def robustify(self, trails: Sequence[Trail]) -> None:
         """Phase 1 is over: learn along these ways."""
         self.curriculum.follow(trails)
         self._archive, self._best = None, {}
+        if self._follower is not None:
+            self._updates += self._follower.policy.updates
+            self._follower = None
         if self._env is not None:
             self._env.close()
             self._env = None
 
+    @property
+    def updates(self) -> int:
+        """Gradient steps so far, those of the policy that returns included."""
+        return super().updates + (0 if self._follower is None else self._follower.policy.updates)
+
     def state_dict(self) -> State:
         best = {level: _trail_state(trail) for level, trail in self._best.items()}
         archive = None if self._archive is None else self._archive.state_dict()
-        return super().state_dict() | {"exploring": self.exploring, "archive": archive, "best": best}
+        own = {"exploring": self.exploring, "archive": archive, "best": best}
+        if self._follower is not None:
+            own["follower"] = self._follower.state_dict()
+        return super().state_dict() | own
 
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
@@ -139,6 +176,10 @@ class Agent(ppo.Agent):
         if state["archive"] is not None:
             self._archive = CellArchive(0)
             self._archive.load_state_dict(state["archive"])
+        if "follower" not in state:
+            self._follower = None
+        elif self._follower is not None:
+            self._follower.load_state_dict(state["follower"])
 
     def _begin(self, make: MakeEnv, levels: Sequence[int], num_envs: int) -> CellArchive:
         """The archive, which begins with the first state of every level; and environments to return in."""
@@ -156,19 +197,22 @@ class Agent(ppo.Agent):
             env.close()
         return self._archive
 
-    def _return(self, archive: CellArchive, env: PlaceableEnv, runs: _Runs, where: Array, t: int) -> None:
-        """Put some environments into states of cells that are drawn."""
+    def _return(self, archive: CellArchive, env: PlaceableEnv, runs: _Runs, where: Array, t: int) -> Obs:
+        """Put some environments into states of cells that are drawn, or on the way there; what all show then."""
         rows = archive.choose(len(where), self._rng)
-        env.put_places(where, archive.places.get(rows))
+        runs.row[where], runs.explored[where] = rows, 0
+        if self._follower is not None:
+            self._follower.set_out(where, [archive.chain(piece) for piece in archive.piece_of(rows).tolist()])
+            rows = archive.level_of(rows)  # the first cells are the beginnings of levels
         runs.begin(where, rows, t)
+        return env.put_places(where, archive.places.get(rows))
 
     def _note(
         self, archive: CellArchive, env: PlaceableEnv, runs: _Runs, actions: Array, t: int, where: Array,
-        batch: StepBatch,
+        keys: Array, batch: StepBatch,
     ) -> None:  # fmt: skip
         """Take in the cells in which environments `where` are: new ones, and those that were reached in fewer steps."""
-        keys = self._keys(batch.privileged, batch.next_obs.get("image"))[where]
-        levels, steps = runs.level[where], runs.steps[where]
+        keys, levels, steps = keys[where], runs.level[where], runs.steps[where]
         rows = archive.rows(keys, levels)
         best: dict[tuple[int, int], int] = {}  # of each cell that several reach, the one with the fewest steps
         for k, (key, level, row) in enumerate(zip(keys.tolist(), levels.tolist(), rows, strict=True)):
@@ -188,6 +232,10 @@ class Agent(ppo.Agent):
                 runs.piece[i] = archive.new_piece(int(runs.piece[i]), actions[runs.since[i] : t + 1, i].tobytes())
                 runs.since[i] = t + 1
             pieces, places = runs.piece[envs], env.take_places(envs)
+            if self._follower is not None:
+                grids = batch.privileged.get(GRID)
+                shown = batch.next_obs["image"][envs], None if grids is None else grids[envs]
+                self._follower.remember(pieces, keys[chosen], *shown)
             if chosen is fresh:
                 archive.add(keys[chosen], levels[chosen], steps[chosen], pieces, places)
             else:
@@ -226,11 +274,14 @@ class _Runs:
     """N explorations under way; arrays [N].
 
     piece: the last piece of the way. since: the step at which the next one begins. steps: of the episode.
+    row: the cell that was chosen. explored: steps of the exploration itself.
     """
 
     def __init__(self, archive: CellArchive, num_envs: int) -> None:
         self._archive = archive
-        self.level, self.piece, self.since, self.steps = (np.zeros(num_envs, dtype=np.int64) for _ in range(4))
+        self.level, self.piece, self.since, self.steps, self.row, self.explored = np.zeros(
+            (6, num_envs), dtype=np.int64
+        )
 
     def begin(self, where: Array, rows: Array, t: int) -> None:
         archive = self._archive

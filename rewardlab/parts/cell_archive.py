@@ -87,11 +87,16 @@ class CellArchive:
 
     def way(self, piece: int) -> Array:
         """All actions from the beginning of the level to the end of a piece, int64 [L]."""
-        parts: list[bytes] = []
+        parts = [self._pieces[part] for part in self.chain(piece)]
+        return np.frombuffer(b"".join(parts), dtype=np.uint8).astype(np.int64)
+
+    def chain(self, piece: int) -> list[int]:
+        """The pieces of that way, in order."""
+        parts: list[int] = []
         while piece != _ROOT:
-            parts.append(self._pieces[piece])
+            parts.append(piece)
             piece = self._parents[piece]
-        return np.frombuffer(b"".join(reversed(parts)), dtype=np.uint8).astype(np.int64)
+        return parts[::-1]
 
     def state_dict(self) -> State:
         arrays = {

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from rewardlab.agents.way_follower import WayFollower
 from rewardlab.cli import main
 from rewardlab.composition import Prepared, compose
 from rewardlab.envs import minigrid
+from rewardlab.envs.batched import BatchedEnv
 from rewardlab.gridworld import make_vec
 from rewardlab.gridworld.solver import solve
 from rewardlab.run import run
@@ -40,8 +42,14 @@ def explored(tmp_path: Path, *overrides: str):
 
 @pytest.mark.parametrize(
     "overrides",
-    [["agent.cell=position"], ["agent.cell=state"], ["agent.cell=view", "agent.explore_repeat=0.2"]],
-    ids=["position", "state", "view"],
+    [
+        ["agent.cell=position"],
+        ["agent.cell=state"],
+        ["agent.cell=view", "agent.explore_repeat=0.2"],
+        ["agent.return_by=policy"],
+        ["agent.return_by=policy", "agent.cell=view"],
+    ],
+    ids=["position", "state", "view", "policy", "policy-view"],
 )
 def test_the_ways_that_are_found_lead_to_success(tmp_path: Path, overrides: list[str]) -> None:
     agent, levels, make, metrics = explored(tmp_path, "frames=200_000", *overrides)
@@ -120,11 +128,63 @@ def test_phase_1_alone_writes_no_evaluation(tmp_path: Path) -> None:
     assert main(["report", str(tmp_path)]) == 0
 
 
-@pytest.mark.parametrize("fault_in", ["explore", "update"])
-def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, fault, fault_in: str) -> None:
+def test_a_policy_learns_to_return_and_no_state_within_an_episode_is_restored(tmp_path: Path, monkeypatch) -> None:
+    put_places, steps = BatchedEnv.put_places, []
+
+    def watched(env, where, places):
+        steps.extend(places["steps"].tolist())
+        return put_places(env, where, places)
+
+    monkeypatch.setattr(BatchedEnv, "put_places", watched)
+    rooms = ["env=multiroom_n2_s4", "agent.explore_until=budget", "agent.explore_share=1"]
+    options = [*rooms, "agent.return_by=policy"]
+    idle, learned = (
+        explored(tmp_path, *options, "frames=20_000", f"agent.learning_rate={rate}")[3]["explore/returned"]
+        for rate in (1e-9, 2e-3)
+    )
+    assert learned > idle + 0.2, (idle, learned)
+    assert set(steps) == {0}
+    steps.clear()
+    explored(tmp_path, *rooms, "frames=1024")
+    assert max(steps) > 0, "restoring is seen"
+
+
+def test_a_trip_is_paid_for_cells_of_its_way_and_given_up_without(tmp_path: Path) -> None:
+    options = ["agent.return_by=policy", "agent.goal_window=2", "agent.patience=3"]
+    prepared = prepare(tmp_path, *options)
+    context = build(prepared.config).streams.context("agent", prepared.config, build(prepared.config).env.spec)
+    follower = WayFollower(prepared.config.agent, context, located=False)
+    image = np.zeros((4, 7, 7, 3), dtype=np.uint8)
+    follower.remember(np.arange(4), np.array([10, 11, 12, 13]), image, None)
+    follower.begin(3, 8)
+    follower.set_out(np.arange(3), [[0, 1, 2, 3], [0, 2], []])
+    obs = {"image": np.zeros((3, 7, 7, 3), dtype=np.uint8), "mission": np.zeros((3, 9), dtype=np.int64)}
+    obs = {name: entry for name, entry in obs.items() if name in context.spec.obs}
+    # What each environment comes upon: the second cell of a way, then a cell beyond the window, then nothing, ...
+    met = [[11, 99, 10], [10, 10, 10], [13, 99, 10], [99, 12, 10]]
+    paid, away, failed = [], [], []
+    for cells in met:
+        follower.act(obs, None)
+        failed.append(follower.judge(np.array(cells), np.zeros(3, dtype=bool)).tolist())
+        paid.append(follower._paid[len(follower._steps) - 1].tolist())
+        away.append(follower.away.tolist())
+    assert paid == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]]
+    assert away == [[True, True, False], [True, True, False], [False, True, False], [False, False, False]]
+    assert not np.any(failed)
+    follower.set_out(np.array([0, 1]), [[0, 1], [0]])
+    for cells, ended in ([12, 99, 10], [False] * 3), ([12, 99, 10], [False, True, False]), ([9, 9, 9], [False] * 3):
+        follower.act(obs, None)
+        failed.append(follower.judge(np.array(cells), np.array(ended)).tolist())
+    assert failed[4:] == [[False] * 3, [False, True, False], [True, False, False]]
+
+
+@pytest.mark.parametrize(
+    ("fault_in", "overrides"), [("explore", []), ("update", []), ("explore", ["agent.return_by=policy"])]
+)
+def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, fault, fault_in: str, overrides: list[str]) -> None:
     from rewardlab.agents.go_explore import Agent
 
-    whole, broken = (prepare(tmp_path / name, "checkpoint.every=80") for name in ("whole", "broken"))
+    whole, broken = (prepare(tmp_path / name, "checkpoint.every=80", *overrides) for name in ("whole", "broken"))
     assert run(whole) == 0
     with fault(Agent, fault_in, 5):
         assert run(broken) == 1
@@ -146,6 +206,7 @@ def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, fault, fault_in: str
         (["env=gym", "env.id=Pendulum-v1"], "takes continuous actions"),
         (["curriculum=amigo", "agent.cell=vew"], "did you mean view?"),
         (["agent.explore_share=1.5"], "must be at most 1"),
+        (["agent.return_by=policy", "agent.memory=gru"], "return_by=policy learns from pieces of episodes"),
         (["curriculum=backplay"], "leave out curriculum=backplay"),
     ],
 )
