@@ -1,8 +1,14 @@
 """How unlike what the episode has seen a feature vector is: ellipses around the features, one per environment."""
 
-import torch
+from typing import Any
 
-from rewardlab.types import State
+import numpy as np
+import torch
+from numba import njit
+
+from rewardlab.types import Array, State
+
+_GOES_ON, _EMPTY = -2, -1  # what happens to a memory before a step; from 0 on: it begins with that first frame
 
 
 class EllipticalMemory:
@@ -14,13 +20,14 @@ class EllipticalMemory:
     updates long, and on small matrices that costs nothing.
     """
 
-    def __init__(self, num_envs: int, size: int, ridge: float, device: torch.device | str = "cpu") -> None:
-        self._empty = torch.eye(size, dtype=torch.float64, device=device) / ridge
-        self._inverse = self._empty.expand(num_envs, size, size).clone()
+    def __init__(self, num_envs: int, size: int, ridge: float) -> None:
+        self._ridge = ridge
+        self._inverse = np.empty((num_envs, size, size))
+        self.forget()
 
     def forget(self) -> None:
         """Begin a new episode in every environment."""
-        self._inverse = self._empty.expand_as(self._inverse).clone()
+        self._inverse[:] = np.eye(self._inverse.shape[1]) / self._ridge
 
     def visits(self, features: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
         """The worth of each frame on its arrival, float32 [T, N]; 0 for the first of an episode.
@@ -29,14 +36,8 @@ class EllipticalMemory:
             features: [T, N, D] of the observations acted on.
             first: bool [T, N], where an episode begins: with an empty memory.
         """
-        features = features.double()
-        begins = first.any(dim=1).tolist()
-        worth = []
-        for step in range(len(features)):
-            if begins[step]:
-                self._inverse[first[step]] = self._empty
-            worth.append(self._take_in(features[step]))
-        return torch.stack(worth).masked_fill(first, 0.0).float()
+        begins = np.where(first.cpu().numpy(), _EMPTY, _GOES_ON)
+        return self._worth(features[:0, 0], features, begins).masked_fill(first, 0.0)
 
     def arrivals(self, first_features: torch.Tensor, features: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
         """The worth of each successor on its arrival, float32 [T, N]; an episode's first frame is in memory before.
@@ -47,33 +48,57 @@ class EllipticalMemory:
             features: [T, N, D] of the true successors.
             first: bool [T, N].
         """
-        features, first_features = features.double(), first_features.double()
-        begins = first.sum(dim=1).tolist()
-        worth, taken = [], 0
-        for step in range(len(features)):
-            if begins[step]:
-                self._begin(first[step], first_features[taken : taken + begins[step]])
-                taken += begins[step]
-            worth.append(self._take_in(features[step]))
-        return torch.stack(worth).float()
+        begins = np.full(tuple(first.shape), _GOES_ON)
+        begins[first.cpu().numpy()] = np.arange(len(first_features))
+        return self._worth(first_features, features, begins)
 
-    def _begin(self, which: torch.Tensor, features: torch.Tensor) -> None:
-        """Start episodes in the environments `which`, bool [N], with their first frames' features [F, D]."""
-        toward = features @ self._empty
-        worth = (features * toward).sum(dim=-1)
-        outer = toward.unsqueeze(2) * (toward / (1.0 + worth).unsqueeze(1)).unsqueeze(1)
-        self._inverse[which] = self._empty - outer
-
-    def _take_in(self, features: torch.Tensor) -> torch.Tensor:
-        """The worth of one step's features [N, D]: [N]; afterwards they are part of C."""
-        column = features.unsqueeze(2)
-        toward = torch.bmm(self._inverse, column)
-        worth = torch.bmm(column.transpose(1, 2), toward)
-        self._inverse.baddbmm_(toward, (toward / (1.0 + worth)).transpose(1, 2), alpha=-1.0)
-        return worth.flatten()
+    def _worth(self, first_features: torch.Tensor, features: torch.Tensor, begins: Array) -> torch.Tensor:
+        worth = np.empty(begins.shape)
+        given = (first_features.double().cpu().numpy(), features.double().cpu().numpy(), begins)
+        kernel: Any = _scan  # numba's own types are too narrow
+        kernel(self._inverse, self._ridge, *given, worth)
+        return torch.from_numpy(worth).float().to(features.device)
 
     def state_dict(self) -> State:
-        return {"inverse": self._inverse.clone()}
+        return {"inverse": torch.from_numpy(self._inverse.copy())}
 
     def load_state_dict(self, state: State) -> None:
-        self._inverse = state["inverse"].to(self._empty.device, copy=True)
+        self._inverse = state["inverse"].cpu().numpy().copy()
+
+
+# Sums may be taken in another order, so that they take a few vector instructions; infinities keep their meaning.
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def _take_in(inverse: Array, features: Array, toward: Array) -> float:  # pragma: no cover
+    """The worth of features [D], which then are part of C; `toward` [D] is overwritten."""
+    size = features.size
+    worth = 0.0
+    for a in range(size):
+        total = 0.0
+        for b in range(size):
+            total += inverse[a, b] * features[b]
+        toward[a] = total
+        worth += features[a] * total
+    for a in range(size):
+        share = toward[a] / (1.0 + worth)
+        for b in range(size):
+            inverse[a, b] -= share * toward[b]
+    return worth
+
+
+@njit(cache=True)
+def _scan(
+    inverses: Array, ridge: float, first_features: Array, features: Array, begins: Array, worth: Array
+) -> None:  # pragma: no cover
+    """Fills worth, [T, N]; begins: int64 [T, N], see `_GOES_ON`."""
+    steps, num_envs, size = features.shape
+    toward = np.empty(size)
+    for env in range(num_envs):
+        inverse = inverses[env]
+        for t in range(steps):
+            if begins[t, env] != _GOES_ON:
+                inverse[:] = 0.0
+                for a in range(size):
+                    inverse[a, a] = 1.0 / ridge
+                if begins[t, env] != _EMPTY:
+                    _take_in(inverse, first_features[begins[t, env]], toward)
+            worth[t, env] = _take_in(inverse, features[t, env], toward)

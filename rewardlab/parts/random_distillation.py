@@ -85,42 +85,29 @@ class RandomDistillation:
         """Train the predictor on observations [T, N, *shape]; the mean loss.
 
         Args:
-            share: of each minibatch that is learned from, drawn anew each time.
+            share: of each minibatch that is learned from: with many environments the predictor learns too fast.
         """
         inputs = self._inputs(obs).flatten(0, 1)
         targets = self._targets(inputs)
         losses = []
         for index in minibatches(len(inputs), batch_size, epochs, self._context.generator):
-            losses.append(
-                self._descend(
-                    inputs.index_select(0, index), targets.index_select(0, index), self._weights(len(index), share)
-                )
-            )
+            index = index[: max(1, round(share * len(index)))].to(inputs.device)
+            losses.append(self._descend(inputs.index_select(0, index), targets.index_select(0, index)))
         return sum(losses) / len(losses)
 
-    def _descend(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> float:
-        """A gradient step on the weighted sum of B errors; that sum."""
+    def _descend(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+        """A gradient step on the mean of B errors; that mean."""
         if self._fused is None:
-            loss = (weights * prediction_error(self.predictor(inputs), targets, self._error)).sum()
+            loss = prediction_error(self.predictor(inputs), targets, self._error).mean()
             self.optimiser.descend(loss)
             return float(loss.detach())
         prediction = self._fused.forward(inputs)
-        slope = torch.empty_like(prediction)
+        slope, weights = torch.empty_like(prediction), torch.full((len(inputs),), 1.0 / len(inputs))
         arrays = (tensor.numpy() for tensor in (prediction, targets, weights))
         total = compiled.distance_loss(*arrays, compiled.ERRORS.index(self._error), slope.numpy())
         self._fused.backward(slope)
         self.optimiser.step(self._gradient)
         return float(total)
-
-    def _weights(self, count: int, share: float) -> torch.Tensor:
-        """Of the errors of a minibatch [B] in the mean over a random share of it, about.
-
-        With many environments the predictor learns too fast.
-        """
-        if share == 1:
-            return torch.full((count,), 1.0 / count, device=self._context.device)
-        mask = (torch.rand(count, generator=self._context.generator) < share).float()
-        return (mask / mask.sum().clamp(min=1)).to(self._context.device)
 
     def _network(self, *sizes: int) -> nn.Sequential:
         return mlp(sizes, self._context.generator, last_gain=RELU_GAIN).to(self._context.device)

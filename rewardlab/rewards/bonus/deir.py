@@ -30,6 +30,7 @@ from torch.nn import functional
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import mlp
 from rewardlab.networks.memory import Memory
+from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.ema_moments import EmaMoments
 from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
 from rewardlab.parts.minibatches import minibatches
@@ -117,7 +118,7 @@ class Scheme(BonusScheme):
     def _novelty(self, rollout: Rollout) -> torch.Tensor:
         """float32 [T, N], before any scaling."""
         net = self.discriminator
-        start, reached = net.encoder(rollout.obs), net.encoder(rollout.next_obs)
+        start, reached = at_both_ends(net.encoder, rollout)
         trajectories, last = net.trajectories(start, self._trajectory, rollout.first)
         before = torch.cat([self._trajectory.unsqueeze(0), trajectories[:-1]])
         self._before = before * (~rollout.first).unsqueeze(-1)
@@ -163,10 +164,9 @@ class Discriminator(nn.Module):
             before: [B, W], the trajectory before the observation; no gradients go further back.
             obs: flat, [B, D]. candidates: flat, [C, B, D]. action: encoded, [B, A].
         """
-        cell = self.trajectories.cell
-        features = self.encoder.layers(torch.cat([obs.unsqueeze(0), candidates]))
-        here = cell(features[0], before)
-        logits = []
-        for candidate in features[1:]:
-            logits.append(self.head(torch.cat([here, cell(candidate, here), action], dim=-1)).squeeze(-1))
-        return torch.stack(logits)
+        cell, count = self.trajectories.cell, len(candidates)
+        features = self.encoder.layers(torch.cat([obs.unsqueeze(0), candidates]).flatten(0, 1))
+        here = cell(features[: len(obs)], before).repeat(count, 1)
+        there = cell(features[len(obs) :], here)
+        logits: torch.Tensor = self.head(torch.cat([here, there, action.repeat(count, 1)], dim=-1))
+        return logits.view(count, len(obs))

@@ -62,7 +62,7 @@ class Scheme(BonusScheme):
         self.features = ControllableFeatures(
             context, hidden=config.hidden, features=config.features, learning_rate=config.learning_rate
         )
-        self.memory = EllipticalMemory(context.num_envs, config.features, config.ridge, context.device)
+        self.memory = EllipticalMemory(context.num_envs, config.features, config.ridge)
         self.moments = RunningMoments((), context.device)
         self._mean = 0.0
 

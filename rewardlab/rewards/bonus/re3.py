@@ -29,7 +29,6 @@ from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
 VERSION = 1
-_CHUNK = 512  # queries of one matrix product
 
 
 @dataclass
@@ -68,9 +67,7 @@ class Scheme(BonusScheme):
         config = self.config
         features = self.encoder(encode_flat(rollout.next_obs, self.context.spec.obs))
         points = torch.cat([self.recent.all, features.flatten(0, 1)])
-        nearest = torch.cat(
-            [nearest_distances(part, points, config.neighbours + 1) for part in features.flatten(0, 1).split(_CHUNK)]
-        )
+        nearest = nearest_distances(features.flatten(0, 1), points, config.neighbours + 1)
         self.recent.add(features)
         distance = nearest[:, 1:].mean(dim=1) if config.average else nearest[:, -1]  # the nearest is itself
         self._mean = float(distance.mean())
