@@ -61,7 +61,7 @@ class Cloning:
     def __init__(self, config: CloningConfig, context: BuildContext) -> None:
         self.config = config
         self._context = context
-        self._file = config.demonstrations(context.spec)
+        self._file = config.demonstrations("agent", context.spec)
         self._steps: Transitions | None = None
 
     @property

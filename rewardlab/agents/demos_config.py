@@ -1,31 +1,15 @@
-"""The options of every agent that can learn from demonstrations: which."""
+"""The options of every agent that can learn from demonstrations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rewardlab.parts.demonstrations import DemonstrationFile
-from rewardlab.schemas import AgentConfig, option
-from rewardlab.types import EnvSpec
+from rewardlab.parts.demos_options import DemosOptions
+from rewardlab.schemas import AgentConfig
 
 
 @dataclass
-class DemosConfig(AgentConfig):
-    demos: str | None = option(
-        None, "demonstrations to learn from: a folder that rewardlab demos made", neutral=None, dataset=True
-    )
-    demos_episodes: int | None = option(None, "only the first so many of them; null: all", above=0, neutral=None)
-    demos_levels: int | None = option(None, "only those on the first so many levels; null: all", above=0, neutral=None)
-
-    def demonstrations(self, spec: EnvSpec) -> DemonstrationFile:
-        """Those that are named, which must be some.
-
-        Raises:
-            UserError: there are none, or they do not fit the environment.
-        """
-        assert self.demos is not None
-        return DemonstrationFile("agent.demos", self.demos, spec, self.demos_episodes, self.demos_levels)
-
+class DemosConfig(DemosOptions, AgentConfig):
     def assumes(self) -> frozenset[str]:
         """What learning from them assumes."""
         return frozenset() if self.demos is None else frozenset({"demos"})

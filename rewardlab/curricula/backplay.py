@@ -23,18 +23,17 @@ import numpy as np
 
 from rewardlab.errors import UserError
 from rewardlab.parts.backward_starts import METRICS, BackwardOptions, BackwardStarts
-from rewardlab.parts.demonstrations import UNKNOWN_LEVEL, DemonstrationFile
-from rewardlab.schemas import CurriculumConfig, option
+from rewardlab.parts.demonstrations import UNKNOWN_LEVEL
+from rewardlab.parts.demos_options import DemosOptions
+from rewardlab.schemas import CurriculumConfig
 from rewardlab.types import Array, BuildContext, Metrics, Outcomes, State, Trail
 
 VERSION = 1
 
 
 @dataclass
-class Config(BackwardOptions, CurriculumConfig):
-    demos: str | None = option(None, "the demonstrations: a folder that rewardlab demos made", dataset=True)
-    demos_episodes: int | None = option(None, "only the first so many of them; null: all", above=0)
-    demos_levels: int | None = option(None, "only those on the first so many levels; null: all", above=0)
+class Config(BackwardOptions, DemosOptions, CurriculumConfig):
+    pass
 
 
 class Curriculum:
@@ -50,9 +49,7 @@ class Curriculum:
         if config.demos is None:
             raise UserError("curriculum.demos=null: name demonstrations, such as rewardlab demos records")
         self._config, self._rng = config, context.numpy_rng
-        self._file = DemonstrationFile(
-            "curriculum.demos", config.demos, context.spec, config.demos_episodes, config.demos_levels
-        )
+        self._file = config.demonstrations("curriculum", context.spec)
         self._trails: tuple[Trail, ...] = ()
         self._kept: BackwardStarts | None = None
 

@@ -22,7 +22,7 @@ class DemonstratedSteps:
     def __init__(self, config: RootConfig, parts: Parts, agent: ReplayAgent) -> None:
         options: ReplayConfig = config.agent
         device = torch.device(config.device)
-        episodes = options.demonstrations(parts.env.spec).read()
+        episodes = options.demonstrations("agent", parts.env.spec).read()
         task = 1.0 if options.bonus == "replayed" else parts.reward_streams[0].weight(0.0)
         self._steps = Replay(episodes.frames, device)
         for episode, shown in zip(episodes.episodes, episodes.shown, strict=True):

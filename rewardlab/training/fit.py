@@ -25,7 +25,7 @@ def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig, spec: EnvS
     if replays and config.agent.bonus == "replayed":
         _check_replayed_bonus(scheme, config)
     if replays and config.agent.demos is not None:
-        config.agent.demonstrations(spec)
+        config.agent.demonstrations("agent", spec)
     if getattr(scheme, "pays_demonstrated", False):
         _check_demonstrated(config, replays)
 

@@ -22,7 +22,7 @@ from rewardlab.maths.adversarial import REWARDS, gradient_penalty, imitation_rew
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import can_onehot, encode_flat, flat_size
 from rewardlab.networks.init import mlp
-from rewardlab.parts.demonstrations import DemonstrationFile
+from rewardlab.parts.demos_options import DemosOptions
 from rewardlab.parts.inverse_model import action_size, encode_action
 from rewardlab.parts.replay import Replay
 from rewardlab.rewards.base import BonusConfig, BonusScheme
@@ -33,11 +33,8 @@ VERSION = 1
 
 
 @dataclass
-class Config(BonusConfig):
+class Config(DemosOptions, BonusConfig):
     task_coef: float = option(0.0, "weight of the task's reward beside it", minimum=0)
-    demos: str | None = option(None, "what to imitate: a folder that rewardlab demos made", dataset=True)
-    demos_episodes: int | None = option(None, "only the first so many of them; null: all", above=0, neutral=None)
-    demos_levels: int | None = option(None, "only those on the first so many levels; null: all", above=0, neutral=None)
     form: str = option("logit", "log D - log(1 - D), -log(1 - D) or log D", choices=REWARDS)
     gradient_penalty: float = option(10.0, "weight of the penalty on D's slope; 0: none", minimum=0)
     memory: int = option(2048, "the agent's latest steps, from which D tells the demonstrated ones", above=0)
@@ -64,7 +61,7 @@ class Scheme(BonusScheme):
             raise UserError("reward=gail: needs demonstrations, such as rewardlab demos records: reward.demos=DIR")
         self.config, self.assumes = config, self.assumes | {"demos"}
         spec = context.spec
-        self._file = DemonstrationFile("reward.demos", config.demos, spec, config.demos_episodes, config.demos_levels)
+        self._file = config.demonstrations("reward", spec)
         self._demonstrated: Replay | None = None
         self._onehot = can_onehot(spec.obs)
         inputs = flat_size(spec.obs, onehot=self._onehot) + action_size(spec.action)
