@@ -62,6 +62,7 @@ VARIANTS = [
     ("agent", "dqn", ["agent.network=cnn", "agent.heads=2", "agent.prior_scale=1"]),
     ("agent", "dqn", ["agent.temperature=0.5"]),
     ("reward", "gail", ["reward.form=positive", "reward.gradient_penalty=0", "reward.memory=30"]),
+    ("agent", "go_explore", ["agent.return_by=policy"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
 ]
 
