@@ -77,4 +77,5 @@ def picture_of(env_id: str, world: Any) -> Any:
         return world.render()
     except Exception as error:  # whatever a third party's renderer raises
         reason = " ".join(str(error).split())
-        raise UserError(f"env.id={env_id}: cannot be drawn: {type(error).__name__}: {reason}") from error
+        hint = "; without a screen, set MUJOCO_GL=egl" if "OpenGL" in reason else ""
+        raise UserError(f"env.id={env_id}: cannot be drawn: {type(error).__name__}: {reason}{hint}") from error
