@@ -103,7 +103,7 @@ def winners(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look]) 
         )
         cards.append(
             f'<div class="card"><h3>{escape(env)}</h3><div class="win">{title}</div>'
-            f"<p>{escape(said)}{reached}</p><p>{escape(_margin(own)) if learned else ''}</p></div>"
+            f"<p>{escape(said.rstrip())}{reached}</p><p>{escape(_margin(own)) if learned else ''}</p></div>"
         )
     return f'<div class="envs">{"".join(cards)}</div>'
 
