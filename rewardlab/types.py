@@ -568,11 +568,11 @@ class ReplayAgent(Agent, Protocol):
 
 
 class Exploring(Protocol):
-    """What an agent has that first explores saved states of fixed levels, before it has a policy."""
+    """What an agent has that first explores fixed levels, before it has a policy for the task."""
 
     exploring: bool
     facts: tuple[str, ...]  # full-state facts that it reads then
-    explore_steps: int  # of each environment, at a time
+    round_steps: int  # of each environment, at a time
     solutions: tuple[Trail, ...]  # what it found
 
     def explore(self, make: MakeEnv, levels: Sequence[int], num_envs: int, steps: int, progress: float) -> Metrics:

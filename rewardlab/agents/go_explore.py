@@ -3,10 +3,10 @@
 Paper: Ecoffet et al. 2021, First return, then explore (Nature 590, arXiv:2004.12919)
 Assumes: state_restore, fixed_level
 
-Phase 1 has no policy and writes no evaluation. On each of the fixed levels (env.levels=K) an archive holds the cells
-that were met, each with the state that was reached in the fewest steps. Cells are drawn with probability proportional
-to 1 / sqrt(times met + 1), the level's state is restored, and explore_steps random actions follow. It ends when every
-level is solved, or with its share of the budget; restored steps are no frames, explored ones are. With
+Phase 1 has no policy for the task and writes no evaluation. On each of the fixed levels (env.levels=K) an archive holds
+the cells that were met, each with the state that was reached in the fewest steps. Cells are drawn with probability
+proportional to 1 / sqrt(times met + 1), the level's state is restored, and explore_steps random actions follow. It ends
+when every level is solved, or with its share of the budget; restored steps are no frames, explored ones are. With
 return_by=policy no state within an episode is restored: a goal-conditioned policy, which learns it meanwhile, walks
 from the level's beginning to the cell, and its steps are frames (`way_follower.py`).
 
@@ -78,18 +78,20 @@ class Agent(ppo.Agent):
         self.assumes |= {"state_restore", "fixed_level"}
         self.metrics += ("explore/cells", "explore/solved_levels", "explore/solution_steps")
         self.facts = _FACTS[config.cell]
-        self.explore_steps = config.explore_steps
+        self.round_steps = config.explore_steps
         self._follower: WayFollower | None = None
         if config.return_by == "policy":
             self._follower = WayFollower(config, context, located=bool(self.facts))
             self.facts = (*self.facts, GRID) if self.facts else ()
-            self.explore_steps = config.return_steps
+            self.round_steps = config.return_steps
             self.metrics += ("explore/returned",)
         self.exploring = True
         self.curriculum = _Robustification(config, context.numpy_rng)
         self._archive: CellArchive | None = None
         self._best: dict[int, Trail] = {}  # the best solution of each level, by its place in the list of levels
         self._env: PlaceableEnv | None = None
+        self._runs, self._obs = _Runs(context.num_envs), Obs()
+        self._under_way: State | None = None  # what a checkpoint says of the environments, until they are there
 
     @property
     def solutions(self) -> tuple[Trail, ...]:
@@ -101,17 +103,19 @@ class Agent(ppo.Agent):
 
         Args:
             make: environments that play lists of levels and tell `facts`.
-            steps: vector steps, at most `explore_steps`.
+            steps: vector steps, at most `round_steps`.
             progress: share of the budget that is spent when they are over.
         """
         archive = self._begin(make, levels, num_envs)
-        env = self._env
+        env, follower, everywhere = self._env, self._follower, np.arange(num_envs)
         assert env is not None
-        runs, follower = _Runs(archive, num_envs), self._follower
         if follower is not None:
-            follower.begin(num_envs, steps)
-        obs = self._return(archive, env, runs, np.arange(num_envs), 0)
-        facts = env.privileged()
+            follower.begin(steps)
+        if follower is None or not self._obs:  # else those that are under way go on
+            self._runs = _Runs(num_envs)
+            self._obs = self._return(archive, env, everywhere, 0)
+        runs, obs, facts = self._runs, self._obs, env.privileged()
+        here = self._keys(facts, obs.get("image"))
         actions = np.zeros((steps, num_envs), dtype=np.uint8)
         for t in range(steps):
             actions[t] = self._drawn(actions[t - 1] if t else None, num_envs)
@@ -123,17 +127,21 @@ class Agent(ppo.Agent):
             runs.steps += 1
             ended = batch.terminated | batch.truncated
             for i in np.flatnonzero(ended & (batch.task_reward > 0)).tolist():
-                self._solved(archive, runs, actions[: t + 1], i, levels, batch)
+                self._solved(archive, actions[: t + 1], i, levels, batch)
             keys = self._keys(batch.privileged, batch.next_obs.get("image"))
-            self._note(archive, env, runs, actions, t, np.flatnonzero(~ended), keys, batch)
-            obs, facts, over = batch.obs, batch.privileged, ended
+            if follower is not None:
+                follower.meet(here, keys, batch.next_obs["image"], batch.privileged.get(GRID))
+            self._note(archive, env, actions, t, np.flatnonzero(~ended), keys)
+            obs, facts, here, over = batch.obs, batch.privileged, keys, ended
             if follower is not None:
                 failed = follower.judge(keys, ended)
                 archive.count(runs.row[failed])  # or the same ones would be tried for ever
                 over = ended | failed | (runs.explored >= self._options.explore_steps)
             if over.any():
-                obs = self._return(archive, env, runs, np.flatnonzero(over), t + 1)
+                obs = self._return(archive, env, np.flatnonzero(over), t + 1)
                 facts = env.privileged()
+                here = self._keys(facts, obs.get("image"))
+        self._obs = obs
         solved = len(self._best) / len(levels)
         share = self._options.explore_share
         self.exploring = bool(archive.open.any()) and (progress < share or share == 1)
@@ -142,6 +150,9 @@ class Agent(ppo.Agent):
             metrics["explore/solution_steps"] = float(np.mean([len(trail.action) for trail in self._best.values()]))
         if follower is not None:
             metrics |= follower.learn(obs, facts.get(GRID), progress)
+            for i in np.flatnonzero(runs.since < steps).tolist():  # the next round has actions of its own
+                self._add_pieces(archive, actions, i, steps - 1)
+            runs.since[:] = 0
         return metrics
 
     def robustify(self, trails: Sequence[Trail]) -> None:
@@ -166,6 +177,10 @@ class Agent(ppo.Agent):
         own = {"exploring": self.exploring, "archive": archive, "best": best}
         if self._follower is not None:
             own["follower"] = self._follower.state_dict()
+            own["under_way"] = self._under_way
+            if self._env is not None:
+                obs = {name: torch.from_numpy(entry.copy()) for name, entry in self._obs.items()}
+                own["under_way"] = {"env": self._env.get_state(), "obs": obs, "runs": self._runs.state_dict()}
         return super().state_dict() | own
 
     def load_state_dict(self, state: State) -> None:
@@ -180,12 +195,18 @@ class Agent(ppo.Agent):
             self._follower = None
         elif self._follower is not None:
             self._follower.load_state_dict(state["follower"])
+            self._under_way = state["under_way"]
 
     def _begin(self, make: MakeEnv, levels: Sequence[int], num_envs: int) -> CellArchive:
         """The archive, which begins with the first state of every level; and environments to return in."""
         if self._env is None:
             self._env = cast(PlaceableEnv, make([[levels[i % len(levels)]] for i in range(num_envs)]))
             self._env.reset(list(range(num_envs)))
+            if self._under_way is not None:
+                self._env.set_state(self._under_way["env"])
+                self._obs = {name: entry.numpy().copy() for name, entry in self._under_way["obs"].items()}
+                self._runs.load_state_dict(self._under_way["runs"])
+                self._under_way = None
         if self._archive is None:
             self._archive = CellArchive(len(levels))
             env = cast(PlaceableEnv, make([[level] for level in levels]))
@@ -197,21 +218,20 @@ class Agent(ppo.Agent):
             env.close()
         return self._archive
 
-    def _return(self, archive: CellArchive, env: PlaceableEnv, runs: _Runs, where: Array, t: int) -> Obs:
+    def _return(self, archive: CellArchive, env: PlaceableEnv, where: Array, t: int) -> Obs:
         """Put some environments into states of cells that are drawn, or on the way there; what all show then."""
-        rows = archive.choose(len(where), self._rng)
+        runs, rows = self._runs, archive.choose(len(where), self._rng)
         runs.row[where], runs.explored[where] = rows, 0
         if self._follower is not None:
             self._follower.set_out(where, [archive.chain(piece) for piece in archive.piece_of(rows).tolist()])
             rows = archive.level_of(rows)  # the first cells are the beginnings of levels
-        runs.begin(where, rows, t)
+        runs.level[where], runs.piece[where] = archive.level_of(rows), archive.piece_of(rows)
+        runs.steps[where], runs.since[where] = archive.steps_of(rows), t
         return env.put_places(where, archive.places.get(rows))
 
-    def _note(
-        self, archive: CellArchive, env: PlaceableEnv, runs: _Runs, actions: Array, t: int, where: Array,
-        keys: Array, batch: StepBatch,
-    ) -> None:  # fmt: skip
+    def _note(self, archive: CellArchive, env: PlaceableEnv, actions: Array, t: int, where: Array, keys: Array) -> None:
         """Take in the cells in which environments `where` are: new ones, and those that were reached in fewer steps."""
+        runs = self._runs
         keys, levels, steps = keys[where], runs.level[where], runs.steps[where]
         rows = archive.rows(keys, levels)
         best: dict[tuple[int, int], int] = {}  # of each cell that several reach, the one with the fewest steps
@@ -229,22 +249,25 @@ class Agent(ppo.Agent):
                 continue
             envs = where[chosen]
             for i in envs.tolist():
-                runs.piece[i] = archive.new_piece(int(runs.piece[i]), actions[runs.since[i] : t + 1, i].tobytes())
-                runs.since[i] = t + 1
+                self._add_pieces(archive, actions, i, t)
             pieces, places = runs.piece[envs], env.take_places(envs)
-            if self._follower is not None:
-                grids = batch.privileged.get(GRID)
-                shown = batch.next_obs["image"][envs], None if grids is None else grids[envs]
-                self._follower.remember(pieces, keys[chosen], *shown)
             if chosen is fresh:
                 archive.add(keys[chosen], levels[chosen], steps[chosen], pieces, places)
             else:
                 archive.improve(np.array([rows[k] for k in chosen.tolist()]), steps[chosen], pieces, places)
 
-    def _solved(
-        self, archive: CellArchive, runs: _Runs, actions: Array, i: int, levels: Sequence[int], batch: StepBatch
-    ) -> None:
+    def _add_pieces(self, archive: CellArchive, actions: Array, i: int, t: int) -> None:
+        """Keep what environment i did up to step t: one piece, or, for a policy to follow, one for each cell."""
+        runs, follower = self._runs, self._follower
+        for end in [t] if follower is None else follower.entered(i, int(runs.since[i]), t):
+            done = actions[runs.since[i] : end + 1, i].tobytes()
+            runs.piece[i], runs.since[i] = archive.new_piece(int(runs.piece[i]), done), end + 1
+            if follower is not None:
+                follower.remember(int(runs.piece[i]), i, end)
+
+    def _solved(self, archive: CellArchive, actions: Array, i: int, levels: Sequence[int], batch: StepBatch) -> None:
         """Keep the way of environment i, if its level had none or a worse one."""
+        runs = self._runs
         level = int(runs.level[i])
         way = np.concatenate([archive.way(int(runs.piece[i])), actions[runs.since[i] :, i].astype(np.int64)])
         reward = np.zeros(len(way), dtype=np.float32)
@@ -273,20 +296,19 @@ class Agent(ppo.Agent):
 class _Runs:
     """N explorations under way; arrays [N].
 
-    piece: the last piece of the way. since: the step at which the next one begins. steps: of the episode.
-    row: the cell that was chosen. explored: steps of the exploration itself.
+    level. piece: the last piece of the way. since: the step of the round at which the next one begins. steps: of the
+    episode. row: the cell that was chosen. explored: steps of the exploration itself.
     """
 
-    def __init__(self, archive: CellArchive, num_envs: int) -> None:
-        self._archive = archive
-        self.level, self.piece, self.since, self.steps, self.row, self.explored = np.zeros(
-            (6, num_envs), dtype=np.int64
-        )
+    def __init__(self, num_envs: int) -> None:
+        self.level, self.piece, self.since, self.steps, self.row, self.explored = np.zeros((6, num_envs), np.int64)
 
-    def begin(self, where: Array, rows: Array, t: int) -> None:
-        archive = self._archive
-        self.level[where], self.piece[where] = archive.level_of(rows), archive.piece_of(rows)
-        self.steps[where], self.since[where] = archive.steps_of(rows), t
+    def state_dict(self) -> State:
+        return {name: torch.from_numpy(array.copy()) for name, array in vars(self).items()}
+
+    def load_state_dict(self, state: State) -> None:
+        for name, array in state.items():
+            setattr(self, name, array.numpy().copy())
 
 
 class _Robustification:

@@ -3,10 +3,11 @@
 Paper: Ecoffet et al. 2021, First return, then explore (Nature 590, arXiv:2004.12919), "Policy-based Go-Explore"
 
 The goal is the next cell of the way: what was seen there and, unless cells are views, where it lies. Coming upon it, or
-upon one of the `goal_window` that follow, pays 1; the trip ends at the last cell, or after `patience` steps without
-pay. PPO learns from the steps of trips alone: the random ones that explore at their ends are none of the policy's. The
-paper's policy also imitates the ways (SIL), sees goals as numbers of cells, explores by itself half of the time, and
-grows impatient by how long the way took before.
+upon a later one among the next `goal_window`, pays 1 for each cell of the way that is behind it then; the trip ends at
+the last cell, or after `patience` steps without pay. PPO learns from the steps of trips alone: the random ones that
+explore at their ends are none of the policy's. A trip goes on from one round of learning to the next. The paper's
+policy also imitates the ways (SIL), sees goals as numbers of cells, explores by itself half of the time, and grows
+impatient by how long the way took before.
 """
 
 from __future__ import annotations
@@ -39,9 +40,7 @@ class FollowingOptions(ppo.Config):
     return_steps: int = option(
         128, "return_by=policy: steps of each environment between its updates", above=0, neutral=128
     )
-    goal_window: int = option(
-        10, "return_by=policy: cells of the way of which any may be the next", above=0, neutral=10
-    )
+    goal_window: int = option(10, "return_by=policy: cells of the way of which any may come next", above=0, neutral=10)
     patience: int = option(
         30, "return_by=policy: steps without coming nearer until a return is given up", above=0, neutral=30
     )
@@ -71,31 +70,56 @@ class WayFollower:
         self._high, self._pixels = image.high, math.prod(image.shape)
         goal = ObsSpec((self._pixels + (_PLACE if located else 0),), "float32")
         shown = replace(context, spec=replace(spec, obs={**spec.obs, "goal": goal}))
-        alone = replace(options, demos=None, demos_episodes=None, demos_levels=None, pretrain="none", concurrent="none")
+        alone = replace(
+            options,
+            demos=None,
+            demos_episodes=None,
+            demos_levels=None,
+            pretrain="none",
+            concurrent="none",
+            bootstrap_truncation=True,  # what is cut is cut by the end of a round
+        )
         self.policy = ppo.Agent(alone, shown, (StreamSpec("task", context.gamma),))
         self._keys: Array = np.zeros(1, dtype=np.int64)  # of each piece of a way: the cell at its end
         self._images: Array = np.zeros((1, self._pixels), dtype=np.uint8)  # what is seen there
         self._places: Array = np.zeros((1, 2), dtype=np.int64)  # cell number and direction
         self._known = 0
+        # Of each trip: its pieces, how many they are, which is next, and the steps since the last pay.
+        self._way: Array = np.full((context.num_envs, 1), -1)
+        self._length, self._at, self._waited = np.zeros((3, context.num_envs), dtype=np.int64)
+        self.begin(0)
 
-    def begin(self, num_envs: int, steps: int) -> None:
-        """Nobody is under way; as many steps follow."""
-        self._way = np.full((num_envs, 1), -1)  # pieces
-        self._length, self._at, self._waited = (np.zeros(num_envs, dtype=np.int64) for _ in range(3))
+    def begin(self, steps: int) -> None:
+        """A round of as many steps follows."""
         self._steps: list[tuple[TensorObs, Array]] = []
-        shape = (steps, num_envs)
-        self._active, self._over = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        shape = (steps, len(self._way))
+        self._active, self._over, self._entered = np.zeros((3, *shape), dtype=bool)
         self._paid = np.zeros(shape, dtype=np.float32)
+        self._met_keys = np.zeros(shape, dtype=np.int64)
+        self._met_images = np.zeros((*shape, self._pixels), dtype=np.uint8)
+        self._met_places = np.zeros((*shape, 2), dtype=np.int64)
         self._trips = self._arrived = 0
 
-    def remember(self, pieces: Array, keys: Array, images: Array, grids: Array | None) -> None:
-        """What is at the ends of new pieces [B], whose numbers follow those before."""
-        self._known = int(pieces.max()) + 1
+    def meet(self, before: Array, keys: Array, images: Array, grids: Array | None) -> None:
+        """What the latest step led to, in each of N environments; `before` are the cells that it led from."""
+        t = len(self._steps) - 1
+        self._entered[t] = keys != before
+        self._met_keys[t], self._met_images[t] = keys, images.reshape(len(keys), -1)
+        if grids is not None:
+            self._met_places[t] = np.stack(agent_places(grids), axis=1)
+
+    def entered(self, env: int, since: int, until: int) -> list[int]:
+        """The steps of this round, from `since` to `until`, that led to another cell; the last of them in any case."""
+        times: list[int] = (since + np.flatnonzero(self._entered[since:until, env])).tolist()
+        return [*times, until]
+
+    def remember(self, piece: int, env: int, t: int) -> None:
+        """A new piece, whose number follows those before, ends where step t of this round led."""
+        self._known = piece + 1
         self._keys, self._images = _grown(self._keys, self._known), _grown(self._images, self._known)
         self._places = _grown(self._places, self._known)
-        self._keys[pieces], self._images[pieces] = keys, images.reshape(len(pieces), -1)
-        if grids is not None:
-            self._places[pieces] = np.stack(agent_places(grids), axis=1)
+        self._keys[piece], self._images[piece] = self._met_keys[t, env], self._met_images[t, env]
+        self._places[piece] = self._met_places[t, env]
 
     def set_out(self, where: Array, ways: list[list[int]]) -> None:
         """Environments `where` stand at the beginnings of ways, lists of pieces; some may be there already."""
@@ -140,7 +164,7 @@ class WayFollower:
         self._waited = np.where(came, 0, self._waited + 1)
         failed = self.away & (ended | (self._waited >= self._options.patience))
         arrived = away & ~self.away
-        self._paid[t], self._over[t] = came, failed | arrived
+        self._paid[t], self._over[t] = np.where(came, farthest + 1, 0), failed | arrived
         self._length[failed] = 0
         self._trips += int(failed.sum() + arrived.sum())
         self._arrived += int(arrived.sum())
@@ -190,16 +214,21 @@ class WayFollower:
         return metrics | self.policy.update(rollout, Signals({"task": rollout.task_reward}), progress)
 
     def state_dict(self) -> State:
-        """Between rounds: nobody is under way."""
+        """Between rounds."""
         kept = {"keys": self._keys, "images": self._images, "places": self._places}
-        held = {name: torch.from_numpy(array[: self._known].copy()) for name, array in kept.items()}
-        return {"policy": self.policy.state_dict(), "ends": held}
+        ends = {name: torch.from_numpy(array[: max(self._known, 1)].copy()) for name, array in kept.items()}
+        trips = {"way": self._way, "length": self._length, "at": self._at, "waited": self._waited}
+        under_way = {name: torch.from_numpy(array.copy()) for name, array in trips.items()}
+        return {"policy": self.policy.state_dict(), "ends": ends, "known": self._known, "trips": under_way}
 
     def load_state_dict(self, state: State) -> None:
         self.policy.load_state_dict(state["policy"])
-        held = {name: entry.numpy().copy() for name, entry in state["ends"].items()}
-        self._keys, self._images, self._places = held["keys"], held["images"], held["places"]
-        self._known = len(self._keys)
+        ends = {name: entry.numpy().copy() for name, entry in state["ends"].items()}
+        self._keys, self._images, self._places = ends["keys"], ends["images"], ends["places"]
+        self._known = state["known"]
+        trips = {name: entry.numpy().copy() for name, entry in state["trips"].items()}
+        self._way, self._length = trips["way"], trips["length"]
+        self._at, self._waited = trips["at"], trips["waited"]
 
     def _seen(self, obs: Obs, grids: Array | None) -> TensorObs:
         """Observations with the goals of now, copied; those of nobody away are zero."""

@@ -208,7 +208,7 @@ class Training:
 
     @property
     def _exploring(self) -> Exploring | None:
-        """The agent, as long as it explores without a policy: there is nothing to evaluate then."""
+        """The agent, as long as it explores without a policy for the task: there is nothing to evaluate then."""
         agent: Any = self.parts.agent
         return agent if getattr(agent, "exploring", False) else None
 
@@ -216,7 +216,7 @@ class Training:
         """Steps of exploration; after the last, episodes begin anew, along what was found."""
         config, levels = self.config, training_levels(self.config)
         assert levels is not None, "refused by build"
-        steps = min(agent.explore_steps, max(1, (config.frames - self.frames) // config.num_envs))
+        steps = min(agent.round_steps, max(1, (config.frames - self.frames) // config.num_envs))
         self.frames += steps * config.num_envs
         make = make_level_env(config, agent.facts)
         self._means.add(agent.explore(make, levels, config.num_envs, steps, self.frames / config.frames))

@@ -35,8 +35,8 @@ def explored(tmp_path: Path, *overrides: str):
     make = make_level_env(config, agent.facts)
     frames = 0
     while agent.exploring and frames < config.frames:
-        frames += agent.explore_steps * config.num_envs
-        metrics = agent.explore(make, levels, config.num_envs, agent.explore_steps, frames / config.frames)
+        frames += agent.round_steps * config.num_envs
+        metrics = agent.explore(make, levels, config.num_envs, agent.round_steps, frames / config.frames)
     return agent, levels, make, metrics
 
 
@@ -150,16 +150,17 @@ def test_a_policy_learns_to_return_and_no_state_within_an_episode_is_restored(tm
 
 
 def test_a_trip_is_paid_for_cells_of_its_way_and_given_up_without(tmp_path: Path) -> None:
-    options = ["agent.return_by=policy", "agent.goal_window=2", "agent.patience=3"]
-    prepared = prepare(tmp_path, *options)
-    context = build(prepared.config).streams.context("agent", prepared.config, build(prepared.config).env.spec)
-    follower = WayFollower(prepared.config.agent, context, located=False)
-    image = np.zeros((4, 7, 7, 3), dtype=np.uint8)
-    follower.remember(np.arange(4), np.array([10, 11, 12, 13]), image, None)
-    follower.begin(3, 8)
+    config = prepare(tmp_path, "agent.return_by=policy", "agent.goal_window=2", "agent.patience=3", "num_envs=3").config
+    parts = build(config)
+    follower = WayFollower(config.agent, parts.streams.context("agent", config, parts.env.spec), located=False)
+    obs = {name: np.zeros_like(entry) for name, entry in parts.env.reset([0, 1, 2]).items()}
+    follower.begin(8)
+    for t in range(4):  # pieces 0 to 3 end in the cells 10 to 13
+        follower.act(obs, None)
+        follower.meet(np.full(3, 9 + t), np.full(3, 10 + t), obs["image"], None)
+        follower.remember(t, 0, t)
+    follower.begin(8)
     follower.set_out(np.arange(3), [[0, 1, 2, 3], [0, 2], []])
-    obs = {"image": np.zeros((3, 7, 7, 3), dtype=np.uint8), "mission": np.zeros((3, 9), dtype=np.int64)}
-    obs = {name: entry for name, entry in obs.items() if name in context.spec.obs}
     # What each environment comes upon: the second cell of a way, then a cell beyond the window, then nothing, ...
     met = [[11, 99, 10], [10, 10, 10], [13, 99, 10], [99, 12, 10]]
     paid, away, failed = [], [], []
@@ -168,7 +169,7 @@ def test_a_trip_is_paid_for_cells_of_its_way_and_given_up_without(tmp_path: Path
         failed.append(follower.judge(np.array(cells), np.zeros(3, dtype=bool)).tolist())
         paid.append(follower._paid[len(follower._steps) - 1].tolist())
         away.append(follower.away.tolist())
-    assert paid == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]]
+    assert paid == [[2, 0, 0], [0, 1, 0], [2, 0, 0], [0, 1, 0]]
     assert away == [[True, True, False], [True, True, False], [False, True, False], [False, False, False]]
     assert not np.any(failed)
     follower.set_out(np.array([0, 1]), [[0, 1], [0]])
@@ -178,15 +179,41 @@ def test_a_trip_is_paid_for_cells_of_its_way_and_given_up_without(tmp_path: Path
     assert failed[4:] == [[False] * 3, [False, True, False], [True, False, False]]
 
 
+def test_a_policy_is_shown_every_cell_of_a_way(tmp_path: Path) -> None:
+    options = ["agent.return_by=policy", "agent.explore_until=budget", "agent.explore_share=1", "frames=20_000"]
+    agent, levels, make, _ = explored(tmp_path, *options)
+    archive, follower = agent._archive, agent._follower
+    rows = np.random.default_rng(0).choice(len(archive), size=20, replace=False)
+    for row in rows:
+        one = np.array([row])
+        env = make([[levels[int(archive.level_of(one)[0])]]])
+        env.reset([0])
+        last, entered = env.privileged()["situation"][0], []
+        for action in archive.way(int(archive.piece_of(one)[0])):
+            met = env.step(np.array([action])).privileged["situation"][0]
+            entered += [met] if met != last else []
+            last = met
+        shown = follower._keys[archive.chain(int(archive.piece_of(one)[0]))].tolist()
+        assert [key for k, key in enumerate(shown) if k == 0 or key != shown[k - 1]] == entered
+
+
 @pytest.mark.parametrize(
-    ("fault_in", "overrides"), [("explore", []), ("update", []), ("explore", ["agent.return_by=policy"])]
+    ("fault_in", "at", "overrides"),
+    [
+        ("explore", 5, []),
+        ("update", 5, []),
+        ("explore", 5, ["agent.return_by=policy"]),
+        ("explore", 1, ["agent.return_by=policy", "env.levels=1", "num_envs=1", "frames=2000"]),
+    ],
 )
-def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, fault, fault_in: str, overrides: list[str]) -> None:
+def test_an_interrupted_run_goes_on_exactly(
+    tmp_path: Path, fault, fault_in: str, at: int, overrides: list[str]
+) -> None:
     from rewardlab.agents.go_explore import Agent
 
     whole, broken = (prepare(tmp_path / name, "checkpoint.every=80", *overrides) for name in ("whole", "broken"))
     assert run(whole) == 0
-    with fault(Agent, fault_in, 5):
+    with fault(Agent, fault_in, at):
         assert run(broken) == 1
     assert run(broken) == 0
     timed = ("wall_seconds", "cpu_seconds", "fps")
