@@ -98,19 +98,16 @@ def _ppo_loss(
     return policy / count, value / count, entropy / count, divergence / count, beyond / count
 
 
-def _distance_loss(
-    prediction: Array, target: Array, weight: Array, kind: int, gradient: Array
-) -> float:  # pragma: no cover
-    """The weighted sum of `prediction_error`s.
+def _distance_loss(prediction: Array, target: Array, kind: int, gradient: Array) -> float:  # pragma: no cover
+    """The mean of `prediction_error`s.
 
     Args:
         prediction, target: [B, D].
-        weight: [B].
         kind: place of the error in ERRORS.
         gradient: [B, D], filled: of the prediction; the target's is its negative.
     """
     loss: float = 0.0
-    size = prediction.shape[1]
+    size, share = prediction.shape[1], _32(1.0 / prediction.shape[0])
     for i in range(prediction.shape[0]):
         row, aim, out = prediction[i], target[i], gradient[i]
         total = _32(0.0)
@@ -124,8 +121,8 @@ def _distance_loss(
         else:
             error = np.sqrt(total)
             slope = _32(0.0) if error == _32(0.0) else _32(1.0) / error
-        loss += float(weight[i] * error)
-        slope *= weight[i]
+        loss += float(share * error)
+        slope *= share
         for j in range(size):
             out[j] *= slope
     return loss

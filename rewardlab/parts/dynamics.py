@@ -94,7 +94,7 @@ class _Fused:
         self, both: torch.Tensor, action: torch.Tensor, inverse_coef: float, forward_coef: float, error: str
     ) -> tuple[float, float]:
         features, next_features = encoded = self.encoder.forward(both).chunk(2)
-        count, size = features.shape
+        size = features.shape[1]
 
         guess = self._head.forward(torch.cat(encoded, dim=1))
         of_guess = torch.empty_like(guess)
@@ -107,10 +107,10 @@ class _Fused:
         forward_loss = 0.0
         if self._forward is not None:
             prediction = self._forward.forward(torch.cat([features, encode_action(action, self._action)], dim=1))
-            of_prediction, share = torch.empty_like(prediction), torch.full((count,), 1.0 / count)
-            arrays = (tensor.numpy() for tensor in (prediction, next_features, share))
-            kind = compiled.ERRORS.index(error)
-            forward_loss = compiled.distance_loss(*arrays, kind, of_prediction.numpy())
+            of_prediction, kind = torch.empty_like(prediction), compiled.ERRORS.index(error)
+            forward_loss = compiled.distance_loss(
+                prediction.numpy(), next_features.numpy(), kind, of_prediction.numpy()
+            )
             of_next -= of_prediction.mul_(forward_coef)
             of_given = self._forward.backward(of_prediction, of_inputs=True)
             assert of_given is not None

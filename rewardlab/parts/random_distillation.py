@@ -102,12 +102,12 @@ class RandomDistillation:
             self.optimiser.descend(loss)
             return float(loss.detach())
         prediction = self._fused.forward(inputs)
-        slope, weights = torch.empty_like(prediction), torch.full((len(inputs),), 1.0 / len(inputs))
-        arrays = (tensor.numpy() for tensor in (prediction, targets, weights))
-        total = compiled.distance_loss(*arrays, compiled.ERRORS.index(self._error), slope.numpy())
+        slope = torch.empty_like(prediction)
+        kind = compiled.ERRORS.index(self._error)
+        error = compiled.distance_loss(prediction.numpy(), targets.numpy(), kind, slope.numpy())
         self._fused.backward(slope)
         self.optimiser.step(self._gradient)
-        return float(total)
+        return float(error)
 
     def _network(self, *sizes: int) -> nn.Sequential:
         return mlp(sizes, self._context.generator, last_gain=RELU_GAIN).to(self._context.device)
