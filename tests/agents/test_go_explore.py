@@ -200,7 +200,7 @@ def test_a_policy_is_shown_every_cell_of_a_way(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault_in", "at", "overrides"),
     [
-        ("explore", 5, []),
+        ("explore", 5, ["frames=6000"]),
         ("update", 5, []),
         ("explore", 5, ["agent.return_by=policy"]),
         ("explore", 1, ["agent.return_by=policy", "env.levels=1", "num_envs=1", "frames=2000"]),
