@@ -115,7 +115,9 @@ class Agent(ppo.Agent):
             self._runs = _Runs(num_envs)
             self._obs = self._return(archive, env, everywhere, 0)
         runs, obs, facts = self._runs, self._obs, env.privileged()
-        here = self._keys(facts, obs.get("image"))
+        here = np.empty(0)  # the cells before a step, for the follower
+        if follower is not None:
+            here = self._keys(facts, obs.get("image"))
         actions = np.zeros((steps, num_envs), dtype=np.uint8)
         for t in range(steps):
             actions[t] = self._drawn(actions[t - 1] if t else None, num_envs)
@@ -139,8 +141,9 @@ class Agent(ppo.Agent):
                 over = ended | failed | (runs.explored >= self._options.explore_steps)
             if over.any():
                 obs = self._return(archive, env, np.flatnonzero(over), t + 1)
-                facts = env.privileged()
-                here = self._keys(facts, obs.get("image"))
+                if follower is not None:
+                    facts = env.privileged()
+                    here = self._keys(facts, obs.get("image"))
         self._obs = obs
         solved = len(self._best) / len(levels)
         share = self._options.explore_share

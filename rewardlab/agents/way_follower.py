@@ -21,6 +21,7 @@ import torch
 from rewardlab.agents import ppo
 from rewardlab.errors import UserError
 from rewardlab.maths.goals import agent_places, offsets
+from rewardlab.parts.place_store import grown
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Obs, ObsSpec, Rollout, Signals, State, StreamSpec, TensorObs
 
@@ -116,8 +117,11 @@ class WayFollower:
     def remember(self, piece: int, env: int, t: int) -> None:
         """A new piece, whose number follows those before, ends where step t of this round led."""
         self._known = piece + 1
-        self._keys, self._images = _grown(self._keys, self._known), _grown(self._images, self._known)
-        self._places = _grown(self._places, self._known)
+        self._keys, self._images = (
+            grown(self._keys, self._known, self._keys),
+            grown(self._images, self._known, self._images),
+        )
+        self._places = grown(self._places, self._known, self._places)
         self._keys[piece], self._images[piece] = self._met_keys[t, env], self._met_images[t, env]
         self._places[piece] = self._met_places[t, env]
 
@@ -244,10 +248,3 @@ class WayFollower:
                 turn = (direction - agent_places(grids[i])[1]) % 4
                 goal[i, self._pixels + 2 + turn] = 1.0
         return {name: torch.from_numpy(entry.copy()).to(self._device) for name, entry in (obs | {"goal": goal}).items()}
-
-
-def _grown(held: Array, count: int) -> Array:
-    """At least `count` rows, by doubling."""
-    if len(held) >= count:
-        return held
-    return np.concatenate([held, np.zeros((max(count, 2 * len(held)) - len(held), *held.shape[1:]), dtype=held.dtype)])

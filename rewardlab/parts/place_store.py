@@ -42,7 +42,7 @@ class PlaceStore:
         if _GRID in places:
             entries["grid"] = self._grid_rows(places[_GRID])
         for name, entry in entries.items():
-            self._rows[name] = _grown(self._rows.get(name), self._count, entry)
+            self._rows[name] = grown(self._rows.get(name), self._count, entry)
             self._rows[name][rows] = entry
 
     def get(self, rows: Array) -> Obs:
@@ -70,13 +70,13 @@ class PlaceStore:
             row = self._grid_of.get(hashed)
             if row is None:
                 row = self._grid_of[hashed] = len(self._grid_of)
-                self._grids = _grown(self._grids, row + 1, cells)
+                self._grids = grown(self._grids, row + 1, cells)
                 self._grids[row] = cells[i]
             found[i] = row
         return found
 
 
-def _grown(held: Array | None, count: int, like: Array) -> Array:
+def grown(held: Array | None, count: int, like: Array) -> Array:
     """At least `count` rows, by doubling."""
     if held is None or not held.size:
         return np.zeros((max(count, 64), *like.shape[1:]), dtype=like.dtype)
