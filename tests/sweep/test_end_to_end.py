@@ -94,10 +94,10 @@ def test_interrupted_sweep_is_continued_and_dies_with_its_driver(tmp_path):
 
 
 def test_two_sweeps_share_the_work(tmp_path):
-    processes = [sweep(tmp_path, "frames=256", "seed=0,1", "hydra.launcher.jobs=1") for _ in range(2)]
+    processes = [sweep(tmp_path, "frames=256", "seed=0,1,2", "hydra.launcher.jobs=1") for _ in range(2)]
     results = [finish(process) for process in processes]
     assert [code for code, _, _ in results] == [0, 0], results
-    assert [status["state"] for status in statuses(tmp_path)] == ["finished"] * 2
+    assert [status["state"] for status in statuses(tmp_path)] == ["finished"] * 3
     for table in tmp_path.glob("runs/*/*/*/*/train.csv"):
         frames = [int(line.partition(",")[0]) for line in table.read_text().splitlines()[1:]]
         assert frames == sorted(set(frames)) and frames[-1] == 256
