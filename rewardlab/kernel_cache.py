@@ -29,7 +29,7 @@ _NO_KERNELS = (
     "task_facts.py",
     "vector.py",
 )
-_SINGLE = ("maths/compiled.py", "networks/fused_kernels.py")
+_SINGLE = ("maths/compiled.py", "maths/distinct.py", "networks/fused_kernels.py")
 
 
 @lru_cache

@@ -170,6 +170,19 @@ class StreamSpec:
         return self.coef * (1.0 + (self.coef_end - 1.0) * progress)
 
 
+@dataclass(frozen=True)
+class Frames:
+    """The distinct observations of a rollout, and where they occur: a network passes over each of them once.
+
+    rows: each entry [U, ...]. here: int64 [T + 1, N], which of them was acted on; its last row is last_obs.
+    there: int64 [T, N], which of them is the true successor.
+    """
+
+    rows: TensorObs
+    here: torch.Tensor
+    there: torch.Tensor
+
+
 @dataclass
 class Rollout:
     """T steps of N environments; tensors on the learner's device.
@@ -184,8 +197,9 @@ class Rollout:
     final_values: [T, N, S], the value of the true successor, with the hidden state from before the reset.
     privileged: full-state facts of the true successor, each [T, N, ...].
     current_privileged: the same of the state that obs shows, [T, N, ...].
-    log_prob, dist, values, final_values are empty where the agent learns from replay.
+    log_prob, dist, values, final_values are empty before `assess`, and where the agent learns from replay.
     progress: the share of the budget, in [0, 1], that was spent before it.
+    frames: what `maths.distinct.frames_of` found in it; a rollout is replaced rather than changed.
     """
 
     obs: TensorObs
@@ -199,13 +213,14 @@ class Rollout:
     last_obs: TensorObs
     last_first: torch.Tensor
     agent_state0: torch.Tensor | None
-    log_prob: torch.Tensor
-    dist: TensorObs
-    values: torch.Tensor
-    final_values: torch.Tensor
+    log_prob: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    dist: TensorObs = field(default_factory=dict)
+    values: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    final_values: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     privileged: TensorObs = field(default_factory=dict)
     current_privileged: TensorObs = field(default_factory=dict)
     progress: float = 0.0
+    frames: Frames | None = field(default=None, init=False, repr=False)
 
     @property
     def done(self) -> torch.Tensor:
@@ -533,14 +548,8 @@ class OnPolicyAgent(Agent, Protocol):
     called before training; where that is missing, a scheme that hands any is refused.
     """
 
-    def assess(
-        self, obs: TensorObs, first: torch.Tensor, action: torch.Tensor, state: torch.Tensor | None
-    ) -> Assessment:
-        """What `act` left out, of all steps in one pass, with the weights that acted.
-
-        obs: each entry [T + 1, N, ...], first: bool [T + 1, N]; the last row follows the last action. action: [T, N]
-        or [T, N, A]. state: the recurrent state from before step 0.
-        """
+    def assess(self, rollout: Rollout) -> Assessment:
+        """What `act` left out, of all steps in one pass, with the weights that acted."""
 
     def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
         """Values [B, S] of observations within an episode, given hidden states [B, ...]."""

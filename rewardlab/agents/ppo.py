@@ -16,6 +16,7 @@ from rewardlab.agents.cloning import Cloning, CloningConfig
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
 from rewardlab.maths.compiled import ppo_loss
+from rewardlab.maths.distinct import frames_of, pick, spread
 from rewardlab.maths.gae import explained_variance, gae
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
@@ -167,21 +168,22 @@ class Agent:
         return ActOutput(action, state)
 
     @torch.no_grad()
-    def assess(
-        self, obs: TensorObs, first: torch.Tensor, action: torch.Tensor, state: torch.Tensor | None
-    ) -> Assessment:
-        if self._fused is not None:
-            logits, values = self._fused.predict(self._fused.inputs(obs))
-            dist = {"logits": logits}
-        elif state is None:
-            flat = {name: entry.flatten(0, 1) for name, entry in self._network.prepare(obs).items()}
-            flat_dist, flat_values = self._network(flat)
-            dist = {name: entry.unflatten(0, first.shape) for name, entry in flat_dist.items()}
-            values = flat_values.unflatten(0, first.shape)
+    def assess(self, rollout: Rollout) -> Assessment:
+        if rollout.agent_state0 is None:
+            frames = frames_of(rollout)
+            if self._fused is not None:
+                logits, values = self._fused.predict(self._fused.inputs(frames.rows))
+                dist = {"logits": logits}
+            else:
+                dist, values = self._network(self._network.prepare(frames.rows))
+            dist = {name: spread(entry, frames.here[:-1]) for name, entry in dist.items()}
+            values = spread(values, frames.here)
         else:
-            dist, values = self._network(self._network.prepare(obs), state, first)
-        dist = {name: entry[:-1].clone() for name, entry in dist.items()}  # log_std is a view of a weight
-        return Assessment(distributions.log_prob(dist, action), dist, values)
+            obs = {name: torch.cat([entry, rollout.last_obs[name][None]]) for name, entry in rollout.obs.items()}
+            first = torch.cat([rollout.first, rollout.last_first[None]])
+            dist, values = self._network(self._network.prepare(obs), rollout.agent_state0, first)
+            dist = {name: entry[:-1].clone() for name, entry in dist.items()}  # log_std is a view of a weight
+        return Assessment(distributions.log_prob(dist, rollout.action), dist, values)
 
     @torch.no_grad()
     def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
@@ -208,9 +210,11 @@ class Agent:
             spread = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
             advantage = (advantage - advantage.mean()) / spread
 
-        obs = rollout.obs
+        frames = frames_of(rollout) if self._network.memory is None else None
+        obs = rollout.obs if frames is None else frames.rows
         whole = Batch(
             self._network.prepare(obs) if self._fused is None else {"flat": self._fused.inputs(obs)},
+            None if frames is None else frames.here[:-1],
             rollout.action,
             rollout.log_prob,
             advantage,
@@ -220,7 +224,7 @@ class Agent:
             rollout.agent_state0,
         )
         step = self._gradient_step if self._fused is None else self._fused_step
-        flat = whole.flatten() if self._network.memory is None else whole
+        flat = whole if frames is None else whole.flatten()
         losses = [step(flat, chosen) for chosen in self._minibatches(rollout.steps, rollout.num_envs)]
 
         metrics = dict(zip(_LOSSES, torch.tensor(losses).mean(dim=0).tolist(), strict=True))
@@ -324,8 +328,11 @@ class Agent:
             Diverged: the loss or its gradient is not finite; the weights are as before.
         """
         config = self.config
-        batch = whole.at(chosen) if self._network.memory is None else whole.of_envs(chosen)
+        batch = whole.of_envs(chosen) if whole.place is None else whole.at(chosen)
         dist, values = self._network(batch.obs, batch.state0, batch.first)
+        if batch.place is not None:
+            dist = {name: spread(entry, batch.place) for name, entry in dist.items()}
+            values = spread(values, batch.place)
         log_prob, entropies = distributions.log_prob_and_entropy(dist, batch.action)
         log_ratio = log_prob - batch.log_prob
         ratio = log_ratio.exp()
@@ -341,12 +348,15 @@ class Agent:
     def _fused_step(self, whole: Batch, chosen: torch.Tensor) -> list[float]:
         """`_gradient_step` without autograd."""
         assert self._fused is not None
-        config = self.config
-        logits, values = self._fused.forward(whole.obs["flat"].index_select(0, chosen))
+        assert whole.place is not None
+        config, inputs = self.config, whole.obs["flat"]
+        picked = pick(whole.place.index_select(0, chosen), len(inputs))
+        logits, values = self._fused.forward(inputs.index_select(0, picked.rows))
         of_logits, of_values = torch.empty_like(logits), torch.empty_like(values)
         terms = ppo_loss(
             logits.numpy(),
             values.numpy(),
+            picked.place.numpy(),
             chosen.numpy(),
             whole.action.numpy(),
             whole.log_prob.numpy(),
@@ -380,9 +390,14 @@ _LOSSES = ("loss/policy", "loss/value", "loss/entropy", "loss/approx_kl", "loss/
 
 @dataclass
 class Batch:
-    """What a gradient step learns from: [T, N, ...], or [B, ...] once flattened; state0 is [N, ...] or None."""
+    """What a gradient step learns from: samples [T, N, ...], or [B, ...] once flattened.
+
+    Without memory `obs` is of distinct observations, each entry [U, ...], and `place` says which of them each sample
+    has. With memory each entry is [T, N, ...], `place` is None and `state0` is [N, ...].
+    """
 
     obs: TensorObs
+    place: torch.Tensor | None
     action: torch.Tensor
     log_prob: torch.Tensor
     advantage: torch.Tensor
@@ -396,16 +411,24 @@ class Batch:
         return self._map(lambda entry: entry.flatten(0, 1))
 
     def at(self, chosen: torch.Tensor) -> Batch:
-        return self._map(lambda entry: entry.index_select(0, chosen))
+        """Some samples, with the distinct ones among their observations."""
+        batch = self._map(lambda entry: entry.index_select(0, chosen))
+        assert batch.place is not None
+        picked = pick(batch.place, len(next(iter(self.obs.values()))))
+        obs = {name: entry.index_select(0, picked.rows) for name, entry in self.obs.items()}
+        return replace(batch, obs=obs, place=picked.place)
 
     def of_envs(self, chosen: torch.Tensor) -> Batch:
         """The whole sequences of some environments, with the states they start from."""
-        picked = self._map(lambda entry: entry.index_select(1, chosen))
-        return replace(picked, state0=None if self.state0 is None else self.state0[chosen])
+        batch = self._map(lambda entry: entry.index_select(1, chosen))
+        obs = {name: entry.index_select(1, chosen) for name, entry in self.obs.items()}
+        return replace(batch, obs=obs, state0=None if self.state0 is None else self.state0[chosen])
 
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        """The samples changed; the observations as they are."""
         return Batch(
-            {name: change(entry) for name, entry in self.obs.items()},
+            self.obs,
+            None if self.place is None else change(self.place),
             change(self.action),
             change(self.log_prob),
             change(self.advantage),

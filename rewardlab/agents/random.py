@@ -46,11 +46,10 @@ class Agent:
         """Random in both modes."""
         return ActOutput(self._draw(first.shape[0], rng).to(self._device), None)
 
-    def assess(
-        self, obs: TensorObs, first: torch.Tensor, action: torch.Tensor, state: torch.Tensor | None
-    ) -> Assessment:
+    def assess(self, rollout: Rollout) -> Assessment:
         """Densities of what `act` draws; the moments stand for the box, which a Gaussian cannot state exactly."""
-        values = torch.zeros(*first.shape, 1, device=self._device)
+        action = rollout.action
+        values = torch.zeros(rollout.steps + 1, rollout.num_envs, 1, device=self._device)
         if self._action.n is not None:
             logits = torch.zeros(*action.shape, self._action.n, device=self._device)
             return Assessment(distributions.log_prob({"logits": logits}, action), {"logits": logits}, values)

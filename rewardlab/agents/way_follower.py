@@ -188,33 +188,29 @@ class WayFollower:
         )
         action = torch.from_numpy(np.stack([action for _, action in self._steps])[t, env]).to(self._device)
         rows = {name: entry[t, env] for name, entry in stacked.items()}
-        beyond = {name: torch.cat([entry, entry[-1:]]).unsqueeze(1) for name, entry in rows.items()}
-        told = self.policy.assess(beyond, torch.cat([first, first[:1]]).unsqueeze(1), action.unsqueeze(1), None)
-        following = told.values[1:].clone()
-        if bool(cut.any()):
-            last = self._seen(obs, grids)
-            following[cut] = self.policy.value(
-                {name: e[env[cut.cpu().numpy()]] for name, e in last.items()}, None
-            ).unsqueeze(1)
         nothing = torch.zeros_like(over).unsqueeze(1)
         rollout = Rollout(
             obs={name: entry.unsqueeze(1) for name, entry in rows.items()},
-            next_obs={},
+            next_obs={name: entry.unsqueeze(1) for name, entry in rows.items()},  # not read
             action=action.unsqueeze(1),
             task_reward=torch.from_numpy(self._paid[t, env]).to(self._device).unsqueeze(1),
             terminated=over.unsqueeze(1),
             truncated=cut.unsqueeze(1),
             success=nothing,
             first=first.unsqueeze(1),
-            last_obs={},
+            last_obs={name: entry[-1:] for name, entry in rows.items()},
             last_first=nothing[0],
             agent_state0=None,
-            log_prob=told.log_prob,
-            dist=told.dist,
-            values=told.values,
-            final_values=following,
             progress=progress,
         )
+        told = self.policy.assess(rollout)
+        rollout.log_prob, rollout.dist, rollout.values = told.log_prob, told.dist, told.values
+        rollout.final_values = told.values[1:].clone()
+        if bool(cut.any()):
+            last = self._seen(obs, grids)
+            rollout.final_values[cut] = self.policy.value(
+                {name: e[env[cut.cpu().numpy()]] for name, e in last.items()}, None
+            ).unsqueeze(1)
         return metrics | self.policy.update(rollout, Signals({"task": rollout.task_reward}), progress)
 
     def state_dict(self) -> State:

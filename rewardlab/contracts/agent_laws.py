@@ -323,13 +323,10 @@ def collect(agent: Any, rollout: Rollout, rng: torch.Generator, state: torch.Ten
             final_values.append(agent.value({name: entry[t] for name, entry in rollout.next_obs.items()}, state))
     if replays:
         return replace(rollout, action=torch.stack(actions), agent_state0=state0)
-    obs = {name: torch.cat([entry, rollout.last_obs[name].unsqueeze(0)]) for name, entry in rollout.obs.items()}
-    first, action = torch.cat([rollout.first, rollout.last_first.unsqueeze(0)]), torch.stack(actions)
-    assessment = agent.assess(obs, first, action, state0)
+    acted = replace(rollout, action=torch.stack(actions), agent_state0=state0)
+    assessment = agent.assess(acted)
     return replace(
-        rollout,
-        action=action,
-        agent_state0=state0,
+        acted,
         log_prob=assessment.log_prob,
         dist=assessment.dist,
         values=assessment.values,

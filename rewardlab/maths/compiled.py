@@ -20,6 +20,7 @@ _32 = np.float32
 def _ppo_loss(
     logits: Array,
     values: Array,
+    place: Array,
     chosen: Array,
     action: Array,
     old_log_prob: Array,
@@ -36,37 +37,40 @@ def _ppo_loss(
     """PPO's loss for a categorical policy: policy + value_coef * value - entropy_coef * entropy.
 
     Args:
-        logits, values: [B, A] and [B, S], of the network as it is.
-        chosen: int64 [B], the rows of the following that they belong to.
+        logits, values: [U, A] and [U, S], of the network as it is, for distinct observations.
+        place: int64 [B], which of them each sample has.
+        chosen: int64 [B], the rows of the following that the samples are.
         action, old_log_prob, advantage: int64 [M], [M], [M].
         returns, old_values: [M, S].
         clip, value_clip: as in `clipped_policy_loss` and `value_loss`; inf: not at all.
-        logit_gradient, value_gradient: [B, A] and [B, S], filled.
+        logit_gradient, value_gradient: [U, A] and [U, S], filled.
 
     Returns:
         The terms policy, value and entropy; `approximate_kl`; and the share of ratios beyond `clip`.
     """
-    count, actions = logits.shape
+    count, actions = place.size, logits.shape[1]
     share = _32(1.0 / count)
+    logit_gradient[:], value_gradient[:] = _32(0.0), _32(0.0)
+    odds = np.empty(actions, dtype=np.float32)
     low, high = _32(1.0 - clip), _32(1.0 + clip)
     of_entropy, of_value, within = _32(entropy_coef / count), _32(2.0 * value_coef / count), _32(value_clip)
     policy: Any = 0.0  # sums in float64
     value, entropy, divergence, beyond = policy, policy, policy, policy
     for i in range(count):
-        m = chosen[i]
-        row, out = logits[i], logit_gradient[i]
+        m, u = chosen[i], place[i]
+        row, out = logits[u], logit_gradient[u]
         most = row[0]
         for j in range(actions):
             most = max(most, row[j])
         total = _32(0.0)
         for j in range(actions):
-            out[j] = math.exp(row[j] - most)
-            total += out[j]
+            odds[j] = math.exp(row[j] - most)
+            total += odds[j]
         base = most + math.log(total)
         uncertainty = _32(0.0)
         for j in range(actions):
-            out[j] /= total
-            uncertainty -= out[j] * (row[j] - base)
+            odds[j] /= total
+            uncertainty -= odds[j] * (row[j] - base)
         entropy += uncertainty
 
         log_ratio = row[action[m]] - base - old_log_prob[m]
@@ -79,36 +83,38 @@ def _ppo_loss(
         beyond += abs(ratio - _32(1.0)) > _32(clip)
         pull = _32(0.0) if held_gain < gain else gain * share
         for j in range(actions):
-            probability = out[j]
-            out[j] = probability * (pull + of_entropy * (row[j] - base + uncertainty))
+            out[j] += odds[j] * (pull + of_entropy * (row[j] - base + uncertainty))
         out[action[m]] -= pull
 
         for k in range(values.shape[1]):
-            error = values[i, k] - returns[m, k]
+            error = values[u, k] - returns[m, k]
             slope = error
             square = error * error
-            moved = values[i, k] - old_values[m, k]
+            moved = values[u, k] - old_values[m, k]
             if abs(moved) > within:
                 error = old_values[m, k] + (within if moved > _32(0.0) else -within) - returns[m, k]
                 if error * error > square:
                     square = error * error
                     slope = _32(0.0)
             value += square
-            value_gradient[i, k] = slope * of_value
+            value_gradient[u, k] += slope * of_value
     return policy / count, value / count, entropy / count, divergence / count, beyond / count
 
 
-def _distance_loss(prediction: Array, target: Array, kind: int, gradient: Array) -> float:  # pragma: no cover
-    """The mean of `prediction_error`s.
+def _distance_loss(
+    prediction: Array, target: Array, weights: Array, kind: int, gradient: Array
+) -> float:  # pragma: no cover
+    """The mean of `prediction_error`s times their weights.
 
     Args:
-        prediction, target: [B, D].
+        prediction, target: [B, D]. weights: [B].
         kind: place of the error in ERRORS.
         gradient: [B, D], filled: of the prediction; the target's is its negative.
     """
     loss: float = 0.0
-    size, share = prediction.shape[1], _32(1.0 / prediction.shape[0])
+    size, count = prediction.shape[1], _32(prediction.shape[0])
     for i in range(prediction.shape[0]):
+        share = weights[i] / count
         row, aim, out = prediction[i], target[i], gradient[i]
         total = _32(0.0)
         for j in range(size):
@@ -175,21 +181,24 @@ def _draw(logits: Array, uniform: Array, action: Array) -> None:  # pragma: no c
         action[i] = chosen
 
 
-def _moments(data: Array, mean: Array, squares: Array) -> None:  # pragma: no cover
-    """Mean of data [B, K], and the sum of squared deviations from it: float64 [K] each, filled."""
+def _moments(data: Array, times: Array, mean: Array, squares: Array) -> None:  # pragma: no cover
+    """Mean of data [B, K], each row counted so many times, float64 [B], and the sum of squared deviations from it:
+    float64 [K] each, filled.
+    """
     rows, size = data.shape
+    count = times.sum()
     mean[:], squares[:] = 0.0, 0.0
     for i in range(rows):
         row = data[i]
         for k in range(size):
-            mean[k] += row[k]
+            mean[k] += times[i] * row[k]
     for k in range(size):
-        mean[k] /= rows
+        mean[k] /= count
     for i in range(rows):
         row = data[i]
         for k in range(size):
             gap = row[k] - mean[k]
-            squares[k] += gap * gap
+            squares[k] += times[i] * gap * gap
 
 
 def _whiten(data: Array, mean: Array, std: Array, clip: float, whitened: Array) -> None:  # pragma: no cover

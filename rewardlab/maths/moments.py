@@ -8,13 +8,18 @@ Moments = tuple[float, torch.Tensor, torch.Tensor]
 """count, mean [...] and sum of squared deviations from it [...], float64."""
 
 
-def moments(data: torch.Tensor) -> Moments:
-    """Moments over the first dimension, [B, ...] -> count B and two float64 tensors [...]."""
+def moments(data: torch.Tensor, times: torch.Tensor | None = None) -> Moments:
+    """Moments over the first dimension, [B, ...] -> count and two float64 tensors [...].
+
+    Args:
+        times: [B], how often each row counts; None: once.
+    """
     if data.dim() == 2 and data.dtype == torch.float32 and data.device.type == "cpu" and len(data):
         mean, squares = torch.empty(2, data.shape[1], dtype=torch.float64)
-        compiled.moments(data.contiguous().numpy(), mean.numpy(), squares.numpy())
-        return float(len(data)), mean, squares
-    values = data.double()
+        counted = torch.ones(len(data), dtype=torch.float64) if times is None else times.double()
+        compiled.moments(data.contiguous().numpy(), counted.numpy(), mean.numpy(), squares.numpy())
+        return float(counted.sum()), mean, squares
+    values = data.double() if times is None else data.double().repeat_interleave(times.long(), dim=0)
     variance, mean = torch.var_mean(values, dim=0, correction=0)
     return float(values.shape[0]), mean, variance * values.shape[0]
 

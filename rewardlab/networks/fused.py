@@ -20,7 +20,7 @@ from rewardlab.networks.tanh import Tanh
 from rewardlab.types import Array
 
 _BLOCK = 512  # rows that `predict` takes at once: what lies between the layers stays in the cache
-_MOST_SHAPES = 8  # numbers of rows that buffers are kept for
+_MOST_SHAPES = 1024  # numbers of rows that views of the buffers are kept for
 _KINDS: dict[type[nn.Module], int] = {Tanh: TANH, nn.ReLU: RELU, nn.ELU: ELU}
 
 
@@ -45,6 +45,7 @@ class FusedMLP:
                 self._layers.append(_Layer(module, gradients))
             else:
                 self._layers[-1].kind = _KINDS[type(module)]
+        self._memory = self._allocate(0)
         self._buffers: dict[int, _Buffers] = {}
         self._inputs = torch.empty(0)
 
@@ -58,7 +59,7 @@ class FusedMLP:
         return joined.view(*inputs.shape[:-1], joined.shape[-1])
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """[B, D] -> [B, O]: a buffer that the next pass over B rows writes to."""
+        """[B, D] -> [B, O]: a buffer that the next pass writes to."""
         buffers = self._of(inputs.shape[0])
         values = self._inputs = inputs
         for layer, outputs, array in zip(self._layers, buffers.outputs, buffers.output_arrays, strict=True):
@@ -86,12 +87,16 @@ class FusedMLP:
 
     def _of(self, rows: int) -> _Buffers:
         if rows not in self._buffers:
-            if len(self._buffers) == _MOST_SHAPES:
+            if rows > self._memory.rows or len(self._buffers) == _MOST_SHAPES:
+                self._memory = self._allocate(max(rows, self._memory.rows))
                 self._buffers.clear()
-            outputs = [torch.empty(rows, layer.weight.shape[0]) for layer in self._layers]
-            gradients = [torch.empty(rows, layer.weight.shape[1]) for layer in self._layers]
-            self._buffers[rows] = _Buffers(outputs, [tensor.numpy() for tensor in outputs], gradients)
+            self._buffers[rows] = self._memory.first(rows)
         return self._buffers[rows]
+
+    def _allocate(self, rows: int) -> _Buffers:
+        outputs = [torch.empty(rows, layer.weight.shape[0]) for layer in self._layers]
+        gradients = [torch.empty(rows, layer.weight.shape[1]) for layer in self._layers]
+        return _Buffers(rows, outputs, [tensor.numpy() for tensor in outputs], gradients)
 
 
 class _Layer:
@@ -110,9 +115,15 @@ class _Layer:
 class _Buffers:
     """For B rows, by layer: outputs [B, O], as tensors and as arrays, and the gradients of inputs [B, D]."""
 
+    rows: int
     outputs: list[torch.Tensor]
     output_arrays: list[Array]
     gradients: list[torch.Tensor]
+
+    def first(self, rows: int) -> _Buffers:
+        """Those for fewer rows, in the same memory."""
+        outputs = [tensor[:rows] for tensor in self.outputs]
+        return _Buffers(rows, outputs, [tensor.numpy() for tensor in outputs], [grad[:rows] for grad in self.gradients])
 
 
 class FusedActorCritic:
@@ -135,7 +146,7 @@ class FusedActorCritic:
         return plain and can_fuse(network)
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The policy's, [B, P] -> [B, A], in a buffer that the next pass over B rows writes to."""
+        """The policy's, [B, P] -> [B, A], in a buffer that the next pass writes to."""
         return self._policy.forward(self._shared.forward(self._encoder.predict(inputs)))
 
     def values(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -148,7 +159,7 @@ class FusedActorCritic:
         return self._policy.predict(features), self._critic.predict(features)
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits and values of a minibatch [B, P], in buffers that the next pass over B rows writes to."""
+        """Logits and values of a minibatch [B, P], in buffers that the next pass writes to."""
         features = self._shared.forward(self._encoder.forward(inputs))
         return self._policy.forward(features), self._critic.forward(features)
 

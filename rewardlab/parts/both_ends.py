@@ -1,25 +1,24 @@
-"""A network on both ends of every step, each frame seen once."""
+"""A network on one or both ends of every step, each distinct frame seen once."""
 
 from collections.abc import Callable
 
 import torch
 
+from rewardlab.maths.distinct import frames_of, spread
 from rewardlab.types import Rollout, TensorObs
 
+Network = Callable[[TensorObs], torch.Tensor]
+"""From observations [B, *shape] to [B, *features], one by one (no batch statistics)."""
 
-def at_both_ends(network: Callable[[TensorObs], torch.Tensor], rollout: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a network makes of obs and of next_obs, each [T, N, ...].
 
-    Within an episode the observation acted on is the one reached before, so that only the first ones of episodes and
-    of the rollout are passed through the network beside the successors: half the work.
+def at_both_ends(network: Network, rollout: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a network makes of obs and of next_obs, each [T, N, *features]."""
+    frames = frames_of(rollout)
+    found = network(frames.rows)
+    return spread(found, frames.here[:-1]), spread(found, frames.there)
 
-    Args:
-        network: from observations [..., *shape] to [..., *features], one by one (no batch statistics).
-    """
-    there = network(rollout.next_obs)
-    fresh = rollout.first.clone()
-    fresh[0] = True
-    here = torch.empty_like(there)
-    here[1:] = there[:-1]
-    here[fresh] = network({name: entry[fresh] for name, entry in rollout.obs.items()})
-    return here, there
+
+def at_successors(network: Network, rollout: Rollout) -> torch.Tensor:
+    """What a network makes of next_obs, [T, N, *features]."""
+    frames = frames_of(rollout)
+    return spread(network(frames.rows), frames.there)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 
 from rewardlab.maths import compiled
+from rewardlab.maths.distinct import frames_of, pick
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.fused import FusedMLP, can_fuse
@@ -52,26 +54,34 @@ class Dynamics:
             parts: indices [B] of minibatches among the T * N steps.
             error: kind of `prediction_error` that the forward loss is the mean of.
         """
-        flat = self._inverse.encoder.flat
-        obs, next_obs = flat(rollout.obs).flatten(0, 1), flat(rollout.next_obs).flatten(0, 1)
-        action = rollout.action.flatten(0, 1)
+        frames = frames_of(rollout)
+        inputs, action = self._inverse.encoder.flat(frames.rows), rollout.action.flatten(0, 1)
+        ends = torch.stack([frames.here[:-1].flatten(), frames.there.flatten()])
         step = self._step if self._fused is None else self._fused.step
-        losses, both = [], obs.new_empty(0)
+        losses = []
         for index in parts:
-            index = index.to(obs.device)
-            if len(both) != 2 * len(index):  # fresh memory for each minibatch would cost as much as the selection
-                both = obs.new_empty(2 * len(index), obs.shape[1])
-            for ends, rows in zip((obs, next_obs), both.chunk(2), strict=True):
-                torch.index_select(ends, 0, index, out=rows)
-            losses.append(step(both, action.index_select(0, index), inverse_coef, forward_coef, error))
+            index = index.to(inputs.device)
+            picked = pick(ends.index_select(1, index).flatten(), len(inputs))
+            rows = inputs.index_select(0, picked.rows)
+            losses.append(step(rows, picked.place, action.index_select(0, index), inverse_coef, forward_coef, error))
         inverse_losses, forward_losses = zip(*losses, strict=True)
         return sum(inverse_losses) / len(losses), sum(forward_losses) / len(losses)
 
     def _step(
-        self, both: torch.Tensor, action: torch.Tensor, inverse_coef: float, forward_coef: float, error: str
+        self,
+        rows: torch.Tensor,
+        place: torch.Tensor,
+        action: torch.Tensor,
+        inverse_coef: float,
+        forward_coef: float,
+        error: str,
     ) -> tuple[float, float]:
-        """A gradient step on observations and, after them, what followed: [2 * B, D]; both losses."""
-        features, next_features = self._inverse.encoder.layers(both).chunk(2)
+        """A gradient step on B transitions; both losses.
+
+        Args:
+            rows: the encoder's inputs, [U, D]. place: int64 [2 * B], which of them was acted on, then which followed.
+        """
+        features, next_features = self._inverse.encoder.layers(rows).index_select(0, place).chunk(2)
         inverse_loss = self._inverse.loss(features, next_features, action)
         forward_loss = torch.zeros(())
         if self._forward is not None:
@@ -91,10 +101,17 @@ class _Fused:
         self._forward = None if forward is None else FusedMLP(forward.layers, places)
 
     def step(
-        self, both: torch.Tensor, action: torch.Tensor, inverse_coef: float, forward_coef: float, error: str
+        self,
+        rows: torch.Tensor,
+        place: torch.Tensor,
+        action: torch.Tensor,
+        inverse_coef: float,
+        forward_coef: float,
+        error: str,
     ) -> tuple[float, float]:
-        features, next_features = encoded = self.encoder.forward(both).chunk(2)
-        size = features.shape[1]
+        encoding = self.encoder.forward(rows)
+        features, next_features = encoded = encoding.index_select(0, place).chunk(2)
+        size, once = features.shape[1], np.ones(len(action), dtype=np.float32)
 
         guess = self._head.forward(torch.cat(encoded, dim=1))
         of_guess = torch.empty_like(guess)
@@ -109,13 +126,13 @@ class _Fused:
             prediction = self._forward.forward(torch.cat([features, encode_action(action, self._action)], dim=1))
             of_prediction, kind = torch.empty_like(prediction), compiled.ERRORS.index(error)
             forward_loss = compiled.distance_loss(
-                prediction.numpy(), next_features.numpy(), kind, of_prediction.numpy()
+                prediction.numpy(), next_features.numpy(), once, kind, of_prediction.numpy()
             )
             of_next -= of_prediction.mul_(forward_coef)
             of_given = self._forward.backward(of_prediction, of_inputs=True)
             assert of_given is not None
             of_features += of_given[:, :size]
 
-        self.encoder.backward(slopes)
+        self.encoder.backward(torch.zeros_like(encoding).index_add_(0, place, slopes))
         self._optimiser.step(self._gradient)
         return float(inverse_loss), float(forward_loss)

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
+from rewardlab.parts.episode_counts import EpisodeCounts
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.parts.state_keys import StateKeys
-from rewardlab.parts.visit_counts import EpisodeCounts
 from rewardlab.types import BuildContext, Rollout, State
 
 
@@ -27,8 +27,8 @@ class EpisodicVisits:
 
     def add(self, rollout: Rollout) -> torch.Tensor:
         """Take a rollout in: the counts of its successors, float32 [T, N], at least 1."""
-        first, last_first = rollout.first.cpu().numpy(), rollout.last_first.cpu().numpy()
-        counts = self._counts.add(self._keys.reached(rollout), self._keys.starts(rollout), first, last_first)
+        first = rollout.first.cpu().numpy()
+        counts = self._counts.add(self._keys.reached(rollout), self._keys.starts(rollout), first)
         self.share_of_first = float((counts == 1).mean())
         return torch.from_numpy(counts.astype(np.float32)).to(rollout.task_reward.device)
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from rewardlab.networks.init import seeded_gru
-from rewardlab.networks.memory import Memory
+from rewardlab.networks.memory import Memory, gru_step
 from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
 from rewardlab.types import EnvSpec, Rollout, State
 
@@ -38,8 +38,7 @@ class LatentWorldModel(nn.Module):
 
     def imagine(self, imagined: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         """One step of the open loop: states [..., M] and actions [..., A] -> [..., M]."""
-        state: torch.Tensor = self.open(action.flatten(0, -2), imagined.flatten(0, -2))
-        return state.view(imagined.shape)
+        return gru_step(self.open, action.flatten(0, -2), imagined.flatten(0, -2)).view(imagined.shape)
 
 
 @dataclass

@@ -25,7 +25,7 @@ class ObservationQueue:
     def draw(self, count: int, generator: torch.Generator) -> TensorObs:
         """Observations drawn with replacement, each entry [count, *shape]."""
         index = torch.randint(len(self), (count,), generator=generator)
-        return {name: entry[index] for name, entry in self._entries.items()}
+        return {name: entry.index_select(0, index) for name, entry in self._entries.items()}
 
     def state_dict(self) -> State:
         return {"entries": {name: entry.clone() for name, entry in self._entries.items()}}

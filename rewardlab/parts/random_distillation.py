@@ -4,15 +4,17 @@ import torch
 from torch import nn
 
 from rewardlab.maths import compiled
+from rewardlab.maths.distinct import frames_of, pick
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.fused import FusedMLP, can_fuse
 from rewardlab.networks.init import RELU_GAIN, mlp
+from rewardlab.parts.both_ends import at_successors
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.running_moments import RunningMoments
 from rewardlab.parts.state import load_state, state_of
-from rewardlab.types import BuildContext, State, TensorObs
+from rewardlab.types import BuildContext, Rollout, State, TensorObs
 
 _CLIP = 5.0  # whitened observations stay within +- this
 
@@ -50,24 +52,26 @@ class RandomDistillation:
             self._gradient, places = self.optimiser.gradients()
             self._fused, self._fused_target = FusedMLP(self.predictor, places), FusedMLP(self.target)
 
-    def take_in(self, obs: TensorObs) -> None:
-        """Add observations [..., *shape] to the moments."""
-        self.observations.add(self._flat(obs).flatten(0, -2))
+    def take_in(self, rollout: Rollout) -> None:
+        """Add what was reached, next_obs, to the moments."""
+        frames = frames_of(rollout)
+        flat = self._flat(frames.rows)
+        self.observations.add(flat, frames.there.flatten().bincount(minlength=len(flat)))
 
     def score(self, obs: TensorObs) -> torch.Tensor:
         """The errors [...] on observations [..., *shape], whitened by the moments as they are."""
         return self._errors(self._inputs(obs))
 
-    def score_and_take_in(self, obs: TensorObs) -> torch.Tensor:
-        """The errors by the moments from before; the very first observations are whitened by themselves."""
+    def score_and_take_in(self, rollout: Rollout) -> torch.Tensor:
+        """The errors on next_obs, [T, N], by the moments from before; the very first are whitened by themselves."""
         if not self._whiten:
-            return self.score(obs)
-        if self.observations.count == 0:
-            self.take_in(obs)
-            return self.score(obs)
-        flat = self._flat(obs)
-        scores = self._errors(self.observations.normalise(flat, _CLIP))
-        self.observations.add(flat.flatten(0, -2))
+            return at_successors(self.score, rollout)
+        unknown = self.observations.count == 0
+        if unknown:
+            self.take_in(rollout)
+        scores = at_successors(self.score, rollout)
+        if not unknown:
+            self.take_in(rollout)
         return scores
 
     def _errors(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -81,30 +85,36 @@ class RandomDistillation:
             targets: torch.Tensor = self.target(inputs)
         return targets
 
-    def learn(self, obs: TensorObs, *, epochs: int, batch_size: int, share: float = 1.0) -> float:
-        """Train the predictor on observations [T, N, *shape]; the mean loss.
+    def learn(self, rollout: Rollout, *, epochs: int, batch_size: int, share: float = 1.0) -> float:
+        """Train the predictor on next_obs; the mean loss.
+
+        All that are equal are in one minibatch, as one that counts so many times: as there is but one answer, it tells
+        as much.
 
         Args:
             share: of each minibatch that is learned from: with many environments the predictor learns too fast.
         """
-        inputs = self._inputs(obs).flatten(0, 1)
-        targets = self._targets(inputs)
-        losses = []
-        for index in minibatches(len(inputs), batch_size, epochs, self._context.generator):
+        frames = frames_of(rollout)
+        picked = pick(frames.there.flatten(), len(next(iter(frames.rows.values()))))
+        inputs = self._inputs({name: entry.index_select(0, picked.rows) for name, entry in frames.rows.items()})
+        weights = picked.times * (len(inputs) / picked.times.sum())
+        targets, losses = self._targets(inputs), []
+        size = batch_size * len(inputs) / frames.there.numel()
+        for index in minibatches(len(inputs), size, epochs, self._context.generator):
             index = index[: max(1, round(share * len(index)))].to(inputs.device)
-            losses.append(self._descend(inputs.index_select(0, index), targets.index_select(0, index)))
+            losses.append(self._descend(*(entry.index_select(0, index) for entry in (inputs, targets, weights))))
         return sum(losses) / len(losses)
 
-    def _descend(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
-        """A gradient step on the mean of B errors; that mean."""
+    def _descend(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> float:
+        """A gradient step on the mean of B errors, each times its weight; that mean."""
         if self._fused is None:
-            loss = prediction_error(self.predictor(inputs), targets, self._error).mean()
+            loss = (prediction_error(self.predictor(inputs), targets, self._error) * weights).mean()
             self.optimiser.descend(loss)
             return float(loss.detach())
         prediction = self._fused.forward(inputs)
         slope = torch.empty_like(prediction)
         kind = compiled.ERRORS.index(self._error)
-        error = compiled.distance_loss(prediction.numpy(), targets.numpy(), kind, slope.numpy())
+        error = compiled.distance_loss(prediction.numpy(), targets.numpy(), weights.numpy(), kind, slope.numpy())
         self._fused.backward(slope)
         self.optimiser.step(self._gradient)
         return float(error)

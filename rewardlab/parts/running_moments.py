@@ -22,10 +22,11 @@ class RunningMoments:
         self._mean = torch.zeros(shape, dtype=torch.float64)
         self._squares = torch.zeros(shape, dtype=torch.float64)
 
-    def add(self, data: torch.Tensor) -> None:
-        """Take data [B, *shape] in."""
+    def add(self, data: torch.Tensor, times: torch.Tensor | None = None) -> None:
+        """Take data [B, *shape] in, each row as often as `times` says, [B], or once."""
         so_far = (self.count, self._mean, self._squares)
-        self.count, self._mean, self._squares = combine(so_far, moments(data.cpu()))
+        found = moments(data.cpu(), None if times is None else times.cpu())
+        self.count, self._mean, self._squares = combine(so_far, found)
 
     @property
     def mean(self) -> torch.Tensor:

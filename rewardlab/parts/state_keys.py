@@ -5,6 +5,7 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.maths.counting import Keys, hash_rows
+from rewardlab.maths.distinct import frames_of
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.types import BuildContext, Rollout, State, TensorObs, Transitions
 
@@ -48,12 +49,15 @@ class StateKeys:
 
     def reached(self, rollout: Rollout) -> Keys:
         """Of the true successors, [T, N]."""
-        return self._reached(rollout.next_obs, rollout.privileged)
+        if self._kind == "state":
+            return _as_keys(rollout.privileged["state_hash"])
+        frames = frames_of(rollout)
+        keys: Keys = self._of(frames.rows)[frames.there.cpu().numpy()]
+        return keys
 
     def reached_in(self, steps: Transitions) -> Keys:
         """The same of steps from a replay buffer, [B]."""
-        facts = {name.removeprefix(FACT): fact for name, fact in steps.extra.items() if name.startswith(FACT)}
-        return self._reached(steps.next_obs, facts)
+        return _as_keys(steps.extra[f"{FACT}state_hash"]) if self._kind == "state" else self._of(steps.next_obs)
 
     def starts(self, rollout: Rollout) -> Keys:
         """Of the states in which episodes begin: [T, N], 0 wherever none does."""
@@ -62,11 +66,9 @@ class StateKeys:
         if self._kind == "state":
             keys[first.cpu().numpy()] = _as_keys(rollout.current_privileged["state_hash"][first])
         elif bool(first.any()):
-            keys[first.cpu().numpy()] = self._of({name: entry[first] for name, entry in rollout.obs.items()})
+            frames = frames_of(rollout)
+            keys[first.cpu().numpy()] = self._of(frames.rows)[frames.here[:-1][first].cpu().numpy()]
         return keys
-
-    def _reached(self, next_obs: TensorObs, facts: TensorObs) -> Keys:
-        return _as_keys(facts["state_hash"]) if self._kind == "state" else self._of(next_obs)
 
     def _of(self, obs: TensorObs) -> Keys:
         """Observations [..., *shape] -> keys [...]."""

@@ -11,7 +11,6 @@ from rewardlab.errors import CannotRestore
 from rewardlab.types import (
     Agent,
     Array,
-    Assessment,
     Obs,
     OnPolicyAgent,
     ReplayAgent,
@@ -134,12 +133,10 @@ class Collector:
         _store(buffers.obs, steps, self._obs)
         buffers.first[steps] = self._first
         obs, first = self._rows(buffers.obs, steps + 1), self._tensor(buffers.first[: steps + 1])
-        next_obs, action = self._rows(buffers.next_obs, steps), torch.stack(actions)
-        assessment, final_values = self._assessed(obs, next_obs, first, action, agent_state0, ends, end_states)
-        return Rollout(
+        rollout = Rollout(
             obs={key: value[:steps] for key, value in obs.items()},
-            next_obs=next_obs,
-            action=action,
+            next_obs=self._rows(buffers.next_obs, steps),
+            action=torch.stack(actions),
             task_reward=self._tensor(buffers.task_reward[:steps]),
             terminated=self._tensor(buffers.terminated[:steps]),
             truncated=self._tensor(buffers.truncated[:steps]),
@@ -148,13 +145,12 @@ class Collector:
             last_obs={key: value[steps] for key, value in obs.items()},
             last_first=first[steps],
             agent_state0=agent_state0,
-            log_prob=assessment.log_prob,
-            dist=assessment.dist,
-            values=assessment.values,
-            final_values=final_values,
             privileged=self._rows(buffers.privileged, steps),
             current_privileged=self._rows(buffers.current_privileged, steps),
         )
+        if not isinstance(self.agent, ReplayAgent):  # which needs nothing of it
+            self._assess(rollout, ends, end_states)
+        return rollout
 
     def state_dict(self) -> State:
         """Where the running episodes stand. `env` is None where the environments cannot be put back."""
@@ -205,30 +201,20 @@ class Collector:
         self._state = self.agent.initial_state(self.env.num_envs)
         self._privileged = self.env.privileged()
 
-    def _assessed(
-        self,
-        obs: TensorObs,
-        next_obs: TensorObs,
-        first: torch.Tensor,
-        action: torch.Tensor,
-        state0: torch.Tensor | None,
-        ends: list[tuple[int, Array]],
-        end_states: list[torch.Tensor],
-    ) -> tuple[Assessment, torch.Tensor]:
-        """What the policy makes of the rollout, and the values of the true successors: the next row's, except where
-        an episode ended (one batched pass). All empty where the agent learns from replay, which needs none of it.
+    def _assess(self, rollout: Rollout, ends: list[tuple[int, Array]], end_states: list[torch.Tensor]) -> None:
+        """Add what the policy makes of the rollout, and the values of the true successors: the next row's, except where
+        an episode ended (one batched pass).
         """
-        if isinstance(self.agent, ReplayAgent):
-            return Assessment(torch.empty(0), {}, torch.empty(0)), torch.empty(0)
         agent = cast(OnPolicyAgent, self.agent)
-        assessment = agent.assess(obs, first, action, state0)
-        final_values = assessment.values[1:].clone()
+        found = agent.assess(rollout)
+        rollout.log_prob, rollout.dist, rollout.values = found.log_prob, found.dist, found.values
+        rollout.final_values = found.values[1:].clone()
         if ends:
             time = torch.from_numpy(np.concatenate([np.full(len(envs), t) for t, envs in ends])).to(self.device)
             env = torch.from_numpy(np.concatenate([envs for _, envs in ends])).to(self.device)
             state = torch.cat(end_states) if end_states else None
-            final_values[time, env] = agent.value({key: o[time, env] for key, o in next_obs.items()}, state)
-        return assessment, final_values
+            reached = {key: entry[time, env] for key, entry in rollout.next_obs.items()}
+            rollout.final_values[time, env] = agent.value(reached, state)
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from one_step import one_step
 
 from rewardlab.cli import main
 from rewardlab.composition import compose
@@ -36,10 +37,7 @@ def steps_of(demos: str, spec) -> tuple[dict[str, torch.Tensor], np.ndarray, np.
 
 def judged(agent, obs) -> tuple[np.ndarray, np.ndarray]:
     """Log-probabilities of all actions, and values of the task."""
-    count = len(next(iter(obs.values())))
-    row = {name: torch.cat([entry[None], entry[None, :, ...]]) for name, entry in obs.items()}
-    nothing = torch.zeros(2, count, dtype=torch.bool)
-    found = agent.assess(row, nothing, torch.zeros(1, count, dtype=torch.int64), None)
+    found = agent.assess(one_step(obs))
     logits = found.dist["logits"][0].double().numpy()
     return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), found.values[0, :, 0].double().numpy()
 

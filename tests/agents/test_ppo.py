@@ -1,10 +1,12 @@
 """One iteration of PPO: what it computes, covers, refuses and remembers."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from one_step import one_step
 
 from rewardlab.agents import ppo
 from rewardlab.errors import Diverged, UserError
@@ -32,9 +34,7 @@ def signals(rollout, **streams):
 
 def logits(agent, obs):
     """Of memoryless acting on observations [B, ...]."""
-    count = len(next(iter(obs.values())))
-    twice = {name: torch.stack([entry, entry]) for name, entry in obs.items()}  # the last row follows the last action
-    return agent.assess(twice, torch.zeros(2, count).bool(), torch.zeros(1, count).long(), None).dist["logits"][0]
+    return agent.assess(one_step(obs)).dist["logits"][0]
 
 
 def weights(world):
@@ -114,9 +114,9 @@ def test_each_epoch_covers_every_sample_once(make, memory, steps, monkeypatch):
         seen.append(advantage.flatten())
         return loss(ratio, advantage, clip)
 
-    def recording_compiled(logits, values, chosen, action, log_prob, advantage, *others):
+    def recording_compiled(logits, values, place, chosen, action, log_prob, advantage, *others):
         seen.append(torch.from_numpy(advantage[chosen]))
-        return compiled(logits, values, chosen, action, log_prob, advantage, *others)
+        return compiled(logits, values, place, chosen, action, log_prob, advantage, *others)
 
     monkeypatch.setattr(ppo, "clipped_policy_loss", recording)
     monkeypatch.setattr(ppo, "ppo_loss", recording_compiled)
@@ -349,7 +349,7 @@ def test_learning_rate_is_annealed_by_the_progress(make):
 @MEMORIES
 def test_divergence_is_reported_with_what_diverged(make, memory):
     world = make(memory=memory)
-    rollout = world.collect()
+    rollout = replace(world.collect())  # its frames are found anew
     before = weights(world)
     rollout.obs["vector"][0, 0, 0] = float("nan")
     with pytest.raises(Diverged, match=r"gradient step \d+: loss/policy nan"):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from one_step import one_step
 
 from rewardlab.agents.random import Agent, Config
 from rewardlab.errors import UserError
@@ -28,8 +29,7 @@ def act(agent, count=50_000, mode="sample", seed=0):
 
 def assess(agent, action):
     """Of one step by as many environments as there are actions."""
-    count = len(action)
-    return agent.assess({"vector": torch.zeros(2, count, 1)}, torch.zeros(2, count).bool(), action.unsqueeze(0), None)
+    return agent.assess(one_step({"vector": torch.zeros(len(action), 1)}, action))
 
 
 @pytest.mark.parametrize("mode", ["sample", "greedy"])

@@ -26,8 +26,11 @@ def test_ppo(rows, actions, streams, seed, clip, value_clip, spread):
         return torch.randn(*shape, generator=generator)
 
     whole, chosen = 2 * rows, torch.randperm(2 * rows, generator=generator)[:rows]
-    logits = (spread * normal(rows, actions)).requires_grad_()
-    values = normal(rows, streams).requires_grad_()
+    shown = max(1, rows // 2)  # observations, some of which several samples have
+    place = torch.randint(shown, (rows,), generator=generator)
+    distinct_logits = (spread * normal(shown, actions)).requires_grad_()
+    distinct_values = normal(shown, streams).requires_grad_()
+    logits, values = distinct_logits[place], distinct_values[place]
     action = torch.randint(actions, (whole,), generator=generator)
     advantage, returns, old_values = normal(whole), normal(whole, streams), normal(whole, streams)
     old = 0.3 * normal(whole)  # ratios within and beyond the clip, for advantages of both signs
@@ -42,10 +45,20 @@ def test_ppo(rows, actions, streams, seed, clip, value_clip, spread):
         approximate_kl(log_ratio),
         ((log_ratio.exp() - 1).abs() > clip).float().mean(),
     ]
-    expected = torch.autograd.grad(terms[0] + 0.5 * terms[1] - 0.01 * terms[2], [logits, values])
+    expected = torch.autograd.grad(terms[0] + 0.5 * terms[1] - 0.01 * terms[2], [distinct_logits, distinct_values])
 
-    found = [torch.full_like(logits, math.nan), torch.full_like(values, math.nan)]
-    given_ = (logits.detach(), values.detach(), chosen, action, old, advantage, returns, old_values)
+    found = [torch.full_like(distinct_logits, math.nan), torch.full_like(distinct_values, math.nan)]
+    given_ = (
+        distinct_logits.detach(),
+        distinct_values.detach(),
+        place,
+        chosen,
+        action,
+        old,
+        advantage,
+        returns,
+        old_values,
+    )
     limits = (clip, math.inf if value_clip is None else value_clip, 0.5, 0.01)
     numbers = compiled.ppo_loss(*(t.numpy() for t in given_), *limits, *(t.detach().numpy() for t in found))
     assert numbers == pytest.approx([term.item() for term in terms], rel=1e-4, abs=1e-5)
@@ -61,6 +74,7 @@ def test_ppo_does_not_hide_what_is_not_finite(wrong):
     arrays = (
         tensors["logits"],
         tensors["values"],
+        index,
         index,
         index,
         torch.full((2,), -1.0),
@@ -81,10 +95,11 @@ def test_distances(rows, size, kind, seed):
     prediction = torch.randn(rows, size, generator=generator).requires_grad_()
     target = torch.randn(rows, size, generator=generator)
     target[0] = prediction[0].detach()  # the Euclidean distance has no slope there
-    loss = prediction_error(prediction, target, kind).mean()
+    weights = torch.rand(rows, generator=generator)
+    loss = (prediction_error(prediction, target, kind) * weights).mean()
     (expected,) = torch.autograd.grad(loss, prediction)
     gradient = torch.full_like(target, math.nan)
-    arrays = (prediction.detach().numpy(), target.numpy())
+    arrays = (prediction.detach().numpy(), target.numpy(), weights.numpy())
     found = compiled.distance_loss(*arrays, compiled.ERRORS.index(kind), gradient.numpy())
     assert found == pytest.approx(loss.item(), rel=1e-5)
     torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-5)

@@ -1,6 +1,7 @@
 """Moments of data in parts, against numpy over all of it."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,14 @@ def test_parts_make_the_whole(sizes: list[int], offset: float, seed: int) -> Non
     assert whole[0] == len(every)
     np.testing.assert_allclose(whole[1].numpy(), every.mean(axis=0), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose((whole[2] / whole[0]).numpy(), every.var(axis=0), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_count_as_often_as_is_said(dtype: torch.dtype) -> None:
+    data, times = torch.randn(5, 3, dtype=dtype), torch.tensor([0, 1, 4, 2, 1])
+    found, expected = moments(data, times), moments(data.repeat_interleave(times, dim=0))
+    assert found[0] == expected[0] == 8.0
+    torch.testing.assert_close(found[1:], expected[1:])
 
 
 def test_two_empty_parts_are_empty() -> None:

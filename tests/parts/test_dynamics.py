@@ -71,9 +71,9 @@ def test_distillation_is_autograd_s(error: str, share: float, whiten: bool) -> N
             networks._fused = None
         networks.optimiser.eps = 1e-2
         before = {name: entry.clone() for name, entry in made.next_obs.items()}
-        scores = [networks.score_and_take_in(made.next_obs).detach()]
-        loss = networks.learn(made.next_obs, epochs=2, batch_size=20, share=share)
-        scores.append(networks.score_and_take_in(made.next_obs).detach())
+        scores = [networks.score_and_take_in(made).detach()]
+        loss = networks.learn(made, epochs=2, batch_size=20, share=share)
+        scores.append(networks.score_and_take_in(made).detach())
         assert all(torch.equal(before[name], made.next_obs[name]) for name in before)
         found.append((*scores, torch.tensor(loss)))
     assert scores[1].mean() < scores[0].mean()

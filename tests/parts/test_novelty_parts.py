@@ -6,7 +6,7 @@ import torch
 
 from rewardlab.contracts.state_laws import NUM_ENVS, new_context
 from rewardlab.contracts.worlds import Renderer, worlds, write_script
-from rewardlab.parts.both_ends import at_both_ends
+from rewardlab.parts.both_ends import at_both_ends, at_successors
 from rewardlab.parts.controllable_features import ControllableFeatures
 from rewardlab.parts.random_distillation import RandomDistillation
 from rewardlab.parts.recent_steps import RecentSteps
@@ -29,9 +29,10 @@ def test_both_ends_are_those_of_each_frame_by_itself() -> None:
         return torch.stack([flat.sum(-1), flat[..., 0]], dim=-1)
 
     here, there = at_both_ends(network, made)
-    frames = int(np.prod(shapes[0])) + shapes[1][0]
     assert torch.equal(here, network(made.obs)) and torch.equal(there, network(made.next_obs))
-    assert made.first[1:].any() and frames < 1.5 * made.first.numel()  # no frame is seen twice
+    every = torch.cat([made.obs["image"], made.next_obs["image"], made.last_obs["image"][None]]).flatten(0, 1)
+    assert shapes[0] == every.unique(dim=0).shape[:1]  # no frame is seen twice
+    assert torch.equal(at_successors(network, made), there)
 
 
 @pytest.mark.parametrize("momentum", [None, 0.75])
@@ -70,12 +71,33 @@ def test_recent_steps_are_the_latest_whole_ones() -> None:
 @pytest.mark.parametrize("share", [1.0, 0.25])
 def test_distillation_learns_from_a_share_of_each_minibatch(share: float, monkeypatch) -> None:
     distillation = RandomDistillation(new_context(GRID), hidden=8, features=8, learning_rate=1e-3, error="mse")
-    obs = rollout().next_obs
-    count, seen = obs["image"].shape[0] * obs["image"].shape[1], []
-    monkeypatch.setattr(distillation, "_descend", lambda inputs, targets: seen.append(inputs) or 0.0)
-    distillation.learn(obs, epochs=3, batch_size=count // 4, share=share)
-    assert [len(inputs) for inputs in seen] == [round(share * count / 4)] * 12
+    made, seen = rollout(), []
+    count = len(made.next_obs["image"].flatten(0, 1).unique(dim=0))
+    monkeypatch.setattr(distillation, "_descend", lambda inputs, targets, weights: seen.append(inputs) or 0.0)
+    distillation.learn(made, epochs=3, batch_size=made.task_reward.numel() // 4, share=share)
+    sizes = [len(piece) for piece in torch.arange(count).tensor_split(4)]
+    assert [len(inputs) for inputs in seen] == [round(share * size) for size in sizes] * 3
     assert any(not torch.equal(inputs, seen[0]) for inputs in seen[4::4]), "drawn anew in each pass"
+
+
+def test_distillation_counts_what_is_equal_as_often_as_it_is_there() -> None:
+    """One step on a whole rollout, in which views recur, is the step on each of its frames by autograd."""
+    made, found = rollout(), []
+    for by_hand in (False, True):
+        distillation = RandomDistillation(new_context(GRID), hidden=8, features=8, learning_rate=1e-2, error="mse")
+        distillation.optimiser.eps = 1e-2  # so that the step's size shows the gradient's
+        if by_hand:
+            inputs = made.next_obs["image"].flatten(0, 1).flatten(1) / GRID.obs["image"].high
+            gap = distillation.predictor(inputs) - distillation.target(inputs)
+            error = gap.square().mean()
+            distillation.optimiser.descend(error)
+            loss = error.detach()
+        else:
+            loss = distillation.learn(made, epochs=1, batch_size=made.task_reward.numel())
+        weights = torch.cat([weight.detach().flatten() for weight in distillation.predictor.parameters()])
+        found.append((float(torch.as_tensor(loss)), weights))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=1e-6)
 
 
 def test_inverse_features_learn_which_action_was_taken() -> None:

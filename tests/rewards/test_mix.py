@@ -16,7 +16,7 @@ from rewardlab.contracts.result import Broken
 from rewardlab.contracts.reward_laws import RewardCase, episodic_memory_clears
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
-from rewardlab.parts.visit_counts import EpisodeCounts
+from rewardlab.parts.episode_counts import EpisodeCounts
 from rewardlab.rewards import mix
 from rewardlab.rewards.bonus import agac, count, icm, rnd
 from rewardlab.rewards.imitation import rapid
@@ -113,7 +113,7 @@ def test_a_memory_in_a_mix_is_held_to_clear(monkeypatch: pytest.MonkeyPatch) -> 
     episodic_memory_clears(a_case)
     remembers = EpisodeCounts.add
     monkeypatch.setattr(
-        EpisodeCounts, "add", lambda self, keys, starts, first, last: remembers(self, keys, starts, first & False, last)
+        EpisodeCounts, "add", lambda self, keys, starts, first: remembers(self, keys, starts, first & False)
     )
     with pytest.raises(Broken, match="near: the second of two equal episodes"):
         episodic_memory_clears(a_case)

@@ -28,11 +28,12 @@ import torch
 from torch import nn
 
 from rewardlab.maths import distributions
+from rewardlab.maths.distinct import frames_of, pick, spread
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
+from rewardlab.parts.episode_counts import EpisodeCounts
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of
-from rewardlab.parts.visit_counts import EpisodeCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import ActionSpec, BuildContext, Metrics, Rollout, Signals, TensorObs
@@ -81,7 +82,8 @@ class Scheme(BonusScheme):
     def compute(self, rollout: Rollout) -> Signals:
         config = self.config
         c = config.c * (1.0 + (config.c_end - 1.0) * rollout.progress)
-        guess = self.adversary(self._flat(rollout.obs))
+        frames = frames_of(rollout)
+        guess = _spread(self.adversary(self._flat(frames.rows)), frames.here[:-1])
         gap = rollout.log_prob - distributions.log_prob(guess, rollout.action)
         divergence = distributions.kl_divergence(rollout.dist, guess)
         self._gap = float(divergence.mean())
@@ -89,17 +91,19 @@ class Scheme(BonusScheme):
         return Signals(signals.streams, advantage_bonus=c * gap, value_target_bonus=c * divergence)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        first, last_first = rollout.first.cpu().numpy(), rollout.last_first.cpu().numpy()
-        counts = self.visits.add(self.keys.reached(rollout), self.keys.starts(rollout), first, last_first)
+        first = rollout.first.cpu().numpy()
+        counts = self.visits.add(self.keys.reached(rollout), self.keys.starts(rollout), first)
         bonus = 1.0 / np.sqrt(counts) if self.config.bonus == "count" else counts == 1
         return torch.from_numpy(bonus.astype(np.float32)).to(rollout.task_reward.device)
 
     def update(self, rollout: Rollout) -> Metrics:
-        config, flat = self.config, self._flat(rollout.obs).flatten(0, 1)
+        config, frames = self.config, frames_of(rollout)
+        flat, here = self._flat(frames.rows), frames.here[:-1].flatten()
         dist = {name: entry.flatten(0, 1) for name, entry in rollout.dist.items()}
         losses = []
-        for index in minibatches(len(flat), config.batch_size, config.epochs, self.context.generator):
-            guess = self.adversary(flat[index])
+        for index in minibatches(len(here), config.batch_size, config.epochs, self.context.generator):
+            picked = pick(here[index], len(flat))
+            guess = _spread(self.adversary(flat[picked.rows]), picked.place)
             acted = {name: entry[index] for name, entry in dist.items()}
             loss = distributions.kl_divergence(acted, guess).mean()
             self.optimiser.zero_grad()
@@ -110,6 +114,10 @@ class Scheme(BonusScheme):
 
     def _flat(self, obs: TensorObs) -> torch.Tensor:
         return encode_flat(obs, self.context.spec.obs)
+
+
+def _spread(dist: TensorObs, place: torch.Tensor) -> TensorObs:
+    return {name: spread(entry, place) for name, entry in dist.items()}
 
 
 class Adversary(nn.Module):

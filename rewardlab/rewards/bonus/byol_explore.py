@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
+from rewardlab.parts.both_ends import at_successors
 from rewardlab.parts.ema_moments import EmaMoments
 from rewardlab.parts.ema_target import EmaTarget
 from rewardlab.parts.latent_world_model import BeliefState, History, LatentWorldModel, Sequences, Windows
@@ -134,7 +135,7 @@ class Scheme(BonusScheme):
     @torch.no_grad()
     def _targets(self, rollout: Rollout) -> torch.Tensor:
         """What is predicted of the true successors: unit vectors, [T, N, F]."""
-        return functional.normalize(self.target.average(rollout.next_obs), dim=-1)
+        return functional.normalize(at_successors(self.target.average, rollout), dim=-1)
 
     def _no_beliefs(self) -> BeliefState:
         config, context = self.config, self.context

@@ -22,8 +22,9 @@ import numpy as np
 import torch
 
 from rewardlab.maths.counting import Keys, combine_keys
+from rewardlab.parts.episode_counts import EpisodeCounts
 from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of
-from rewardlab.parts.visit_counts import EpisodeCounts, VisitCounts
+from rewardlab.parts.visit_counts import VisitCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, Transitions
@@ -73,8 +74,7 @@ class Scheme(BonusScheme):
     def _counts(self, keys: Keys, rollout: Rollout) -> Array:
         counts = self.visits.add(keys)
         if self.episodic_memory:
-            first, last_first = rollout.first.cpu().numpy(), rollout.last_first.cpu().numpy()
-            return self.episode_visits.add(keys, self.keys.starts(rollout), first, last_first)
+            return self.episode_visits.add(keys, self.keys.starts(rollout), rollout.first.cpu().numpy())
         if not self.config.shared:
             return self.own_visits.add(combine_keys(keys, np.arange(rollout.num_envs)))
         return counts

@@ -27,9 +27,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from rewardlab.maths.distinct import frames_of, pick, spread, tell_apart
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import mlp
-from rewardlab.networks.memory import Memory
+from rewardlab.networks.memory import Memory, gru_step
 from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.ema_moments import EmaMoments
 from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
@@ -38,7 +39,7 @@ from rewardlab.parts.observation_queue import ObservationQueue
 from rewardlab.parts.trajectory_memory import TrajectoryMemory
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
-from rewardlab.types import BuildContext, EnvSpec, Metrics, Rollout, State
+from rewardlab.types import BuildContext, EnvSpec, Frames, Metrics, Rollout, State
 
 VERSION = 1
 
@@ -97,13 +98,19 @@ class Scheme(BonusScheme):
 
     def update(self, rollout: Rollout) -> Metrics:
         config, generator, net = self.config, self.context.generator, self.discriminator
-        obs, next_obs = net.encoder.flat(rollout.obs).flatten(0, 1), net.encoder.flat(rollout.next_obs).flatten(0, 1)
+        frames = frames_of(rollout)
+        here, there = frames.here[:-1].flatten(), frames.there.flatten()
+        inputs, drawn = self._with_candidates(frames, config.epochs * len(there))
         action = encode_action(rollout.action, self.context.spec.action).flatten(0, 1)
-        before = self._before.flatten(0, 1)
+        before, begun = self._before.flatten(0, 1), 0
         losses = []
-        for index in minibatches(len(obs), config.batch_size, config.epochs, generator):
-            fake, usable = self._fakes(next_obs[index])
-            logits = net(before[index], obs[index], torch.stack([next_obs[index], fake]), action[index])
+        for index in minibatches(len(there), config.batch_size, config.epochs, generator):
+            true = there[index]
+            fake, usable = fakes(true, drawn[:, begun : begun + len(index)])
+            begun += len(index)
+            picked = pick(torch.cat([here[index], true, fake]), len(inputs))
+            shown = spread(net.encoder.layers(inputs[picked.rows]), picked.place).view(3, len(index), -1)
+            logits = net(before[index], shown[0], shown[1:], action[index])
             true_loss = functional.softplus(-logits[0]).mean()
             fake_loss = (functional.softplus(logits[1]) * usable).sum() / usable.sum().clamp(min=1)
             loss = 0.5 * (true_loss + fake_loss)
@@ -131,12 +138,13 @@ class Scheme(BonusScheme):
         self.queue.add({name: rollout.next_obs[name][new] for name in self.context.spec.obs})
         self.moments.add(novelty)
 
-    def _fakes(self, true: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """For flat successors [B, D], others from the queue [B, D], and 1 where they differ, else 0, [B]."""
-        drawn = self.queue.draw(2 * len(true), self.context.generator)
-        first, second = self.discriminator.encoder.flat(drawn).to(true.device).chunk(2)
-        fake = torch.where((first != true).any(dim=-1, keepdim=True), first, second)
-        return fake, (fake != true).any(dim=-1).to(true.dtype)
+    def _with_candidates(self, frames: Frames, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The encoder's inputs [U, D], the rollout's frames first, and which of them are drawn, int64 [2, count]."""
+        drawn, shown = self.queue.draw(2 * count, self.context.generator), frames.rows
+        rows, place = tell_apart(
+            {name: torch.cat([shown[name], entry.to(shown[name].device)]) for name, entry in drawn.items()}
+        )
+        return self.discriminator.encoder.flat(rows), place[-2 * count :].view(2, count)
 
     def state_dict(self) -> State:
         return super().state_dict() | {"trajectory": self._trajectory.clone()}
@@ -144,6 +152,14 @@ class Scheme(BonusScheme):
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self._trajectory = state["trajectory"].to(self._trajectory.device, copy=True)
+
+
+def fakes(true: torch.Tensor, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """For true successors, int64 [B], others: the first or else the second candidate, [2, B], that is another; and 1
+    where there is one, else 0, float32 [B].
+    """
+    fake = torch.where(candidates[0].ne(true), candidates[0], candidates[1])
+    return fake, fake.ne(true).float()
 
 
 class Discriminator(nn.Module):
@@ -162,11 +178,10 @@ class Discriminator(nn.Module):
 
         Args:
             before: [B, W], the trajectory before the observation; no gradients go further back.
-            obs: flat, [B, D]. candidates: flat, [C, B, D]. action: encoded, [B, A].
+            obs: encoded, [B, O]. candidates: encoded, [C, B, O]. action: encoded, [B, A].
         """
         cell, count = self.trajectories.cell, len(candidates)
-        features = self.encoder.layers(torch.cat([obs.unsqueeze(0), candidates]).flatten(0, 1))
-        here = cell(features[: len(obs)], before).repeat(count, 1)
-        there = cell(features[len(obs) :], here)
+        here = gru_step(cell, obs, before).repeat(count, 1)
+        there = gru_step(cell, candidates.flatten(0, 1), here)
         logits: torch.Tensor = self.head(torch.cat([here, there, action.repeat(count, 1)], dim=-1))
         return logits.view(count, len(obs))

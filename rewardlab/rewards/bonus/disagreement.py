@@ -21,8 +21,10 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.maths.distinct import frames_of
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.ensemble import Ensemble
+from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.controllable_features import ControllableFeatures
 from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
 from rewardlab.parts.minibatches import minibatches
@@ -86,23 +88,26 @@ class Scheme(BonusScheme):
         self.metrics = ("loss/disagreement_forward",) + (("loss/disagreement_inverse",) if self.controllable else ())
 
     def warm_up(self, rollout: Rollout) -> None:
-        self.observations.add(self.encoder.flat(rollout.next_obs).flatten(0, 1))
+        frames = frames_of(rollout)
+        flat = self.encoder.flat(frames.rows)
+        self.observations.add(flat, frames.there.flatten().bincount(minlength=len(flat)))
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         if self._whitens and self.observations.count == 0:
             self.warm_up(rollout)
-        variance = self._variance(rollout).reshape(rollout.task_reward.shape)
+        variance = self._variance(at_both_ends(self._features, rollout)[0], rollout.action)
         return self.returns.normalise(variance) if self.config.normalise_reward else variance
 
     @torch.no_grad()
     def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
-        variance = self._variance(steps)
+        variance = self._variance(self._features(steps.obs), steps.action)
         return {"intrinsic": self.returns.scale(variance) if self.config.normalise_reward else variance}
 
     def update(self, rollout: Rollout) -> Metrics:
         config, generator, losses = self.config, self.context.generator, []
         with torch.no_grad():
-            inputs, targets = self._inputs(rollout), self._features(rollout.next_obs).flatten(0, 1)
+            features, next_features = at_both_ends(self._features, rollout)
+        inputs, targets = self._inputs(features, rollout.action).flatten(0, 1), next_features.flatten(0, 1)
         for index in minibatches(len(inputs), config.batch_size, config.epochs, generator):
             error = (self.ensemble(inputs[index]) - targets[index]).square().mean(dim=-1)
             drawn = torch.rand(error.shape, generator=generator) < config.share
@@ -111,21 +116,22 @@ class Scheme(BonusScheme):
             losses.append(error.detach().mean())
         metrics = {"loss/disagreement_forward": float(torch.stack(losses).mean())}
         if self._whitens:
-            self.observations.add(self.encoder.flat(rollout.next_obs).flatten(0, 1))
+            self.warm_up(rollout)
         if self.controllable is not None:
             learned = self.controllable.learn(rollout, epochs=config.epochs, batch_size=config.batch_size)
             metrics["loss/disagreement_inverse"] = learned
         return metrics
 
-    def _variance(self, steps: Rollout | Transitions) -> torch.Tensor:
-        """Of the members' predictions, averaged over the features: [T * N] or [B]."""
-        predictions: torch.Tensor = self.ensemble(self._inputs(steps))
-        return predictions.var(dim=0, correction=0).mean(dim=-1)
+    def _variance(self, features: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        """Of the members' predictions, averaged over the features: [..., features] and [...] -> [...]."""
+        inputs = self._inputs(features, action)
+        predictions: torch.Tensor = self.ensemble(inputs.flatten(0, -2))
+        spread = (predictions - predictions.mean(dim=0)).square_().mean(dim=0)  # six times as fast as `var`
+        return spread.mean(dim=-1).view(inputs.shape[:-1])
 
-    def _inputs(self, steps: Rollout | Transitions) -> torch.Tensor:
-        """Features and action, [T * N, features + actions] or [B, ...]."""
-        action = encode_action(steps.action, self.context.spec.action)
-        return torch.cat([self._features(steps.obs), action], dim=-1).flatten(0, -2)
+    def _inputs(self, features: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        """[..., features + actions]."""
+        return torch.cat([features, encode_action(action, self.context.spec.action)], dim=-1)
 
     def _features(self, obs: TensorObs) -> torch.Tensor:
         """[..., features]."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.controllable_features import ControllableFeatures
 from rewardlab.parts.elliptical_memory import EllipticalMemory
 from rewardlab.parts.running_moments import RunningMoments
@@ -86,8 +87,7 @@ class Scheme(BonusScheme):
 
     def _elliptical(self, rollout: Rollout) -> torch.Tensor:
         """float32 [T, N], before any scaling."""
-        encoder, first = self.features, rollout.first
+        (features, reached), first = at_both_ends(self.features, rollout), rollout.first
         if self.config.paid == "current":
-            return self.memory.visits(encoder(rollout.obs), first)
-        first_features = encoder({name: entry[first] for name, entry in rollout.obs.items()})
-        return self.memory.arrivals(first_features, encoder(rollout.next_obs), first)
+            return self.memory.visits(features, first)
+        return self.memory.arrivals(features[first], reached, first)

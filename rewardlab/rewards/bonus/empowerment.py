@@ -25,8 +25,10 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.maths import distributions
+from rewardlab.maths.distinct import frames_of, pick, spread
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
+from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.inverse_model import ObservationEncoder, action_size
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.rewards.base import BonusConfig, BonusScheme
@@ -88,11 +90,10 @@ class Scheme(BonusScheme):
         self._mean = 0.0
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        next_features = self.encoder(rollout.next_obs)
+        features, next_features = at_both_ends(self.encoder, rollout)
         if self.config.paid == "state":
             paid = self._state_empowerment(self.worth(next_features))
         else:
-            features = self.encoder(rollout.obs)
             paid = self._log_decoder(features, next_features, rollout.action)
             paid = paid - self._log_source(features, rollout.action, rollout.log_prob)
         self._mean = float(paid.mean())
@@ -100,10 +101,12 @@ class Scheme(BonusScheme):
 
     def update(self, rollout: Rollout) -> Metrics:
         config, losses = self.config, []
-        obs, next_obs = self.encoder.flat(rollout.obs).flatten(0, 1), self.encoder.flat(rollout.next_obs).flatten(0, 1)
-        both, action, log_prob = torch.stack([obs, next_obs]), rollout.action.flatten(0, 1), rollout.log_prob.flatten()
+        frames = frames_of(rollout)
+        inputs, ends = self.encoder.flat(frames.rows), torch.stack([frames.here[:-1], frames.there]).flatten(1)
+        action, log_prob = rollout.action.flatten(0, 1), rollout.log_prob.flatten()
         for index in minibatches(len(action), config.batch_size, config.epochs, self.context.generator):
-            features, next_features = self.encoder.layers(both[:, index])
+            picked = pick(ends[:, index].flatten(), len(inputs))
+            features, next_features = spread(self.encoder.layers(inputs[picked.rows]), picked.place).chunk(2)
             log_decoder = self._log_decoder(features, next_features, action[index])
             decoder_loss = -(self._weights(features, action[index], log_prob[index]) * log_decoder).mean()
             loss = decoder_loss

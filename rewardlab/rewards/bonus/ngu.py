@@ -52,7 +52,7 @@ class Scheme(pseudocount.Scheme):
         self.errors = RunningMoments((), context.device)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        error = self.distillation.score_and_take_in(rollout.next_obs)
+        error = self.distillation.score_and_take_in(rollout)
         if self.scale_error:
             self.errors.add(error.flatten())
             error = (error - self.errors.mean) / self.errors.std
@@ -60,5 +60,5 @@ class Scheme(pseudocount.Scheme):
 
     def update(self, rollout: Rollout) -> Metrics:
         config = self.config
-        loss = self.distillation.learn(rollout.next_obs, epochs=config.epochs, batch_size=config.batch_size)
+        loss = self.distillation.learn(rollout, epochs=config.epochs, batch_size=config.batch_size)
         return super().update(rollout) | {"loss/predictor": loss}

@@ -71,5 +71,5 @@ class Scheme(BonusScheme):
         return (there - self.config.alpha * here).clamp(min=0.0) * (self.visits.add(rollout) == 1)
 
     def update(self, rollout: Rollout) -> Metrics:
-        loss = self.distillation.learn(rollout.next_obs, epochs=self.config.epochs, batch_size=self.config.batch_size)
+        loss = self.distillation.learn(rollout, epochs=self.config.epochs, batch_size=self.config.batch_size)
         return {"loss/noveld_predictor": loss, "explore/first_visits": self.visits.share_of_first}

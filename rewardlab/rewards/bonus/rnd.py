@@ -79,10 +79,10 @@ class Scheme(BonusScheme):
         self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
 
     def warm_up(self, rollout: Rollout) -> None:
-        self.distillation.take_in(rollout.next_obs)
+        self.distillation.take_in(rollout)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        error = self.distillation.score_and_take_in(rollout.next_obs)
+        error = self.distillation.score_and_take_in(rollout)
         return self.returns.normalise(error) if self.config.normalise_reward else error
 
     @torch.no_grad()
@@ -93,6 +93,6 @@ class Scheme(BonusScheme):
     def update(self, rollout: Rollout) -> Metrics:
         config = self.config
         loss = self.distillation.learn(
-            rollout.next_obs, epochs=config.epochs, batch_size=config.batch_size, share=config.update_proportion
+            rollout, epochs=config.epochs, batch_size=config.batch_size, share=config.update_proportion
         )
         return {"loss/rnd_predictor": loss}
