@@ -36,7 +36,7 @@ from rewardlab.types import (
     TensorObs,
 )
 
-VERSION = 4
+VERSION = 5
 _WIDEST = 65536  # a layer
 
 

@@ -15,5 +15,5 @@ def contrastive_information(positive: torch.Tensor, negatives: torch.Tensor) -> 
         negatives: [B, M], scores of the same first halves with second halves drawn apart; -inf leaves one out.
     """
     scores = torch.cat([positive.unsqueeze(1), negatives], dim=1)
-    count = torch.isfinite(scores).sum(dim=1).to(positive.dtype)
+    count = (scores > -torch.inf).sum(dim=1).to(positive.dtype)
     return positive - scores.logsumexp(dim=1) + count.log()

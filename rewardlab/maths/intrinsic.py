@@ -21,6 +21,15 @@ def prediction_error(prediction: torch.Tensor, target: torch.Tensor, kind: str) 
     raise ValueError(f"kind={kind}: mse, half_square or l2")
 
 
+def distance_from_unit(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Squared distance of a prediction, brought to unit length, from a target that has it: [..., D] -> [...].
+
+    It is 2 - 2 cos (Guo et al. 2022, BYOL-Explore, eq. 1), at half of the cost of taking the difference.
+    """
+    length = prediction.square().sum(dim=-1).clamp(min=1e-24).sqrt()
+    return 2.0 - 2.0 * (prediction * target).sum(dim=-1) / length
+
+
 def forward_filter(rewards: torch.Tensor, carry: torch.Tensor, gamma: float) -> torch.Tensor:
     """The discounted sum of the rewards so far, f[t] = gamma * f[t - 1] + r[t], along time within each environment.
 

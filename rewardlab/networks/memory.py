@@ -44,11 +44,13 @@ class Memory(nn.Module):
 
 
 def gru_step(cell: nn.GRUCell, inputs: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-    """What the cell itself says, at a third of the cost: inputs [B, I] and states [B, H] -> [B, H]."""
+    """What the cell itself says, in fewer calls: inputs [..., B, I] and states [B, H] -> next states [..., B, H]."""
     gates = functional.linear(inputs, cell.weight_ih, cell.bias_ih)
-    recurrent = functional.linear(state, cell.weight_hh, cell.bias_hh)
-    after: torch.Tensor = _Step.apply(gates, recurrent, state)  # type: ignore[no-untyped-call]
-    return after
+    recurrent = functional.linear(state, cell.weight_hh, cell.bias_hh).expand(gates.shape)
+    before = state.expand(*inputs.shape[:-1], cell.hidden_size)
+    rows = (tensor.flatten(0, -2) for tensor in (gates, recurrent, before))
+    after: torch.Tensor = _Step.apply(*rows)  # type: ignore[no-untyped-call]
+    return after.view(before.shape)
 
 
 class _Step(torch.autograd.Function):

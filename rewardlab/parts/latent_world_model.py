@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from rewardlab.maths.distinct import frames_of, pick, spread
 from rewardlab.networks.init import seeded_gru
 from rewardlab.networks.memory import Memory, gru_step
+from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
 from rewardlab.types import EnvSpec, Rollout, State
 
@@ -29,11 +31,10 @@ class LatentWorldModel(nn.Module):
         self.open = seeded_gru(actions, memory, generator)
 
     def beliefs(
-        self, flat: torch.Tensor, previous: torch.Tensor, state: torch.Tensor, first: torch.Tensor
+        self, encoded: torch.Tensor, previous: torch.Tensor, state: torch.Tensor, first: torch.Tensor
     ) -> torch.Tensor:
-        """b [T, N, M] from the encoder's inputs [T, N, D], previous actions [T, N, A] and the belief before [N, M]."""
-        inputs = torch.cat([self.encoder.layers(flat), previous], dim=-1)
-        outputs: torch.Tensor = self.closed(inputs, state, first)[0]
+        """b [T, N, M] from encodings [T, N, F], previous actions [T, N, A] and the belief before [N, M]."""
+        outputs: torch.Tensor = self.closed(torch.cat([encoded, previous], dim=-1), state, first)[0]
         return outputs
 
     def imagine(self, imagined: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
@@ -77,7 +78,8 @@ class BeliefState:
         """Go through a rollout, and remember its last steps for the next one."""
         action = encode_action(rollout.action, self._spec.action)
         previous = torch.cat([self._action[-1:], action[:-1]]) * (~rollout.first).unsqueeze(-1)
-        belief = model.beliefs(model.encoder.flat(rollout.obs), previous, self._belief[-1], rollout.first)
+        encoded, _ = at_both_ends(model.encoder, rollout)
+        belief = model.beliefs(encoded, previous, self._belief[-1], rollout.first)
         episode = self._episode[-1].clamp(min=0) + rollout.first.cumsum(dim=0)
         history = History(
             torch.cat([self._belief, belief]),
@@ -127,36 +129,44 @@ class Sequences:
     Each starts from the belief that the model had there. Predictions reach beyond a sequence, not beyond the rollout.
     """
 
-    def __init__(self, inputs: torch.Tensor, first: torch.Tensor, history: History, target: torch.Tensor, length: int):
+    def __init__(self, inputs: torch.Tensor, rollout: Rollout, history: History, target: torch.Tensor, length: int):
         """
         Args:
-            inputs: [T, N, D] of the encoder. first: bool [T, N]. target: [T, N, F], of the true successors.
+            inputs: of the encoder, for the rollout's frames, [U, D]. target: [T, N, F], of the true successors.
         """
-        steps, self._num_envs = first.shape
-        self._inputs, self._first, self._target, self._length = inputs, first, target, length
-        self._previous, self._before = history.previous, history.belief[-steps - 1 : -1]
-        self._action, self._episode = history.action[-steps:], history.episode[-steps:]
+        self._steps, self._num_envs = steps, _ = rollout.first.shape
+        self._inputs, self._length = inputs, length
+        self._here, self._first = frames_of(rollout).here[:-1].flatten(), rollout.first.flatten()
+        self._target, self._previous = target.flatten(0, 1), history.previous.flatten(0, 1)
+        self._before = history.belief[-steps - 1 : -1].flatten(0, 1)
+        self._action, self._episode = history.action[-steps:].flatten(0, 1), history.episode[-steps:].flatten()
         self.count = -(-steps // length) * self._num_envs
 
     def windows(self, model: LatentWorldModel, horizon: int, index: torch.Tensor) -> Windows:
         """The windows from every step of the sequences `index` [M], with gradients: B = length * M."""
-        steps = len(self._first)
+        steps = self._steps
         start, env = index // self._num_envs * self._length, index % self._num_envs
         step = start + torch.arange(self._length, device=start.device).unsqueeze(1)
-        real, at = step < steps, step.clamp(max=steps - 1)
+
+        def at(step: torch.Tensor) -> torch.Tensor:
+            return step.clamp(max=steps - 1) * self._num_envs + env
+
+        real, here = step < steps, at(step)
+        picked = pick(spread(self._here, here).flatten(), len(self._inputs))
+        encoded = spread(model.encoder.layers(self._inputs.index_select(0, picked.rows)), picked.place.view(here.shape))
         belief = model.beliefs(
-            self._inputs[at, env], self._previous[at, env], self._before[start, env], self._first[at, env]
+            encoded, spread(self._previous, here), spread(self._before, at(start)), spread(self._first, here)
         )
-        imagined, episode = belief.flatten(0, 1), self._episode[at, env]
+        imagined, episode = belief.flatten(0, 1), spread(self._episode, here)
         states, actions, targets, valid = [imagined], [], [], []
         for ahead in range(horizon):
-            later = (step + ahead).clamp(max=steps - 1)
-            action = self._action[later, env].flatten(0, 1)
+            later = at(step + ahead)
+            action = spread(self._action, later.flatten())
             imagined = model.imagine(imagined, action)
             states.append(imagined)
             actions.append(action)
-            targets.append(self._target[later, env].flatten(0, 1))
-            same = (self._episode[later, env] == episode) & (step + ahead < steps) & real
+            targets.append(spread(self._target, later.flatten()))
+            same = (spread(self._episode, later) == episode) & (step + ahead < steps) & real
             valid.append(same.flatten())
         return Windows(
             torch.stack(states[:-1]), torch.stack(states[1:]), torch.stack(actions), torch.stack(targets),

@@ -38,7 +38,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import ActionSpec, BuildContext, Metrics, Rollout, Signals, TensorObs
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from rewardlab.maths.distinct import frames_of
+from rewardlab.maths.intrinsic import distance_from_unit
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
 from rewardlab.parts.both_ends import at_successors
@@ -33,7 +35,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass
@@ -97,8 +99,8 @@ class Scheme(BonusScheme):
 
     def update(self, rollout: Rollout) -> Metrics:
         config, losses = self.config, []
-        inputs, targets = self.model.encoder.flat(rollout.obs), self._targets(rollout)
-        sequences = Sequences(inputs, rollout.first, self._history, targets, config.chunk)
+        inputs, targets = self.model.encoder.flat(frames_of(rollout).rows), self._targets(rollout)
+        sequences = Sequences(inputs, rollout, self._history, targets, config.chunk)
         size = max(1, config.batch_size // config.chunk)
         for index in minibatches(sequences.count, size, config.epochs, self.context.generator):
             losses.append(self._learn(sequences.windows(self.model, config.horizon, index)))
@@ -108,7 +110,7 @@ class Scheme(BonusScheme):
 
     def _learn(self, windows: Windows) -> torch.Tensor:
         """One gradient step; the losses, as many as `metrics` names before the last."""
-        loss = windows.mean(_distance(self.predictor(windows.after), windows.target))
+        loss = windows.mean(distance_from_unit(self.predictor(windows.after), windows.target))
         self.optimiser.descend(loss)
         return loss.detach().unsqueeze(0)
 
@@ -130,7 +132,7 @@ class Scheme(BonusScheme):
         self, before: torch.Tensor, after: torch.Tensor, action: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
         """What a prediction is paid, [T, N]; the arguments as in `Windows`, [T, N, ...]."""
-        return _distance(self.predictor(after), target)
+        return distance_from_unit(self.predictor(after), target)
 
     @torch.no_grad()
     def _targets(self, rollout: Rollout) -> torch.Tensor:
@@ -140,8 +142,3 @@ class Scheme(BonusScheme):
     def _no_beliefs(self) -> BeliefState:
         config, context = self.config, self.context
         return BeliefState(context.num_envs, config.memory, context.spec, config.horizon, context.device)
-
-
-def _distance(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Squared distance of a prediction, brought to unit length, and a target that has it: [..., F] -> [...]."""
-    return (functional.normalize(prediction, dim=-1) - target).square().sum(dim=-1)

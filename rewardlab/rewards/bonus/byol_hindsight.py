@@ -25,9 +25,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from rewardlab.maths.information import contrastive_information
+from rewardlab.maths.intrinsic import distance_from_unit
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
 from rewardlab.parts.inverse_model import action_size
@@ -35,7 +35,7 @@ from rewardlab.parts.latent_world_model import Windows
 from rewardlab.rewards.bonus import byol_explore
 from rewardlab.schemas import option
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Config(byol_explore.Config):
     noise: int = option(16, "size of the generator's noise", above=0)
     invariance_coef: float = option(0.03, "weight of the information in bonus and loss", minimum=0)
     negatives: int = option(64, "samples that the critic compares each one with", above=0)
+    pairs: int = option(1024, "predictions of a minibatch, drawn anew, on which it estimates the information", above=0)
     critic_learning_rate: float = option(1e-3, "Adam's step size of the critic", above=0)
     critic_steps: int = option(1, "steps of the critic before each of the generator", above=0)
 
@@ -89,12 +90,15 @@ class Scheme(byol_explore.Scheme):
         noise = self._noise(*known.shape[:2])
         hindsight = self.generator(torch.cat([known, windows.target, noise], dim=-1))
         prediction_loss = windows.mean(self._distance(windows.after, hindsight, windows.target))
-        foreknown, drawn = known[windows.valid], hindsight[windows.valid]
-        others = torch.randperm(len(drawn), generator=self.context.generator)[: self.config.negatives]
+        valid = windows.valid.flatten().nonzero().squeeze(-1)
+        order = torch.randperm(len(valid), generator=self.context.generator)[: self.config.pairs].to(valid.device)
+        chosen = valid.index_select(0, order)
+        foreknown, drawn = (entry.flatten(0, 1).index_select(0, chosen) for entry in (known, hindsight))
+        others = slice(self.config.negatives)
         for _ in range(self.config.critic_steps):
-            estimate = self.critic.information(foreknown, drawn.detach(), drawn.detach()[others], others).mean()
+            estimate = self.critic.information(foreknown, drawn.detach(), drawn.detach()[others], among=True).mean()
             self.critic_optimiser.descend(-estimate)
-        information = self.critic.information(foreknown, drawn, drawn[others], others).mean()
+        information = self.critic.information(foreknown, drawn, drawn[others], among=True).mean()
         loss = prediction_loss + self.config.invariance_coef * information
         self.optimiser.descend(loss)
         self.critic.remember(drawn.detach()[others])
@@ -102,7 +106,7 @@ class Scheme(byol_explore.Scheme):
 
     def _distance(self, after: torch.Tensor, hindsight: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         prediction = self.reconstructor(torch.cat([after, hindsight], dim=-1))
-        return (functional.normalize(prediction, dim=-1) - target).square().sum(dim=-1)
+        return distance_from_unit(prediction, target)
 
     def _noise(self, *shape: int) -> torch.Tensor:
         drawn = torch.randn(*shape, self.config.noise, generator=self.context.generator)
@@ -124,20 +128,20 @@ class Critic(nn.Module):
         self.register_buffer("_count", torch.zeros((), dtype=torch.int64))
 
     def information(
-        self, known: torch.Tensor, hindsight: torch.Tensor, others: torch.Tensor, origin: torch.Tensor | None = None
+        self, known: torch.Tensor, hindsight: torch.Tensor, others: torch.Tensor, *, among: bool = False
     ) -> torch.Tensor:
         """Each pair's share of the estimate, [B].
 
         Args:
             known, hindsight: [B, ...], drawn together.
-            others: [M, Z], hindsight vectors to compare with. origin: int64 [M], which of the B each of them is.
+            others: [M, Z], hindsight vectors to compare with. among: whether they are the first M of those B.
         """
         of_known = self.of_known(known) * self._scale
         positive = (of_known * self.of_hindsight(hindsight)).sum(dim=-1)
         negatives = of_known @ self.of_hindsight(others).t()
-        if origin is not None:  # no pair is compared with itself
-            own = origin.to(known.device).unsqueeze(0) == torch.arange(len(known), device=known.device).unsqueeze(1)
-            negatives = negatives.masked_fill(own, -torch.inf)
+        if among:  # no pair is compared with itself
+            negatives = negatives.clone()
+            negatives.fill_diagonal_(-torch.inf)
         return contrastive_information(positive, negatives)
 
     @property

@@ -41,7 +41,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, EnvSpec, Frames, Metrics, Rollout, State
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -105,12 +105,13 @@ class Scheme(BonusScheme):
         before, begun = self._before.flatten(0, 1), 0
         losses = []
         for index in minibatches(len(there), config.batch_size, config.epochs, generator):
-            true = there[index]
+            true = there.index_select(0, index)
             fake, usable = fakes(true, drawn[:, begun : begun + len(index)])
             begun += len(index)
-            picked = pick(torch.cat([here[index], true, fake]), len(inputs))
-            shown = spread(net.encoder.layers(inputs[picked.rows]), picked.place).view(3, len(index), -1)
-            logits = net(before[index], shown[0], shown[1:], action[index])
+            picked = pick(torch.cat([here.index_select(0, index), true, fake]), len(inputs))
+            encoded = spread(net.encoder.layers(inputs.index_select(0, picked.rows)), picked.place)
+            shown = encoded.view(3, len(index), -1)
+            logits = net(before.index_select(0, index), shown[0], shown[1:], action.index_select(0, index))
             true_loss = functional.softplus(-logits[0]).mean()
             fake_loss = (functional.softplus(logits[1]) * usable).sum() / usable.sum().clamp(min=1)
             loss = 0.5 * (true_loss + fake_loss)
@@ -169,7 +170,7 @@ class Discriminator(nn.Module):
         super().__init__()
         self.encoder = ObservationEncoder(spec.obs, hidden, features, generator)
         self.trajectories = Memory(features, features, generator)
-        self.head = mlp((2 * features + action_size(spec.action), hidden, 1), generator)
+        self.head = mlp((2 * features + action_size(spec.action), hidden, 1), generator)  # of here, there and action
 
     def forward(
         self, before: torch.Tensor, obs: torch.Tensor, candidates: torch.Tensor, action: torch.Tensor
@@ -180,8 +181,14 @@ class Discriminator(nn.Module):
             before: [B, W], the trajectory before the observation; no gradients go further back.
             obs: encoded, [B, O]. candidates: encoded, [C, B, O]. action: encoded, [B, A].
         """
-        cell, count = self.trajectories.cell, len(candidates)
-        here = gru_step(cell, obs, before).repeat(count, 1)
-        there = gru_step(cell, candidates.flatten(0, 1), here)
-        logits: torch.Tensor = self.head(torch.cat([here, there, action.repeat(count, 1)], dim=-1))
-        return logits.view(count, len(obs))
+        here = gru_step(self.trajectories.cell, obs, before)
+        there = gru_step(self.trajectories.cell, candidates, here)
+        first, *rest = self.head
+        assert isinstance(first, nn.Linear)
+        weight, width = first.weight, here.shape[-1]
+        known = functional.linear(here, weight[:, :width], first.bias)  # once for all candidates
+        hidden = functional.linear(there, weight[:, width : 2 * width])
+        hidden = hidden + (known + functional.linear(action, weight[:, 2 * width :]))
+        for layer in rest:
+            hidden = layer(hidden)
+        return hidden.squeeze(-1)

@@ -34,7 +34,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, TensorObs, Transitions
 
-VERSION = 2
+VERSION = 3
 
 _CLIP = 5.0  # whitened observations stay within +- this
 

@@ -29,7 +29,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass

@@ -35,7 +35,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 1
+VERSION = 2
 
 _MOST_WEIGHT = 10.0  # of a sample: an action that the policy hardly ever takes would decide a minibatch alone
 _LOG_STD = (-5.0, 2.0)  # bounds of the Gaussian decoder's

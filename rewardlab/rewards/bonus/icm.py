@@ -24,7 +24,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, Transitions
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass

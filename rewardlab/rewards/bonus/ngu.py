@@ -21,7 +21,7 @@ from rewardlab.rewards.bonus import pseudocount
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass

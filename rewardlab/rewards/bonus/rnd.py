@@ -34,7 +34,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, Transitions
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass
