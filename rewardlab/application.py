@@ -1,5 +1,6 @@
 """`rewardlab run` as a real Hydra application: all is validated first, then Hydra starts the job or the sweep."""
 
+import gc
 import logging
 import os
 import sys
@@ -46,7 +47,7 @@ class Request:
 
 
 def run(request: Request) -> int:
-    """Validate, then hand over to Hydra. Returns the exit code.
+    """Validate, then hand over to Hydra; from then on garbage is collected. Returns the exit code.
 
     Raises:
         UserError: the request is refused; nothing has been written.
@@ -65,8 +66,8 @@ def run(request: Request) -> int:
     if request.multirun or "hydra.mode=MULTIRUN" in overrides:
         return _sweep(flags, overrides, request.config_dir)
     expansion.refuse_open_study(overrides, request.config_dir)
-    config = composition.compose(overrides, request.config_dir).config
-    return _hydra([*flags, *overrides], (config, _validated(config)))
+    prepared = composition.compose(overrides, request.config_dir)
+    return _hydra([*flags, *overrides], (prepared, _validated(prepared.config)))
 
 
 def shell_completion(arguments: Sequence[str]) -> int:
@@ -109,6 +110,7 @@ def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> in
         print(f"dropped: {line}", file=sys.stderr)
     result.forget()
     expansion.plan(jobs)
+    gc.enable()
     try:
         code = _hydra([*flags, "--multirun", *(overrides if jobs is None else expansion.as_first(jobs, overrides))])
     finally:
@@ -126,11 +128,11 @@ def _validated(config: RootConfig) -> "Parts":
         return run.validated(config)
 
 
-def _hydra(arguments: Sequence[str], built: "tuple[RootConfig, Parts] | None" = None) -> int:
+def _hydra(arguments: Sequence[str], built: "tuple[composition.Prepared, Parts] | None" = None) -> int:
     """Run Hydra on a command line; the worst exit code of the jobs that ran in this process.
 
     Args:
-        built: the one run that is going to be started and its parts, where they have been built already.
+        built: the one run that this starts, where it has been composed already, and its parts.
     """
     codes: list[int] = []
 
@@ -149,14 +151,16 @@ def _hydra(arguments: Sequence[str], built: "tuple[RootConfig, Parts] | None" = 
     return max((code for code in codes if code > 128), default=max(codes, default=0))
 
 
-def _run_job(cfg: DictConfig, built: "tuple[RootConfig, Parts] | None") -> int:
+def _run_job(cfg: DictConfig, built: "tuple[composition.Prepared, Parts] | None") -> int:
     """One run. Never raises: what becomes of one job is not to end the others of a sweep."""
     try:
-        settings = HydraConfig.get()
-        prepared = composition.prepare(cfg, settings.runtime.choices, list(settings.overrides.task))
         from rewardlab import run
 
-        return run.run(prepared, built[1] if built is not None and built[0] == prepared.config else None)
+        gc.enable()
+        if built is not None:
+            return run.run(*built)
+        settings = HydraConfig.get()
+        return run.run(composition.prepare(cfg, settings.runtime.choices, list(settings.overrides.task)))
     except Interrupted as error:
         return error.exit_code
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints. Every command imports what it needs when it runs."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -88,12 +89,16 @@ def _run(arguments: list[str]) -> int:
 
         print(usage.run_help(given.overrides, given.config_dir))
         return 0
+    gc.disable()  # to look for garbage among what is imported and composed would take a tenth of the start
     from rewardlab import application
 
     show = {f"--{flag}": getattr(given, flag) for flag in ("cfg", "info", "package") if getattr(given, flag)}
     show |= {f"--{flag.replace('_', '-')}": None for flag in ("resolve", "hydra_help") if getattr(given, flag)}
     request = application.Request(given.overrides, given.multirun, given.config_dir, given.config, show)
-    return application.run(request)
+    try:
+        return application.run(request)
+    finally:
+        gc.enable()
 
 
 def run_parser() -> argparse.ArgumentParser:

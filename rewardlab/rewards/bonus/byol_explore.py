@@ -40,7 +40,7 @@ VERSION = 3
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(0.01, "weight of the bonus", minimum=0)
+    coef: float = option(0.003, "weight of the bonus", minimum=0)
     horizon: int = option(4, "actions ahead that are predicted", above=0, maximum=100)
     target_decay: float = option(0.99, "share of the target encoder that stays at each step", minimum=0, maximum=1)
     moments_decay: float = option(0.9, "share of the bonus's moments that stays at each rollout", minimum=0, maximum=1)

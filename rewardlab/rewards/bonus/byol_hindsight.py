@@ -40,6 +40,7 @@ VERSION = 3
 
 @dataclass
 class Config(byol_explore.Config):
+    coef: float = option(0.0003, "weight of the bonus", minimum=0)
     hindsight: int = option(16, "size of the hindsight vector", above=0)
     noise: int = option(16, "size of the generator's noise", above=0)
     invariance_coef: float = option(0.03, "weight of the information in bonus and loss", minimum=0)
