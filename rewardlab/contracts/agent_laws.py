@@ -11,7 +11,16 @@ import torch
 
 from rewardlab import seeding
 from rewardlab.contracts.result import Broken, require
-from rewardlab.contracts.state_laws import GAMMA, NUM_ENVS, global_seed, new_context, require_equal, restore, saved
+from rewardlab.contracts.state_laws import (
+    GAMMA,
+    NUM_ENVS,
+    contents,
+    global_seed,
+    new_context,
+    require_equal,
+    restore,
+    saved,
+)
 from rewardlab.contracts.worlds import Renderer, Script, write_script
 from rewardlab.errors import UserError
 from rewardlab.types import (
@@ -228,9 +237,9 @@ def rollout_is_left_alone(case: AgentCase) -> None:
     agent, _ = case.build()
     rollout = collect(agent, case.render(case.scripts(STEPS)[0]), _rng())
     signals = case.signals(rollout)
-    before = _copy([vars(rollout), signals.streams])
+    before = _copy([contents(rollout), signals.streams])
     learn(case, agent, rollout, signals, 0.0)
-    require_equal(before, [vars(rollout), signals.streams], "the rollout")
+    require_equal(before, [contents(rollout), signals.streams], "the rollout")
 
 
 def state_round_trips(case: AgentCase) -> None:

@@ -14,6 +14,7 @@ from rewardlab.contracts.result import Broken, require
 from rewardlab.contracts.state_laws import (
     GAMMA,
     NUM_ENVS,
+    contents,
     global_seed,
     learned_weights,
     new_context,
@@ -138,7 +139,7 @@ def rollout_is_left_alone(case: RewardCase) -> None:
     signals = scheme.compute(rollout)
     paid = {name: signal.clone() for name, signal in signals.streams.items()}
     scheme.update(rollout)
-    require_equal(vars(untouched), vars(rollout), "the rollout")
+    require_equal(contents(untouched), contents(rollout), "the rollout")
     require_equal(paid, signals.streams, "what compute had returned")
 
 

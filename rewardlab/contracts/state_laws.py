@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from rewardlab import seeding
 from rewardlab.contracts.result import Broken, require
 from rewardlab.contracts.worlds import goal_outcome
 from rewardlab.parts.random_state import load_random_state, random_state
-from rewardlab.types import BuildContext, EnvSpec, State
+from rewardlab.types import BuildContext, EnvSpec, Rollout, State
 
 SEED = 3
 NUM_ENVS = 4
@@ -66,6 +67,11 @@ def learned_weights(thing: Any) -> list[torch.Tensor]:
     found: dict[int, torch.Tensor] = {}
     _collect(thing, found, set())
     return [tensor.detach().clone() for tensor in found.values()]
+
+
+def contents(rollout: Rollout) -> dict[str, Any]:
+    """What it was made of, without what was found in it since."""
+    return {field.name: getattr(rollout, field.name) for field in fields(rollout) if field.init}
 
 
 def require_equal(left: Any, right: Any, what: str) -> None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from rewardlab.maths.compiled import draw
@@ -21,11 +22,12 @@ def sample(dist: Parameters, rng: torch.Generator) -> torch.Tensor:
     """Actions drawn from the distribution: int64 [...] or float32 [..., A]; random numbers from `rng` only."""
     if "logits" in dist:
         logits = dist["logits"]
-        uniform = torch.rand(logits.shape[:-1], generator=rng, device=rng.device).to(logits.device)
-        if logits.device.type == "cpu":
-            action = torch.empty(uniform.shape, dtype=torch.int64)
-            draw(logits.reshape(-1, logits.shape[-1]).numpy(), uniform.view(-1).numpy(), action.view(-1).numpy())
-            return action
+        uniform = torch.rand(logits.shape[:-1], generator=rng, device=rng.device)
+        if logits.is_cpu:
+            action = np.empty(uniform.shape, dtype=np.int64)
+            draw(logits.numpy().reshape(-1, logits.shape[-1]), uniform.numpy().reshape(-1), action.reshape(-1))
+            return torch.from_numpy(action)
+        uniform = uniform.to(logits.device)
         below = (logits - logits.amax(dim=-1, keepdim=True)).exp_().cumsum(dim=-1)
         return (below[..., :-1] <= (uniform.unsqueeze(-1) * below[..., -1:])).sum(dim=-1)
     mean = dist["mean"]

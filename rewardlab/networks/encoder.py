@@ -107,7 +107,7 @@ class Flat(_Part):
         self.scale = 1.0 / spec.high if spec.high > 0 else 1.0
 
     def prepare(self, entry: torch.Tensor) -> torch.Tensor:
-        return entry.reshape(*entry.shape[: entry.dim() - self.dims], self.size).float() * self.scale
+        return entry.reshape(*entry.shape[: entry.dim() - self.dims], self.size) * self.scale  # integers: float32
 
     def forward(self, prepared: torch.Tensor) -> torch.Tensor:
         return prepared

@@ -22,8 +22,8 @@ class FusedEncoder:
     """
 
     def __init__(self, encoder: Encoder, gradients: dict[torch.Tensor, torch.Tensor]) -> None:
-        self._encoder = encoder
         self.learns = encoder.learns
+        self._prepare = {name: cast(Flat, part).prepare for name, part in encoder.parts.items()}
         self._parts: list[_Part] = []
         before = after = 0
         for part in encoder.parts.values():
@@ -40,7 +40,7 @@ class FusedEncoder:
 
     def inputs(self, obs: TensorObs) -> torch.Tensor:
         """Of observations [..., *shape]: [..., P]."""
-        prepared = [entry.float() for entry in self._encoder.prepare(obs).values()]
+        prepared = [prepare(obs[name]).float() for name, prepare in self._prepare.items()]
         return prepared[0] if len(prepared) == 1 else torch.cat(prepared, dim=-1)
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:

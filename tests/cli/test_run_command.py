@@ -42,7 +42,7 @@ def prepared_runs(monkeypatch: pytest.MonkeyPatch) -> list[Prepared]:
     """What is handed to `run.run`, which does nothing but succeed."""
     seen: list[Prepared] = []
 
-    def pretend(prepared: Prepared, parts: object) -> int:
+    def pretend(prepared: Prepared, parts: object = None) -> int:
         seen.append(prepared)
         return 0
 
@@ -116,7 +116,7 @@ def test_the_run_gets_what_was_validated(rewardlab: Callable, prepared_runs: lis
 def test_the_worst_job_decides_the_exit_code(
     codes: list[int], expected: int, rewardlab: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "run", lambda prepared, parts: codes[prepared.config.seed])
+    monkeypatch.setattr(run, "run", lambda prepared: codes[prepared.config.seed])
     assert rewardlab("run", "-m", *TINY, "seed=0,1", "hydra/launcher=basic").code == expected
 
 
