@@ -207,8 +207,8 @@ class Agent:
         if signals.advantage_bonus is not None:
             advantage = advantage + signals.advantage_bonus
         if config.normalise_advantages:
-            spread = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
-            advantage = (advantage - advantage.mean()) / spread
+            std = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
+            advantage = (advantage - advantage.mean()) / std
 
         frames = frames_of(rollout) if self._network.memory is None else None
         obs = rollout.obs if frames is None else frames.rows

@@ -1,5 +1,7 @@
 """A network that learns to predict a fixed random one: how wrong it is says how new an observation is."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
@@ -85,25 +87,36 @@ class RandomDistillation:
             targets: torch.Tensor = self.target(inputs)
         return targets
 
-    def learn(self, rollout: Rollout, *, epochs: int, batch_size: int, share: float = 1.0) -> float:
+    def learn(
+        self, rollout: Rollout, *, epochs: int, batch_size: int, share: float = 1.0, together: bool = False
+    ) -> float:
         """Train the predictor on next_obs; the mean loss.
-
-        All that are equal are in one minibatch, as one that counts so many times: as there is but one answer, it tells
-        as much.
 
         Args:
             share: of each minibatch that is learned from: with many environments the predictor learns too fast.
+            together: whether equal observations share a minibatch, where the one stands for all: a third of the work,
+                for steps that agree less with one another.
         """
         frames = frames_of(rollout)
-        picked = pick(frames.there.flatten(), len(next(iter(frames.rows.values()))))
-        inputs = self._inputs({name: entry.index_select(0, picked.rows) for name, entry in frames.rows.items()})
-        weights = picked.times * (len(inputs) / picked.times.sum())
+        inputs, reached = self._inputs(frames.rows), frames.there.flatten()
         targets, losses = self._targets(inputs), []
-        size = batch_size * len(inputs) / frames.there.numel()
-        for index in minibatches(len(inputs), size, epochs, self._context.generator):
-            index = index[: max(1, round(share * len(index)))].to(inputs.device)
-            losses.append(self._descend(*(entry.index_select(0, index) for entry in (inputs, targets, weights))))
+        for rows, weights in self._minibatches(reached, len(inputs), epochs, batch_size, share, together):
+            losses.append(self._descend(inputs.index_select(0, rows), targets.index_select(0, rows), weights))
         return sum(losses) / len(losses)
+
+    def _minibatches(
+        self, reached: torch.Tensor, known: int, epochs: int, batch_size: int, share: float, together: bool
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The distinct observations of each minibatch, and how often each counts, in an average of one or nearly so."""
+        met = pick(reached, known) if together else None
+        count = len(reached) if met is None else len(met.rows)
+        for index in minibatches(count, batch_size * count / len(reached), epochs, self._context.generator):
+            index = index[: max(1, round(share * len(index)))].to(reached.device)
+            if met is None:
+                picked = pick(reached.index_select(0, index), known)
+                yield picked.rows, picked.times * (len(picked.rows) / len(index))
+            else:
+                yield met.rows.index_select(0, index), met.times.index_select(0, index) * (count / len(reached))
 
     def _descend(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> float:
         """A gradient step on the mean of B errors, each times its weight; that mean."""

@@ -58,8 +58,8 @@ def test_continuous_actions_are_left_to_autograd() -> None:
 
 @pytest.mark.parametrize("error", ["mse", "l2"])
 @pytest.mark.parametrize("share", [1.0, 0.5])
-@pytest.mark.parametrize("whiten", [False, True])
-def test_distillation_is_autograd_s(error: str, share: float, whiten: bool) -> None:
+@pytest.mark.parametrize(("whiten", "together"), [(False, False), (True, True)])
+def test_distillation_is_autograd_s(error: str, share: float, whiten: bool, together: bool) -> None:
     found = []
     for by_autograd in (False, True):
         spec, made = worlds()["grid"], rollout("grid")
@@ -72,7 +72,7 @@ def test_distillation_is_autograd_s(error: str, share: float, whiten: bool) -> N
         networks.optimiser.eps = 1e-2
         before = {name: entry.clone() for name, entry in made.next_obs.items()}
         scores = [networks.score_and_take_in(made).detach()]
-        loss = networks.learn(made, epochs=2, batch_size=20, share=share)
+        loss = networks.learn(made, epochs=2, batch_size=20, share=share, together=together)
         scores.append(networks.score_and_take_in(made).detach())
         assert all(torch.equal(before[name], made.next_obs[name]) for name in before)
         found.append((*scores, torch.tensor(loss)))

@@ -74,13 +74,14 @@ def test_distillation_learns_from_a_share_of_each_minibatch(share: float, monkey
     made, seen = rollout(), []
     count = len(made.next_obs["image"].flatten(0, 1).unique(dim=0))
     monkeypatch.setattr(distillation, "_descend", lambda inputs, targets, weights: seen.append(inputs) or 0.0)
-    distillation.learn(made, epochs=3, batch_size=made.task_reward.numel() // 4, share=share)
+    distillation.learn(made, epochs=3, batch_size=made.task_reward.numel() // 4, share=share, together=True)
     sizes = [len(piece) for piece in torch.arange(count).tensor_split(4)]
     assert [len(inputs) for inputs in seen] == [round(share * size) for size in sizes] * 3
     assert any(not torch.equal(inputs, seen[0]) for inputs in seen[4::4]), "drawn anew in each pass"
 
 
-def test_distillation_counts_what_is_equal_as_often_as_it_is_there() -> None:
+@pytest.mark.parametrize("together", [False, True])
+def test_distillation_counts_what_is_equal_as_often_as_it_is_there(together: bool) -> None:
     """One step on a whole rollout, in which views recur, is the step on each of its frames by autograd."""
     made, found = rollout(), []
     for by_hand in (False, True):
@@ -93,7 +94,7 @@ def test_distillation_counts_what_is_equal_as_often_as_it_is_there() -> None:
             distillation.optimiser.descend(error)
             loss = error.detach()
         else:
-            loss = distillation.learn(made, epochs=1, batch_size=made.task_reward.numel())
+            loss = distillation.learn(made, epochs=1, batch_size=made.task_reward.numel(), together=together)
         weights = torch.cat([weight.detach().flatten() for weight in distillation.predictor.parameters()])
         found.append((float(torch.as_tensor(loss)), weights))
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)

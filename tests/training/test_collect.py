@@ -61,7 +61,13 @@ class Remembering:
             state = torch.where(first[:, None], 0.0, state) + 1
         return ActOutput(torch.zeros(len(first), dtype=torch.int64), state)
 
-    def assess(self, obs, first, action, state):
+    def assess(self, rollout):
+        first, action, state = (
+            torch.cat([rollout.first, rollout.last_first[None]]),
+            rollout.action,
+            rollout.agent_state0,
+        )
+        obs = {name: torch.cat([entry, rollout.last_obs[name][None]]) for name, entry in rollout.obs.items()}
         hidden = torch.zeros(first.shape)
         for t, fresh in enumerate(first):
             if state is not None:
