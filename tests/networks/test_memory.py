@@ -1,9 +1,11 @@
 """The GRU with resets against torch's own, values and gradients."""
 
+import copy
+
 import torch
 from torch import nn
 
-from rewardlab.networks.memory import Memory
+from rewardlab.networks.memory import Memory, gru_step
 
 
 def memory_and_reference(inputs=3, size=4):
@@ -57,3 +59,24 @@ def test_gradients_are_those_of_finite_differences():
 
     parameters = [p.detach().clone().requires_grad_() for p in memory.parameters()]
     assert torch.autograd.gradcheck(run, (features.requires_grad_(), *parameters))
+
+
+def test_the_compiled_loops_are_the_formulas() -> None:
+    """float32 on a CPU runs compiled, float64 does not: values and gradients of scan and step."""
+    memory, _ = memory_and_reference(size=32)
+    compiled = copy.deepcopy(memory).float()
+    features, state, first = data(steps=9, num_envs=7)
+    state = torch.randn(7, 32, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    found = []
+    for net in (compiled, memory):
+        dtype = next(net.parameters()).dtype
+        inputs = features.to(dtype).requires_grad_()
+        outputs, _ = net(inputs, state.to(dtype), first)
+        steps = gru_step(net.cell, inputs[:3], outputs[-1])  # three candidates for each of seven states
+        loss = (outputs.square().sum() + steps.sin().sum()) / 10
+        gradients = torch.autograd.grad(loss, [inputs, *net.parameters()])
+        found.append([outputs, steps, *gradients])
+        expected = net.cell(inputs[:3].flatten(0, 1), outputs[-1].repeat(3, 1)).view(3, 7, 32)
+        torch.testing.assert_close(steps, expected, rtol=1e-5, atol=1e-6)
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=1e-4, atol=1e-5)

@@ -14,7 +14,8 @@ before it. Loss: the mean over start steps of the mean over their predictions; s
 beliefs of the rollout. Published: horizon 8, decay 0.99 of target and moments, networks 256 to 512 wide; the defaults
 are smaller. The moments move ten times as fast here: a run has hundreds of rollouts, where there are tens of thousands
 of updates there. At 0.99 the mean stayed above the falling error for the first 300k frames of MultiRoom-N7-S4, so that
-nothing was paid.
+nothing was paid. The weight must be small: what is paid is relative to the moving mean and never wears off, and from
+0.01 on the policy settles where predictions are bad and forgets the task (results/reference/tuning).
 """
 
 from dataclasses import dataclass

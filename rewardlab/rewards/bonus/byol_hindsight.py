@@ -16,8 +16,9 @@ be learnt by the world model: only that is paid for. Bonus of a prediction: its 
 The loss of model, generator and reconstructor is the mean of the same sum; the information reaches the generator only.
 
 Implementation choices: the critic is a product of two embeddings, so that many negatives are cheap, and z is bounded
-(tanh). For the bonus the negatives are z of the last update, so that no environment's bonus depends on the others, and
-all environments share one draw of noise at each time. No code of the authors' and no table of constants for grid
+(tanh). A gradient step estimates the information on `pairs` of its predictions, drawn at random. For the bonus the
+negatives are z of the last update, so that no environment's bonus depends on the others, and all environments share one
+draw of noise at each time. No code of the authors' and no table of constants for grid
 worlds is known.
 """
 
