@@ -20,7 +20,7 @@ from rewardlab.types import VecEnv
 
 _ENVS = 256  # of the engine's table; training uses the config's num_envs
 _SECONDS = 0.5  # of a timed stretch of the engine
-_UPDATES = 3  # of a timed stretch of training
+_UPDATES = 10  # of a timed stretch of training: enough to forget what the scheme before it left in the caches
 
 
 def bench(overrides: Sequence[str], rounds: int) -> str:
