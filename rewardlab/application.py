@@ -110,7 +110,7 @@ def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> in
         print(f"dropped: {line}", file=sys.stderr)
     result.forget()
     expansion.plan(jobs)
-    gc.enable()
+    _end_start()
     try:
         code = _hydra([*flags, "--multirun", *(overrides if jobs is None else expansion.as_first(jobs, overrides))])
     finally:
@@ -156,7 +156,7 @@ def _run_job(cfg: DictConfig, built: "tuple[composition.Prepared, Parts] | None"
     try:
         from rewardlab import run
 
-        gc.enable()
+        _end_start()
         if built is not None:
             return run.run(*built)
         settings = HydraConfig.get()
@@ -171,6 +171,13 @@ def _run_job(cfg: DictConfig, built: "tuple[composition.Prepared, Parts] | None"
     except Exception as error:
         report_internal_error(error)
         return 1
+
+
+def _end_start() -> None:
+    """From here on garbage is collected, though not looked for among what was there before."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def report_internal_error(error: Exception) -> None:

@@ -98,6 +98,7 @@ def _run(arguments: list[str]) -> int:
     try:
         return application.run(request)
     finally:
+        gc.unfreeze()
         gc.enable()
 
 
