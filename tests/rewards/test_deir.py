@@ -1,5 +1,7 @@
 """DEIR's bonus, queue and discriminator, recomputed; it learns to tell true successors from others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -113,6 +115,22 @@ def test_loss_recomputed() -> None:
                 losses[kind].append(float(functional.binary_cross_entropy(odds, torch.tensor(label))))
     expected = 0.5 * (np.mean(losses["true"]) + np.mean(losses["fake"]))
     assert metrics["loss/deir_discriminator"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_what_only_the_agent_sees_changes_nothing() -> None:
+    """A conditioner's goal makes frames differ that are one to the scheme."""
+    found = []
+    for goal in (False, True):
+        scheme, _ = case("deir", batch_size=16).build()
+        rollout = rollouts(case("deir", batch_size=16), STEPS)[0]
+        if goal:
+            goals = {name: torch.arange(STEPS * 4.0).view(STEPS, 4, 1) for name in ("obs", "next_obs")}
+            shown = {name: {**getattr(rollout, name), "goal": entry} for name, entry in goals.items()}
+            rollout = replace(rollout, **shown, last_obs={**rollout.last_obs, "goal": torch.zeros(4, 1)})
+        paid = scheme.compute(rollout).streams["intrinsic"]
+        found.append((paid, torch.tensor(list(scheme.update(rollout).values()))))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_it_learns_to_tell_true_successors() -> None:

@@ -99,8 +99,8 @@ class Scheme(BonusScheme):
     def update(self, rollout: Rollout) -> Metrics:
         config, generator, net = self.config, self.context.generator, self.discriminator
         frames = frames_of(rollout)
-        here, there = frames.here[:-1].flatten(), frames.there.flatten()
-        inputs, drawn = self._with_candidates(frames, config.epochs * len(there))
+        inputs, known, drawn = self._with_candidates(frames, config.epochs * frames.there.numel())
+        here, there = (spread(known, place.flatten()) for place in (frames.here[:-1], frames.there))
         action = encode_action(rollout.action, self.context.spec.action).flatten(0, 1)
         before, begun = self._before.flatten(0, 1), 0
         losses = []
@@ -139,13 +139,15 @@ class Scheme(BonusScheme):
         self.queue.add({name: rollout.next_obs[name][new] for name in self.context.spec.obs})
         self.moments.add(novelty)
 
-    def _with_candidates(self, frames: Frames, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The encoder's inputs [U, D], the rollout's frames first, and which of them are drawn, int64 [2, count]."""
+    def _with_candidates(self, frames: Frames, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The encoder's inputs [U, D]; which of them the rollout's frames are, int64 [F] (they may differ in what only
+        the agent sees), and which the candidates drawn, int64 [2, count].
+        """
         drawn, shown = self.queue.draw(2 * count, self.context.generator), frames.rows
         rows, place = tell_apart(
             {name: torch.cat([shown[name], entry.to(shown[name].device)]) for name, entry in drawn.items()}
         )
-        return self.discriminator.encoder.flat(rows), place[-2 * count :].view(2, count)
+        return self.discriminator.encoder.flat(rows), place[: -2 * count], place[-2 * count :].view(2, count)
 
     def state_dict(self) -> State:
         return super().state_dict() | {"trajectory": self._trajectory.clone()}
