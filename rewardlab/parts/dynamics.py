@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -62,32 +63,34 @@ class Dynamics:
         for index in parts:
             index = index.to(inputs.device)
             picked = pick(ends.index_select(1, index).flatten(), len(inputs))
-            rows = inputs.index_select(0, picked.rows)
-            losses.append(step(rows, picked.place, action.index_select(0, index), inverse_coef, forward_coef, error))
+            batch = _Transitions(inputs.index_select(0, picked.rows), picked.place, action.index_select(0, index))
+            losses.append(step(batch, inverse_coef, forward_coef, error))
         inverse_losses, forward_losses = zip(*losses, strict=True)
         return sum(inverse_losses) / len(losses), sum(forward_losses) / len(losses)
 
-    def _step(
-        self,
-        rows: torch.Tensor,
-        place: torch.Tensor,
-        action: torch.Tensor,
-        inverse_coef: float,
-        forward_coef: float,
-        error: str,
-    ) -> tuple[float, float]:
-        """A gradient step on B transitions; both losses.
-
-        Args:
-            rows: the encoder's inputs, [U, D]. place: int64 [2 * B], which of them was acted on, then which followed.
-        """
-        features, next_features = self._inverse.encoder.layers(rows).index_select(0, place).chunk(2)
+    def _step(self, batch: _Transitions, inverse_coef: float, forward_coef: float, error: str) -> tuple[float, float]:
+        """A gradient step; both losses."""
+        action = batch.action
+        features, next_features = self._inverse.encoder.layers(batch.rows).index_select(0, batch.place).chunk(2)
         inverse_loss = self._inverse.loss(features, next_features, action)
         forward_loss = torch.zeros(())
         if self._forward is not None:
             forward_loss = prediction_error(self._forward(features, action), next_features, error).mean()
         self._optimiser.descend(inverse_coef * inverse_loss + forward_coef * forward_loss)
         return float(inverse_loss.detach()), float(forward_loss.detach())
+
+
+@dataclass(frozen=True)
+class _Transitions:
+    """B of them, by their distinct observations.
+
+    rows: the encoder's inputs, [U, D]. place: int64 [2 * B], which of them was acted on, then which followed.
+    action: int64 [B] or float32 [B, A].
+    """
+
+    rows: torch.Tensor
+    place: torch.Tensor
+    action: torch.Tensor
 
 
 class _Fused:
@@ -100,17 +103,9 @@ class _Fused:
         self.encoder, self._head = FusedMLP(inverse.encoder.layers, places), FusedMLP(inverse.head, places)
         self._forward = None if forward is None else FusedMLP(forward.layers, places)
 
-    def step(
-        self,
-        rows: torch.Tensor,
-        place: torch.Tensor,
-        action: torch.Tensor,
-        inverse_coef: float,
-        forward_coef: float,
-        error: str,
-    ) -> tuple[float, float]:
-        encoding = self.encoder.forward(rows)
-        features, next_features = encoded = encoding.index_select(0, place).chunk(2)
+    def step(self, batch: _Transitions, inverse_coef: float, forward_coef: float, error: str) -> tuple[float, float]:
+        encoding, action = self.encoder.forward(batch.rows), batch.action
+        features, next_features = encoded = encoding.index_select(0, batch.place).chunk(2)
         size, once = features.shape[1], np.ones(len(action), dtype=np.float32)
 
         guess = self._head.forward(torch.cat(encoded, dim=1))
@@ -133,6 +128,6 @@ class _Fused:
             assert of_given is not None
             of_features += of_given[:, :size]
 
-        self.encoder.backward(torch.zeros_like(encoding).index_add_(0, place, slopes))
+        self.encoder.backward(torch.zeros_like(encoding).index_add_(0, batch.place, slopes))
         self._optimiser.step(self._gradient)
         return float(inverse_loss), float(forward_loss)
