@@ -56,9 +56,9 @@ class Config(BonusConfig):
     queue: int = option(10_000, "observations that fakes are drawn from", above=0, maximum=10_000_000)
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(32, "size of the embeddings", above=0)
-    learning_rate: float = option(1e-3, "Adam's step size", above=0)
+    learning_rate: float = option(2e-3, "Adam's step size", above=0)
     epochs: int = option(1, "passes over a rollout", above=0)
-    batch_size: int = option(512, "size of minibatches", above=0)
+    batch_size: int = option(1024, "size of minibatches", above=0)
     max_grad_norm: float = option(0.5, "longer gradients are cut to this norm", above=0)
 
 

@@ -44,9 +44,9 @@ class Config(BonusConfig):
     inverse_coef: float = option(0.1, "weight of the inverse model's loss", minimum=0)
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(64, "size of the features", above=0)
-    learning_rate: float = option(1e-4, "Adam's step size", above=0)
+    learning_rate: float = option(2e-4, "Adam's step size", above=0)
     epochs: int = option(1, "passes over a rollout", above=0)
-    batch_size: int = option(256, "size of minibatches", above=0)
+    batch_size: int = option(512, "size of minibatches", above=0)
 
     def privileged(self) -> tuple[str, ...]:
         return facts_of(self.key)
