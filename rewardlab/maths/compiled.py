@@ -134,6 +134,33 @@ def _distance_loss(
     return loss
 
 
+def _distance_from_unit(
+    prediction: Array, target: Array, distance: Array, length: Array, cosine: Array
+) -> None:  # pragma: no cover
+    """`distance_from_unit` of rows [B, D]; filled, [B] each: it, the prediction's length, its cosine to the target."""
+    for i in range(prediction.shape[0]):
+        row, aim = prediction[i], target[i]
+        square, product = _32(1e-24), _32(0.0)
+        for j in range(row.size):
+            square += row[j] * row[j]
+            product += row[j] * aim[j]
+        length[i] = np.sqrt(square)
+        cosine[i] = product / length[i]
+        distance[i] = _32(2.0) - _32(2.0) * cosine[i]
+
+
+def _distance_from_unit_back(
+    pull: Array, prediction: Array, target: Array, length: Array, cosine: Array, gradient: Array
+) -> None:  # pragma: no cover
+    """The gradient of the prediction, [B, D], filled, from that of the distances, [B]."""
+    for i in range(prediction.shape[0]):
+        row, aim, out = prediction[i], target[i], gradient[i]
+        slope = _32(-2.0) * pull[i] / length[i]
+        along = slope * cosine[i] / length[i]
+        for j in range(row.size):
+            out[j] = slope * aim[j] - along * row[j]
+
+
 def _cross_entropy(logits: Array, action: Array, coef: float, gradient: Array) -> float:  # pragma: no cover
     """The mean of -log p(action), without the factor `coef` that its gradient has.
 
@@ -214,6 +241,8 @@ def _whiten(data: Array, mean: Array, std: Array, clip: float, whitened: Array) 
 
 ppo_loss = kept(_ppo_loss, fastmath=_LOOSE, error_model="numpy")
 distance_loss = kept(_distance_loss, fastmath=_LOOSE, error_model="numpy")
+distance_from_unit = kept(_distance_from_unit, fastmath=_LOOSE, error_model="numpy")
+distance_from_unit_back = kept(_distance_from_unit_back, fastmath=_LOOSE, error_model="numpy")
 cross_entropy = kept(_cross_entropy, fastmath=_LOOSE, error_model="numpy")
 draw = kept(_draw, error_model="numpy")
 moments = kept(_moments, fastmath={"contract"}, error_model="numpy")

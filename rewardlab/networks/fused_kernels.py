@@ -98,19 +98,28 @@ def _scatter(
 
 
 def _gru(
-    gates: Array, recurrent: Array, state: Array, switches: Array, candidate: Array, after: Array
+    gates: Array,
+    which: Array,
+    recurrent: Array,
+    state: Array,
+    switches: Array,
+    there: Array,
+    candidate: Array,
+    after: Array,
 ) -> None:  # pragma: no cover
     """A step of a GRU: see `networks.memory`."""
     size = state.shape[1]
     for i in range(state.shape[0]):
-        here, there, switch, new = gates[i], recurrent[i], switches[i], candidate[i]
+        own, past, switch, share, new = gates[which[i]], recurrent[i], switches[i], there[i], candidate[i]
         for j in range(2 * size):
-            switch[j] = _32(0.5) * (here[j] + there[j])
+            switch[j] = _32(0.5) * (own[j] + past[j])
         tanh(switch)
         for j in range(2 * size):
             switch[j] = _32(0.5) + _32(0.5) * switch[j]  # the logistic function
         for j in range(size):
-            new[j] = here[2 * size + j] + switch[j] * there[2 * size + j]
+            share[j] = past[2 * size + j]
+        for j in range(size):
+            new[j] = own[2 * size + j] + switch[j] * share[j]
         tanh(new)
         for j in range(size):
             after[i, j] = new[j] + switch[size + j] * (state[i, j] - new[j])
@@ -118,7 +127,8 @@ def _gru(
 
 def _gru_back(
     gradient: Array,
-    recurrent: Array,
+    which: Array,
+    there: Array,
     state: Array,
     switches: Array,
     candidate: Array,
@@ -129,16 +139,18 @@ def _gru_back(
     """Its gradients: see `networks.memory`."""
     size = state.shape[1]
     for i in range(state.shape[0]):
-        pull, new, switch, there = gradient[i], candidate[i], switches[i], recurrent[i]
-        own, past = to_gates[i], to_recurrent[i]
+        pull, new, switch, share = gradient[i], candidate[i], switches[i], there[i]
+        own, past = to_gates[which[i]], to_recurrent[i]
         for j in range(size):
             reset, update = switch[j], switch[size + j]
             of_new = pull[j] * (_32(1.0) - update) * (_32(1.0) - new[j] * new[j])
-            of_reset = of_new * there[2 * size + j] * reset * (_32(1.0) - reset)
+            of_reset = of_new * share[j] * reset * (_32(1.0) - reset)
             of_update = pull[j] * (state[i, j] - new[j]) * update * (_32(1.0) - update)
-            own[j], own[size + j], own[2 * size + j] = of_reset, of_update, of_new
             past[j], past[size + j], past[2 * size + j] = of_reset, of_update, of_new * reset
+            own[2 * size + j] += of_new
             to_state[i, j] = pull[j] * update
+        for j in range(2 * size):
+            own[j] += past[j]
 
 
 def _clip(gradient: Array, most: float) -> float:  # pragma: no cover

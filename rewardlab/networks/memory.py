@@ -5,6 +5,7 @@ Source: Cho et al. 2014 (arXiv:1406.1078), in the form of `torch.nn.GRU`, whose 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ class Memory(nn.Module):
 
         Args:
             features: [T, N, inputs].
-            state: [N, size], from before step 0; not differentiated.
+            state: [N, size], from before step 0.
             first: bool [T, N], true where an episode begins.
 
         Returns:
@@ -39,8 +40,17 @@ class Memory(nn.Module):
         cell = self.cell
         gates = functional.linear(features, cell.weight_ih, cell.bias_ih)  # of all steps at once: no recurrence in it
         kept = (~first).to(features.dtype).unsqueeze(-1)
-        outputs: torch.Tensor = _Scan.apply(gates, state, kept, cell.weight_hh, cell.bias_hh)  # type: ignore[no-untyped-call]
+        outputs = _scan(cell, gates.flatten(0, 1), _in_order(first), state, kept)
         return outputs, outputs[-1]
+
+
+def unroll(cell: nn.GRUCell, inputs: torch.Tensor, which: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+    """What the cell makes of inputs one after another, from states [B, H] on: [T, B, H].
+
+    Args:
+        inputs: [R, I], distinct ones. which: int64 [T, B], the one that comes at each step.
+    """
+    return _scan(cell, functional.linear(inputs, cell.weight_ih, cell.bias_ih), which, state, None)
 
 
 def gru_step(cell: nn.GRUCell, inputs: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
@@ -53,91 +63,149 @@ def gru_step(cell: nn.GRUCell, inputs: torch.Tensor, state: torch.Tensor) -> tor
     return after.view(before.shape)
 
 
+def _scan(
+    cell: nn.GRUCell, gates: torch.Tensor, which: torch.Tensor, state: torch.Tensor, kept: torch.Tensor | None
+) -> torch.Tensor:
+    states: torch.Tensor = _Scan.apply(gates, which, state, kept, cell.weight_hh, cell.bias_hh)  # type: ignore[no-untyped-call]
+    return states
+
+
+def _in_order(like: torch.Tensor) -> torch.Tensor:
+    return torch.arange(like.numel(), device=like.device).view(like.shape)
+
+
 class _Step(torch.autograd.Function):
     """Both shares [B, 3H] of the reset, update and candidate gates, and states [B, H] -> the next states [B, H]."""
 
     @staticmethod
     def forward(context: Any, gates: torch.Tensor, recurrent: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-        after, candidate = torch.empty_like(state), torch.empty_like(state)
+        after, candidate, there = (torch.empty_like(state) for _ in range(3))
         switches = state.new_empty(len(state), 2 * state.shape[1])
-        _mix(gates, recurrent, state, switches, candidate, after)
-        context.save_for_backward(recurrent, state, switches, candidate)
+        which = _in_order(state[:, 0])
+        compiled = _compiles(state)
+        gru, _ = _kernels(compiled)
+        gru(*_plain(compiled, gates, which, recurrent, state, switches, there, candidate, after))
+        context.save_for_backward(which, there, state, switches, candidate)
         return after
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        recurrent, state, switches, candidate = context.saved_tensors
-        found = torch.empty_like(recurrent), torch.empty_like(recurrent), torch.empty_like(state)
-        _unmix(gradients[0].contiguous(), recurrent, state, switches, candidate, *found)
+        saved = context.saved_tensors
+        state = saved[2]
+        compiled, width = _compiles(state), 3 * state.shape[1]
+        to_gates, to_recurrent = state.new_zeros(len(state), width), state.new_empty(len(state), width)
+        to_state = torch.empty_like(state)
+        found = to_gates, to_recurrent, to_state
+        _, back = _kernels(compiled)
+        back(*_plain(compiled, gradients[0].contiguous(), *saved, *found))
         return found
 
 
 class _Scan(torch.autograd.Function):
     """The recurrence with its gradient by hand, without autograd's many small calls.
 
-    gates [T, N, 3H] are the inputs' share of the reset, update and candidate gates; kept [T, N, 1] is 0 where the
-    state starts anew; weight [3H, H]; bias [3H]. Returns the states [T, N, H].
+    gates [R, 3H] are inputs' shares of the reset, update and candidate gates; which, int64 [T, N], says whose share
+    each step has; kept [T, N, 1] is 0 where the state starts anew, None where it never does; weight [3H, H]; bias [3H].
+    Returns the states [T, N, H].
     """
 
     @staticmethod
     def forward(
         context: Any,
         gates: torch.Tensor,
+        which: torch.Tensor,
         state: torch.Tensor,
-        kept: torch.Tensor,
+        kept: torch.Tensor | None,
         weight: torch.Tensor,
         bias: torch.Tensor,
     ) -> torch.Tensor:
-        steps, num_envs, width = gates.shape
-        size = width // 3
-        before, candidates, states = (gates.new_empty(steps, num_envs, size) for _ in range(3))
-        switches, recurrent = gates.new_empty(steps, num_envs, 2 * size), torch.empty_like(gates)
-        transposed = weight.t()
-        for step in range(steps):
-            torch.mul(state, kept[step], out=before[step])
-            torch.addmm(bias, before[step], transposed, out=recurrent[step])
-            _mix(gates[step], recurrent[step], before[step], switches[step], candidates[step], states[step])
-            state = states[step]
-        context.save_for_backward(recurrent, before, switches, candidates, kept, weight)
+        (steps, num_envs), size = which.shape, weight.shape[1]
+        before, theres, candidates, states = (gates.new_empty(steps, num_envs, size) for _ in range(4))
+        switches, recurrent = gates.new_empty(steps, num_envs, 2 * size), gates.new_empty(num_envs, 3 * size)
+        compiled = _compiles(gates)
+        gru, _ = _kernels(compiled)
+        always = _plain(compiled, gates, recurrent)
+        rows = [_each(compiled, entry) for entry in (which, before, switches, theres, candidates, states)]
+        kept_at = None if kept is None else kept.unbind(0)
+        transposed, here = weight.t(), before.unbind(0)
+        for step, (entering, after, place, *filled) in enumerate(zip(here, states.unbind(0), *rows, strict=True)):
+            if kept_at is None:
+                entering.copy_(state)
+            else:
+                torch.mul(state, kept_at[step], out=entering)
+            torch.addmm(bias, entering, transposed, out=recurrent)
+            gru(always[0], place, always[1], *filled)
+            state = after
+        context.save_for_backward(which, theres, before, switches, candidates, kept, weight)
+        context.rows = len(gates)
         return states
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        recurrent, before, switches, candidates, kept, weight = context.saved_tensors
-        to_gates, to_recurrent = torch.empty_like(recurrent), torch.empty_like(recurrent)
+        *saved, kept, weight = context.saved_tensors
+        before = saved[2]
+        to_gates, of_weight = weight.new_zeros(context.rows, len(weight)), torch.zeros_like(weight)
+        to_recurrent, of_bias = weight.new_empty(before.shape[1], len(weight)), weight.new_zeros(len(weight))
         to_state, carried = torch.empty_like(before[0]), torch.zeros_like(before[0])
+        compiled = _compiles(weight)
+        _, back = _kernels(compiled)
+        pull, *found = _plain(compiled, carried, to_gates, to_recurrent, to_state)
+        rows = [_each(compiled, entry) for entry in saved]
         for step in range(len(before) - 1, -1, -1):
             carried += gradients[0][step]
-            saved = recurrent[step], before[step], switches[step], candidates[step]
-            _unmix(carried, *saved, to_gates[step], to_recurrent[step], to_state)
-            torch.addmm(to_state, to_recurrent[step], weight, out=carried)
-            carried *= kept[step]
-        flat = to_recurrent.flatten(0, 1)
-        return to_gates, None, None, flat.t() @ before.flatten(0, 1), flat.sum(dim=0)
+            back(pull, *(entry[step] for entry in rows), *found)
+            of_weight.addmm_(to_recurrent.t(), before[step])
+            of_bias += to_recurrent.sum(dim=0)
+            torch.addmm(to_state, to_recurrent, weight, out=carried)
+            if kept is not None:
+                carried *= kept[step]
+        return to_gates, None, carried, None, of_weight, of_bias
 
 
-def _mix(
+def _kernels(compiled: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+    """A step and its gradient, on arrays where they are compiled, else on tensors."""
+    return (fused_kernels.gru, fused_kernels.gru_back) if compiled else (_gru, _gru_back)
+
+
+def _plain(compiled: bool, *tensors: torch.Tensor) -> tuple[Any, ...]:
+    return tuple(tensor.numpy() for tensor in tensors) if compiled else tensors
+
+
+def _each(compiled: bool, tensor: torch.Tensor) -> Sequence[Any]:
+    """What a tensor [T, ...] holds of each step."""
+    return list(tensor.numpy()) if compiled else tensor.unbind(0)
+
+
+def _gru(
     gates: torch.Tensor,
+    which: torch.Tensor,
     recurrent: torch.Tensor,
     state: torch.Tensor,
     switches: torch.Tensor,
+    there: torch.Tensor,
     candidate: torch.Tensor,
     after: torch.Tensor,
 ) -> None:
-    """The next states [B, H] from both shares of the gates [B, 3H]; fills the last three: [B, 2H], [B, H], [B, H]."""
-    if _compiles(gates):
-        fused_kernels.gru(*(tensor.numpy() for tensor in (gates, recurrent, state, switches, candidate, after)))
-        return
-    size = state.shape[1]
+    """A step of a GRU, B of them.
+
+    Args:
+        gates: [R, 3H], inputs' shares of the reset, update and candidate gates. which: int64 [B], whose each one has.
+        recurrent: [B, 3H], the states' shares. state: [B, H], the states before.
+        switches: [B, 2H], there: [B, H], candidate: [B, H], filled: the reset and update gates, the state's share of
+            the candidate, the candidate. after: [B, H], filled: the states that follow.
+    """
+    size, gates = state.shape[1], gates.index_select(0, which)
+    there.copy_(recurrent[:, 2 * size :])
     torch.sigmoid(gates[:, : 2 * size] + recurrent[:, : 2 * size], out=switches)
     reset, update = switches[:, :size], switches[:, size:]
-    torch.tanh(torch.addcmul(gates[:, 2 * size :], reset, recurrent[:, 2 * size :]), out=candidate)
+    torch.tanh(torch.addcmul(gates[:, 2 * size :], reset, there), out=candidate)
     torch.lerp(candidate, state, update, out=after)
 
 
-def _unmix(
+def _gru_back(
     gradient: torch.Tensor,
-    recurrent: torch.Tensor,
+    which: torch.Tensor,
+    there: torch.Tensor,
     state: torch.Tensor,
     switches: torch.Tensor,
     candidate: torch.Tensor,
@@ -145,20 +213,16 @@ def _unmix(
     to_recurrent: torch.Tensor,
     to_state: torch.Tensor,
 ) -> None:
-    """The gradients of what `_mix` was given, from that of the next states: the last three are filled.
+    """Its gradients, from that of the next states: added to `to_gates`, [R, 3H]; `to_recurrent` and `to_state` filled.
 
     That of the states is without what passes through their share of the gates.
     """
-    if _compiles(gradient):
-        tensors = (gradient, recurrent, state, switches, candidate, to_gates, to_recurrent, to_state)
-        fused_kernels.gru_back(*(tensor.numpy() for tensor in tensors))
-        return
     size = state.shape[1]
     reset, update = switches[:, :size], switches[:, size:]
     of_candidate = gradient * (1.0 - update) * (1.0 - candidate.square())
     of_update = gradient * (state - candidate) * update * (1.0 - update)
-    of_reset = of_candidate * recurrent[:, 2 * size :] * reset * (1.0 - reset)
-    torch.cat([of_reset, of_update, of_candidate], dim=1, out=to_gates)
+    of_reset = of_candidate * there * reset * (1.0 - reset)
+    to_gates.index_add_(0, which, torch.cat([of_reset, of_update, of_candidate], dim=1))
     torch.cat([of_reset, of_update, of_candidate * reset], dim=1, out=to_recurrent)
     torch.mul(gradient, update, out=to_state)
 

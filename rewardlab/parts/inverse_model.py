@@ -76,3 +76,15 @@ def encode_action(action: torch.Tensor, spec: ActionSpec) -> torch.Tensor:
         return action.float()
     zeros = torch.zeros(*action.shape, spec.n, device=action.device)
     return zeros.scatter_(-1, action.unsqueeze(-1), 1.0)
+
+
+def distinct_actions(action: torch.Tensor, spec: ActionSpec) -> tuple[torch.Tensor, torch.Tensor]:
+    """Encoded actions [R, A], and which of them each is, int64 [...], of actions [...] or [..., *shape].
+
+    Discrete ones are few, continuous ones all differ.
+    """
+    if spec.n is not None:
+        return torch.eye(spec.n, device=action.device), action
+    shape = action.shape[: action.dim() - len(spec.shape)]
+    rows = action.reshape(-1, action_size(spec)).float()
+    return rows, torch.arange(len(rows), device=action.device).view(shape)

@@ -10,9 +10,9 @@ from torch import nn
 
 from rewardlab.maths.distinct import frames_of, pick, spread
 from rewardlab.networks.init import seeded_gru
-from rewardlab.networks.memory import Memory, gru_step
+from rewardlab.networks.memory import Memory, unroll
 from rewardlab.parts.both_ends import at_both_ends
-from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
+from rewardlab.parts.inverse_model import ObservationEncoder, action_size, distinct_actions, encode_action
 from rewardlab.types import EnvSpec, Rollout, State
 
 
@@ -25,7 +25,7 @@ class LatentWorldModel(nn.Module):
 
     def __init__(self, spec: EnvSpec, hidden: int, features: int, memory: int, generator: torch.Generator) -> None:
         super().__init__()
-        actions = action_size(spec.action)
+        self._spec, actions = spec.action, action_size(spec.action)
         self.encoder = ObservationEncoder(spec.obs, hidden, features, generator)
         self.closed = Memory(features + actions, memory, generator)
         self.open = seeded_gru(actions, memory, generator)
@@ -37,18 +37,20 @@ class LatentWorldModel(nn.Module):
         outputs: torch.Tensor = self.closed(torch.cat([encoded, previous], dim=-1), state, first)[0]
         return outputs
 
-    def imagine(self, imagined: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-        """One step of the open loop: states [..., M] and actions [..., A] -> [..., M]."""
-        return gru_step(self.open, action.flatten(0, -2), imagined.flatten(0, -2)).view(imagined.shape)
+    def imagine(self, belief: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        """Open-loop states [K, ..., M] after each of K actions [K, ...] taken from beliefs [..., M] on."""
+        rows, which = distinct_actions(action, self._spec)
+        states = unroll(self.open, rows, which.flatten(1), belief.flatten(0, -2))
+        return states.view(len(action), *belief.shape)
 
 
 @dataclass
 class History:
     """S steps: some from before a rollout of T steps, and the rollout's.
 
-    belief: [S, N, M]. action: encoded, [S, N, A]. episode: int64 [S, N], a number that differs between the episodes of
-    one environment, -1 before its first step. previous: [T, N, A], the action before each step of the rollout, zeros
-    at the start of an episode.
+    belief: [S, N, M]. action: [S, N] or [S, N, *shape]. episode: int64 [S, N], a number that differs between the
+    episodes of one environment, -1 before its first step. previous: encoded, [T, N, A], the action before each step of
+    the rollout, zeros at the start of an episode.
     """
 
     belief: torch.Tensor
@@ -71,19 +73,20 @@ class BeliefState:
         """`horizon` - 1 earlier steps are kept, at least one."""
         self._spec, self._kept = spec, max(1, horizon - 1)
         self._belief = torch.zeros(self._kept, num_envs, memory, device=device)
-        self._action = torch.zeros(self._kept, num_envs, action_size(spec.action), device=device)
+        shape, dtype = spec.action.shape, torch.int64 if spec.action.discrete else torch.float32
+        self._action = torch.zeros(self._kept, num_envs, *shape, dtype=dtype, device=device)
         self._episode = torch.full((self._kept, num_envs), -1, device=device)
 
     def take_in(self, model: LatentWorldModel, rollout: Rollout) -> History:
         """Go through a rollout, and remember its last steps for the next one."""
-        action = encode_action(rollout.action, self._spec.action)
-        previous = torch.cat([self._action[-1:], action[:-1]]) * (~rollout.first).unsqueeze(-1)
+        previous = torch.cat([self._action[-1:], rollout.action[:-1]])
+        previous = encode_action(previous, self._spec.action) * (~rollout.first).unsqueeze(-1)
         encoded, _ = at_both_ends(model.encoder, rollout)
         belief = model.beliefs(encoded, previous, self._belief[-1], rollout.first)
         episode = self._episode[-1].clamp(min=0) + rollout.first.cumsum(dim=0)
         history = History(
             torch.cat([self._belief, belief]),
-            torch.cat([self._action, action]),
+            torch.cat([self._action, rollout.action]),
             torch.cat([self._episode, episode]),
             previous,
         )
@@ -104,17 +107,22 @@ class BeliefState:
 
 @dataclass
 class Windows:
-    """Predictions 1 to K actions ahead from B steps, all [K, B, ...].
+    """Predictions 1 to K actions ahead from B steps.
 
-    before, after: open-loop states on either side of the action. action: the last one, encoded. target: what it led
-    to. valid: bool, whether it was taken in the episode and rollout of the step.
+    belief: [B, M], where they start. imagined: [K, B, M], open-loop states after each action. action: [K, B] or
+    [K, B, *shape]. target: what it led to, [K, B, F]. valid: bool [K, B], whether it was taken in the episode and
+    rollout of the step.
     """
 
-    before: torch.Tensor
-    after: torch.Tensor
+    belief: torch.Tensor
+    imagined: torch.Tensor
     action: torch.Tensor
     target: torch.Tensor
     valid: torch.Tensor
+
+    def before(self) -> torch.Tensor:
+        """Open-loop states before each action, [K, B, M]."""
+        return torch.cat([self.belief.unsqueeze(0), self.imagined[:-1]])
 
     def mean(self, errors: torch.Tensor) -> torch.Tensor:
         """The mean over steps of the mean over each one's valid predictions, of errors [K, B]."""
@@ -139,7 +147,7 @@ class Sequences:
         self._here, self._first = frames_of(rollout).here[:-1].flatten(), rollout.first.flatten()
         self._target, self._previous = target.flatten(0, 1), history.previous.flatten(0, 1)
         self._before = history.belief[-steps - 1 : -1].flatten(0, 1)
-        self._action, self._episode = history.action[-steps:].flatten(0, 1), history.episode[-steps:].flatten()
+        self._action, self._episode = rollout.action.flatten(0, 1), history.episode[-steps:].flatten()
         self.count = -(-steps // length) * self._num_envs
 
     def windows(self, model: LatentWorldModel, horizon: int, index: torch.Tensor) -> Windows:
@@ -151,24 +159,15 @@ class Sequences:
         def at(step: torch.Tensor) -> torch.Tensor:
             return step.clamp(max=steps - 1) * self._num_envs + env
 
-        real, here = step < steps, at(step)
+        here = at(step)
         picked = pick(spread(self._here, here).flatten(), len(self._inputs))
         encoded = spread(model.encoder.layers(self._inputs.index_select(0, picked.rows)), picked.place.view(here.shape))
         belief = model.beliefs(
             encoded, spread(self._previous, here), spread(self._before, at(start)), spread(self._first, here)
-        )
-        imagined, episode = belief.flatten(0, 1), spread(self._episode, here)
-        states, actions, targets, valid = [imagined], [], [], []
-        for ahead in range(horizon):
-            later = at(step + ahead)
-            action = spread(self._action, later.flatten())
-            imagined = model.imagine(imagined, action)
-            states.append(imagined)
-            actions.append(action)
-            targets.append(spread(self._target, later.flatten()))
-            same = (spread(self._episode, later) == episode) & (step + ahead < steps) & real
-            valid.append(same.flatten())
-        return Windows(
-            torch.stack(states[:-1]), torch.stack(states[1:]), torch.stack(actions), torch.stack(targets),
-            torch.stack(valid),
-        )  # fmt: skip
+        ).flatten(0, 1)
+        later = step + torch.arange(horizon, device=start.device).view(-1, 1, 1)
+        place = at(later)
+        same = (spread(self._episode, place) == spread(self._episode, here)) & (step < steps) & (later < steps)
+        place, same = place.flatten(1), same.flatten(1)
+        action = spread(self._action, place)
+        return Windows(belief, model.imagine(belief, action), action, spread(self._target, place), same)

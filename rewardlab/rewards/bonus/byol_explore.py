@@ -36,7 +36,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass
@@ -111,7 +111,7 @@ class Scheme(BonusScheme):
 
     def _learn(self, windows: Windows) -> torch.Tensor:
         """One gradient step; the losses, as many as `metrics` names before the last."""
-        loss = windows.mean(distance_from_unit(self.predictor(windows.after), windows.target))
+        loss = windows.mean(distance_from_unit(self.predictor(windows.imagined), windows.target))
         self.optimiser.descend(loss)
         return loss.detach().unsqueeze(0)
 
@@ -123,9 +123,8 @@ class Scheme(BonusScheme):
         imagined = history.belief
         for ahead in range(1, self.config.horizon + 1):
             before = imagined[: total - ahead + 1]
-            imagined = self.model.imagine(before, history.action[ahead - 1 :])
-            action, recent = history.action[-steps:], slice(-steps, None)
-            worth = self._errors(before[recent], imagined[recent], action, targets)
+            imagined = self.model.imagine(before, history.action[None, ahead - 1 :])[0]
+            worth = self._errors(before[-steps:], imagined[-steps:], rollout.action, targets)
             errors += worth * history.unbroken(ahead)
         return errors
 

@@ -31,12 +31,13 @@ from rewardlab.maths.information import contrastive_information
 from rewardlab.maths.intrinsic import distance_from_unit
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
-from rewardlab.parts.inverse_model import action_size
+from rewardlab.networks.tanh import Tanh
+from rewardlab.parts.inverse_model import action_size, encode_action
 from rewardlab.parts.latent_world_model import Windows
 from rewardlab.rewards.bonus import byol_explore
 from rewardlab.schemas import option
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Scheme(byol_explore.Scheme):
         known = config.memory + action_size(self.context.spec.action)
         sizes = (known + config.features + config.noise, config.hidden, config.hindsight)
         # Bounded, or generator and critic chase each other to ever larger vectors.
-        self.generator = mlp(sizes, draw).append(nn.Tanh()).to(device)
+        self.generator = mlp(sizes, draw).append(Tanh()).to(device)
         self.reconstructor = mlp((config.memory + config.hindsight, config.hidden, config.features), draw).to(device)
         self.critic = Critic(known, config.hindsight, config.hidden, config.negatives, draw).to(device)
         learners = (self.model, self.generator, self.reconstructor)
@@ -79,7 +80,7 @@ class Scheme(byol_explore.Scheme):
     def _errors(
         self, before: torch.Tensor, after: torch.Tensor, action: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
-        known = torch.cat([before, action], dim=-1)
+        known = self._known(before, action)
         noise = self._noise(len(known), 1).expand(-1, known.shape[1], -1)
         hindsight = self.generator(torch.cat([known, target, noise], dim=-1))
         errors = self._distance(after, hindsight, target)
@@ -88,10 +89,10 @@ class Scheme(byol_explore.Scheme):
 
     def _learn(self, windows: Windows) -> torch.Tensor:
         # What is known goes into z and the critic without gradients: the information is to shape z alone.
-        known = torch.cat([windows.before, windows.action], dim=-1).detach()
+        known = self._known(windows.before(), windows.action).detach()
         noise = self._noise(*known.shape[:2])
         hindsight = self.generator(torch.cat([known, windows.target, noise], dim=-1))
-        prediction_loss = windows.mean(self._distance(windows.after, hindsight, windows.target))
+        prediction_loss = windows.mean(self._distance(windows.imagined, hindsight, windows.target))
         valid = windows.valid.flatten().nonzero().squeeze(-1)
         order = torch.randperm(len(valid), generator=self.context.generator)[: self.config.pairs].to(valid.device)
         chosen = valid.index_select(0, order)
@@ -105,6 +106,10 @@ class Scheme(byol_explore.Scheme):
         self.optimiser.descend(loss)
         self.critic.remember(drawn.detach()[others])
         return torch.stack([prediction_loss.detach(), information.detach()])
+
+    def _known(self, before: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        """What is known before an outcome: the state before the action, [..., M], and the action, [...]."""
+        return torch.cat([before, encode_action(action, self.context.spec.action)], dim=-1)
 
     def _distance(self, after: torch.Tensor, hindsight: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         prediction = self.reconstructor(torch.cat([after, hindsight], dim=-1))

@@ -41,7 +41,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, EnvSpec, Frames, Metrics, Rollout, State
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass
