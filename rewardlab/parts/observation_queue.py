@@ -18,9 +18,9 @@ class ObservationQueue:
     def add(self, obs: TensorObs) -> None:
         """Put observations in, the oldest first, each entry [B, *shape]."""
         for name in self._names:
-            newer = obs[name].cpu()
-            joined = torch.cat([self._entries[name], newer]) if name in self._entries else newer
-            self._entries[name] = joined[max(0, len(joined) - self._size) :].clone()
+            newer = obs[name][-self._size :].cpu()
+            older = self._entries.get(name, newer[:0])
+            self._entries[name] = torch.cat([older[max(0, len(older) + len(newer) - self._size) :], newer])
 
     def draw(self, count: int, generator: torch.Generator) -> TensorObs:
         """Observations drawn with replacement, each entry [count, *shape]."""

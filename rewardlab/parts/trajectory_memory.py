@@ -22,6 +22,7 @@ class TrajectoryMemory:
         """Args: the lengths O of an observation's and W of a trajectory's embedding."""
         self._observations = np.zeros((num_envs, 0, observation), dtype=np.float32)
         self._trajectories = np.zeros((num_envs, 0, trajectory), dtype=np.float32)
+        self._norms = np.zeros((num_envs, 0), dtype=np.float32)  # of the ways
         self._lengths = np.zeros(num_envs, dtype=np.int64)
 
     def forget(self) -> None:
@@ -47,13 +48,14 @@ class TrajectoryMemory:
         found = np.zeros((steps, num_envs), dtype=np.float32)
         rows = [np.ascontiguousarray(tensor.cpu().numpy()) for tensor in (start, reached, trajectory, first)]
         kernel: Any = _scan  # numba's own types are too narrow
-        kernel(self._observations, self._trajectories, self._lengths, *rows, plain, found)
+        kernel(self._observations, self._trajectories, self._norms, self._lengths, *rows, plain, found)
         return torch.from_numpy(found).to(reached.device)
 
     def _make_room(self, wanted: int) -> None:
         if wanted > self._observations.shape[1]:
             self._observations = _grown(self._observations, 2 * wanted)
             self._trajectories = _grown(self._trajectories, 2 * wanted)
+            self._norms = _grown(self._norms, 2 * wanted)
 
     def state_dict(self) -> State:
         longest = int(self._lengths.max())
@@ -66,12 +68,13 @@ class TrajectoryMemory:
     def load_state_dict(self, state: State) -> None:
         self._observations = state["observations"].cpu().numpy().copy()
         self._trajectories = state["trajectories"].cpu().numpy().copy()
+        self._norms = np.linalg.norm(self._trajectories, axis=2)
         self._lengths = state["lengths"].cpu().numpy().copy()
 
 
 def _grown(entries: Array, room: int) -> Array:
-    num_envs, before, size = entries.shape
-    grown = np.zeros((num_envs, room, size), dtype=np.float32)
+    num_envs, before, *size = entries.shape
+    grown = np.zeros((num_envs, room, *size), dtype=np.float32)
     grown[:, :before] = entries
     return grown
 
@@ -81,6 +84,7 @@ def _grown(entries: Array, room: int) -> Array:
 def _scan(
     observations: Array,
     trajectories: Array,
+    norms: Array,
     lengths: Array,
     start: Array,
     reached: Array,
@@ -100,6 +104,11 @@ def _scan(
                     observations[env, 0, d] = start[t, env, d]
                 for d in range(width):
                     trajectories[env, 0, d] = np.float32(0.0)
+                norms[env, 0] = np.float32(0.0)
+            norm = np.float32(0.0)
+            for d in range(width):
+                norm += trajectory[t, env, d] * trajectory[t, env, d]
+            norm = np.sqrt(norm)
             least = np.float32(np.inf)
             for m in range(length - 1, -1, -1):  # a view that the rollout showed before ends the search at once, at 0
                 squared = np.float32(0.0)
@@ -109,6 +118,8 @@ def _scan(
                 apart = np.float32(0.0)
                 if plain:
                     distance = np.sqrt(squared)
+                elif squared >= least * (norm + norms[env, m] + _EPSILON):
+                    continue  # two ways are no further apart than their norms add up to
                 else:
                     for d in range(width):
                         gap = trajectory[t, env, d] - trajectories[env, m, d]
@@ -123,5 +134,6 @@ def _scan(
                 observations[env, length, d] = reached[t, env, d]
             for d in range(width):
                 trajectories[env, length, d] = trajectory[t, env, d]
+            norms[env, length] = norm
             length += 1
         lengths[env] = length
