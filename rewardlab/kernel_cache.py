@@ -29,7 +29,17 @@ _NO_KERNELS = (
     "task_facts.py",
     "vector.py",
 )
-_SINGLE = ("maths/compiled.py", "maths/distinct.py", "networks/fused_kernels.py")
+_SINGLE = (
+    "maths/compiled.py",
+    "maths/counting.py",  # its constant
+    "maths/distinct.py",
+    "maths/neighbours.py",
+    "networks/fused_kernels.py",
+    "parts/elliptical_memory.py",
+    "parts/episode_counts.py",
+    "parts/episodic_memory.py",
+    "parts/trajectory_memory.py",
+)
 
 
 @lru_cache

@@ -1,10 +1,13 @@
 """Compiled kernels are kept, found by a second process, and announced only when they are made."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from rewardlab import kernel_cache
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = """
@@ -49,3 +52,16 @@ def test_importing_the_package_loads_neither_numba_nor_minigrid() -> None:
     script = "import sys, rewardlab.gridworld as g; g.covers('x'); print({'numba', 'minigrid'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "set()"
+
+
+def test_the_folders_name_covers_every_module_with_kernels() -> None:
+    """Else a change of a kernel would go on using what was compiled before it."""
+    package = ROOT / "rewardlab"
+    compiles = re.compile(
+        r"^(import numba|from numba|from rewardlab.kernel_cache import .*(kept|specialise))", re.MULTILINE
+    )
+    users = {path for path in package.rglob("*.py") if compiles.search(path.read_text())}
+    engine = {path for path in users if path.is_relative_to(package / "gridworld")}
+    named = {package / name for name in kernel_cache._SINGLE}
+    assert users - engine - {package / "kernel_cache.py"} <= named
+    assert not {path for path in engine if path.name in kernel_cache._NO_KERNELS}

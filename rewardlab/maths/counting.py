@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 Keys = npt.NDArray[np.int64]
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: spreads a number's low bits over the high ones
 
 
 def hash_rows(rows: npt.NDArray[np.integer]) -> Keys:
@@ -23,7 +23,7 @@ def hash_rows(rows: npt.NDArray[np.integer]) -> Keys:
 
 def combine_keys(keys: Keys, other: npt.NDArray[np.integer]) -> Keys:
     """Keys of pairs, [...] and a broadcastable [...] -> int64 [...]."""
-    return _scramble(_scramble(keys.view(np.uint64)) + np.asarray(other).astype(np.uint64) * _GOLDEN).view(np.int64)
+    return _scramble(_scramble(keys.view(np.uint64)) + np.asarray(other).astype(np.uint64) * GOLDEN).view(np.int64)
 
 
 def running_counts(keys: Keys) -> npt.NDArray[np.int64]:
@@ -51,7 +51,7 @@ def running_counts(keys: Keys) -> npt.NDArray[np.int64]:
 @cache
 def _multipliers(length: int) -> npt.NDArray[np.uint64]:
     """Fixed pseudo-random odd numbers: the first `length` outputs of splitmix64."""
-    return _scramble(np.arange(1, length + 1, dtype=np.uint64) * _GOLDEN) | np.uint64(1)
+    return _scramble(np.arange(1, length + 1, dtype=np.uint64) * GOLDEN) | np.uint64(1)
 
 
 def _scramble(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

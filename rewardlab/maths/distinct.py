@@ -13,9 +13,8 @@ import numpy as np
 import torch
 
 from rewardlab.kernel_cache import kept
+from rewardlab.maths.counting import GOLDEN
 from rewardlab.types import Array, Frames, Rollout, TensorObs
-
-_GOLDEN = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: spreads a number's low bits over the high ones
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def _number_rows(
         total = np.uint32(0)
         for k in range(row.size):
             total += np.uint32(row[k]) * weights[k]
-        slot = np.int64((np.uint64(total) * np.uint64(_GOLDEN)) >> np.uint64(32)) & (size - 1)
+        slot = np.int64((np.uint64(total) * GOLDEN) >> np.uint64(32)) & (size - 1)
         while table[slot] >= 0:
             first = origin[table[slot]]
             if not _differ(row, rows[first] if first < rows.shape[0] else reached[first - rows.shape[0]]):

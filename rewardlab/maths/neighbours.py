@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 
+from rewardlab.kernel_cache import kept
 from rewardlab.types import Array
 
 _QUERIES = 128  # of one matrix product, whose result then stays in the cache
@@ -45,7 +45,7 @@ def _smallest(values: torch.Tensor, count: int) -> torch.Tensor:
     return torch.from_numpy(found)
 
 
-@njit(cache=True)
+@kept
 def _select(values: Array, found: Array) -> None:  # pragma: no cover
     """Fills found, int64 [B, K], by insertion; blocks without a value below the K-th smallest are only looked over."""
     rows, size = values.shape

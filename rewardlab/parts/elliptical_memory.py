@@ -1,11 +1,12 @@
 """How unlike what the episode has seen a feature vector is: ellipses around the features, one per environment."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 
+from rewardlab.kernel_cache import kept
 from rewardlab.types import Array, State
 
 _GOES_ON, _EMPTY = -2, -1  # what happens to a memory before a step; from 0 on: it begins with that first frame
@@ -67,7 +68,7 @@ class EllipticalMemory:
 
 
 # Sums may be taken in another order, so that they take a few vector instructions; infinities keep their meaning.
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@partial(kept, fastmath={"reassoc", "contract"})
 def _take_in(inverse: Array, features: Array, toward: Array) -> float:  # pragma: no cover
     """The worth of features [D], which then are part of C; `toward` [D] is overwritten."""
     size = features.size
@@ -85,7 +86,7 @@ def _take_in(inverse: Array, features: Array, toward: Array) -> float:  # pragma
     return worth
 
 
-@njit(cache=True)
+@kept
 def _scan(
     inverses: Array, ridge: float, first_features: Array, features: Array, begins: Array, worth: Array
 ) -> None:  # pragma: no cover

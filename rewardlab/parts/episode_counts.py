@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 
-from rewardlab.maths.counting import Keys
+from rewardlab.kernel_cache import kept
+from rewardlab.maths.counting import GOLDEN, Keys
 from rewardlab.types import Array, State
 
 _SMALLEST = 64  # slots of a table
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: spreads low bits over high ones
 
 
 class EpisodeCounts:
@@ -66,17 +65,17 @@ class EpisodeCounts:
         self._fill(state["slots"], *(state[name].cpu().numpy() for name in ("env", "keys", "counts")))
 
 
-@njit(cache=True)
+@kept
 def _slot(key: int, keys: Array, counts: Array) -> Any:  # pragma: no cover
     """Where a table [S] has the key, or the free slot for it."""
     last = keys.size - 1
-    slot = np.int64((np.uint64(key) * _GOLDEN) >> np.uint64(32)) & last
+    slot = np.int64((np.uint64(key) * GOLDEN) >> np.uint64(32)) & last
     while counts[slot] > 0 and keys[slot] != key:
         slot = (slot + 1) & last
     return slot
 
 
-@njit(cache=True)
+@kept
 def _count(
     visited: Array, starts: Array, first: Array, keys: Array, counts: Array, found: Array
 ) -> None:  # pragma: no cover
@@ -94,7 +93,7 @@ def _count(
             found[t, n] = own_counts[slot]
 
 
-@njit(cache=True)
+@kept
 def _put(env: Array, entries: Array, times: Array, keys: Array, counts: Array) -> None:  # pragma: no cover
     """Entries [K] into empty tables [N, S]."""
     for i in range(env.size):

@@ -1,9 +1,11 @@
 """What each environment has met in its own episode, as embeddings, and the nearest of them."""
 
+from functools import partial
+
 import numpy as np
 import torch
-from numba import njit
 
+from rewardlab.kernel_cache import kept
 from rewardlab.types import Array, State
 
 _MOST = 30_000  # entries of one environment (as in Badia et al. 2020); beyond it the oldest are overwritten
@@ -39,7 +41,7 @@ class EpisodicMemory:
         self._make_room(int(self._lengths.max()) + steps + 1)
         squared = np.full((steps, num_envs, count), np.inf, dtype=np.float32)
         rows = [np.ascontiguousarray(tensor.cpu().numpy()) for tensor in (start, reached, first)]
-        _scan(self._entries, self._lengths, *rows, squared)  # type: ignore[call-arg]  # numba's types are too narrow
+        _scan(self._entries, self._lengths, *rows, squared)
         return torch.from_numpy(squared).to(reached.device)
 
     def _make_room(self, wanted: int) -> None:
@@ -62,7 +64,7 @@ class EpisodicMemory:
 
 
 # Sums may be taken in another order, so that a distance takes a few vector instructions; infinities keep their meaning.
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@partial(kept, fastmath={"reassoc", "contract"})
 def _scan(
     entries: Array, lengths: Array, start: Array, reached: Array, first: Array, squared: Array
 ) -> None:  # pragma: no cover

@@ -1,11 +1,12 @@
 """What each environment has met in its own episode, and along which trajectory."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 
+from rewardlab.kernel_cache import kept
 from rewardlab.types import Array, State
 
 _EPSILON = np.float32(1e-6)  # added to a distance that divides
@@ -80,7 +81,7 @@ def _grown(entries: Array, room: int) -> Array:
 
 
 # Sums may be taken in another order, so that a distance takes a few vector instructions; infinities keep their meaning.
-@njit(cache=True, fastmath={"reassoc", "contract"})
+@partial(kept, fastmath={"reassoc", "contract"})
 def _scan(
     observations: Array,
     trajectories: Array,

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
-from rewardlab.maths.intrinsic import forward_filter, prediction_error
+from rewardlab.maths.intrinsic import distance_from_unit, forward_filter, prediction_error
 
 
 def test_prediction_errors() -> None:
@@ -37,3 +38,31 @@ def test_forward_filter_runs_along_time_within_each_environment() -> None:
     # Across environments instead, the second one's first value would hold the first one's reward.
     alone = forward_filter(torch.tensor([[1.0, 0.0]]), torch.zeros(2), gamma)
     assert alone.tolist() == [[1.0, 0.0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # compiled, and not
+def test_distance_from_unit_is_the_square_of_the_difference_of_unit_vectors(dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    prediction, target, weights = (torch.randn(3, 20, 8, generator=generator, dtype=torch.float64) for _ in range(3))
+    prediction[0] *= 100.0
+    prediction[1] *= 0.01
+    target = functional.normalize(target, dim=-1)
+    reference = prediction.clone().requires_grad_()
+    expected = (functional.normalize(reference, dim=-1) - target).square().sum(dim=-1)
+    ours = prediction.to(dtype).requires_grad_()
+    found = distance_from_unit(ours, target.to(dtype))
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-5)
+    gradients = [
+        torch.autograd.grad((distance * weights[..., 0]).sum(), given)[0].double()
+        for distance, given in ((found, ours), (expected, reference))
+    ]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_prediction_of_length_zero_is_at_distance_two(dtype: torch.dtype) -> None:
+    prediction = torch.zeros(4, dtype=dtype, requires_grad=True)
+    distance = distance_from_unit(prediction, torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=dtype))
+    distance.backward()
+    assert distance.item() == 2.0
+    assert prediction.grad is not None and torch.isfinite(prediction.grad).all()

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from rewardlab.networks.memory import Memory, gru_step
+from rewardlab.networks.memory import Memory, gru_step, unroll
 
 
 def memory_and_reference(inputs=3, size=4):
@@ -80,3 +80,26 @@ def test_the_compiled_loops_are_the_formulas() -> None:
         torch.testing.assert_close(steps, expected, rtol=1e-5, atol=1e-6)
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours.double(), theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_an_unrolled_cell_is_the_cell_step_by_step() -> None:
+    """Inputs by number, some of them never and some of them often: values and all gradients, compiled and not."""
+    memory, _ = memory_and_reference(size=8)
+    generator = torch.Generator().manual_seed(4)
+    rows = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+    state = torch.randn(7, 8, generator=generator, dtype=torch.float64)
+    which = torch.randint(4, (6, 7), generator=generator)  # never the fifth
+    weights = torch.randn(6, 7, 8, generator=generator, dtype=torch.float64)
+    for dtype, close in ((torch.float64, {}), (torch.float32, {"rtol": 1e-4, "atol": 1e-5})):
+        cell = copy.deepcopy(memory.cell).to(dtype)
+        given = [tensor.to(dtype).requires_grad_() for tensor in (rows, state)]
+        found = unroll(cell, given[0], which, given[1])
+        expected, carried = [], given[1]
+        for step in which:
+            carried = cell(given[0][step], carried)
+            expected.append(carried)
+        torch.testing.assert_close(found, torch.stack(expected), **close)
+        wanted = [*given, *cell.parameters()]
+        gradients = [torch.autograd.grad((t * weights).sum(), wanted) for t in (found, torch.stack(expected))]
+        for ours, theirs in zip(*gradients, strict=True):
+            torch.testing.assert_close(ours, theirs, **close)

@@ -3,7 +3,7 @@
 import torch
 
 from rewardlab.contracts.worlds import worlds
-from rewardlab.parts.inverse_model import ForwardModel, InverseModel, encode_action
+from rewardlab.parts.inverse_model import ForwardModel, InverseModel, distinct_actions, encode_action
 
 
 def test_discrete_actions_are_guessed_by_cross_entropy() -> None:
@@ -33,3 +33,16 @@ def test_the_forward_model_sees_the_action() -> None:
     assert left.shape == (5, 3, 8)
     assert not torch.allclose(left, right)
     assert encode_action(torch.tensor([2]), spec.action).tolist() == [[0, 0, 1, 0, 0, 0, 0]]
+
+
+def test_numbered_actions_are_the_encoded_ones() -> None:
+    generator = torch.Generator().manual_seed(0)
+    taken = {
+        "grid": torch.randint(7, (3, 4), generator=generator),
+        "continuous": torch.rand(3, 4, 2, generator=generator),
+    }
+    for name, action in taken.items():
+        spec = worlds()[name].action
+        rows, which = distinct_actions(action, spec)
+        assert which.shape == (3, 4)
+        torch.testing.assert_close(rows[which], encode_action(action, spec))
