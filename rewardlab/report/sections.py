@@ -98,9 +98,12 @@ def winners(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look]) 
             said = f"final return {score(best.final_return.value)} {bounds(best.final_return)}"
         reached = f", {speed.n_reached} of {plural(best.n_seeds, 'seed')}" if speed.n_reached is not None else ""
         learned = best.auc.value is None or best.auc.value >= 0.05
-        title = (
-            f"{swatch(look[study.name(best.setting.scheme)])}{escape(best.name)}" if learned else "nothing learned yet"
-        )
+        if learned:
+            title = f"{swatch(look[study.name(best.setting.scheme)])}{escape(best.name)}"
+        elif any(row.speed["50"].n_reached for row in own):  # areas end with the shortest run
+            title = "nothing learned within the frames that all runs have"
+        else:
+            title = "nothing learned yet"
         cards.append(
             f'<div class="card"><h3>{escape(env)}</h3><div class="win">{title}</div>'
             f"<p>{escape(said.rstrip())}{reached}</p><p>{escape(_margin(own)) if learned else ''}</p></div>"

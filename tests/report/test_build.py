@@ -163,6 +163,14 @@ class TestKeys:
         for column in ("frames_to_50", "frames_to_50_censored", "n_reached_50", "auc_iqm", "final_success_iqm"):
             assert row[column] == ""
 
+    def test_what_only_longer_runs_learned_is_not_called_nothing(self, tmp_path):
+        write_run(tmp_path, reward="none", returns=[0.0, 0.0])
+        write_run(tmp_path, returns=[0.0, 0.0, 0.9, 0.95])
+        make(tmp_path)
+        page = (tmp_path / "report/report.html").read_text()
+        assert "nothing learned within the frames that all runs have" in page
+        assert "nothing learned yet" not in page
+
     def test_several_folders_are_compared(self, tmp_path):
         for name in ("before", "after"):
             write_run(tmp_path / name)
