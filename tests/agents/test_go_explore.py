@@ -234,6 +234,7 @@ def test_an_interrupted_run_goes_on_exactly(
         (["curriculum=amigo", "agent.cell=vew"], "did you mean view?"),
         (["agent.explore_share=1.5"], "must be at most 1"),
         (["agent.return_by=policy", "agent.memory=gru"], "return_by=policy learns from pieces of episodes"),
+        (["env=bitflip", "agent.return_by=policy"], "shows no image, or goals of its own; use return_by=state"),
         (["curriculum=backplay"], "leave out curriculum=backplay"),
     ],
 )
