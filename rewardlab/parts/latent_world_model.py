@@ -167,7 +167,7 @@ class Sequences:
         ).flatten(0, 1)
         later = step + torch.arange(horizon, device=start.device).view(-1, 1, 1)
         place = at(later)
-        same = (spread(self._episode, place) == spread(self._episode, here)) & (step < steps) & (later < steps)
+        same = (spread(self._episode, place) == spread(self._episode, here)) & (later < steps)
         place, same = place.flatten(1), same.flatten(1)
         action = spread(self._action, place)
         return Windows(belief, model.imagine(belief, action), action, spread(self._target, place), same)
