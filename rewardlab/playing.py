@@ -16,8 +16,7 @@ from rewardlab.schemas import RootConfig
 from rewardlab.training.build import training_levels
 from rewardlab.training.goals import GoalEnv
 from rewardlab.types import Agent, Array, EnvSpec, StepBatch, VecEnv
-
-PICTURE = "picture"  # the full-state fact that an environment that can be drawn offers
+from rewardlab.types.facts import PICTURE
 
 _MOST_FRAMES = 900  # of a GIF; of longer play only every second, fourth, ... step is shown
 _MOST_STEPS, _CUT = 20_000, "cut short"  # an environment without a time limit may never end

@@ -23,6 +23,7 @@ from rewardlab.records.dataset import About, Recorded, write_dataset
 from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
 from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
+from rewardlab.types.facts import DISTANCE
 
 SOLVER = "solver"
 _AT_ONCE = 128  # levels played together
@@ -99,7 +100,6 @@ class SolverPlayer:
     """
 
     def __init__(self, env: VecEnv) -> None:
-        from rewardlab.envs.fast import DISTANCE
 
         if env.spec.backend != "fast" or DISTANCE not in env.spec.privileged:
             raise UserError(

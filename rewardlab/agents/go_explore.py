@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from rewardlab.agents import ppo
-from rewardlab.agents.way_follower import GRID, FollowingOptions, WayFollower
+from rewardlab.agents.way_follower import FollowingOptions, WayFollower
 from rewardlab.errors import UserError
 from rewardlab.maths.cells import downscaled_keys
 from rewardlab.parts.backward_starts import METRICS, BackwardOptions, BackwardStarts
@@ -47,9 +47,10 @@ from rewardlab.types import (
     StreamSpec,
     Trail,
 )
+from rewardlab.types.facts import GRID, SITUATION, STATE_HASH
 
 VERSION = 1
-_FACTS = {"state": ("state_hash",), "position": ("situation",), "view": ()}
+_FACTS = {"state": (STATE_HASH,), "position": (SITUATION,), "view": ()}
 
 
 @dataclass

@@ -25,7 +25,6 @@ from rewardlab.parts.place_store import grown
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Obs, ObsSpec, Rollout, Signals, State, StreamSpec, TensorObs
 
-GRID = "grid"  # the fact that tells where goals lie
 _PLACE = 6  # numbers: how far ahead and to the right, and the turn that leads to its direction, one-hot
 _REACH = 8.0  # cells that are shown as 1
 

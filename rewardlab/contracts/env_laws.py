@@ -12,6 +12,7 @@ import torch
 
 from rewardlab.contracts.result import require
 from rewardlab.types import Array, EnvSpec, GoalVecEnv, StepBatch, VecEnv
+from rewardlab.types.facts import PICTURE
 
 SEEDS = (11, 12, 13)
 LEVELS = (101, 102, 103)
@@ -165,7 +166,7 @@ def state_round_trips(case: EnvCase) -> None:
 
 def facts_are_given(case: EnvCase) -> None:
     """Every full-state fact that is offered is given, a row for each environment; changes nothing."""
-    offered = tuple(name for name in case.build(1).spec.privileged if name != "picture")  # that may need a screen
+    offered = tuple(name for name in case.build(1).spec.privileged if name != PICTURE)  # that may need a screen
     if not offered:
         return
     env, plain = case.build(privileged=offered), case.build()

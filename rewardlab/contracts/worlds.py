@@ -8,6 +8,7 @@ import torch
 
 from rewardlab.maths import distributions
 from rewardlab.types import ActionSpec, Array, EnvSpec, ObsSpec, Rollout, TensorObs
+from rewardlab.types.facts import DISTANCE, GRID, PANORAMA
 
 _ORDINARY = 8  # so few states that each is visited often
 _FINAL = 512  # states that are seen at most once, as the last of an episode
@@ -177,11 +178,11 @@ def _fact(name: str, hashes: Array) -> Array:
     """Positions are pairs of small numbers, panoramas four images, a distance one number; a grid holds one agent; the
     rest identify states.
     """
-    if name == "panorama":
+    if name == PANORAMA:
         return (hashes[:, None] >> np.arange(0, 48, 4) & 15).reshape(-1, 4, 1, 1, 3)
-    if name == "distance":
+    if name == DISTANCE:
         return hashes % 50
-    if name == "grid":
+    if name == GRID:
         return _grids(hashes)
     return np.stack([hashes % 7, hashes // 7 % 7], axis=-1) if name.endswith("_pos") else hashes
 

@@ -33,6 +33,7 @@ from rewardlab.networks.init import seeded_conv2d, seeded_linear
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import CurriculumConfig, option
 from rewardlab.types import Array, Attempts, BuildContext, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
+from rewardlab.types.facts import GRID
 
 VERSION = 1
 
@@ -62,7 +63,7 @@ class Config(CurriculumConfig):
     value_coef: float = option(0.25, "weight of the teacher's value loss (mean squared error)", minimum=0)
 
     def privileged(self) -> tuple[str, ...]:
-        return ("grid",)
+        return (GRID,)
 
 
 class Conditioner:
@@ -75,7 +76,7 @@ class Conditioner:
         """Raises:
         UserError: the environment has no grid.
         """
-        if "grid" not in context.spec.privileged:
+        if GRID not in context.spec.privileged:
             raise UserError(
                 f"curriculum={config.name or config.plugin}: sets cells of a grid as goals, and {context.spec.id} has"
                 " none; use a MiniGrid task"
@@ -93,24 +94,24 @@ class Conditioner:
     @torch.no_grad()
     def propose(self, facts: Obs, rng: torch.Generator) -> Obs:
         """`cell`, int64 [B], and the `log_prob` that it was drawn with, float32 [B]."""
-        logits, _ = self._teacher(torch.from_numpy(facts["grid"]).to(self._device))
+        logits, _ = self._teacher(torch.from_numpy(facts[GRID]).to(self._device))
         log_policy = torch.log_softmax(logits, dim=-1).cpu()
         cell = torch.multinomial(log_policy.exp(), 1, generator=rng)
         return {"cell": cell[:, 0].numpy(), "log_prob": log_policy.gather(1, cell)[:, 0].numpy()}
 
     def show(self, goal: Obs, facts: Obs) -> Obs:
-        seen = offsets(facts["grid"], goal["cell"]).clip(-_FARTHEST, _FARTHEST)
+        seen = offsets(facts[GRID], goal["cell"]).clip(-_FARTHEST, _FARTHEST)
         return {"goal": seen + _FARTHEST}
 
     def reached(self, goal: Obs, start: Obs, facts: Obs) -> Array:
         if self.config.reach == "change":
-            return changed(start["grid"], facts["grid"], goal["cell"])
-        found: Array = agent_places(facts["grid"])[0] == goal["cell"]
+            return changed(start[GRID], facts[GRID], goal["cell"])
+        found: Array = agent_places(facts[GRID])[0] == goal["cell"]
         return found
 
     def take_in(self, attempts: Attempts) -> None:
         kept = {
-            "grid": attempts.start["grid"],
+            GRID: attempts.start[GRID],
             **attempts.goal,
             "steps": attempts.steps,
             "reached": attempts.reached,
@@ -157,7 +158,7 @@ class Conditioner:
         self._raise_target(float(reward.mean()))
         paid = np.where(batch["solved"], np.float32(1.0), reward)
         tensors = {name: torch.from_numpy(values).to(self._device) for name, values in batch.items()}
-        logits, value = self._teacher(tensors["grid"])
+        logits, value = self._teacher(tensors[GRID])
         loss, entropy = teacher_loss(
             logits,
             value,
@@ -179,7 +180,7 @@ class Conditioner:
             self._target, self._mastered = self._target + 1.0, 0
 
 
-_KEPT = ("grid", "cell", "log_prob", "steps", "reached", "solved")
+_KEPT = (GRID, "cell", "log_prob", "steps", "reached", "solved")
 
 
 class _Teacher(nn.Module):

@@ -19,6 +19,7 @@ from rewardlab.envs.levels import Levels
 from rewardlab.maths.counting import hash_rows
 from rewardlab.schemas import option
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
+from rewardlab.types.facts import PICTURE, STATE_HASH
 
 VERSION = 1
 SUCCESS = "all bits match"
@@ -56,7 +57,7 @@ def make(
         max_steps=config.n,
         task=TaskFacts(random_return, optimal_return, "exact", SUCCESS),
         backend="fast",
-        privileged=("state_hash", "picture"),
+        privileged=(STATE_HASH, PICTURE),
         restorable=True,
         goals=True,
     )
@@ -89,7 +90,7 @@ class BitFlip(ArrayEnv):
 
     def fact(self, name: str) -> Array:
         strings = np.stack([self.arrays["bits"], self.arrays["goal"]], axis=1)
-        if name == "state_hash":
+        if name == STATE_HASH:
             return hash_rows(strings.reshape(self.num_envs, -1))
         return pictured((255 * strings[..., None]).repeat(3, axis=-1), _SQUARE)
 

@@ -23,6 +23,7 @@ from rewardlab.envs.levels import Levels
 from rewardlab.maths.counting import hash_rows
 from rewardlab.schemas import option
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
+from rewardlab.types.facts import PICTURE, STATE_HASH
 
 VERSION = 1
 SUCCESS = "no left move on the diagonal"
@@ -60,7 +61,7 @@ def make(
         max_steps=config.n,
         task=TaskFacts(random_return, optimal_return, "exact", SUCCESS),
         backend="fast",
-        privileged=("state_hash", "picture"),
+        privileged=(STATE_HASH, PICTURE),
         restorable=True,
     )
     return DeepSea(config, spec, num_envs, Levels(num_envs, level_pool, level_lists), privileged)
@@ -100,7 +101,7 @@ class DeepSea(ArrayEnv):
 
     def fact(self, name: str) -> Array:
         row, column = self.arrays["row"], self.arrays["column"]
-        if name == "state_hash":
+        if name == STATE_HASH:
             return hash_rows(np.stack([row, column], axis=1))
         pixels = np.full((self.num_envs, self._n, self._n, 3), _WATER, dtype=np.uint8)
         pixels[:, -1, -1] = _TREASURE

@@ -11,6 +11,7 @@ from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.core.world_object import Door, WorldObj
 
 from rewardlab.types import Array
+from rewardlab.types.facts import GRID, PANORAMA, PICTURE, PLACE, STATE_HASH
 
 if TYPE_CHECKING:
     from minigrid.minigrid_env import MiniGridEnv
@@ -109,11 +110,11 @@ def tile_size(width: int, height: int) -> int:
 
 
 FACTS: dict[str, Callable[["MiniGridEnv"], Callable[[], Any]]] = {
-    "state_hash": StateHash,
-    "agent_pos": AgentPosition,
-    "grid": FullGrid,
-    "panorama": Panorama,
-    "picture": Picture,
+    STATE_HASH: StateHash,
+    PLACE: AgentPosition,
+    GRID: FullGrid,
+    PANORAMA: Panorama,
+    PICTURE: Picture,
 }
 
 

@@ -13,9 +13,7 @@ from rewardlab.envs.facts import tile_size
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
-
-DISTANCE = "distance"  # the fact that the solver knows: the fewest steps to success
-SITUATION = "situation"  # the fact that tells cells of Go-Explore apart: see `gridworld.privileged`
+from rewardlab.types.facts import DISTANCE, GRID, PANORAMA, PICTURE, PLACE, SITUATION, STATE_HASH
 
 
 @dataclass(frozen=True)
@@ -159,13 +157,13 @@ class _Facts:
         found = self._engine.privileged([_FIELDS[name] for name in self._names if name in _FIELDS])
         facts: Obs = {}
         for name in self._names:
-            if name == "picture":
+            if name == PICTURE:
                 facts[name] = np.stack(self._engine.render(tile_size=self._tile()))
-            elif name == "panorama":
+            elif name == PANORAMA:
                 facts[name] = self._engine.panorama(self._look.view_size, self._look.see_through_walls)
             elif name == DISTANCE:
                 facts[name] = self._distances.measure(self._engine.world)
-            elif name == "agent_pos":
+            elif name == PLACE:
                 facts[name] = found["agent"][:, :2].astype(np.int64)
             else:
                 facts[name] = found[_FIELDS[name]]
@@ -180,4 +178,4 @@ class _Facts:
 
 _PLACE = ("cells", "agent", "carried", "steps", "mission", "registers", "level_of", "streams")
 _STREAMS = ("streams", "choosers", "noise", "channel")
-_FIELDS = {"state_hash": "state_hash", "agent_pos": "agent", "grid": "grid", SITUATION: SITUATION}
+_FIELDS = {STATE_HASH: "state_hash", PLACE: "agent", GRID: "grid", SITUATION: "situation"}

@@ -27,9 +27,10 @@ from rewardlab.gridworld.catalogue import GOAL_TASKS
 from rewardlab.gridworld.constants import CARRIED, DIRECTION, GOAL_CELL, KEY, NO_OBJECT, REGISTER, X, Y
 from rewardlab.schemas import option
 from rewardlab.types import ActionSpec, Array, EnvSpec, GoalVecEnv, Obs, ObsSpec, TaskFacts
+from rewardlab.types.facts import PICTURE, PLACE, STATE_HASH
 
 VERSION = 1
-FACTS = ("state_hash", "agent_pos", "picture")
+FACTS = (STATE_HASH, PLACE, PICTURE)
 # Mean returns of uniformly random actions over 20,000 episodes; every goal can be reached in time, so the best is 1.
 RANDOM_RETURNS = {
     "GoalGrid-Empty-8x8": 0.288,
@@ -175,10 +176,10 @@ class _Facts:
         return self.measure()
 
     def _fact(self, name: str) -> Array:
-        if name == "state_hash":
+        if name == STATE_HASH:
             found: Array = self._engine.privileged(["state_hash"])["state_hash"]
             return found
-        if name == "agent_pos":
+        if name == PLACE:
             place: Array = self._engine.world.facts[:, [X, Y]].astype(np.int64)
             return place
         from rewardlab.gridworld.reference import picture

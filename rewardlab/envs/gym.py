@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rewardlab.envs import registry
 from rewardlab.envs.config import RegisteredConfig, check_privileged
 from rewardlab.errors import UserError
+from rewardlab.types.facts import PICTURE
 
 if TYPE_CHECKING:
     from rewardlab.types import VecEnv
@@ -52,7 +53,7 @@ def make(
     from rewardlab.types import EnvSpec
 
     bare = [registry.build(config.id) for _ in range(num_envs)]
-    offered = ("picture",) if "rgb_array" in bare[0].metadata.get("render_modes", ()) else ()
+    offered = (PICTURE,) if "rgb_array" in bare[0].metadata.get("render_modes", ()) else ()
     check_privileged(config.id, privileged, offered)
     if privileged:  # only an environment made for it can be drawn
         bare = [registry.build(config.id, render_mode="rgb_array") for _ in range(num_envs)]

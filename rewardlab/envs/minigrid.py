@@ -16,6 +16,7 @@ from rewardlab.envs.config import RegisteredConfig, check_privileged
 from rewardlab.errors import UserError
 from rewardlab.gridworld.catalogue import find_task
 from rewardlab.schemas import option
+from rewardlab.types.facts import DISTANCE, SITUATION
 
 if TYPE_CHECKING:
     from minigrid.minigrid_env import MiniGridEnv
@@ -109,7 +110,7 @@ def make(
         UserError: not a MiniGrid task, or a fact that it cannot give.
     """
     from rewardlab.envs.facts import FACTS
-    from rewardlab.envs.fast import DISTANCE, SITUATION, Look, fast_env
+    from rewardlab.envs.fast import Look, fast_env
     from rewardlab.envs.grid_view import GridView
     from rewardlab.envs.levels import Levels
     from rewardlab.envs.reference import reference_env

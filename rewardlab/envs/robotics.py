@@ -26,6 +26,7 @@ from rewardlab.envs.spaces import action_codec, obs_specs
 from rewardlab.errors import UserError
 from rewardlab.schemas import option
 from rewardlab.types import Array, EnvSpec, GoalVecEnv, StepBatch
+from rewardlab.types.facts import PICTURE
 
 VERSION = 1
 _ENTRIES = {"observation": "vector", "desired_goal": "goal", "achieved_goal": "achieved"}
@@ -65,7 +66,7 @@ def make(
         UserError: it cannot be built, has no goals, or another fact is asked for.
     """
     registry.add_robotics()
-    check_privileged(config.id, privileged, ("picture",))
+    check_privileged(config.id, privileged, (PICTURE,))
     drawn: dict[str, Any] = {"render_mode": "rgb_array"} if privileged else {}
     if "Maze" in config.id:  # a goal that is reached stays, and `ends` says whether the episode goes on
         drawn |= {"continuing_task": True, "reset_target": False}
@@ -80,7 +81,7 @@ def make(
         action=codec.spec,
         max_steps=registered.max_episode_steps if registered is not None else None,
         task=config.task_facts(success),
-        privileged=("picture",),
+        privileged=(PICTURE,),
         goals=True,
     )
     facts = {name: [partial(picture_of, config.id, world) for world in bare] for name in privileged}

@@ -8,6 +8,7 @@ from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.maths.distinct import frames_of
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.types import BuildContext, Rollout, State, TensorObs, Transitions
+from rewardlab.types.facts import STATE_HASH
 
 KINDS = ("view", "state", "simhash")
 FACT = "privileged."  # what full-state facts are called in `Transitions.extra`
@@ -15,7 +16,7 @@ FACT = "privileged."  # what full-state facts are called in `Transitions.extra`
 
 def facts_of(kind: str) -> tuple[str, ...]:
     """The full-state facts that a kind of key reads."""
-    return ("state_hash",) if kind == "state" else ()
+    return (STATE_HASH,) if kind == "state" else ()
 
 
 class StateKeys:
@@ -50,21 +51,21 @@ class StateKeys:
     def reached(self, rollout: Rollout) -> Keys:
         """Of the true successors, [T, N]."""
         if self._kind == "state":
-            return _as_keys(rollout.privileged["state_hash"])
+            return _as_keys(rollout.privileged[STATE_HASH])
         frames = frames_of(rollout)
         keys: Keys = self._of(frames.rows)[frames.there.cpu().numpy()]
         return keys
 
     def reached_in(self, steps: Transitions) -> Keys:
         """The same of steps from a replay buffer, [B]."""
-        return _as_keys(steps.extra[f"{FACT}state_hash"]) if self._kind == "state" else self._of(steps.next_obs)
+        return _as_keys(steps.extra[f"{FACT}{STATE_HASH}"]) if self._kind == "state" else self._of(steps.next_obs)
 
     def starts(self, rollout: Rollout) -> Keys:
         """Of the states in which episodes begin: [T, N], 0 wherever none does."""
         keys = np.zeros(tuple(rollout.first.shape), dtype=np.int64)
         first = rollout.first
         if self._kind == "state":
-            keys[first.cpu().numpy()] = _as_keys(rollout.current_privileged["state_hash"][first])
+            keys[first.cpu().numpy()] = _as_keys(rollout.current_privileged[STATE_HASH][first])
         elif bool(first.any()):
             frames = frames_of(rollout)
             keys[first.cpu().numpy()] = self._of(frames.rows)[frames.here[:-1][first].cpu().numpy()]

@@ -29,8 +29,8 @@ from rewardlab.types import (
     StreamSpec,
     VecEnv,
 )
+from rewardlab.types.facts import PLACE
 
-PLACE = "agent_pos"  # the fact of where the agent stands
 _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
 
 

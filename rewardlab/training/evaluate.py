@@ -12,8 +12,9 @@ import torch
 
 from rewardlab import seeding
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import PLACE, make_evaluation_env
+from rewardlab.training.build import make_evaluation_env
 from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs
+from rewardlab.types.facts import PLACE
 
 
 @dataclass(frozen=True)

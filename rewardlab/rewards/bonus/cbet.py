@@ -24,6 +24,7 @@ from rewardlab.parts.visit_counts import VisitCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, State
+from rewardlab.types.facts import PANORAMA, STATE_HASH
 
 VERSION = 1
 
@@ -35,14 +36,14 @@ class Config(BonusConfig):
     change: str = option(
         "view",
         "where changes are looked for: in views, panoramas or full states",
-        choices=("view", "panorama", "state"),
+        choices=("view", PANORAMA, "state"),
     )
     reset_probability: float = option(0.001, "chance to forget all counts after a step", minimum=0, maximum=1)
     shared: bool = option(True, "one table for all environments, or one each")
 
     def privileged(self) -> tuple[str, ...]:
-        facts = ("state_hash",) if "state" in (self.key, self.change) else ()
-        return (*facts, "panorama") if self.change == "panorama" else facts
+        facts = (STATE_HASH,) if "state" in (self.key, self.change) else ()
+        return (*facts, PANORAMA) if self.change == PANORAMA else facts
 
 
 class Scheme(BonusScheme):
@@ -73,15 +74,15 @@ class Scheme(BonusScheme):
 
     def _state_keys(self, rollout: Rollout) -> Keys:
         if self.config.key == "state":
-            return _hashes(rollout.privileged["state_hash"])
+            return _hashes(rollout.privileged[STATE_HASH])
         return hash_rows(rollout.next_obs["image"].flatten(2).cpu().numpy())
 
     def _change_keys(self, rollout: Rollout) -> Keys:
         if self.config.change == "state":
-            before, after = rollout.current_privileged["state_hash"], rollout.privileged["state_hash"]
+            before, after = rollout.current_privileged[STATE_HASH], rollout.privileged[STATE_HASH]
             return combine_keys(_hashes(before), _hashes(after))
-        if self.config.change == "panorama":
-            before, after = rollout.current_privileged["panorama"], rollout.privileged["panorama"]
+        if self.config.change == PANORAMA:
+            before, after = rollout.current_privileged[PANORAMA], rollout.privileged[PANORAMA]
         else:
             before, after = rollout.obs["image"], rollout.next_obs["image"]
         return hash_rows((after.short() - before.short()).flatten(2).cpu().numpy())

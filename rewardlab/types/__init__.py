@@ -1,0 +1,33 @@
+"""The vocabulary: what environments, reward schemes, agents and the trainer hand to one another.
+
+T is time within a rollout, N the number of environments, S the number of reward streams.
+Observations are dicts of arrays so that images, missions and vectors travel alike:
+``image`` uint8 [..., H, W, C], ``mission`` int64 tokens [..., L], ``vector`` float32 [..., D], ``cell`` int64 [..., 1],
+the number of a state of a table. In worlds with goals ``goal`` and ``achieved``, both float32 [..., G]: what is to be
+achieved, and what was (which no network reads).
+"""
+
+from rewardlab.types.agents import ActOutput, Agent, Assessment, Exploring, OnPolicyAgent, ReplayAgent
+from rewardlab.types.aliases import Array, GoalOutcome, Metrics, Obs, State, TensorMetrics, TensorObs
+from rewardlab.types.curricula import Attempts, Conditioner, Curriculum, Outcomes, Trail
+from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, RewardScheme
+from rewardlab.types.steps import Episode, Frames, Rollout, Signals, StreamSpec, Transitions, Windows
+from rewardlab.types.worlds import (
+    ActionSpec,
+    EnvSpec,
+    GoalVecEnv,
+    MakeEnv,
+    ObsSpec,
+    PlaceableEnv,
+    StepBatch,
+    TaskFacts,
+    VecEnv,
+)
+
+__all__ = [
+    "ActOutput", "ActionSpec", "Agent", "Array", "Assessment", "Attempts", "AuxLoss", "BuildContext", "Conditioner",
+    "Curriculum", "EnvSpec", "Episode", "Exploring", "Frames", "GoalOutcome", "GoalVecEnv", "Judgement", "MakeEnv",
+    "Metrics", "Obs", "ObsSpec", "OnPolicyAgent", "Outcomes", "PlaceableEnv", "ReplayAgent", "RewardScheme",
+    "Rollout", "Signals", "State", "StepBatch", "StreamSpec", "TaskFacts", "TensorMetrics", "TensorObs", "Trail",
+    "Transitions", "VecEnv", "Windows",
+]  # fmt: skip

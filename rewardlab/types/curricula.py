@@ -1,0 +1,116 @@
+"""What the learner practises on: goals that are set, and where episodes begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from rewardlab.types.aliases import Array, Metrics, Obs, State
+from rewardlab.types.steps import Rollout, StreamSpec
+from rewardlab.types.worlds import ObsSpec
+
+
+@dataclass
+class Attempts:
+    """B goals that came to an end, reached or not; arrays.
+
+    goal: what `propose` gave, each entry [B, ...]. start: the full-state facts in which it did, each [B, ...].
+    steps: int64 [B], from there to the end, the last one included. reached: bool [B].
+    task_reward: float32 [B], the task's own of the last step.
+    """
+
+    goal: Obs
+    start: Obs
+    steps: Array
+    reached: Array
+    task_reward: Array
+
+
+class Conditioner(Protocol):
+    """Sets the agent goals, shows them in the observation and pays for reaching them. It keeps what it has learnt; the
+    goals that are pursued belong to the environments (`training/goals.py`), so that evaluation has its own.
+
+    A goal lasts until it is reached or the episode ends; then the next one is asked for. Entries of goals are its own
+    affair: arrays [B, ...], one row for each of B environments.
+    """
+
+    obs: Mapping[str, ObsSpec]  # what it adds to the observation
+    streams: tuple[StreamSpec, ...]  # what it pays for reaching, beside the scheme's streams
+    assumes: frozenset[str]
+    metrics: tuple[str, ...]  # names that update returns: columns of train.csv
+
+    def propose(self, facts: Obs, rng: torch.Generator) -> Obs:
+        """Goals for B environments, from the full-state facts [B, ...] of where they stand."""
+
+    def show(self, goal: Obs, facts: Obs) -> Obs:
+        """The entries of `obs`, each [B, ...]: B goals as seen from where the environments stand."""
+
+    def reached(self, goal: Obs, start: Obs, facts: Obs) -> Array:
+        """bool [B]: whether goals set in `start` are reached in `facts`, the true successor of a step."""
+
+    def take_in(self, attempts: Attempts) -> None:
+        """Goals that ended in training, after each vector step in which any did; weights stay as they are."""
+
+    def compute(self, rollout: Rollout) -> dict[str, torch.Tensor]:
+        """What each step is paid, float32 [T, N] for each of `streams`; the rollout's facts `goal_reached` (bool) and
+        `goal_steps` (int64) are of the goal that the step pursued.
+        """
+
+    def update(self) -> Metrics:
+        """Learn from what was taken in."""
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
+@dataclass(frozen=True)
+class Trail:
+    """A way through a level, which can be walked again: the level's seed, its actions [L] and the rewards [L] on it."""
+
+    level: int
+    action: Array
+    reward: Array
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """B training episodes that came to an end; arrays.
+
+    trail, step: int64 [B], where they began: after `step` steps of a trail, -1 for the task's own beginning.
+    task_return: float64 [B], what the task paid from there on.
+    """
+
+    trail: Array
+    step: Array
+    task_return: Array
+
+
+class Curriculum(Protocol):
+    """Says where training episodes begin: in states along trails, or as the task has it. Those of evaluation always
+    begin as the task has it. The states belong to the environments (`training/starts.py`).
+    """
+
+    assumes: frozenset[str]
+    metrics: tuple[str, ...]  # names that update returns: columns of train.csv
+
+    def trails(self) -> tuple[Trail, ...]:
+        """The ways along which episodes may begin: the same object as long as they are the same."""
+
+    def propose(self, count: int) -> tuple[Array, Array]:
+        """Where the next episodes begin, int64 [count] each: the trail, -1 for the task's own beginning, and after
+        how many of its steps.
+        """
+
+    def feedback(self, ended: Outcomes) -> None:
+        """Training episodes that ended, after each vector step in which any did."""
+
+    def update(self, progress: float) -> Metrics:
+        """After each iteration; `progress` in [0, 1] is the share of the budget spent."""
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...

@@ -1,0 +1,92 @@
+"""What a reward scheme is, and what it may know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from rewardlab.types.aliases import GoalOutcome, Metrics, State
+from rewardlab.types.steps import Rollout, Signals, StreamSpec, Transitions
+from rewardlab.types.worlds import EnvSpec
+
+
+@dataclass
+class Judgement:
+    """What an agent's networks say of B steps, with gradients: log_prob [B], entropy [B], task_value [B].
+
+    task_value is the value of the task's stream, in units of the task's own reward; where one head values the sum of
+    all streams, it is that head's.
+    """
+
+    log_prob: torch.Tensor
+    entropy: torch.Tensor
+    task_value: torch.Tensor
+
+
+class AuxLoss(Protocol):
+    """A term that a scheme hands to the agent, which takes gradient steps on it after those on the rollout."""
+
+    name: str  # its mean is the column loss/<name>
+
+    def batches(self) -> Iterable[Transitions]:
+        """The minibatches of this iteration, one gradient step each; asked for after `compute`."""
+
+    def loss(self, batch: Transitions, judgement: Judgement) -> torch.Tensor:
+        """The mean over a minibatch: a scalar."""
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a reward scheme or an agent may know when it is built.
+
+    generator: a torch CPU generator of its own (weights, shuffles, sampling).
+    numpy_rng: a numpy Generator of its own.
+    gamma: the agent's discount of the task stream (what a scheme's own task stream takes).
+    goal_outcome: that of the environments, where they have goals; see `GoalVecEnv`.
+    """
+
+    spec: EnvSpec
+    num_envs: int
+    device: torch.device
+    generator: torch.Generator
+    numpy_rng: np.random.Generator
+    gamma: float
+    goal_outcome: GoalOutcome | None = None
+
+
+class RewardScheme(Protocol):
+    """What the learner is paid, and when. See tests/contracts for the laws that every scheme obeys.
+
+    For agents that learn from replay, a scheme may have two more methods:
+
+    `relabel(episode: Episode, steps: int, rng: np.random.Generator) -> Windows | None`, called once for each episode
+    of training, when it has ended: windows of `steps` steps under other goals, to be replayed beside the episode's
+    own; None where there are none. They are paid the task's stream alone. Without replay such a scheme is refused.
+
+    `rewards_of(steps: Transitions) -> dict[str, torch.Tensor]`, see `rewards/base.py`: what `agent.bonus=replayed` asks
+    for, where the attribute `pays_anew` is true; other schemes with a bonus are refused there.
+    """
+
+    streams: tuple[StreamSpec, ...]  # the stream named "task" first
+    assumes: frozenset[str]  # what it needs beyond an ordinary learner: privileged, state_restore, demos, ...
+    warmup_steps: int  # vector steps of a uniform-random agent that warm_up wants before training, or 0
+    metrics: tuple[str, ...]  # names that update returns: columns of train.csv, declared before the first row
+
+    def warm_up(self, rollout: Rollout) -> None: ...
+
+    def compute(self, rollout: Rollout) -> Signals:
+        """The reward streams of a rollout; called exactly once for each, learned weights untouched."""
+
+    def update(self, rollout: Rollout) -> Metrics:
+        """Train the scheme's own models."""
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        """Terms that the agent is to learn from too; asked for once, when a run is built."""
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...

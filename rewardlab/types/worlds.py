@@ -1,0 +1,133 @@
+"""What an environment says of itself, and what it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rewardlab.types.aliases import Array, Obs, State
+
+
+@dataclass(frozen=True)
+class ObsSpec:
+    """One observation entry. `high` is the largest value of an integer entry (0 for floats)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    high: int = 0
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """`n` discrete actions, or a box of `shape` with bounds; exactly one of the two."""
+
+    n: int | None = None
+    shape: tuple[int, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+    @property
+    def discrete(self) -> bool:
+        return self.n is not None
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What is known of a task. `optimum_kind` is exact, bound or unavailable; `success` is its definition."""
+
+    random_return: float | None = None
+    optimal_return: float | None = None
+    optimum_kind: str = "unavailable"
+    success: str | None = None
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """What a learner may know of a world before the first step."""
+
+    id: str
+    obs: Mapping[str, ObsSpec]
+    action: ActionSpec
+    max_steps: int | None
+    task: TaskFacts = field(default_factory=TaskFacts)
+    backend: str = "reference"
+    privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
+    restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
+    goals: bool = False  # whether observations show goal and achieved; it is a GoalVecEnv then
+    placeable: bool = False  # whether take_places and put_places work: episodes can then begin anywhere
+
+
+@dataclass
+class StepBatch:
+    """One step of N environments.
+
+    obs: what the policy sees next: the first frame of a new episode where one began.
+    next_obs: the true successor of the action, never the reset frame.
+    task_reward: float32 [N], the environment's own.
+    terminated, truncated: bool [N]; both may be true at once, then termination counts.
+    success: bool [N], true on the final step of a solved episode.
+    privileged: full-state facts of the true successor, each [N, ...]; empty unless asked for.
+    """
+
+    obs: Obs
+    next_obs: Obs
+    task_reward: Array
+    terminated: Array
+    truncated: Array
+    success: Array
+    privileged: Obs = field(default_factory=dict)
+
+
+class VecEnv(Protocol):
+    """N worlds stepped together, with automatic resets and their own reward only."""
+
+    spec: EnvSpec
+    num_envs: int
+
+    def reset(self, seeds: Sequence[int]) -> Obs:
+        """Start every environment anew; environment i owns the random stream of seeds[i] from here on."""
+
+    def step(self, action: Array) -> StepBatch: ...
+
+    def privileged(self) -> Obs:
+        """Full-state facts of the current states (after automatic resets), each [N, ...]."""
+
+    def get_state(self) -> State:
+        """All that coming steps depend on, random streams included; asked for only where `spec.restorable`."""
+
+    def set_state(self, state: State) -> None:
+        """Go on from what `get_state` returned, in an environment that was made alike and has been reset.
+
+        Raises:
+            CannotRestore: the state could not be reached again; the environment must be reset.
+        """
+
+    def close(self) -> None: ...
+
+
+class GoalVecEnv(VecEnv, Protocol):
+    """One with goals: `spec.goals`."""
+
+    def goal_outcome(self, achieved: Array, desired: Array) -> tuple[Array, Array]:
+        """What a step is paid that leads to `achieved` in pursuit of `desired`.
+
+        A pure function of the two, float32 [B, G] each: the reward float32 [B], and whether it terminates, bool [B].
+        """
+
+
+class PlaceableEnv(VecEnv, Protocol):
+    """What an environment can do besides where `spec.placeable`."""
+
+    def take_places(self, where: Array) -> Obs:
+        """The states of environments `where`, int64 [B], without what coming levels depend on: each entry [B, ...].
+
+        `streams`, the randomness of what is left of the episode, may be left out of what is put back: the episode then
+        goes on with that of the environment.
+        """
+
+    def put_places(self, where: Array, places: Obs) -> Obs:
+        """Let episodes begin in these states; the observations of all N environments."""
+
+
+MakeEnv = Callable[[Sequence[Sequence[int]]], VecEnv]  # lists of level seeds -> an environment that plays each list
