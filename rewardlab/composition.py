@@ -29,9 +29,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rewardlab import discovery, identity, schemas
 from rewardlab.errors import UserError, unknown
-from rewardlab.identity import shown
 from rewardlab.refusals import FILLED_IN, as_user_errors, no_such_key, refuse_hydras_files, unparsable
-from rewardlab.schemas import RootConfig
+from rewardlab.schemas import RootConfig, shown
 
 CONFIG_NAME = "config"
 VERSION_BASE = "1.3"

@@ -1,5 +1,8 @@
 """What can go wrong, by whose doing: every error that a user sees as one line."""
 
+import os
+import sys
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -52,3 +55,19 @@ def _listed(given: str, names: list[str]) -> str:
         return ", ".join(names)
     near = get_close_matches(given, names, n=_NEAR_LISTED, cutoff=0.0)
     return f"{', '.join(near)}, and {len(names) - len(near)} more that rewardlab list shows"
+
+
+def one_line(text: object, limit: int = 500) -> str:
+    """Any text as one line of printable characters, at most `limit` long."""
+    line = "".join(character if character.isprintable() else " " for character in str(text)[: 4 * limit])
+    line = " ".join(line.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def report_internal_error(error: Exception) -> None:
+    """One line, or all of it where REWARDLAB_DEBUG is set."""
+    if os.environ.get("REWARDLAB_DEBUG"):
+        traceback.print_exception(error)
+        return
+    hint = "set REWARDLAB_DEBUG=1 to see where"
+    print(f"rewardlab: internal error: {type(error).__name__}: {one_line(error)} ({hint})", file=sys.stderr)

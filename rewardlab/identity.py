@@ -10,7 +10,7 @@ from typing import Any
 
 from rewardlab import CORE_VERSION, discovery
 from rewardlab.records.dataset_files import fingerprint
-from rewardlab.schemas import ALWAYS_IN_SETTING, BASES, NO_CURRICULUM, CurriculumConfig, PluginConfig, RootConfig
+from rewardlab.schemas import ALWAYS_IN_SETTING, BASES, NO_CURRICULUM, CurriculumConfig, PluginConfig, RootConfig, shown
 
 _LONGEST_LABEL = 80  # characters: three labels and the rest stay far below what a path may have
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
@@ -81,13 +81,6 @@ def run_folder(results_dir: str, labels: Mapping[str, str], seed: int, setting: 
 def shown_labels(labels: Mapping[str, str]) -> list[str]:
     """The labels of a run in the order of their groups, without a curriculum that is none."""
     return [text for group, text in labels.items() if not (group == "curriculum" and text == NO_CURRICULUM)]
-
-
-def shown(value: Any) -> str:
-    """A value as it is written on the command line."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
 
 
 def _distinguishing(value: Any, of_dataset: Callable[[str], str]) -> Any:

@@ -17,6 +17,8 @@ from typing import Any
 import numba
 from numba.core import caching
 
+from rewardlab.machine import user_cache
+
 # What holds kernels: of the engine every module but those that no kernel depends on, and single ones elsewhere.
 _ENGINE = "gridworld"
 _NO_KERNELS = (
@@ -51,14 +53,7 @@ def cache_folder() -> Path:
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sources:
         digest.update(source.read_bytes())
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        base = Path(os.environ["NUMBA_CACHE_DIR"])
-    elif os.environ.get("XDG_CACHE_HOME"):
-        base = Path(os.environ["XDG_CACHE_HOME"]) / "rewardlab"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches" / "rewardlab"
-    else:
-        base = Path.home() / ".cache" / "rewardlab"
+    base = Path(os.environ["NUMBA_CACHE_DIR"]) if os.environ.get("NUMBA_CACHE_DIR") else user_cache()
     return base / f"kernels-{digest.hexdigest()[:16]}"
 
 

@@ -20,8 +20,7 @@ from omegaconf.errors import (
 )
 
 from rewardlab import discovery
-from rewardlab.errors import UserError, unknown
-from rewardlab.records.files import one_line
+from rewardlab.errors import UserError, one_line, unknown
 
 FILLED_IN = ("name", "plugin")  # fields of a choice that composition fills in
 # Hydra's own settings that we have set: no job moves, and nothing is written but a run's own files.

@@ -12,10 +12,9 @@ import yaml
 
 from rewardlab import discovery
 from rewardlab.composition import Prepared
-from rewardlab.errors import Diverged, Interrupted
+from rewardlab.errors import Diverged, Interrupted, one_line
 from rewardlab.identity import shown_labels
 from rewardlab.records.continuation import Decision, decide
-from rewardlab.records.files import one_line
 from rewardlab.records.lock import Locked
 from rewardlab.records.manifest import build_manifest, continued
 from rewardlab.records.progress import Progress

@@ -11,9 +11,10 @@ import yaml
 from rewardlab import discovery
 from rewardlab.composition import choice_overrides, parse, preset, session
 from rewardlab.errors import UserError
-from rewardlab.identity import flatten, shown
+from rewardlab.identity import flatten
 from rewardlab.records.files import read_regular
 from rewardlab.refusals import FILLED_IN, no_such_key
+from rewardlab.schemas import shown
 
 _LARGEST = 2**20  # bytes of a saved config
 _MOST_VALUES = 10_000  # what aliases make of a small file has no bound

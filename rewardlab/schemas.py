@@ -199,3 +199,10 @@ def _check_value(key: str, value: Any, allowed: dict[str, Any]) -> None:
         raise UserError(f"{key}={value}: must be at most {allowed['maximum']}")
     if isinstance(value, float) and math.isinf(value):
         raise UserError(f"{key}={value}: must be finite")
+
+
+def shown(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)

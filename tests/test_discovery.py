@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rewardlab import discovery, listing
+from rewardlab import discovery
+from rewardlab.commands import list as listing
 from rewardlab.errors import UserError
 
 PLUGINS = Path(__file__).parent / "user_plugins"

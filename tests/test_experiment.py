@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rewardlab import composition, discovery, listing
+from rewardlab import composition, discovery
 from rewardlab.cli import main
+from rewardlab.commands import list as listing
 from rewardlab.composition import Prepared
 from rewardlab.errors import UserError
 from rewardlab.training.build import build

@@ -2,8 +2,9 @@
 
 import pytest
 
-from rewardlab import application, listing
 from rewardlab.cli import main
+from rewardlab.commands import list as listing
+from rewardlab.commands import run as application
 from rewardlab.composition import session
 from rewardlab.discovery import conf_dir
 from rewardlab.expansion import expand_grids, valid_jobs

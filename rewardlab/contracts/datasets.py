@@ -17,7 +17,7 @@ _made_up: dict[str, str] = {}
 @cache
 def solved(choice: str) -> str:
     """The folder of some episodes of the exact solver in the environment `choice`."""
-    from rewardlab.recording import Request, record
+    from rewardlab.commands.demos import Request, record
 
     folder = _new_folder()
     record(Request([choice], str(folder), episodes=6, levels=4))

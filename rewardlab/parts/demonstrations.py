@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from rewardlab.errors import UserError
+from rewardlab.errors import UserError, one_line
 from rewardlab.maths.returns import discounted_returns
 from rewardlab.records.dataset_files import METADATA, data_folder
-from rewardlab.records.files import one_line, read_json
+from rewardlab.records.files import read_json
 from rewardlab.types import Array, EnvSpec, Episode, Obs, TensorObs, Transitions
 
 UNKNOWN_LEVEL = -1

@@ -4,7 +4,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from rewardlab.records.files import one_line, write_atomic
+from rewardlab.errors import one_line
+from rewardlab.records.files import write_atomic
 
 CHECKPOINT = "checkpoint.pt"
 POLICY = "policy.pt"

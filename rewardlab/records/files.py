@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rewardlab.errors import one_line
+
 JSON_LIMIT = 8 * 2**20  # bytes
 _TEMPORARY = ".tmp"
 
@@ -123,13 +125,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return str(value)
-
-
-def one_line(text: object, limit: int = 500) -> str:
-    """Any text as one line of printable characters, at most `limit` long."""
-    line = "".join(character if character.isprintable() else " " for character in str(text)[: 4 * limit])
-    line = " ".join(line.split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def now() -> str:

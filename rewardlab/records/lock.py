@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from rewardlab.records.files import now, one_line, read_json, same_file
+from rewardlab.errors import one_line
+from rewardlab.records.files import now, read_json, same_file
 
 LOCK = "lock"
 HEARTBEAT_SECONDS = 15.0

@@ -13,7 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rewardlab.records.files import now, one_line, plain
+from rewardlab import machine
+from rewardlab.errors import one_line
+from rewardlab.records.files import now, plain
 
 SCHEMA_VERSION = 1
 PACKAGES = (
@@ -155,7 +157,7 @@ def hardware() -> dict[str, Any]:
     """CPU model, the cores that this process may use and those there are, memory, system, and a GPU that torch uses."""
     described: dict[str, Any] = {
         "cpu": _cpu_model(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": machine.cores(),
         "cores_total": os.cpu_count(),
         "memory_gib": _memory_gib(),
         "platform": platform.platform(),

@@ -5,7 +5,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rewardlab.records.files import now, one_line, read_json, write_json
+from rewardlab.errors import one_line
+from rewardlab.records.files import now, read_json, write_json
 
 STATES = ("finished", "diverged", "running", "interrupted", "failed")  # in the order in which they are told
 KINDS = ("error", "storage", "killed")  # what made a failed run fail

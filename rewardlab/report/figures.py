@@ -1,7 +1,6 @@
 """Static figures for papers: png, svg and pdf, readable in print, the same bytes for the same runs."""
 
 import io
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -16,6 +15,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from rewardlab.machine import cores
 from rewardlab.report.charts import Bar, BarChart, Chart, Line, LineChart, Panel
 from rewardlab.report.numbers import amount
 
@@ -58,10 +58,9 @@ def draw_figures(charts: Sequence[Chart]) -> list[tuple[str, bytes]]:
     Returns:
         File names and contents, in order.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(charts) < _WORTH_A_POOL or cores < 2:
+    if len(charts) < _WORTH_A_POOL or cores() < 2:
         return [file for chart in charts for file in _draw(chart)]
-    with ProcessPoolExecutor(min(cores, 8), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(cores(), 8), mp_context=get_context("spawn")) as pool:
         return [file for files in pool.map(_draw, charts) for file in files]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.errors import one_line
 from rewardlab.records import files
 
 TABLE_LIMIT = 64 * 2**20  # bytes
@@ -117,7 +118,7 @@ def require_inside(path: Path, root: Path) -> None:
     except FileNotFoundError:
         raise Unreadable(f"no {path.name}") from None
     except (OSError, RuntimeError) as error:  # a link to itself, a folder that may not be entered
-        reason = files.one_line(getattr(error, "strerror", None) or error, 80)
+        reason = one_line(getattr(error, "strerror", None) or error, 80)
         raise Unreadable(f"{path.name} cannot be read ({reason})") from None
     if not inside:
         raise Unreadable(f"{path.name} is a link out of the results folder")

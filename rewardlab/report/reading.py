@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from rewardlab.machine import cores
 from rewardlab.report.plain import Unreadable, clean
 from rewardlab.report.reading_cache import ReadingCache, Stamp
 from rewardlab.report.run_folder import EVALUATIONS, FILES, MANIFEST, STATUS, Run, read_run
@@ -133,10 +134,9 @@ def _stamp(path: Path, moment: int) -> Stamp | None:
 
 def _read_all(found: Sequence[Found]) -> list[Run | Problem]:
     shared = _sharing()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(found) < _WORTH_A_POOL or cores < 2:
+    if len(found) < _WORTH_A_POOL or cores() < 2:
         return [shared(_read(each)) for each in found]
-    with ProcessPoolExecutor(min(cores, 8), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(cores(), 8), mp_context=get_context("spawn")) as pool:
         return [shared(each) for each in pool.map(_read, found, chunksize=25)]
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from rewardlab.machine import user_cache
 from rewardlab.report.run_folder import Evaluations, FloatArray, Run, Training
 
 Stamp = tuple[tuple[str, int, int, int], ...]
@@ -62,13 +63,7 @@ class ReadingCache:
 
 def cache_folder() -> Path:
     """Where the report keeps what it knows of earlier ones."""
-    if os.environ.get("XDG_CACHE_HOME"):
-        base = Path(os.environ["XDG_CACHE_HOME"])
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path.home() / ".cache"
-    return base / "rewardlab" / "report"
+    return user_cache() / "report"
 
 
 @lru_cache

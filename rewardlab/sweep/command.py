@@ -6,17 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from rewardlab.errors import UserError
+from rewardlab.machine import cores, one_thread
 
 # Concerns of the driver alone: a job has no use for them.
 _DRIVER_ONLY = ("hydra/launcher", "hydra/sweeper", "hydra.launcher", "hydra.sweeper", "hydra.sweep", "hydra.mode")
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 
 
 def job_arguments(overrides: Sequence[str], hydra_overrides: Sequence[str], config_dir: str | None) -> list[str]:
@@ -44,8 +37,8 @@ def shown_command(arguments: Sequence[str]) -> str:
 
 
 def job_environment() -> dict[str, str]:
-    """This process's environment with one thread for each job: processes side by side beat threads inside one."""
-    return {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, "1"), "PYTHONUNBUFFERED": "1"}
+    """This process's environment, with one thread for each job."""
+    return {**os.environ, **one_thread(), "PYTHONUNBUFFERED": "1"}
 
 
 def slots(jobs: int | None) -> int:
@@ -55,7 +48,7 @@ def slots(jobs: int | None) -> int:
         UserError: `jobs` is not a positive number.
     """
     if jobs is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cores()
     if jobs < 1:
         raise UserError(f"hydra.launcher.jobs={jobs}: must be at least 1")
     return jobs

@@ -4,9 +4,9 @@ import contextlib
 import signal
 from pathlib import Path
 
+from rewardlab.errors import one_line
 from rewardlab.records import lock
 from rewardlab.records.continuation import decide
-from rewardlab.records.files import one_line
 from rewardlab.records.status import Status, read_status, write_status
 from rewardlab.stopping import SIGNALS
 

@@ -10,9 +10,9 @@ import torch
 from one_step import one_step
 
 from rewardlab.cli import main
+from rewardlab.commands.demos import Request, record
 from rewardlab.composition import compose
 from rewardlab.parts.demonstrations import DemonstrationFile
-from rewardlab.recording import Request, record
 from rewardlab.run import run
 from rewardlab.training.build import build
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from rewardlab.commands.demos import Request, record
 from rewardlab.envs import minigrid
 from rewardlab.errors import UserError
 from rewardlab.parts.demonstrations import DemonstrationFile
-from rewardlab.recording import Request, record
 from rewardlab.types import ActionSpec, EnvSpec, ObsSpec
 
 ENV = "MiniGrid-DoorKey-5x5-v0"

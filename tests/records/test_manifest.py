@@ -142,6 +142,8 @@ def test_the_commit_is_that_of_the_package_and_dirt_counts_in_its_code_only(tmp_
     (checkout / "conf").mkdir(parents=True)
     (checkout / "conf" / "config.yaml").touch()
     shutil.copytree(ROOT / "rewardlab" / "records", checkout / "rewardlab" / "records")
+    for name in ("errors.py", "machine.py"):
+        shutil.copy(ROOT / "rewardlab" / name, checkout / "rewardlab")
     (checkout / "rewardlab" / "__init__.py").touch()
     (checkout / ".gitignore").write_text("__pycache__/\n")
     git(checkout, "init", "-q")

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from rewardlab.cli import main
+from rewardlab.commands.demos import Request, record
 from rewardlab.composition import compose
 from rewardlab.contracts.datasets import made_up
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.contracts.worlds import Renderer, worlds, write_script
 from rewardlab.parts.demonstrations import DemonstrationFile
-from rewardlab.recording import Request, record
 from rewardlab.records.table import read_columns
 from rewardlab.rewards.imitation import gail, sqil
 from rewardlab.run import run

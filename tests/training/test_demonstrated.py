@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from rewardlab.commands.demos import Request, record
 from rewardlab.composition import compose
 from rewardlab.parts.demonstrations import DemonstrationFile
-from rewardlab.recording import Request, record
 from rewardlab.records.table import read_columns
 from rewardlab.run import run
 from rewardlab.training.build import build

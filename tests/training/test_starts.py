@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from rewardlab.cli import main
+from rewardlab.commands.demos import Request, record
 from rewardlab.composition import Prepared, compose
 from rewardlab.envs import minigrid
 from rewardlab.errors import UserError
-from rewardlab.recording import Request, record
 from rewardlab.run import run
 from rewardlab.training.build import build, make_evaluation_env, make_training_env
 from rewardlab.training.starts import StartEnv, walk

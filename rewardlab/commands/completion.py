@@ -10,13 +10,15 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 
+from rewardlab.commands import COMMANDS
+from rewardlab.commands.flags import parser
 from rewardlab.errors import UserError
 
 _ACTIONS = ("install", "uninstall", "query")
 _SHELLS = ("bash", "fish", "zsh")
 
 
-def answer(arguments: Sequence[str], commands: Sequence[str]) -> int:
+def answer(arguments: Sequence[str]) -> int:
     """Do one of `install=SHELL`, `uninstall=SHELL`, `query=SHELL`. A query never fails, it finds nothing.
 
     Raises:
@@ -33,18 +35,18 @@ def answer(arguments: Sequence[str], commands: Sequence[str]) -> int:
     found = io.StringIO()
     try:
         with redirect_stdout(found), redirect_stderr(io.StringIO()):
-            _query(arguments, _words(os.environ.get("COMP_LINE", "")), commands)
+            _query(arguments, _words(os.environ.get("COMP_LINE", "")))
     except (Exception, SystemExit):  # half a line is often no valid one
         return 0
     print(found.getvalue().strip())
     return 0
 
 
-def _query(arguments: Sequence[str], words: Sequence[str], commands: Sequence[str]) -> None:
+def _query(arguments: Sequence[str], words: Sequence[str]) -> None:
     if len(words) < 3:
-        _print_matches(commands, words[-1] if len(words) == 2 else "")
+        _print_matches(COMMANDS, words[-1] if len(words) == 2 else "")
     elif words[1] == "list":
-        from rewardlab import listing
+        from rewardlab.commands import list as listing
 
         _print_matches(listing.groups(), words[-1])
     elif words[1] == "run" and (names := _flag_names(words[-2], words[-1])) is not None:
@@ -67,9 +69,7 @@ def _words(line: str) -> list[str]:
 
 def _flag_names(previous: str, current: str) -> Iterable[str] | None:
     """What a flag, or the value of the flag before it, can be; None where an override is typed."""
-    from rewardlab.cli import run_parser
-
-    flags = run_parser()._option_string_actions
+    flags = parser("run")._option_string_actions
     if previous in flags and flags[previous].nargs != 0:
         return flags[previous].choices or ()
     return flags if current.startswith("-") else None
@@ -102,6 +102,6 @@ def _print_matches(names: Iterable[str], start: str) -> None:
 
 
 def _hydra(arguments: Sequence[str]) -> int:
-    from rewardlab import application
+    from rewardlab.commands import run as application
 
     return application.shell_completion(arguments)

@@ -1,6 +1,7 @@
 """`rewardlab play`: a run's policy at play on evaluation levels, as a GIF with what it is paid written in."""
 
 import io
+from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,11 @@ _LEAST_WIDTH = 260  # room for the caption
 _FIRST, _STEP, _LAST = 600, 100, 1500  # milliseconds
 _FONT, _LINE, _MARGIN = 14, 19, 6
 _INK, _PAPER, _GAIN, _LOSS = (235, 235, 235), (24, 26, 30), (110, 220, 120), (255, 110, 100)
+
+
+def main(given: Namespace) -> int:
+    """Write the GIF that the flags ask for."""
+    return play(given.run, given.episodes, given.out, given.seed)
 
 
 def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> int:

@@ -70,7 +70,7 @@ def test_an_unfinished_run_plays_its_checkpoint(folder: Path, finished: Path, tm
 
 
 def test_long_play_is_thinned_but_shows_its_ends(folder: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("rewardlab.playing._MOST_FRAMES", 10)
+    monkeypatch.setattr("rewardlab.commands.play._MOST_FRAMES", 10)
     assert main(["play", str(folder), "--episodes", "1", "--seed", "1"]) == 0
     ((steps, _),) = steps_and_returns(capsys.readouterr().out)
     assert steps > 20
@@ -79,7 +79,7 @@ def test_long_play_is_thinned_but_shows_its_ends(folder: Path, monkeypatch, caps
 
 
 def test_play_that_never_ends_is_cut_short(folder: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr("rewardlab.playing._MOST_STEPS", 3)
+    monkeypatch.setattr("rewardlab.commands.play._MOST_STEPS", 3)
     assert main(["play", str(folder), "--episodes", "2"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "episode 1: return 0 in 3 steps, cut short"
     assert durations(folder / "play.gif") == [600, 100, 100, 1500]

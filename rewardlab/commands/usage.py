@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rewardlab import composition, discovery
-from rewardlab.identity import shown
 from rewardlab.refusals import FILLED_IN
+from rewardlab.schemas import shown
 
 _HEAD = """\
 usage: rewardlab run [FLAGS] [GROUP=CHOICE ...] [KEY=VALUE ...]

@@ -1,12 +1,17 @@
 """`rewardlab check reward=mine`: the contract tests on one choice, a line for each law."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 
 from rewardlab import composition, contracts
-from rewardlab.errors import UserError
-from rewardlab.records.files import one_line
+from rewardlab.errors import UserError, one_line
 
 _GROUPS = ("env", "reward", "agent", "curriculum")
+
+
+def main(given: Namespace) -> int:
+    """Check the choice that the flags name."""
+    return check(given.choice, given.overrides)
 
 
 def check(choice: str, overrides: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ import gc
 import logging
 import os
 import sys
-import traceback
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,16 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rewardlab import composition, discovery, expansion, saved
-from rewardlab.errors import Interrupted, UserError
-from rewardlab.records.files import one_line
+from rewardlab.errors import Interrupted, UserError, one_line, report_internal_error
+from rewardlab.machine import one_thread
 from rewardlab.refusals import as_user_errors, no_such_key
 from rewardlab.schemas import RootConfig
 
 if TYPE_CHECKING:
     from rewardlab.training.build import Parts
-
-# One process per core beats threads inside an update, and sums come out the same on every machine.
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,23 @@ class Request:
     show: dict[str, str | None] = field(default_factory=dict)
 
 
+def main(given: Namespace) -> int:
+    """Do, or show, what the flags ask for."""
+    if given.help:
+        from rewardlab.commands import usage
+
+        print(usage.run_help(given.overrides, given.config_dir))
+        return 0
+    gc.disable()  # to look for it among what is composed and imported would take a tenth of the start
+    show = {f"--{flag}": getattr(given, flag) for flag in ("cfg", "info", "package") if getattr(given, flag)}
+    show |= {f"--{flag.replace('_', '-')}": None for flag in ("resolve", "hydra_help") if getattr(given, flag)}
+    try:
+        return run(Request(given.overrides, given.multirun, given.config_dir, given.config, show))
+    finally:
+        gc.unfreeze()
+        gc.enable()
+
+
 def run(request: Request) -> int:
     """Validate, then hand over to Hydra; from then on garbage is collected. Returns the exit code.
 
@@ -54,7 +68,7 @@ def run(request: Request) -> int:
     """
     if request.config_dir is not None and not os.path.isdir(request.config_dir):
         raise UserError(f"--config-dir {request.config_dir}: no such folder")
-    _one_thread()
+    os.environ.update(one_thread())  # takes effect because torch has not been imported yet
     overrides = [_with_home(item) for item in request.overrides]
     if request.config is not None:
         overrides = saved.repeat(request.config, overrides, request.config_dir)
@@ -180,15 +194,6 @@ def _end_start() -> None:
         gc.enable()
 
 
-def report_internal_error(error: Exception) -> None:
-    """One line, or all of it where REWARDLAB_DEBUG is set."""
-    if os.environ.get("REWARDLAB_DEBUG"):
-        traceback.print_exception(error)
-        return
-    hint = "set REWARDLAB_DEBUG=1 to see where"
-    print(f"rewardlab: internal error: {type(error).__name__}: {one_line(error)} ({hint})", file=sys.stderr)
-
-
 @contextmanager
 def _command_line(arguments: Sequence[str]) -> Iterator[None]:
     """Hydra reads sys.argv, and prints errors itself unless told to raise them."""
@@ -208,8 +213,3 @@ def _with_home(override: str) -> str:
     """`results_dir=~/runs` is a path for Hydra too, in shells that leave the ~ alone."""
     key, equals, value = override.partition("=")
     return f"{key}={os.path.expanduser(value)}" if equals and key == "results_dir" else override
-
-
-def _one_thread() -> None:
-    """Takes effect because torch has not been imported yet."""
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))

@@ -5,6 +5,7 @@ What is compared takes turns, and a ratio is taken within a turn, because a mach
 
 import statistics
 import time
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -21,6 +22,12 @@ from rewardlab.types import VecEnv
 _ENVS = 256  # of the engine's table; training uses the config's num_envs
 _SECONDS = 0.5  # of a timed stretch of the engine
 _UPDATES = 10  # of a timed stretch of training: enough to forget what the scheme before it left in the caches
+
+
+def main(given: Namespace) -> int:
+    """Print both tables."""
+    print(bench(given.overrides, given.rounds))
+    return 0
 
 
 def bench(overrides: Sequence[str], rounds: int) -> str:

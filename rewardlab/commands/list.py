@@ -1,12 +1,25 @@
 """`rewardlab list`: what there is to choose from, read from the heads of the files, never by import."""
 
 import re
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rewardlab import discovery
-from rewardlab.errors import unknown
+from rewardlab.errors import UserError, unknown
+
+
+def main(given: Namespace) -> int:
+    """Print the table of a group, or of all."""
+    if given.optimal:
+        if given.group != "env":
+            raise UserError("--optimal: only environments have an optimum; use rewardlab list env --optimal")
+        print(optimal_table())
+        return 0
+    shown = [given.group] if given.group else groups()
+    print("\n\n".join(table(group) for group in shown))
+    return 0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ before any comes again, so that the first n episodes of a dataset are as diverse
 
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -48,6 +49,11 @@ class Request:
     noise: float = 0.0
     keep: str = "solved"
     seed: int = 0
+
+
+def main(given: Namespace) -> int:
+    """Record what the flags ask for."""
+    return record(Request(**vars(given)))
 
 
 def record(request: Request) -> int:

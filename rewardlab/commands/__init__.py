@@ -1,0 +1,14 @@
+"""One command, one file: its flags, and what it prints."""
+
+COMMANDS = {
+    "run": "train one run, or a sweep with -m",
+    "report": "write tables, figures and a page about finished runs",
+    "show": "summarise one run, its curves as text",
+    "status": "what the runs of a results folder are doing, live",
+    "list": "show what there is to choose from",
+    "play": "write a GIF of a run's policy at play",
+    "demos": "record demonstrations of the exact solver or of a trained run",
+    "bench": "time the engine and the training of every scheme, as ratios",
+    "check": "test a reward scheme or an agent against the laws that all obey",
+}
+"""What each is for; `commands/NAME.py` has `main(arguments)`, which returns the exit code."""

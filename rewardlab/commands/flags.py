@@ -1,0 +1,134 @@
+"""The flags of every command; read before what the command needs is imported."""
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from rewardlab.errors import UserError
+
+
+def parse(command: str, arguments: Sequence[str]) -> argparse.Namespace:
+    """What was asked of a command; flags and other words may stand in any order.
+
+    Raises:
+        UserError: the flags are wrong.
+    """
+    return parser(command).parse_intermixed_args(arguments)
+
+
+def parser(command: str) -> "Parser":
+    """The flags of one of `COMMANDS`."""
+    made: Parser = globals()[f"_{command}"]()
+    return made
+
+
+class Parser(argparse.ArgumentParser):
+    """Bad input is one line, not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+
+def _run() -> Parser:
+    """Hydra's flags, which may stand anywhere here, and `--config`."""
+    parser = Parser(prog="rewardlab run", add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("--config", metavar="FILE")
+    parser.add_argument("-cd", "--config-dir", metavar="DIR")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("-p", "--package")
+    parser.add_argument("-i", "--info", choices=("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"))
+    parser.add_argument("--hydra-help", action="store_true")
+    return parser
+
+
+def _report() -> Parser:
+    parser = Parser(prog="rewardlab report", description="Write tables, figures and a page about finished runs.")
+    parser.add_argument(
+        "paths", nargs="*", metavar="[LABEL=]PATH", help="results folders, compared where several (default: results)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="where the report goes (default: PATH/report)")
+    parser.add_argument(
+        "--filter", action="append", default=[], metavar="KEY=VALUE", help="of which runs: env='doorkey*', seed<5, ..."
+    )
+    parser.add_argument(
+        "--baseline", metavar="NAME", help="what schemes are compared with (default: none, or the first folder)"
+    )
+    parser.add_argument("--paired", action="store_true", help="take differences between runs of equal seed")
+    parser.add_argument(
+        "--by", metavar="KEY", help="tables once more for each env, reward, agent, curriculum or folder"
+    )
+    return parser
+
+
+def _show() -> Parser:
+    parser = Parser(prog="rewardlab show", description="Summarise one run: state, scores, times, curves as text.")
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or a file in it")
+    return parser
+
+
+def _status() -> Parser:
+    parser = Parser(
+        prog="rewardlab status", description="What the runs of a results folder are doing: live, or once when piped."
+    )
+    parser.add_argument("path", nargs="?", default="results", metavar="PATH", help="results folder (default: results)")
+    parser.add_argument("--once", action="store_true", help="look once and end")
+    return parser
+
+
+def _list() -> Parser:
+    from rewardlab.commands.list import groups
+
+    parser = Parser(prog="rewardlab list", description="Show what there is to choose from.")
+    parser.add_argument("group", nargs="?", metavar="GROUP", help=f"one of {', '.join(groups())} (default: all)")
+    parser.add_argument("--optimal", action="store_true", help="of env: what the best and a random policy reach")
+    return parser
+
+
+def _bench() -> Parser:
+    parser = Parser(prog="rewardlab bench", description="Time the engine and the training of schemes, as ratios.")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of run; reward=a,b or reward=all")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of which the median is shown (default: 5)")
+    return parser
+
+
+def _play() -> Parser:
+    parser = Parser(prog="rewardlab play", description="Write a GIF of a run's policy at play, on evaluation levels.")
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or a file in it")
+    parser.add_argument("--episodes", type=int, default=3, metavar="N", help="how many (default: 3)")
+    parser.add_argument("--out", metavar="FILE", help="the GIF (default: RUN/play.gif)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the policy's sampling (default: 0)")
+    return parser
+
+
+def _demos() -> Parser:
+    parser = Parser(
+        prog="rewardlab demos",
+        description="Record whole episodes of the exact solver or of a trained run, in Minari's dataset format.",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="env=NAME and its options (not with a RUN)")
+    parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, which is not there yet")
+    parser.add_argument("--from", dest="source", default="solver", metavar="SOURCE", help="solver (default), or a RUN")
+    parser.add_argument("--episodes", type=int, default=100, metavar="N", help="how many (default: 100)")
+    parser.add_argument("--levels", type=int, metavar="K", help="distinct levels (default: one for each episode)")
+    parser.add_argument(
+        "--noise", type=float, default=0.0, metavar="P", help="share of uniformly random actions (default: 0)"
+    )
+    parser.add_argument("--keep", choices=("solved", "all"), default="solved", help="which episodes (default: solved)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of levels, noise and sampling (default: 0)")
+    return parser
+
+
+def _check() -> Parser:
+    parser = Parser(
+        prog="rewardlab check",
+        description="Test a reward scheme or an agent, your own or ours, against the laws that all obey.",
+    )
+    parser.add_argument("choice", metavar="GROUP=NAME", help="reward=NAME or agent=NAME")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="options of it, as in reward.coef=0.1"
+    )
+    return parser

@@ -1,0 +1,36 @@
+"""What concerns the machine: its cores, the threads of a process on it, and where what can be made again is kept."""
+
+import os
+import sys
+from pathlib import Path
+
+# Every library that would start threads of its own reads one of these when it is first imported.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def one_thread() -> dict[str, str]:
+    """Environment variables of a process with one thread: processes side by side beat threads inside one, and sums come
+    out the same on every machine.
+    """
+    return dict.fromkeys(THREAD_VARIABLES, "1")
+
+
+def user_cache() -> Path:
+    """The folder in which this user keeps what rewardlab can make again."""
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "rewardlab"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "rewardlab"
+    return Path.home() / ".cache" / "rewardlab"
