@@ -11,9 +11,9 @@ import torch
 import yaml
 
 from rewardlab import discovery
-from rewardlab.composition import Prepared
+from rewardlab.config.composition import Prepared
+from rewardlab.config.identity import shown_labels
 from rewardlab.errors import Diverged, Interrupted, one_line
-from rewardlab.identity import shown_labels
 from rewardlab.records.continuation import Decision, decide
 from rewardlab.records.lock import Locked
 from rewardlab.records.manifest import build_manifest, continued

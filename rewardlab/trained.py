@@ -4,7 +4,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from rewardlab import composition, saved, schemas
+from rewardlab import schemas
+from rewardlab.config import composition, saved
 from rewardlab.errors import UserError
 from rewardlab.records import checkpoint
 from rewardlab.records.store import CONFIG

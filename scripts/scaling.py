@@ -152,7 +152,7 @@ def _training_table(head: str, settings: dict[str, Sequence[str]], rounds: int) 
 
 def _stretch(overrides: Sequence[str]) -> Callable[[], tuple[float, float]]:
     """Iterations of training for a while; returns frames per second of wall and of CPU time."""
-    from rewardlab.composition import compose
+    from rewardlab.config.composition import compose
     from rewardlab.training.build import build
     from rewardlab.training.loop import make_collector, make_learning
 

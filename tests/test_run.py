@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from rewardlab.composition import Prepared, compose
+from rewardlab.config.composition import Prepared, compose
 from rewardlab.errors import UserError
 from rewardlab.records.status import write_status
 from rewardlab.run import run

@@ -38,7 +38,7 @@ class GridSweeper(basic_sweeper.BasicSweeper):
         self.grids = grids
 
     def sweep(self, arguments: list[str]) -> Any:
-        from rewardlab import expansion
+        from rewardlab.config import expansion
 
         assert self.config is not None and self.launcher is not None
         jobs = expansion.planned()

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rewardlab import discovery, seeding
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build, make_training_env

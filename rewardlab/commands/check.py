@@ -3,7 +3,8 @@
 from argparse import Namespace
 from collections.abc import Sequence
 
-from rewardlab import composition, contracts
+from rewardlab import contracts
+from rewardlab.config import composition
 from rewardlab.errors import UserError, one_line
 
 _GROUPS = ("env", "reward", "agent", "curriculum")

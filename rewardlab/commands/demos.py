@@ -17,7 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from rewardlab import composition, discovery, seeding, trained
+from rewardlab import discovery, seeding, trained
+from rewardlab.config import composition
 from rewardlab.errors import UserError
 from rewardlab.parts.demonstrations import minari_storage
 from rewardlab.records.dataset import About, Recorded, write_dataset

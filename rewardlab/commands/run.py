@@ -14,10 +14,11 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from rewardlab import composition, discovery, expansion, saved
+from rewardlab import discovery
+from rewardlab.config import composition, expansion, saved
+from rewardlab.config.refusals import as_user_errors, no_such_key
 from rewardlab.errors import Interrupted, UserError, one_line, report_internal_error
 from rewardlab.machine import one_thread
-from rewardlab.refusals import as_user_errors, no_such_key
 from rewardlab.schemas import RootConfig
 
 if TYPE_CHECKING:

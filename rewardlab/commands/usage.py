@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from rewardlab import composition, discovery
-from rewardlab.refusals import FILLED_IN
+from rewardlab import discovery
+from rewardlab.config import composition
+from rewardlab.config.refusals import FILLED_IN
 from rewardlab.schemas import shown
 
 _HEAD = """\

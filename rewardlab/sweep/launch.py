@@ -7,10 +7,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from rewardlab import composition, discovery
-from rewardlab.composition import Prepared
+from rewardlab import discovery
+from rewardlab.config import composition
+from rewardlab.config.composition import Prepared
+from rewardlab.config.identity import shown_labels
 from rewardlab.errors import UserError
-from rewardlab.identity import shown_labels
 from rewardlab.sweep import command, result
 from rewardlab.sweep.display import make_display
 from rewardlab.sweep.job import MISSING, Job, Outcome

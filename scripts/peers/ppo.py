@@ -96,7 +96,7 @@ def _best(arguments: argparse.Namespace, pythons: dict[str, str]) -> None:
 
 def _goal(size: int) -> float:
     """The return that is 0.9 of the way from random play to the optimum."""
-    from rewardlab.composition import compose
+    from rewardlab.config.composition import compose
     from rewardlab.training.build import make_training_env
 
     env = make_training_env(compose([f"env=doorkey_{size}x{size}"]).config)
@@ -107,7 +107,7 @@ def _goal(size: int) -> float:
 
 def rewardlab(env_id: str, updates: int, backend: str = "fast") -> dict[str, float]:
     """The training iteration of `rewardlab run`, evaluation and records left out."""
-    from rewardlab.composition import compose
+    from rewardlab.config.composition import compose
     from rewardlab.training.build import build
     from rewardlab.training.loop import make_collector, make_learning
 

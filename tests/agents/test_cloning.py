@@ -11,7 +11,7 @@ from one_step import one_step
 
 from rewardlab.cli import main
 from rewardlab.commands.demos import Request, record
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.parts.demonstrations import DemonstrationFile
 from rewardlab.run import run
 from rewardlab.training.build import build

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from rewardlab.agents.dqn import Agent, Config
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.records.table import read_columns
 from rewardlab.run import run
 from rewardlab.seeding import numpy_rng, torch_rng

@@ -9,7 +9,7 @@ import torch
 
 from rewardlab.agents.way_follower import WayFollower
 from rewardlab.cli import main
-from rewardlab.composition import Prepared, compose
+from rewardlab.config.composition import Prepared, compose
 from rewardlab.envs import minigrid
 from rewardlab.envs.batched import BatchedEnv
 from rewardlab.gridworld import make_vec

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rewardlab.agents.tabular_q import Agent, Config
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.envs import bitflip, deepsea
 from rewardlab.errors import UserError

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.envs import minigrid
 from rewardlab.gridworld import make_vec
 from rewardlab.gridworld.solver import solve

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from rewardlab.cli import main
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.run import run
 
 TINY = ["env=empty_5x5", "num_envs=4", "frames=512", "agent.rollout_steps=32", "eval.every=512", "eval.episodes=2"]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from rewardlab import __version__, run
-from rewardlab.composition import Prepared
+from rewardlab.config.composition import Prepared
 
 TINY = [
     "env=empty_5x5", "frames=48", "num_envs=2", "eval.episodes=1", "eval.every=48", "agent.rollout_steps=8",

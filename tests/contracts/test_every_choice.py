@@ -5,7 +5,8 @@ Of environments, of which there are many presets, those that stand for other cod
 
 import pytest
 
-from rewardlab import composition, contracts, discovery
+from rewardlab import contracts, discovery
+from rewardlab.config import composition
 
 NOTHING = ("curriculum", "none")  # it does nothing that could break a law
 GROUPS = ("reward", "agent", "curriculum")

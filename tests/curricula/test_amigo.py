@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab import composition, identity
+from rewardlab.config import composition, identity
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.curricula import amigo
 from rewardlab.errors import UserError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hand import bare
 
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.envs import minigrid
 from rewardlab.errors import UserError
 from rewardlab.gridworld import env_ids

@@ -9,9 +9,9 @@ from hand import bare
 from minigrid.wrappers import FullyObsWrapper, ViewSizeWrapper
 
 from rewardlab import schemas
+from rewardlab.config.identity import flat_options
 from rewardlab.envs import minigrid
 from rewardlab.errors import UserError
-from rewardlab.identity import flat_options
 from rewardlab.networks.encoder import Encoder
 
 DOORKEY = "MiniGrid-DoorKey-5x5-v0"

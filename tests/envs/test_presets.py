@@ -8,7 +8,8 @@ import pytest
 from hand import bare
 from omegaconf import OmegaConf
 
-from rewardlab import composition, discovery, schemas
+from rewardlab import discovery, schemas
+from rewardlab.config import composition
 from rewardlab.envs import minigrid, registry
 
 PRESETS = sorted(path.stem for path in (discovery.conf_dir() / "env").glob("*.yaml"))

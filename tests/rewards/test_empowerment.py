@@ -9,7 +9,7 @@ from made_up import STEPS, case, rollouts
 from stochastic_world import ENVS
 
 from rewardlab import discovery, seeding
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.errors import UserError
 from rewardlab.networks.flat import encode_flat
 from rewardlab.types import ActionSpec, BuildContext, EnvSpec, ObsSpec, Rollout

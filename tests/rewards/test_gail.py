@@ -9,7 +9,7 @@ import torch
 
 from rewardlab.cli import main
 from rewardlab.commands.demos import Request, record
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.contracts.datasets import made_up
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.contracts.worlds import Renderer, worlds, write_script

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.envs import bitflip
 from rewardlab.errors import UserError

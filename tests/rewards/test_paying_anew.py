@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab import composition, discovery
+from rewardlab import discovery
+from rewardlab.config import composition
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.contracts.worlds import Renderer, worlds, write_script
 from rewardlab.types import Rollout, Transitions

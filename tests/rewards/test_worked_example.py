@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from made_up import rollouts
 
-from rewardlab import composition, contracts, discovery
+from rewardlab import contracts, discovery
+from rewardlab.config import composition
 from rewardlab.contracts.reward_laws import RewardCase
 from rewardlab.contracts.worlds import worlds
 

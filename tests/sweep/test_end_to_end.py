@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 
 TINY = ["env=empty_5x5", "num_envs=4", "eval.episodes=2", "agent.rollout_steps=16"]
 LONG = ["frames=2e6", "eval.every=2000000", "checkpoint.every=2000000", "seed=0,1"]  # nobody waits for its end

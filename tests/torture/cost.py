@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.run import run
 from rewardlab.training.loop import Training
 

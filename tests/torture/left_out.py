@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from rewardlab.composition import Prepared, compose
+from rewardlab.config.composition import Prepared, compose
 from rewardlab.run import run
 from rewardlab.training.loop import Training
 from tests.torture import runs

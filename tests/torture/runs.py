@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from rewardlab.composition import Prepared, compose
+from rewardlab.config.composition import Prepared, compose
 from rewardlab.records.store import RunStore
 from rewardlab.run import run
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.errors import UserError
 from rewardlab.training.build import build
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rewardlab.commands.demos import Request, record
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.parts.demonstrations import DemonstrationFile
 from rewardlab.records.table import read_columns
 from rewardlab.run import run

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rewardlab import seeding
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build, evaluation_levels
 from rewardlab.training.evaluate import Evaluator

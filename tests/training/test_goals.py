@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.composition import Prepared, compose
+from rewardlab.config.composition import Prepared, compose
 from rewardlab.records import checkpoint
 from rewardlab.run import run
 from rewardlab.training.build import build
@@ -151,7 +151,7 @@ def test_play_uses_the_teacher_of_the_run(
 
 
 def test_its_config_repeats_the_run(finished: Prepared) -> None:
-    from rewardlab import saved
+    from rewardlab.config import saved
 
     overrides = saved.repeat(str(finished.folder / "config.yaml"), [])
     assert compose(overrides).setting_id == finished.setting_id

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.composition import Prepared, compose
+from rewardlab.config.composition import Prepared, compose
 from rewardlab.errors import UserError
 from rewardlab.records import checkpoint
 from rewardlab.run import run

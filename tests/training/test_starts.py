@@ -8,7 +8,7 @@ import pytest
 
 from rewardlab.cli import main
 from rewardlab.commands.demos import Request, record
-from rewardlab.composition import Prepared, compose
+from rewardlab.config.composition import Prepared, compose
 from rewardlab.envs import minigrid
 from rewardlab.errors import UserError
 from rewardlab.run import run

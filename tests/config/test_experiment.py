@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from rewardlab import composition, discovery
+from rewardlab import discovery
 from rewardlab.cli import main
 from rewardlab.commands import list as listing
-from rewardlab.composition import Prepared
+from rewardlab.config import composition
+from rewardlab.config.composition import Prepared
 from rewardlab.errors import UserError
 from rewardlab.training.build import build
 

@@ -9,13 +9,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab import expansion, saved
-from rewardlab.composition import compose, session
+from rewardlab.config import expansion, saved
+from rewardlab.config.composition import compose, session
 from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 
 TOY = ["env=toy", "reward=sweets", "agent=snail"]
-PLUGINS = Path(__file__).parent / "user_plugins"
+PLUGINS = Path(__file__).parents[1] / "user_plugins"
 
 
 @pytest.fixture(autouse=True, scope="module")

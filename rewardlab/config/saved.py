@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from rewardlab import discovery
-from rewardlab.composition import choice_overrides, parse, preset, session
+from rewardlab.config.composition import choice_overrides, parse, preset, session
+from rewardlab.config.identity import flatten
+from rewardlab.config.refusals import FILLED_IN, no_such_key
 from rewardlab.errors import UserError
-from rewardlab.identity import flatten
 from rewardlab.records.files import read_regular
-from rewardlab.refusals import FILLED_IN, no_such_key
 from rewardlab.schemas import shown
 
 _LARGEST = 2**20  # bytes of a saved config

@@ -27,9 +27,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from rewardlab import discovery, identity, schemas
+from rewardlab import discovery, schemas
+from rewardlab.config import identity
+from rewardlab.config.refusals import FILLED_IN, as_user_errors, no_such_key, refuse_hydras_files, unparsable
 from rewardlab.errors import UserError, unknown
-from rewardlab.refusals import FILLED_IN, as_user_errors, no_such_key, refuse_hydras_files, unparsable
 from rewardlab.schemas import RootConfig, shown
 
 CONFIG_NAME = "config"

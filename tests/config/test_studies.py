@@ -5,9 +5,9 @@ import pytest
 from rewardlab.cli import main
 from rewardlab.commands import list as listing
 from rewardlab.commands import run as application
-from rewardlab.composition import session
+from rewardlab.config.composition import session
+from rewardlab.config.expansion import expand_grids, valid_jobs
 from rewardlab.discovery import conf_dir
-from rewardlab.expansion import expand_grids, valid_jobs
 
 NAMES = sorted(path.stem for path in (conf_dir() / "study").glob("*.yaml"))
 

@@ -12,7 +12,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 
-from rewardlab.composition import Prepared, check_writable, compose, parse, raw, session
+from rewardlab.config.composition import Prepared, check_writable, compose, parse, raw, session
 from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab import CORE_VERSION, discovery, identity
-from rewardlab.composition import compose
+from rewardlab import CORE_VERSION, discovery
+from rewardlab.config import identity
+from rewardlab.config.composition import compose
 from rewardlab.schemas import EvalConfig, RootConfig
 
-PLUGINS = Path(__file__).parent / "user_plugins"
+PLUGINS = Path(__file__).parents[1] / "user_plugins"
 # The id of the setting below when it was first written. It may change only with CORE_VERSION or on purpose: then
 # every finished run is done anew. A field that is added to the root config needs a neutral value to keep it.
 FROZEN = "a74dfbb414513ddc8dfaf9f77bb5536c6eea8d2fd989e8f9045e818dbfd4ee6d"

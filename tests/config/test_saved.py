@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from rewardlab.composition import compose
+from rewardlab.config.composition import compose
+from rewardlab.config.saved import repeat
 from rewardlab.errors import UserError
-from rewardlab.saved import repeat
 
 
 def saved(folder: Path, changes: dict[str, Any], *overrides: str) -> str:
