@@ -17,7 +17,7 @@ from itertools import islice
 
 import torch
 
-from rewardlab.agents.demos_config import DemosConfig
+from rewardlab.datasets.options import DemosConfig
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.schemas import option
 from rewardlab.types import AuxLoss, BuildContext, Judgement, Transitions

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rewardlab.agents.demos_config import DemosConfig
+from rewardlab.datasets.options import DemosConfig
 from rewardlab.schemas import option
 
 

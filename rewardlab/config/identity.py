@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardlab import CORE_VERSION, discovery
-from rewardlab.records.dataset_files import fingerprint
+from rewardlab.datasets.folders import fingerprint
 from rewardlab.schemas import ALWAYS_IN_SETTING, BASES, NO_CURRICULUM, CurriculumConfig, PluginConfig, RootConfig, shown
 
 _LONGEST_LABEL = 80  # characters: three labels and the rest stay far below what a path may have

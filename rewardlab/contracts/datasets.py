@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rewardlab.records.dataset import About, Recorded, write_dataset
+from rewardlab.config import composition
+from rewardlab.datasets.writing import About, Recorded, write_dataset
+from rewardlab.training.recorder import Recording, record
 from rewardlab.types import Array, EnvSpec, Obs
 
 _EPISODES, _STEPS = 3, 10
@@ -17,10 +19,8 @@ _made_up: dict[str, str] = {}
 @cache
 def solved(choice: str) -> str:
     """The folder of some episodes of the exact solver in the environment `choice`."""
-    from rewardlab.commands.demos import Request, record
-
     folder = _new_folder()
-    record(Request([choice], str(folder), episodes=6, levels=4))
+    record(folder, composition.compose([choice]).config, None, Recording(episodes=6, levels=4))
     return str(folder)
 
 

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rewardlab.datasets.demonstrations import UNKNOWN_LEVEL
+from rewardlab.datasets.options import DemosOptions
 from rewardlab.errors import UserError
 from rewardlab.parts.backward_starts import METRICS, BackwardOptions, BackwardStarts
-from rewardlab.parts.demonstrations import UNKNOWN_LEVEL
-from rewardlab.parts.demos_options import DemosOptions
 from rewardlab.schemas import CurriculumConfig
 from rewardlab.types import Array, BuildContext, Metrics, Outcomes, State, Trail
 

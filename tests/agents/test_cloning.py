@@ -10,11 +10,12 @@ import torch
 from one_step import one_step
 
 from rewardlab.cli import main
-from rewardlab.commands.demos import Request, record
+from rewardlab.commands.demos import record
 from rewardlab.config.composition import compose
-from rewardlab.parts.demonstrations import DemonstrationFile
+from rewardlab.datasets.demonstrations import DemonstrationFile
 from rewardlab.run import run
 from rewardlab.training.build import build
+from rewardlab.training.recorder import Recording
 
 TINY = ["env=doorkey_5x5", "num_envs=4", "frames=512", "agent.rollout_steps=32", "eval.every=512", "eval.episodes=8"]
 
@@ -22,7 +23,7 @@ TINY = ["env=doorkey_5x5", "num_envs=4", "frames=512", "agent.rollout_steps=32",
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("demos") / "doorkey"
-    assert record(Request(["env=doorkey_5x5"], str(folder), episodes=20)) == 0
+    assert record(["env=doorkey_5x5"], str(folder), Recording(episodes=20)) == 0
     return str(folder)
 
 
@@ -151,7 +152,7 @@ def test_the_content_of_demonstrations_distinguishes_settings_and_their_folder_d
         return compose([*TINY, "agent.pretrain=bc", f"agent.demos={folder}"])
 
     shutil.copytree(demos, tmp_path / "elsewhere")
-    assert record(Request(["env=doorkey_5x5"], str(tmp_path / "others"), episodes=20, seed=1)) == 0
+    assert record(["env=doorkey_5x5"], str(tmp_path / "others"), Recording(episodes=20, seed=1)) == 0
     here, moved, other = prepared(demos), prepared(tmp_path / "elsewhere"), prepared(tmp_path / "others")
     assert here.setting_id == moved.setting_id != other.setting_id
     assert here.labels["agent"].endswith("demos=doorkey-pretrain=bc")

@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from rewardlab.cli import main
-from rewardlab.commands.demos import Request, record
+from rewardlab.commands.demos import record
 from rewardlab.config.composition import compose
 from rewardlab.contracts.datasets import made_up
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.contracts.worlds import Renderer, worlds, write_script
-from rewardlab.parts.demonstrations import DemonstrationFile
+from rewardlab.datasets.demonstrations import DemonstrationFile
 from rewardlab.records.table import read_columns
 from rewardlab.rewards.imitation import gail, sqil
 from rewardlab.run import run
+from rewardlab.training.recorder import Recording
 from rewardlab.types import Transitions
 
 SPEC = worlds()["vector"]
@@ -25,7 +26,7 @@ SPEC = worlds()["vector"]
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("demos") / "empty"
-    assert record(Request(["env=empty_5x5"], str(folder), episodes=20)) == 0
+    assert record(["env=empty_5x5"], str(folder), Recording(episodes=20)) == 0
     return str(folder)
 
 

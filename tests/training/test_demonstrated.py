@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.commands.demos import Request, record
+from rewardlab.commands.demos import record
 from rewardlab.config.composition import compose
-from rewardlab.parts.demonstrations import DemonstrationFile
+from rewardlab.datasets.demonstrations import DemonstrationFile
 from rewardlab.records.table import read_columns
 from rewardlab.run import run
 from rewardlab.training.build import build
 from rewardlab.training.loop import make_collector, make_learning
+from rewardlab.training.recorder import Recording
 from rewardlab.types import Transitions
 
 TINY = [
@@ -27,7 +28,7 @@ TINY = [
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("demos") / "doorkey"
-    assert record(Request(["env=doorkey_5x5"], str(folder), episodes=5)) == 0
+    assert record(["env=doorkey_5x5"], str(folder), Recording(episodes=5)) == 0
     return str(folder)
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from rewardlab.cli import main
-from rewardlab.commands.demos import Request, record
+from rewardlab.commands.demos import record
 from rewardlab.config.composition import Prepared, compose
 from rewardlab.envs import minigrid
 from rewardlab.errors import UserError
 from rewardlab.run import run
 from rewardlab.training.build import build, make_evaluation_env, make_training_env
+from rewardlab.training.recorder import Recording
 from rewardlab.training.starts import StartEnv, walk
 from rewardlab.types import Trail
 
@@ -25,7 +26,7 @@ TINY = [
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("demos") / "doorkey"
-    assert record(Request(["env=doorkey_5x5"], str(folder), episodes=8, noise=0.3)) == 0
+    assert record(["env=doorkey_5x5"], str(folder), Recording(episodes=8, noise=0.3)) == 0
     return str(folder)
 
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.datasets.options import DemosOptions
 from rewardlab.errors import UserError
 from rewardlab.maths.adversarial import REWARDS, gradient_penalty, imitation_reward, told_apart
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import can_onehot, encode_flat, flat_size
 from rewardlab.networks.init import mlp
-from rewardlab.parts.demos_options import DemosOptions
 from rewardlab.parts.inverse_model import action_size, encode_action
 from rewardlab.parts.replay import Replay
 from rewardlab.rewards.base import BonusConfig, BonusScheme

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.commands.demos import Request, record
+from rewardlab.commands.demos import record
+from rewardlab.datasets.demonstrations import DemonstrationFile
 from rewardlab.envs import minigrid
 from rewardlab.errors import UserError
-from rewardlab.parts.demonstrations import DemonstrationFile
+from rewardlab.training.recorder import Recording
 from rewardlab.types import ActionSpec, EnvSpec, ObsSpec
 
 ENV = "MiniGrid-DoorKey-5x5-v0"
@@ -21,7 +22,7 @@ ENV = "MiniGrid-DoorKey-5x5-v0"
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demos") / "doorkey"
-    assert record(Request(["env=doorkey_5x5"], str(folder), episodes=6, levels=3, noise=0.2)) == 0
+    assert record(["env=doorkey_5x5"], str(folder), Recording(episodes=6, levels=3, noise=0.2)) == 0
     return folder
 
 

@@ -26,7 +26,9 @@ class Recorded:
 
 @dataclass(frozen=True)
 class About:
-    """What a dataset says of itself: the environment's id ("" for none), who played, and what else."""
+    """What a dataset says of itself: the environment's name in gymnasium's registry ("" where it has none), who played,
+    and what else.
+    """
 
     env_id: str
     player: str
@@ -57,6 +59,7 @@ def write_dataset(folder: Path, episodes: Iterable[Recorded], spec: EnvSpec, abo
     Raises:
         OSError: it can't be written.
     """
+    import gymnasium
     import minari
     from gymnasium import spaces
     from minari.data_collector import EpisodeBuffer
@@ -75,7 +78,7 @@ def write_dataset(folder: Path, episodes: Iterable[Recorded], spec: EnvSpec, abo
         if spec.action.n is not None
         else spaces.Box(np.array(spec.action.low, np.float32), np.array(spec.action.high, np.float32))
     )
-    made_again = _env_spec(about.env_id)
+    made_again = gymnasium.spec(about.env_id) if about.env_id else None  # from which Minari can make it again
     storage: Any = MinariStorage.new(data, spaces.Dict(boxes), action, made_again, jpeg_encoding=False)
     totals = Totals()
 
@@ -115,15 +118,6 @@ def _last(value: bool, count: int) -> Array:
     flags = np.zeros(count, dtype=bool)
     flags[-1] = value
     return flags
-
-
-def _env_spec(env_id: str) -> Any:
-    """gymnasium's description of the environment, from which Minari can make it again."""
-    import gymnasium
-
-    from rewardlab.envs.registry import registered_name
-
-    return gymnasium.spec(registered_name(env_id)) if env_id else None
 
 
 def _dataset_id(folder: Path) -> str:

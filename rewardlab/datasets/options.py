@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rewardlab.parts.demonstrations import DemonstrationFile
-from rewardlab.schemas import option
+from rewardlab.datasets.demonstrations import DemonstrationFile
+from rewardlab.schemas import AgentConfig, option
 from rewardlab.types import EnvSpec
 
 
@@ -28,3 +28,12 @@ class DemosOptions:
         """
         assert self.demos is not None
         return DemonstrationFile(f"{group}.demos", self.demos, spec, self.demos_episodes, self.demos_levels)
+
+
+@dataclass
+class DemosConfig(DemosOptions, AgentConfig):
+    """Those of an agent that can learn from them."""
+
+    def assumes(self) -> frozenset[str]:
+        """What learning from them assumes."""
+        return frozenset() if self.demos is None else frozenset({"demos"})

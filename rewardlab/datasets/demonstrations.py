@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from rewardlab.datasets.folders import METADATA, data_folder
 from rewardlab.errors import UserError, one_line
 from rewardlab.maths.returns import discounted_returns
-from rewardlab.records.dataset_files import METADATA, data_folder
 from rewardlab.records.files import read_json
 from rewardlab.types import Array, EnvSpec, Episode, Obs, TensorObs, Transitions
 

@@ -1,0 +1,257 @@
+"""Recording episodes of the exact solver or of a trained policy as a dataset.
+
+Quality: `noise` is the share of steps on which a uniformly random action takes the place of the player's; the solver
+then finds a new shortest way from where that led. Diversity: so many episodes on so many levels, level after level
+before any comes again, so that the first n episodes of a dataset are as diverse as they can be.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from rewardlab import discovery, seeding
+from rewardlab.datasets.writing import About, Recorded, Totals, write_dataset
+from rewardlab.errors import UserError
+from rewardlab.schemas import RootConfig
+from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
+from rewardlab.types.facts import DISTANCE
+
+SOLVER = "solver"
+_AT_ONCE = 128  # levels played together
+_SPARE = 4  # candidates for each level: some cannot be solved
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What to record.
+
+    source: solver, or the folder of a run.
+    episodes, levels: how many, and on how many distinct levels (as many by default).
+    noise: share of random actions.
+    keep: solved episodes only, or all.
+    """
+
+    source: str = SOLVER
+    episodes: int = 100
+    levels: int | None = None
+    noise: float = 0.0
+    keep: str = "solved"
+    seed: int = 0
+
+
+def record(folder: Path, config: RootConfig, agent: Agent | None, what: Recording) -> Totals:
+    """Record episodes as a new dataset `folder`.
+
+    Args:
+        agent: what plays; None: the exact solver.
+
+    Raises:
+        UserError: the solver does not know the environment, or so few are solved that their number is not reached;
+            nothing has been written then.
+        OSError: the dataset can't be written.
+    """
+    recorded = _episodes(config, agent, what)
+    first = next(recorded)
+    return write_dataset(folder, chain([first], recorded), _spec(config), _about(config, what))
+
+
+class Player(Protocol):
+    """Plays N environments."""
+
+    def begin(self) -> Array:
+        """bool [N]: which of the episodes that begin now it can play."""
+
+    def actions(self, obs: Obs, first: Array, wanted: Array) -> Array:
+        """Of each environment; only those of `wanted`, bool [N], matter."""
+
+    def done(self, actions: Array) -> None:
+        """What was really done, int64 [N]."""
+
+
+class SolverPlayer:
+    """Goes the shortest way; after an action that was not its own, the shortest from there.
+
+    Raises:
+        UserError: the environment is not one that the solver knows.
+    """
+
+    def __init__(self, env: VecEnv) -> None:
+
+        if env.spec.backend != "fast" or DISTANCE not in env.spec.privileged:
+            raise UserError(
+                f"--from solver: it does not know {env.spec.id} (or env.backend=reference); record from a trained run"
+            )
+        self._env = env
+        self._ways: list[list[int] | None] = []
+
+    def begin(self) -> Array:
+        self._ways = self._solved(range(self._env.num_envs))
+        return np.array([way is not None for way in self._ways])
+
+    def actions(self, obs: Obs, first: Array, wanted: Array) -> Array:
+        lost = [i for i, way in enumerate(self._ways) if way == [] and wanted[i]]
+        for i, way in zip(lost, self._solved(lost) if lost else (), strict=True):
+            self._ways[i] = way
+        return np.array([way[0] if way else 0 for way in self._ways], dtype=np.int64)
+
+    def done(self, actions: Array) -> None:
+        for i, (way, action) in enumerate(zip(self._ways, actions.tolist(), strict=True)):
+            if way is not None:
+                self._ways[i] = way[1:] if way and way[0] == action else []
+
+    def _solved(self, where: Sequence[int] | range) -> list[list[int] | None]:
+        from rewardlab.gridworld.solver import solve
+
+        states = {name: tensor.numpy() for name, tensor in self._env.get_state()["worlds"].items()}
+        found = [solve(self._env.spec.id, states, i).actions for i in where]
+        return [list(way) if way else None for way in found]
+
+
+class PolicyPlayer:
+    """Samples from a trained policy."""
+
+    def __init__(self, agent: Agent, num_envs: int, rng: torch.Generator, mode: str) -> None:
+        self._agent, self._num_envs, self._rng, self._mode = agent, num_envs, rng, mode
+        self._state = agent.initial_state(num_envs)
+
+    def begin(self) -> Array:
+        self._state = self._agent.initial_state(self._num_envs)
+        return np.ones(self._num_envs, dtype=bool)
+
+    @torch.no_grad()
+    def actions(self, obs: Obs, first: Array, wanted: Array) -> Array:
+        tensors = {name: torch.from_numpy(entry) for name, entry in obs.items()}
+        output = self._agent.act(tensors, self._state, torch.from_numpy(first), self._mode, self._rng)
+        self._state = output.state
+        return output.action.numpy()
+
+    def done(self, actions: Array) -> None: ...
+
+
+def _episodes(config: RootConfig, agent: Agent | None, what: Recording) -> Iterator[Recorded]:
+    """The episodes, as they are kept.
+
+    Raises:
+        UserError: so few are solved that their number would not be reached.
+    """
+    wanted, levels = what.episodes, what.levels or what.episodes
+    # 32-bit seeds, as those of training and evaluation; a stream of their own.
+    candidates = seeding.env_seeds(what.seed, "demonstrations", _SPARE * levels + 64)
+    rng = seeding.numpy_rng(what.seed, "demonstrations")
+    sampling = seeding.torch_rng(what.seed, "demonstrations")
+    good: list[int] = []
+    count = attempts = played = 0
+    while count < wanted:
+        if len(good) < levels and played < len(candidates):  # the first round, until so many levels have an episode
+            chunk = candidates[played : played + min(_AT_ONCE, levels - len(good))]
+            played += len(chunk)
+        else:
+            chunk = [good[(count + k) % len(good)] for k in range(min(_AT_ONCE, len(good), wanted - count))] or []
+        attempts += len(chunk)
+        if not chunk or attempts > 20 * wanted + len(candidates):
+            raise UserError(
+                f"only {count} of {wanted} episodes were solved in {attempts} attempts; lower --noise, take a better"
+                " run, or --keep all"
+            )
+        for episode in _play(config, agent, chunk, what.noise, rng, sampling):
+            if (what.keep == "all" or episode.success) and count < wanted:
+                if len(good) < levels and episode.level not in good:
+                    good.append(episode.level)
+                count += 1
+                yield episode
+        print(f"\r{count} of {wanted} episodes", end="" if count < wanted else "\n", file=sys.stderr, flush=True)
+
+
+def _play(
+    config: RootConfig,
+    agent: Agent | None,
+    levels: Sequence[int],
+    noise: float,
+    rng: np.random.Generator,
+    sampling: torch.Generator,
+) -> Iterator[Recorded]:
+    """One whole episode on each level, in the order of the levels; those that the player cannot play are left out."""
+    env: VecEnv = discovery.load("env", config.env.plugin).make(
+        config.env, len(levels), level_lists=[[level] for level in levels]
+    )
+    try:
+        player: Player = (
+            SolverPlayer(env) if agent is None else PolicyPlayer(agent, len(levels), sampling, config.eval.policy)
+        )
+        obs = env.reset(list(levels))
+        running = player.begin()
+        tracks = [_Track(level, {name: [entry[i]] for name, entry in obs.items()}) for i, level in enumerate(levels)]
+        able, first = running.copy(), np.ones(len(levels), dtype=bool)
+        while running.any():
+            random = rng.random(len(levels)) < noise
+            actions = player.actions(obs, first, running & ~random)
+            actions = np.where(_beside(random, actions), _drawn(actions, env.spec, rng), actions)
+            batch = env.step(actions)
+            player.done(actions)
+            ended = batch.terminated | batch.truncated
+            for i in np.flatnonzero(running):
+                tracks[i].add(batch.next_obs, actions, batch.task_reward, int(i))
+                if ended[i]:
+                    tracks[i].end = (bool(batch.terminated[i]), bool(batch.truncated[i]), bool(batch.success[i]))
+            obs, first, running = batch.obs, ended, running & ~ended
+    finally:
+        env.close()
+    yield from (track.whole() for track, played in zip(tracks, able, strict=True) if played)
+
+
+def _beside(mask: Array, like: Array) -> Array:
+    return mask.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _drawn(like: Array, spec: EnvSpec, rng: np.random.Generator) -> Array:
+    """Uniformly random actions (within [-1, 1] where a box has no bounds)."""
+    if spec.action.n is not None:
+        return rng.integers(spec.action.n, size=like.shape)
+    low, high = np.maximum(spec.action.low, -1.0), np.minimum(spec.action.high, 1.0)
+    return rng.uniform(low, high, size=like.shape).astype(like.dtype)
+
+
+class _Track:
+    """An episode under way."""
+
+    def __init__(self, level: int, obs: dict[str, list[Array]]) -> None:
+        self._level, self._obs = level, obs
+        self._actions: list[Any] = []
+        self._rewards: list[float] = []
+        self.end = (False, False, False)
+
+    def add(self, obs: Obs, actions: Array, rewards: Array, i: int) -> None:
+        for name, entries in self._obs.items():
+            entries.append(obs[name][i].copy())
+        self._actions.append(actions[i])
+        self._rewards.append(float(rewards[i]))
+
+    def whole(self) -> Recorded:
+        obs = {name: np.stack(entries) for name, entries in self._obs.items()}
+        return Recorded(self._level, obs, np.array(self._actions), np.array(self._rewards, dtype=np.float32), *self.end)
+
+
+def _spec(config: RootConfig) -> EnvSpec:
+    env: VecEnv = discovery.load("env", config.env.plugin).make(config.env, 1)
+    env.close()
+    return env.spec
+
+
+def _about(config: RootConfig, what: Recording) -> About:
+    """What the dataset says of itself."""
+    how = {"source": what.source, "noise": what.noise, "keep": what.keep, "seed": what.seed}
+    player = "exact solver" if what.source == SOLVER else config.agent.name
+    return About(_registered(config), player, {"env": config.env.name} | how)
+
+
+def _registered(config: RootConfig) -> str:
+    """The name of the environment in gymnasium's registry; empty for a world that stands in none."""
+    from rewardlab.envs.registry import registered_name
+
+    return registered_name(getattr(config.env, "id", ""))
