@@ -7,6 +7,7 @@ in several places (checkouts, virtual environments) and compile anew in each: wh
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,42 +20,36 @@ from numba.core import caching
 
 from rewardlab.machine import user_cache
 
-# What holds kernels: of the engine every module but those that no kernel depends on, and single ones elsewhere.
-_ENGINE = "gridworld"
-_NO_KERNELS = (
-    "__init__.py",
-    "catalogue.py",
-    "drawings.py",
-    "reference.py",
-    "solver.py",
-    "state.py",
-    "task_facts.py",
-    "vector.py",
-)
-_SINGLE = (
-    "maths/compiled.py",
-    "maths/counting.py",  # its constant
-    "maths/distinct.py",
-    "maths/neighbours.py",
-    "networks/fused_kernels.py",
-    "parts/elliptical_memory.py",
-    "parts/episode_counts.py",
-    "parts/episodic_memory.py",
-    "parts/trajectory_memory.py",
-)
+_PACKAGE = Path(__file__).parent
+_COMPILES = re.compile(rb"^(?:import numba|from numba|from rewardlab\.kernel_cache import)", re.MULTILINE)
+_IMPORTS = re.compile(rb"^from rewardlab\.([\w.]+) import ([^(\n]+|\([^)]*\))", re.MULTILINE)
 
 
 @lru_cache
 def cache_folder() -> Path:
     """The folder of this version's kernels: under NUMBA_CACHE_DIR where that is set, else the user's cache folder."""
-    here = Path(__file__).parent
-    sources = sorted(path for path in (here / _ENGINE).rglob("*.py") if path.name not in _NO_KERNELS)
-    sources += [here / name for name in _SINGLE]
     digest = hashlib.sha256(numba.__version__.encode())
-    for source in sources:
+    for source in kernel_sources():
         digest.update(source.read_bytes())
     base = Path(os.environ["NUMBA_CACHE_DIR"]) if os.environ.get("NUMBA_CACHE_DIR") else user_cache()
     return base / f"kernels-{digest.hexdigest()[:16]}"
+
+
+def kernel_sources() -> list[Path]:
+    """The modules that compile anything, and those that these import: kernels read their functions and constants."""
+    texts = {path: path.read_bytes() for path in sorted(_PACKAGE.rglob("*.py"))}
+    found: set[Path] = {Path(__file__)}
+    waiting = [path for path, text in texts.items() if _COMPILES.search(text)]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for module, names in _IMPORTS.findall(texts[path]):
+            place = _PACKAGE / module.decode().replace(".", "/")
+            named = (place / f"{name}.py" for name in re.findall(r"\w+", names.decode()))
+            waiting += [each for each in (place.with_suffix(".py"), *named) if each in texts]
+    return sorted(found - {Path(__file__)})
 
 
 @lru_cache

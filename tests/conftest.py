@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rewardlab.envs import minigrid
+from rewardlab.envs.grids import minigrid
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -158,7 +158,7 @@ def test_not_a_number_in_a_loss_is_divergence(tmp_path: Path) -> None:
 
 def test_a_failure_is_written_down_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = prepare(tmp_path)
-    monkeypatch.setattr("rewardlab.agents.ppo.Agent.update", lambda *_: 1 / 0)
+    monkeypatch.setattr("rewardlab.agents.on_policy.ppo.Agent.update", lambda *_: 1 / 0)
     assert run(prepared) == 1
     status = json.loads((prepared.folder / "status.json").read_text())
     assert (status["state"], status["error"]) == ("failed", "ZeroDivisionError: division by zero")

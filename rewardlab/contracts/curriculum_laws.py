@@ -15,7 +15,7 @@ import numpy as np
 from rewardlab.contracts.datasets import solved
 from rewardlab.contracts.result import require
 from rewardlab.contracts.state_laws import NUM_ENVS, global_seed, new_context, require_equal, restore, saved
-from rewardlab.envs import minigrid
+from rewardlab.envs.grids import minigrid
 from rewardlab.training.starts import StartEnv
 from rewardlab.types import Array, BuildContext, Outcomes, VecEnv
 

@@ -11,7 +11,7 @@ from rewardlab.contracts.agent_laws import STEPS, AgentCase, collect, learn, tra
 from rewardlab.contracts.result import require
 from rewardlab.contracts.reward_laws import RewardCase
 from rewardlab.contracts.state_laws import NUM_ENVS, require_equal, saved
-from rewardlab.parts.episodes import EpisodeAssembler
+from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.state_keys import FACT
 from rewardlab.seeding import torch_rng
 from rewardlab.types import BuildContext, Episode, ReplayAgent, Rollout, Transitions, Windows

@@ -24,7 +24,7 @@ import numpy as np
 from rewardlab.datasets.demonstrations import UNKNOWN_LEVEL
 from rewardlab.datasets.options import DemosOptions
 from rewardlab.errors import UserError
-from rewardlab.parts.backward_starts import METRICS, BackwardOptions, BackwardStarts
+from rewardlab.parts.archives.backward_starts import METRICS, BackwardOptions, BackwardStarts
 from rewardlab.schemas import CurriculumConfig
 from rewardlab.types import Array, BuildContext, Metrics, Outcomes, State, Trail
 

@@ -14,7 +14,7 @@
 A situation is the agent's cell (not its direction), what it carries, for each door whether it is locked and whether a
 key, ball or box lies beside it, and which keys and boxes lie about, wherever. The hash of states leaves out mission,
 step count, random streams and observation noise; it is the same in every process and on the reference backend
-(`rewardlab/envs/facts.py`). Objects stand in reading order; rows of -1 fill up to the largest count in the batch.
+(`rewardlab/envs/grids/facts.py`). Objects stand in reading order; rows of -1 fill up to the largest count in the batch.
 Reachable is every cell that is neither wall nor lava and that a way without walls and lava leads to (doors can be
 opened, things carried away). Rooms are what is left when the reachable cells are cut at doors, and at gaps one cell
 wide between two walls.

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from rewardlab.agents.replay_config import ReplayConfig
-from rewardlab.parts.replay import Replay, columns_of, joined, with_returns
+from rewardlab.agents.replay.options import ReplayConfig
+from rewardlab.parts.buffers.replay import Replay, columns_of, joined, with_returns
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import Parts
 from rewardlab.types import ReplayAgent, Transitions

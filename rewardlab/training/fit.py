@@ -62,7 +62,7 @@ def _scheme(name: str) -> Any:
 
 def _replaying() -> str:
     """Agents that learn from replay, as a user writes them."""
-    from rewardlab.agents.replay_config import ReplayConfig
+    from rewardlab.agents.replay.options import ReplayConfig
 
     able = [
         name for name in discovery.plugins("agent") if issubclass(discovery.config_class("agent", name), ReplayConfig)

@@ -12,10 +12,10 @@ from typing import Any, cast
 import torch
 
 from rewardlab import seeding
-from rewardlab.agents.replay_config import ReplayConfig
-from rewardlab.parts.episodes import EpisodeAssembler
-from rewardlab.parts.prioritised_replay import PrioritisedReplay
-from rewardlab.parts.replay import Replay, columns_of, with_returns
+from rewardlab.agents.replay.options import ReplayConfig
+from rewardlab.parts.buffers.episodes import EpisodeAssembler
+from rewardlab.parts.buffers.prioritised_replay import PrioritisedReplay
+from rewardlab.parts.buffers.replay import Replay, columns_of, with_returns
 from rewardlab.parts.state_keys import FACT
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import Parts

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from rewardlab.errors import UserError
-from rewardlab.parts.place_store import PlaceStore
+from rewardlab.parts.archives.place_store import PlaceStore
 from rewardlab.types import Array, Curriculum, MakeEnv, Obs, Outcomes, PlaceableEnv, State, StepBatch, Trail, VecEnv
 
 _AT_ONCE = 256  # trails walked together

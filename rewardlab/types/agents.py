@@ -92,7 +92,7 @@ class ReplayAgent(Agent, Protocol):
     """Learns from transitions of a buffer, one value of the weighted sum of all reward streams.
 
     The streams' own discounts are not used, and every stream is cut at termination. `training/off_policy.py` keeps the
-    buffer; the options that it reads are `agents/replay_config.py`. One whose policy is random in evaluation too has a
+    buffer; the options that it reads are `agents/replay/options.py`. One whose policy is random in evaluation too has a
     true `stochastic`.
     """
 

@@ -1,7 +1,7 @@
 """The names of full-state facts: what an environment can tell of its state besides the observation.
 
 They are what `Config.privileged` asks for and `EnvSpec.privileged` offers; each fact is an array [N, ...]. Their shapes
-stand in `gridworld/privileged.py` and `envs/facts.py`.
+stand in `gridworld/privileged.py` and `envs/grids/facts.py`.
 """
 
 STATE_HASH = "state_hash"  # int64 [N]: equal for equal states

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.agents.ppo import Agent, Config
+from rewardlab.agents.on_policy.ppo import Agent, Config
 from rewardlab.seeding import env_seeds, numpy_rng, torch_rng
 from rewardlab.training.collect import Collector
 from rewardlab.types import ActionSpec, BuildContext, EnvSpec, ObsSpec, Signals, StepBatch, StreamSpec

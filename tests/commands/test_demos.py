@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rewardlab.config.composition import compose
-from rewardlab.envs import minigrid
+from rewardlab.envs.grids import minigrid
 from rewardlab.gridworld import make_vec
 from rewardlab.gridworld.solver import solve
 from rewardlab.run import run

@@ -129,7 +129,7 @@ def test_another_run_s_policy_does_not_fit(folder: Path, capsys: pytest.CaptureF
 
 
 def test_a_world_without_pictures_is_refused(tmp_path: Path, monkeypatch, capsys) -> None:
-    from rewardlab.envs import gym
+    from rewardlab.envs.external import gym
 
     overrides = ["env=gym", "env.id=CartPole-v1", "agent=random", "frames=64", "num_envs=2", "eval.episodes=1"]
     prepared = compose([*overrides, "eval.every=64", f"results_dir={tmp_path}"])

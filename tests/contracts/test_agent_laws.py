@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.agents import ppo
+from rewardlab.agents.on_policy import ppo
 from rewardlab.contracts.agent_laws import LAWS
 from rewardlab.contracts.checking import check_class
 from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, State, StreamSpec

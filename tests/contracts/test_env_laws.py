@@ -9,8 +9,8 @@ import pytest
 from rewardlab.contracts import check
 from rewardlab.contracts.checking import check_env
 from rewardlab.contracts.env_laws import LAWS
-from rewardlab.envs import bitflip, deepsea
-from rewardlab.envs.bitflip import BitFlip, Config
+from rewardlab.envs.arrays import bitflip, deepsea
+from rewardlab.envs.arrays.bitflip import BitFlip, Config
 from rewardlab.envs.levels import Levels
 from rewardlab.types import Array, Obs, State, StepBatch
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from rewardlab.agents import dqn
+from rewardlab.agents.replay import dqn
 from rewardlab.contracts.checking import check_class
 from rewardlab.contracts.replay_laws import AGENT_LAWS, REWARD_LAWS
 from rewardlab.rewards.bonus import count

@@ -11,7 +11,7 @@ import torch
 
 from rewardlab.commands.demos import record
 from rewardlab.datasets.demonstrations import DemonstrationFile
-from rewardlab.envs import minigrid
+from rewardlab.envs.grids import minigrid
 from rewardlab.errors import UserError
 from rewardlab.training.recorder import Recording
 from rewardlab.types import ActionSpec, EnvSpec, ObsSpec

@@ -5,7 +5,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from rewardlab.envs import minigrid, registry
+from rewardlab.envs import registry
+from rewardlab.envs.grids import minigrid
 
 
 def bare(env_id: str) -> Any:

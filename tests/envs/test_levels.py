@@ -5,7 +5,7 @@ import pytest
 from hand import bare, grid_env, grids, random_actions
 
 from rewardlab import seeding
-from rewardlab.envs.facts import hash_words, state_words
+from rewardlab.envs.grids.facts import hash_words, state_words
 
 TASK = "MiniGrid-DoorKey-8x8-v0"
 
@@ -113,7 +113,7 @@ def test_level_seeds_of_run_seeds_are_disjoint() -> None:
 
 
 def test_levels_apply_to_gymnasium_environments_too() -> None:
-    from rewardlab.envs import gym
+    from rewardlab.envs.external import gym
 
     env = gym.make(gym.Config(id="CartPole-v1"), 2, level_lists=[[3, 4], [4]])
     first = env.reset([0, 0])["vector"]

@@ -4,7 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from rewardlab.envs.facts import hash_words, state_words
+from rewardlab.envs.grids.facts import hash_words, state_words
 from rewardlab.errors import UserError
 from rewardlab.gridworld import make_vec
 from rewardlab.gridworld.constants import DOOR, LAVA, WALL

@@ -7,10 +7,10 @@ import torch
 from rewardlab.contracts.state_laws import NUM_ENVS, new_context
 from rewardlab.contracts.worlds import Renderer, worlds, write_script
 from rewardlab.parts.both_ends import at_both_ends, at_successors
-from rewardlab.parts.controllable_features import ControllableFeatures
-from rewardlab.parts.random_distillation import RandomDistillation
-from rewardlab.parts.recent_steps import RecentSteps
-from rewardlab.parts.running_mean import RunningMean
+from rewardlab.parts.memories.recent_steps import RecentSteps
+from rewardlab.parts.models.controllable_features import ControllableFeatures
+from rewardlab.parts.models.random_distillation import RandomDistillation
+from rewardlab.parts.moments.running_mean import RunningMean
 from rewardlab.types import Rollout
 
 GRID = worlds()["grid"]

@@ -8,7 +8,7 @@ import torch
 
 from rewardlab.config.composition import compose
 from rewardlab.contracts.state_laws import new_context
-from rewardlab.envs import bitflip
+from rewardlab.envs.arrays import bitflip
 from rewardlab.errors import UserError
 from rewardlab.maths.n_step import n_step_returns
 from rewardlab.rewards.relabelling.her import Config, Scheme

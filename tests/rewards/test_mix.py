@@ -16,7 +16,7 @@ from rewardlab.contracts.result import Broken
 from rewardlab.contracts.reward_laws import RewardCase, episodic_memory_clears
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
-from rewardlab.parts.episode_counts import EpisodeCounts
+from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.rewards import mix
 from rewardlab.rewards.bonus import agac, count, icm, rnd
 from rewardlab.rewards.imitation import rapid

@@ -93,7 +93,7 @@ def test_a_margin_alone_clones_the_demonstrations(demos: str) -> None:
 def test_an_interrupted_run_goes_on_exactly(
     demos: str, tmp_path: Path, fault: Callable[[type, str, int], AbstractContextManager[None]]
 ) -> None:
-    from rewardlab.agents.dqn import Agent
+    from rewardlab.agents.replay.dqn import Agent
 
     told = [*TINY, f"agent.demos={demos}", "agent.demos_pretrain=3", "agent.heads=2", "agent.mask_probability=0.5"]
     found = []

@@ -9,7 +9,7 @@ import pytest
 from rewardlab.cli import main
 from rewardlab.commands.demos import record
 from rewardlab.config.composition import Prepared, compose
-from rewardlab.envs import minigrid
+from rewardlab.envs.grids import minigrid
 from rewardlab.errors import UserError
 from rewardlab.run import run
 from rewardlab.training.build import build, make_evaluation_env, make_training_env

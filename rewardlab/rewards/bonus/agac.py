@@ -31,7 +31,7 @@ from rewardlab.maths import distributions
 from rewardlab.maths.distinct import frames_of, pick, spread
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
-from rewardlab.parts.episode_counts import EpisodeCounts
+from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme

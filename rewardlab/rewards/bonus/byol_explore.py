@@ -28,10 +28,10 @@ from rewardlab.maths.intrinsic import distance_from_unit
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
 from rewardlab.parts.both_ends import at_successors
-from rewardlab.parts.ema_moments import EmaMoments
-from rewardlab.parts.ema_target import EmaTarget
-from rewardlab.parts.latent_world_model import BeliefState, History, LatentWorldModel, Sequences, Windows
 from rewardlab.parts.minibatches import minibatches
+from rewardlab.parts.models.ema_target import EmaTarget
+from rewardlab.parts.models.latent_world_model import BeliefState, History, LatentWorldModel, Sequences, Windows
+from rewardlab.parts.moments.ema_moments import EmaMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout

@@ -32,8 +32,8 @@ from rewardlab.maths.intrinsic import distance_from_unit
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
 from rewardlab.networks.tanh import Tanh
-from rewardlab.parts.inverse_model import action_size, encode_action
-from rewardlab.parts.latent_world_model import Windows
+from rewardlab.parts.models.inverse_model import action_size, encode_action
+from rewardlab.parts.models.latent_world_model import Windows
 from rewardlab.rewards.bonus import byol_explore
 from rewardlab.schemas import option
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from rewardlab.maths.counting import Keys, combine_keys, hash_rows
-from rewardlab.parts.visit_counts import VisitCounts
+from rewardlab.parts.memories.visit_counts import VisitCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, State

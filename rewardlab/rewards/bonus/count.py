@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from rewardlab.maths.counting import Keys, combine_keys
-from rewardlab.parts.episode_counts import EpisodeCounts
+from rewardlab.parts.memories.episode_counts import EpisodeCounts
+from rewardlab.parts.memories.visit_counts import VisitCounts
 from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of
-from rewardlab.parts.visit_counts import VisitCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, Transitions

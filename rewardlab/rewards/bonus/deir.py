@@ -32,11 +32,11 @@ from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import mlp
 from rewardlab.networks.memory import Memory, gru_step
 from rewardlab.parts.both_ends import at_both_ends
-from rewardlab.parts.ema_moments import EmaMoments
-from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
+from rewardlab.parts.memories.observation_queue import ObservationQueue
+from rewardlab.parts.memories.trajectory_memory import TrajectoryMemory
 from rewardlab.parts.minibatches import minibatches
-from rewardlab.parts.observation_queue import ObservationQueue
-from rewardlab.parts.trajectory_memory import TrajectoryMemory
+from rewardlab.parts.models.inverse_model import ObservationEncoder, action_size, encode_action
+from rewardlab.parts.moments.ema_moments import EmaMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, EnvSpec, Frames, Metrics, Rollout, State

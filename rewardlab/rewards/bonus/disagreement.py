@@ -25,11 +25,11 @@ from rewardlab.maths.distinct import frames_of
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.ensemble import Ensemble
 from rewardlab.parts.both_ends import at_both_ends
-from rewardlab.parts.controllable_features import ControllableFeatures
-from rewardlab.parts.inverse_model import ObservationEncoder, action_size, encode_action
 from rewardlab.parts.minibatches import minibatches
-from rewardlab.parts.return_filter import ReturnFilter
-from rewardlab.parts.running_moments import RunningMoments
+from rewardlab.parts.models.controllable_features import ControllableFeatures
+from rewardlab.parts.models.inverse_model import ObservationEncoder, action_size, encode_action
+from rewardlab.parts.moments.return_filter import ReturnFilter
+from rewardlab.parts.moments.running_moments import RunningMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, TensorObs, Transitions

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.parts.both_ends import at_both_ends
-from rewardlab.parts.controllable_features import ControllableFeatures
-from rewardlab.parts.elliptical_memory import EllipticalMemory
-from rewardlab.parts.running_moments import RunningMoments
+from rewardlab.parts.memories.elliptical_memory import EllipticalMemory
+from rewardlab.parts.models.controllable_features import ControllableFeatures
+from rewardlab.parts.moments.running_moments import RunningMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout

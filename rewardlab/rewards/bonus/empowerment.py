@@ -29,8 +29,8 @@ from rewardlab.maths.distinct import frames_of, pick, spread
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
 from rewardlab.parts.both_ends import at_both_ends
-from rewardlab.parts.inverse_model import ObservationEncoder, action_size
 from rewardlab.parts.minibatches import minibatches
+from rewardlab.parts.models.inverse_model import ObservationEncoder, action_size
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout

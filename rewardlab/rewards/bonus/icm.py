@@ -16,10 +16,10 @@ import torch
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.parts.both_ends import at_both_ends
-from rewardlab.parts.dynamics import Dynamics
-from rewardlab.parts.inverse_model import ForwardModel, InverseModel
 from rewardlab.parts.minibatches import minibatches
-from rewardlab.parts.return_filter import ReturnFilter
+from rewardlab.parts.models.dynamics import Dynamics
+from rewardlab.parts.models.inverse_model import ForwardModel, InverseModel
+from rewardlab.parts.moments.return_filter import ReturnFilter
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, Transitions

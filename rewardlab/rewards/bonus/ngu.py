@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import torch
 
-from rewardlab.parts.random_distillation import RandomDistillation
-from rewardlab.parts.running_moments import RunningMoments
+from rewardlab.parts.models.random_distillation import RandomDistillation
+from rewardlab.parts.moments.running_moments import RunningMoments
 from rewardlab.rewards.bonus import pseudocount
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout

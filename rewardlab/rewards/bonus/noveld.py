@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.parts.both_ends import at_both_ends
-from rewardlab.parts.episodic_visits import EpisodicVisits
-from rewardlab.parts.random_distillation import RandomDistillation
+from rewardlab.parts.memories.episodic_visits import EpisodicVisits
+from rewardlab.parts.models.random_distillation import RandomDistillation
 from rewardlab.parts.state_keys import KINDS, facts_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option

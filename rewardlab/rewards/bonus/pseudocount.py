@@ -25,9 +25,9 @@ import torch
 
 from rewardlab.maths.neighbours import pseudo_count_bonus
 from rewardlab.parts.both_ends import at_both_ends
-from rewardlab.parts.controllable_features import ControllableFeatures
-from rewardlab.parts.episodic_memory import EpisodicMemory
-from rewardlab.parts.running_mean import RunningMean
+from rewardlab.parts.memories.episodic_memory import EpisodicMemory
+from rewardlab.parts.models.controllable_features import ControllableFeatures
+from rewardlab.parts.moments.running_mean import RunningMean
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout

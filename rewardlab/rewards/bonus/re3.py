@@ -23,8 +23,8 @@ from rewardlab.maths.distinct import frames_of, spread
 from rewardlab.maths.neighbours import nearest_distances, renyi_bonus, shannon_bonus
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
-from rewardlab.parts.recent_steps import RecentSteps
-from rewardlab.parts.running_moments import RunningMoments
+from rewardlab.parts.memories.recent_steps import RecentSteps
+from rewardlab.parts.moments.running_moments import RunningMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout

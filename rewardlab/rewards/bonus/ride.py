@@ -23,10 +23,10 @@ import torch
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.parts.both_ends import at_both_ends
-from rewardlab.parts.dynamics import Dynamics
-from rewardlab.parts.episodic_visits import EpisodicVisits
-from rewardlab.parts.inverse_model import ForwardModel, InverseModel
+from rewardlab.parts.memories.episodic_visits import EpisodicVisits
 from rewardlab.parts.minibatches import minibatches
+from rewardlab.parts.models.dynamics import Dynamics
+from rewardlab.parts.models.inverse_model import ForwardModel, InverseModel
 from rewardlab.parts.state_keys import KINDS, facts_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option

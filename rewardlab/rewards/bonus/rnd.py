@@ -29,8 +29,8 @@ from dataclasses import dataclass
 
 import torch
 
-from rewardlab.parts.random_distillation import RandomDistillation
-from rewardlab.parts.return_filter import ReturnFilter
+from rewardlab.parts.models.random_distillation import RandomDistillation
+from rewardlab.parts.moments.return_filter import ReturnFilter
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, Transitions

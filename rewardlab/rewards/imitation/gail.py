@@ -23,8 +23,8 @@ from rewardlab.maths.adversarial import REWARDS, gradient_penalty, imitation_rew
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import can_onehot, encode_flat, flat_size
 from rewardlab.networks.init import mlp
-from rewardlab.parts.inverse_model import action_size, encode_action
-from rewardlab.parts.replay import Replay
+from rewardlab.parts.buffers.replay import Replay
+from rewardlab.parts.models.inverse_model import action_size, encode_action
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, TensorObs, Transitions

@@ -25,9 +25,9 @@ import torch
 
 from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.networks.flat import encode_flat
-from rewardlab.parts.episodes import EpisodeAssembler
-from rewardlab.parts.ranked_episodes import RankedEpisodes
-from rewardlab.parts.visit_counts import VisitCounts
+from rewardlab.parts.buffers.episodes import EpisodeAssembler
+from rewardlab.parts.buffers.ranked_episodes import RankedEpisodes
+from rewardlab.parts.memories.visit_counts import VisitCounts
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RewardConfig, option
 from rewardlab.types import (

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.maths.returns import discounted_returns
-from rewardlab.parts.episodes import EpisodeAssembler
-from rewardlab.parts.prioritised_replay import PrioritisedReplay
+from rewardlab.parts.buffers.episodes import EpisodeAssembler
+from rewardlab.parts.buffers.prioritised_replay import PrioritisedReplay
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RewardConfig, option
 from rewardlab.types import AuxLoss, BuildContext, Judgement, Metrics, Rollout, Signals, Transitions

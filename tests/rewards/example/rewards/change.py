@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.maths.counting import hash_rows
-from rewardlab.parts.visit_counts import VisitCounts
+from rewardlab.parts.memories.visit_counts import VisitCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Rollout

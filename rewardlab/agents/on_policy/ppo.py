@@ -1,0 +1,389 @@
+"""Proximal policy optimisation with one value head per reward stream
+
+Paper: Schulman et al. 2017, Proximal policy optimization algorithms (arXiv:1707.06347)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from rewardlab.agents.on_policy.aux_steps import aux_steps
+from rewardlab.agents.on_policy.batch import Batch
+from rewardlab.agents.on_policy.cloning import Cloning, CloningConfig
+from rewardlab.errors import Diverged, UserError
+from rewardlab.maths import distributions
+from rewardlab.maths.compiled import ppo_loss
+from rewardlab.maths.distinct import frames_of, pick, spread
+from rewardlab.maths.gae import explained_variance, gae
+from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
+from rewardlab.networks.actor_critic import ActorCritic
+from rewardlab.networks.adam import Adam, clip_norm
+from rewardlab.networks.fused import FusedActorCritic
+from rewardlab.schemas import option
+from rewardlab.types import (
+    ActOutput,
+    Assessment,
+    AuxLoss,
+    BuildContext,
+    Metrics,
+    Rollout,
+    Signals,
+    State,
+    StreamSpec,
+    TensorObs,
+)
+
+VERSION = 5
+_WIDEST = 65536  # a layer
+
+
+@dataclass
+class Config(CloningConfig):
+    rollout_steps: int = option(32, "steps of each environment between updates", above=0)
+    epochs: int = option(2, "passes over each rollout", above=0)
+    minibatch_size: int = option(256, "samples of a gradient step, about; with memory, whole sequences", above=0)
+    learning_rate: float = option(2e-3, "Adam's step size; 1e-3 suits network=cnn and encoding=onehot", above=0)
+    anneal_learning_rate: bool = option(False, "lower the learning rate linearly to 0 over the budget")
+    adam_eps: float = option(1e-5, "Adam's epsilon", above=0)
+    gae_lambda: float = option(0.95, "0: one-step advantages; 1: whole returns", minimum=0, maximum=1)
+    bootstrap_truncation: bool = option(True, "value what would come after a time limit; false: treat it as an end")
+    clip: float = option(0.2, "how far the probability ratio may move before it stops to pay", above=0)
+    value_clip: float | None = option(None, "hold new values within this of the old ones; null: off", above=0)
+    value_coef: float = option(0.5, "weight of the value loss (mean squared error)", minimum=0)
+    entropy_coef: float = option(0.01, "weight of the policy's entropy", minimum=0)
+    max_grad_norm: float = option(0.5, "longer gradients are cut to this norm", above=0)
+    normalise_advantages: bool = option(True, "scale each rollout's advantages to mean 0, std 1")
+    advantage_std_floor: float = option(0.01, "never divide by less: before a reward there is only noise", minimum=0)
+    streams: str = option(
+        "separate",
+        "separate: a value head for each weighted reward stream; joint: one head on their sum",
+        choices=("separate", "joint"),
+    )
+    reward_clip: float | None = option(None, "streams=joint: clip the weighted sum to +- this; null: off", above=0)
+    network: str = option("mlp", "mlp on the flattened image, or cnn", choices=("mlp", "cnn"))
+    encoding: str = option("raw", "how the mlp sees an image: numbers, or values told apart", choices=("raw", "onehot"))
+    shared: list[int] = option([], "widths of the layers that policy and critic share")
+    hidden: list[int] | None = option(
+        None, "widths of the layers that each has; null: 64,64 for the mlp, 64 for the cnn"
+    )
+    memory: str = option("none", "gru: a recurrent policy, trained on whole sequences", choices=("none", "gru"))
+    memory_size: int = option(128, "width of the gru", above=0)
+    fused: bool = option(
+        True,
+        "network=mlp on a CPU, discrete actions: compiled gradients, no autograd; the same but for rounding",
+        in_setting=False,
+    )
+
+    def validate(self) -> None:
+        super().validate()
+        for key in ("shared", "hidden"):
+            if not all(1 <= width <= _WIDEST for width in getattr(self, key) or ()):
+                raise ValueError(f"{key}={list(getattr(self, key))}: widths must be from 1 to {_WIDEST}")
+        if self.memory_size > _WIDEST:
+            raise ValueError(f"memory_size={self.memory_size}: must be at most {_WIDEST}")
+        if self.reward_clip is not None and self.streams != "joint":
+            raise ValueError(f"reward_clip={self.reward_clip}: only with streams=joint")
+        if self.encoding == "onehot" and self.network != "mlp":
+            raise ValueError("encoding=onehot: only with network=mlp")
+
+
+class Agent:
+    """PPO: see `update` for one iteration, read from top to bottom."""
+
+    metrics: tuple[str, ...]
+    rollout_steps: int
+
+    def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
+        self.config = config
+        self.rollout_steps = config.rollout_steps
+        self._streams = streams
+        joint = StreamSpec("joint", streams[0].gamma, episodic=streams[0].episodic)
+        self._heads = (joint,) if config.streams == "joint" else streams
+        self._generator = context.generator
+        self._device = context.device
+        self._network = ActorCritic(
+            context.spec.obs,
+            context.spec.action,
+            len(self._heads),
+            context.generator,
+            network=config.network,
+            encoding=config.encoding,
+            shared=config.shared,
+            hidden=_HIDDEN[config.network] if config.hidden is None else config.hidden,
+            memory_size=config.memory_size if config.memory == "gru" else 0,
+        ).to(context.device)
+        self._optimiser = Adam(self._network.parameters(), config.learning_rate, config.adam_eps)
+        fused = config.fused and FusedActorCritic.fits(self._network)
+        self._fused = FusedActorCritic(self._network, self._optimiser) if fused else None
+        self._updates = 0
+        self._aux_losses: tuple[AuxLoss, ...] = ()
+        spreads = [f"advantage/{head.name}_std" for head in self._heads]
+        self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
+        self._cloning = Cloning(config, context) if config.demos is not None else None
+        self.assumes = config.assumes()
+        if self._cloning and config.pretrain == "bc":
+            self._refuse_memory(self._cloning.before())
+            self.metrics += ("loss/pretraining",)
+        if self._cloning and config.concurrent == "bc":
+            self.take_aux_losses((self._cloning.beside(),))
+
+    def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
+        """Learn from other terms too, after each rollout.
+
+        Raises:
+            UserError: the policy is recurrent: it needs what came before a step.
+        """
+        self._refuse_memory(losses[0])
+        self._aux_losses += losses
+        self.metrics += tuple(f"loss/{loss.name}" for loss in losses)
+
+    def pretrain(self) -> Metrics:
+        """Clone the demonstrations, where that is asked for; Adam then begins anew."""
+        if self._cloning is None or self.config.pretrain != "bc":
+            return {}
+        fresh, self._optimiser.learning_rate = self._optimiser.state_dict(), self.config.pretrain_learning_rate
+        found = self._aux_steps(self._cloning.before(), 0.0)
+        self._optimiser.load_state_dict(fresh)
+        last = found[-max(1, len(found) // 10) :]
+        return {"loss/pretraining": sum(last) / len(last)}
+
+    def initial_state(self, num_envs: int) -> torch.Tensor | None:
+        if self._network.memory is None:
+            return None
+        return torch.zeros(num_envs, self._network.memory.size, device=self._device)
+
+    def act(
+        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
+    ) -> ActOutput:
+        if self._fused is not None:
+            dist = {"logits": self._fused.logits(self._fused.inputs(obs))}
+        else:
+            with torch.no_grad():
+                features, state = self._features_of_step(obs, state, first)
+                dist = self._network.distribution(features)
+        action = distributions.mode(dist) if mode == "greedy" else distributions.sample(dist, rng)
+        return ActOutput(action, state)
+
+    @torch.no_grad()
+    def assess(self, rollout: Rollout) -> Assessment:
+        if rollout.agent_state0 is None:
+            frames = frames_of(rollout)
+            if self._fused is not None:
+                logits, values = self._fused.predict(self._fused.inputs(frames.rows))
+                dist = {"logits": logits}
+            else:
+                dist, values = self._network(self._network.prepare(frames.rows))
+            dist = {name: spread(entry, frames.here[:-1]) for name, entry in dist.items()}
+            values = spread(values, frames.here)
+        else:
+            obs = {name: torch.cat([entry, rollout.last_obs[name][None]]) for name, entry in rollout.obs.items()}
+            first = torch.cat([rollout.first, rollout.last_first[None]])
+            dist, values = self._network(self._network.prepare(obs), rollout.agent_state0, first)
+            dist = {name: entry[:-1].clone() for name, entry in dist.items()}  # log_std is a view of a weight
+        return Assessment(distributions.log_prob(dist, rollout.action), dist, values)
+
+    @torch.no_grad()
+    def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
+        if self._fused is not None:
+            return self._fused.values(self._fused.inputs(obs))
+        count = next(iter(obs.values())).shape[0]
+        within = torch.zeros(count, dtype=torch.bool, device=self._device)
+        return self._network.values(self._features_of_step(obs, state, within)[0])
+
+    def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
+        config = self.config
+        learning_rate = config.learning_rate * (1.0 - progress if config.anneal_learning_rate else 1.0)
+        self._optimiser.learning_rate = learning_rate
+
+        advantages = self._advantages(rollout, signals, progress)
+        values = rollout.values[:-1]
+        returns = advantages + values
+        if signals.value_target_bonus is not None:
+            returns[..., 0] += signals.value_target_bonus
+        advantage = advantages.sum(dim=-1)  # each stream's is weighed already
+        if signals.advantage_bonus is not None:
+            advantage = advantage + signals.advantage_bonus
+        if config.normalise_advantages:
+            std = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
+            advantage = (advantage - advantage.mean()) / std
+
+        frames = frames_of(rollout) if self._network.memory is None else None
+        obs = rollout.obs if frames is None else frames.rows
+        whole = Batch(
+            self._network.prepare(obs) if self._fused is None else {"flat": self._fused.inputs(obs)},
+            None if frames is None else frames.here[:-1],
+            rollout.action,
+            rollout.log_prob,
+            advantage,
+            returns,
+            values,
+            rollout.first,
+            rollout.agent_state0,
+        )
+        step = self._gradient_step if self._fused is None else self._fused_step
+        flat = whole if frames is None else whole.flatten()
+        losses = [step(flat, chosen) for chosen in self._minibatches(rollout.steps, rollout.num_envs)]
+
+        metrics = dict(zip(_LOSSES, torch.tensor(losses).mean(dim=0).tolist(), strict=True))
+        for index, head in enumerate(self._heads):
+            metrics[f"advantage/{head.name}_std"] = float(advantages[..., index].std(unbiased=False))
+        explained = explained_variance(values[..., 0], returns[..., 0])
+        if explained is not None:
+            metrics["loss/explained_variance"] = explained
+        metrics["loss/learning_rate"] = learning_rate
+        for aux_loss in self._aux_losses:
+            if found := self._aux_steps(aux_loss, progress):
+                metrics[f"loss/{aux_loss.name}"] = sum(found) / len(found)
+        return metrics
+
+    @property
+    def updates(self) -> int:
+        return self._updates
+
+    def policy_state_dict(self) -> State:
+        return dict(self._network.state_dict())
+
+    def load_policy_state_dict(self, state: State) -> None:
+        self._network.load_state_dict(state)
+
+    def state_dict(self) -> State:
+        return {
+            "network": dict(self._network.state_dict()),
+            "optimiser": self._optimiser.state_dict(),
+            "updates": self._updates,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self._network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._updates = state["updates"]
+
+    def _aux_steps(self, aux_loss: AuxLoss, progress: float) -> list[float]:
+        task_coef = self._streams[0].weight(progress)
+        found = aux_steps(aux_loss, self._network, self._optimiser, self.config.max_grad_norm, task_coef)
+        self._updates += len(found)
+        return found
+
+    def _refuse_memory(self, aux_loss: AuxLoss) -> None:
+        if self._network.memory is not None:
+            raise UserError(f"agent.memory=gru: can't take the loss {aux_loss.name} on single steps; use none")
+
+    def _features_of_step(
+        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What policy and critic read in one step of N environments, [N, F], and the next state."""
+        prepared = self._network.prepare(obs)
+        if state is None:
+            return self._network.features(prepared)
+        sequence = {name: entry.unsqueeze(0) for name, entry in prepared.items()}
+        features, state = self._network.features(sequence, state, first.unsqueeze(0))
+        return features.squeeze(0), state
+
+    def _advantages(self, rollout: Rollout, signals: Signals, progress: float) -> torch.Tensor:
+        """Of each value head: [T, N, S]."""
+        # Weighing rewards instead of advantages keeps each head's error on the scale on which it matters: unweighed,
+        # a bonus of large returns fills the value loss and, by the clipping of gradients, stops the policy.
+        rewards = [stream.weight(progress) * signals.streams[stream.name] for stream in self._streams]
+        if self.config.streams == "joint":
+            limit = self.config.reward_clip
+            total = torch.stack(rewards).sum(dim=0)
+            rewards = [total if limit is None else total.clamp(-limit, limit)]
+        return torch.stack(
+            [
+                gae(
+                    reward,
+                    rollout.values[..., index],
+                    rollout.final_values[..., index],
+                    rollout.terminated,
+                    rollout.truncated,
+                    gamma=head.gamma,
+                    gae_lambda=self.config.gae_lambda,
+                    episodic=head.episodic,
+                    bootstrap_truncation=self.config.bootstrap_truncation,
+                )
+                for index, (head, reward) in enumerate(zip(self._heads, rewards, strict=True))
+            ],
+            dim=-1,
+        )
+
+    def _minibatches(self, steps: int, num_envs: int) -> Iterator[torch.Tensor]:
+        """Each epoch the rollout in random pieces of nearly equal size: indices of samples or, with memory, sequences.
+
+        Each is in exactly one piece of an epoch.
+        """
+        pieces = max(1, round(steps * num_envs / self.config.minibatch_size))
+        count = steps * num_envs
+        if self._network.memory is not None:
+            pieces, count = min(pieces, num_envs), num_envs
+        for _ in range(self.config.epochs):
+            yield from torch.randperm(count, generator=self._generator).to(self._device).tensor_split(pieces)
+
+    def _gradient_step(self, whole: Batch, chosen: torch.Tensor) -> list[float]:
+        """One step of Adam; what `_LOSSES` names.
+
+        Raises:
+            Diverged: the loss or its gradient is not finite; the weights are as before.
+        """
+        config = self.config
+        batch = whole.of_envs(chosen) if whole.place is None else whole.at(chosen)
+        dist, values = self._network(batch.obs, batch.state0, batch.first)
+        if batch.place is not None:
+            dist = {name: spread(entry, batch.place) for name, entry in dist.items()}
+            values = spread(values, batch.place)
+        log_prob, entropies = distributions.log_prob_and_entropy(dist, batch.action)
+        log_ratio = log_prob - batch.log_prob
+        ratio = log_ratio.exp()
+        policy = clipped_policy_loss(ratio, batch.advantage, config.clip)
+        value = value_loss(values, batch.returns, batch.values, config.value_clip)
+        entropy = entropies.mean()
+        gradient = self._optimiser.gradient(policy + config.value_coef * value - config.entropy_coef * entropy)
+        with torch.no_grad():
+            clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
+            terms = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped])
+        return self._descend(gradient, terms)
+
+    def _fused_step(self, whole: Batch, chosen: torch.Tensor) -> list[float]:
+        """`_gradient_step` without autograd."""
+        assert self._fused is not None
+        assert whole.place is not None
+        config, inputs = self.config, whole.obs["flat"]
+        picked = pick(whole.place.index_select(0, chosen), len(inputs))
+        logits, values = self._fused.forward(inputs.index_select(0, picked.rows))
+        of_logits, of_values = torch.empty_like(logits), torch.empty_like(values)
+        terms = ppo_loss(
+            logits.numpy(),
+            values.numpy(),
+            picked.place.numpy(),
+            chosen.numpy(),
+            whole.action.numpy(),
+            whole.log_prob.numpy(),
+            whole.advantage.numpy(),
+            whole.returns.numpy(),
+            whole.values.numpy(),
+            config.clip,
+            math.inf if config.value_clip is None else config.value_clip,
+            config.value_coef,
+            config.entropy_coef,
+            of_logits.numpy(),
+            of_values.numpy(),
+        )
+        return self._descend(self._fused.backward(of_logits, of_values), torch.tensor(terms))
+
+    def _descend(self, gradient: torch.Tensor, terms: torch.Tensor) -> list[float]:
+        """Clip a gradient and take a step; what `_LOSSES` names, of which `terms` are all but the norm."""
+        norm = clip_norm(gradient, self.config.max_grad_norm)
+        losses: list[float] = torch.cat([terms, norm.view(1)]).tolist()
+        if not math.isfinite(sum(losses[:3]) + losses[-1]):
+            found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses, strict=True))
+            raise Diverged(f"gradient step {self._updates}: {found}")
+        self._optimiser.step(gradient)
+        self._updates += 1
+        return losses
+
+
+_HIDDEN = {"mlp": (64, 64), "cnn": (64,)}
+_LOSSES = ("loss/policy", "loss/value", "loss/entropy", "loss/approx_kl", "loss/clip_fraction", "loss/grad_norm")

@@ -1,0 +1,188 @@
+"""Soft actor-critic: twin critics, a squashed Gaussian policy, a temperature that is learned
+
+Paper: Haarnoja et al. 2018, Soft actor-critic algorithms and applications (arXiv:1812.05905)
+
+For continuous actions with bounds. As with agent=dqn, one value of the weighted sum of all reward streams is learned,
+with the agent's gamma and cut at termination: a stream's own discount does not count here.
+
+Training acts by the policy's samples, evaluation by its mean, squashed. Defaults are the paper's (table 1: batches of
+256, rate 3e-4, target rate 0.005, target entropy -A), but for the number of gradient steps: one for every two steps
+played (samples_per_step=128) instead of one each (256).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from rewardlab.agents.replay.options import ReplayConfig
+from rewardlab.errors import Diverged, UserError
+from rewardlab.maths.squashed import squashed_sample
+from rewardlab.networks.adam import Adam
+from rewardlab.networks.encoder import Encoder
+from rewardlab.networks.soft_actor_critic import SquashedPolicy, TwinCritics
+from rewardlab.parts.models.ema_target import EmaTarget
+from rewardlab.schemas import option
+from rewardlab.types import ActOutput, BuildContext, State, StreamSpec, TensorMetrics, TensorObs, Transitions
+
+VERSION = 1
+_WIDEST = 65536  # a layer
+
+
+@dataclass
+class Config(ReplayConfig):
+    samples_per_step: float = option(128.0, "how often a step is replayed, on average, for each one played", above=0)
+    learning_rate: float = option(3e-4, "Adam's step size, of policy, critics and temperature", above=0)
+    target_rate: float = option(0.005, "how far the target critics move at each gradient step", above=0, maximum=1)
+    temperature: float = option(1.0, "weight of the policy's entropy at first, or throughout", above=0)
+    learn_temperature: bool = option(True, "move it so that the entropy becomes target_entropy")
+    target_entropy: float | None = option(None, "in nats, of actions scaled to (-1, 1); null: minus their number")
+    network: str = option("mlp", "mlp on the flattened image, or cnn", choices=("mlp", "cnn"))
+    encoding: str = option("raw", "how the mlp sees an image: numbers, or values told apart", choices=("raw", "onehot"))
+    hidden: list[int] = option([256, 256], "widths of the layers")
+
+    def validate(self) -> None:
+        super().validate()
+        if not self.hidden or not all(1 <= width <= _WIDEST for width in self.hidden):
+            raise ValueError(f"hidden={list(self.hidden)}: one width at least, from 1 to {_WIDEST}")
+        if self.encoding == "onehot" and self.network != "mlp":
+            raise ValueError("encoding=onehot: only with network=mlp")
+
+
+class Agent:
+    """See `update_batch` for one gradient step of each network, read from top to bottom."""
+
+    metrics = ("loss/critic", "loss/policy", "loss/q_mean", "loss/entropy", "loss/temperature")
+
+    def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
+        """Raises:
+        UserError: the actions are not continuous, or have no bounds.
+        """
+        action, device = context.spec.action, context.device
+        if action.discrete:
+            raise UserError(
+                f"agent=sac: needs continuous actions, and {context.spec.id} has discrete ones; use agent=dqn"
+            )
+        low, high = torch.tensor(action.low), torch.tensor(action.high)
+        if not bool(torch.isfinite(high - low).all()):
+            raise UserError(f"agent=sac: needs bounds of all actions, which {context.spec.id} has not; use agent=ppo")
+        self.config = config
+        self.rollout_steps = config.rollout_steps
+        self.progress = 0.0
+        self.assumes = config.assumes()
+        self._middle, self._reach = ((high + low) / 2).to(device), ((high - low) / 2).to(device)
+        self._size, self._shape = math.prod(action.shape), action.shape
+        self._generator, self._device = context.generator, device
+        generator, hidden = context.generator, config.hidden
+
+        def encoder() -> Encoder:
+            return Encoder(context.spec.obs, config.network, config.encoding, generator)
+
+        self._policy = SquashedPolicy(encoder(), self._size, generator, hidden).to(device)
+        self._critics = TwinCritics(encoder(), self._size, generator, hidden).to(device)
+        self._target = EmaTarget(self._critics, 1.0 - config.target_rate)
+        self._log_temperature = nn.Parameter(torch.full((1,), math.log(config.temperature), device=device))
+        self._optimisers = {
+            "policy": Adam(self._policy.parameters(), config.learning_rate),
+            "critics": Adam(self._critics.parameters(), config.learning_rate),
+            "temperature": Adam([self._log_temperature], config.learning_rate),
+        }
+        self._target_entropy = -float(self._size) if config.target_entropy is None else config.target_entropy
+        self._updates = 0
+
+    def initial_state(self, num_envs: int) -> torch.Tensor | None:
+        return None
+
+    @torch.no_grad()
+    def act(
+        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
+    ) -> ActOutput:
+        mean, log_std = self._policy(self._policy.prepare(obs))
+        action = squashed_sample(mean, log_std, _normal(mean, rng))[0] if mode == "explore" else mean.tanh()
+        return ActOutput(self._middle + self._reach * action.view(len(action), *self._shape), state)
+
+    def columns(self, count: int) -> dict[str, torch.Tensor]:
+        return {}
+
+    def update_batch(self, batch: Transitions) -> tuple[TensorMetrics, torch.Tensor]:
+        weight = batch.extra.get("weight")
+        action = ((batch.action - self._middle) / self._reach).flatten(1)
+        temperature = self._log_temperature.detach().exp()
+
+        with torch.no_grad():
+            next_action, next_log_prob = self._sample(batch.next_obs)
+            next_values = self._target.average(self._critics.prepare(batch.next_obs), next_action).amin(dim=0)
+            targets = batch.extra["reward"] + batch.extra["discount"] * (next_values - temperature * next_log_prob)
+        prepared = self._critics.prepare(batch.obs)
+        values = self._critics(prepared, action)
+        error = values - targets
+        critic_loss = 0.5 * (error.square() if weight is None else weight * error.square()).mean(dim=1).sum()
+        self._descend("critics", critic_loss)
+
+        own_action, log_prob = self._sample(batch.obs)
+        own_values = self._critics(prepared, own_action).amin(dim=0)
+        policy_loss = (temperature * log_prob - own_values).mean()
+        self._descend("policy", policy_loss)
+
+        entropy = -log_prob.detach().mean()
+        if self.config.learn_temperature:
+            self._descend("temperature", (self._log_temperature * (entropy - self._target_entropy)).sum())
+        self._target.follow(self._critics)
+        self._updates += 1
+        found = {
+            "loss/critic": critic_loss.detach(),
+            "loss/policy": policy_loss.detach(),
+            "loss/q_mean": values.detach().mean(),
+            "loss/entropy": entropy,
+            "loss/temperature": temperature.squeeze(0),
+        }
+        return found, error.detach().abs().mean(dim=0)
+
+    @property
+    def updates(self) -> int:
+        return self._updates
+
+    def policy_state_dict(self) -> State:
+        return dict(self._policy.state_dict())
+
+    def load_policy_state_dict(self, state: State) -> None:
+        self._policy.load_state_dict(state)
+
+    def state_dict(self) -> State:
+        return {
+            "policy": dict(self._policy.state_dict()),
+            "critics": dict(self._critics.state_dict()),
+            "target": dict(self._target.state_dict()),
+            "log_temperature": self._log_temperature.detach().clone(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
+            "updates": self._updates,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self._policy.load_state_dict(state["policy"])
+        self._critics.load_state_dict(state["critics"])
+        self._target.load_state_dict(state["target"])
+        with torch.no_grad():
+            self._log_temperature.copy_(state["log_temperature"])
+        for name, optimiser in self._optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self._updates = state["updates"]
+
+    def _sample(self, obs: TensorObs) -> tuple[torch.Tensor, torch.Tensor]:
+        """Actions [B, A] in (-1, 1) of the policy of now, and their log-densities [B]."""
+        mean, log_std = self._policy(self._policy.prepare(obs))
+        return squashed_sample(mean, log_std, _normal(mean, self._generator))
+
+    def _descend(self, name: str, loss: torch.Tensor) -> None:
+        optimiser = self._optimisers[name]
+        gradient = optimiser.gradient(loss)
+        if not math.isfinite(float(loss.detach() + gradient.sum())):
+            raise Diverged(f"gradient step {self._updates}: the loss of the {name} is {float(loss):g}")
+        optimiser.step(gradient)
+
+
+def _normal(like: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    return torch.empty(like.shape, device=rng.device).normal_(generator=rng).to(like.device)

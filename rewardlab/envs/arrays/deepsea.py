@@ -1,0 +1,124 @@
+"""DeepSea: a treasure at the end of N right moves in a row, each with a small cost; random play finds it with 2^-N.
+
+Paper: Osband et al. 2020, Behaviour suite for reinforcement learning
+
+An N x N grid; every step goes one row down and one column left or right, which of two actions means which is drawn once
+for every cell. Moving right costs 0.01 / N; moving right in the last column pays 1, which only an episode without a
+single left move reaches. Episodes last N steps; the best return is 0.99. With `env.deterministic=false` a right move
+fails with probability 1 / N, and the two lower corners pay N(0, 1) besides.
+
+What is seen is the number of the cell (row * N + column, N * N after the last row), which networks read as the one-hot
+grid that the paper shows. An episode is solved when no left move was made on the diagonal; the paper calls the other
+ones bad, and the task solved once fewer than 0.9 of all episodes so far are bad.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rewardlab.envs.arrays.base import ArrayEnv, pictured
+from rewardlab.envs.config import OwnConfig
+from rewardlab.envs.levels import Levels
+from rewardlab.maths.counting import hash_rows
+from rewardlab.schemas import option
+from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
+from rewardlab.types.facts import PICTURE, STATE_HASH
+
+VERSION = 1
+SUCCESS = "no left move on the diagonal"
+MOVE_COST = 0.01  # of N right moves
+_WATER, _TREASURE, _DIVER = (30, 60, 110), (230, 190, 40), (240, 240, 240)
+_SIDE = 400  # pixels of a picture, about
+
+
+@dataclass
+class Config(OwnConfig):
+    n: int = option(10, "rows and columns, and steps in an episode", minimum=2, maximum=50)
+    deterministic: bool = option(True, "false: right moves fail now and then, and two corners pay noise")
+    mapping: int = option(42, "seed of which action means right in each cell", minimum=0)
+    frames: int = option(100_000, "default training budget of a run on it", above=0, in_setting=False)
+
+
+def make(
+    config: Config,
+    num_envs: int,
+    *,
+    privileged: Sequence[str] = (),
+    level_pool: Sequence[int] | None = None,
+    level_lists: Sequence[Sequence[int]] | None = None,
+) -> "DeepSea":
+    """N copies; a level is the seed of an episode's noise, and what actions mean is the same in all.
+
+    Args:
+        privileged: full-state facts to compute: state_hash, picture.
+    """
+    random_return, optimal_return = returns(config.n, config.deterministic)
+    spec = EnvSpec(
+        id=f"DeepSea-{config.n}",
+        obs={"cell": ObsSpec((1,), "int64", config.n * config.n)},
+        action=ActionSpec(n=2),
+        max_steps=config.n,
+        task=TaskFacts(random_return, optimal_return, "exact", SUCCESS),
+        backend="fast",
+        privileged=(STATE_HASH, PICTURE),
+        restorable=True,
+    )
+    return DeepSea(config, spec, num_envs, Levels(num_envs, level_pool, level_lists), privileged)
+
+
+class DeepSea(ArrayEnv):
+    """cell: int64 [N, 1]."""
+
+    def __init__(self, config: Config, spec: EnvSpec, num_envs: int, levels: Levels, privileged: Sequence[str]) -> None:
+        super().__init__(spec, num_envs, levels, privileged)
+        self._n, self._deterministic = config.n, config.deterministic
+        self.right = np.random.default_rng(config.mapping).integers(2, size=(config.n, config.n))
+        self.arrays = {name: np.zeros(num_envs, dtype=np.int64) for name in ("row", "column", "bad")}
+
+    def begin(self, i: int, stream: np.random.Generator) -> None:
+        for array in self.arrays.values():
+            array[i] = 0
+
+    def advance(self, action: Array) -> tuple[Array, Array, Array]:
+        n, row, column, bad = self._n, self.arrays["row"], self.arrays["column"], self.arrays["bad"]
+        right = action == self.right[row, column]
+        reward = (right & (column == n - 1)) - right * (MOVE_COST / n)
+        moves = np.where(right, 1, -1)
+        if not self._deterministic:
+            moves[right & ~np.array([stream.random() > 1.0 / n for stream in self.streams])] = 0
+            for i in np.flatnonzero((row == n - 1) & ((column == 0) | (column == n - 1))).tolist():
+                reward[i] += self.streams[i].standard_normal()
+        bad |= ~right & (row == column)
+        column[:] = np.clip(column + moves, 0, n - 1)
+        row += 1
+        ended = row == n
+        return reward, ended, ended & (bad == 0)
+
+    def observe(self) -> Obs:
+        row, column = self.arrays["row"], self.arrays["column"]
+        return {"cell": np.where(row < self._n, row * self._n + column, self._n * self._n)[:, None]}
+
+    def fact(self, name: str) -> Array:
+        row, column = self.arrays["row"], self.arrays["column"]
+        if name == STATE_HASH:
+            return hash_rows(np.stack([row, column], axis=1))
+        pixels = np.full((self.num_envs, self._n, self._n, 3), _WATER, dtype=np.uint8)
+        pixels[:, -1, -1] = _TREASURE
+        afloat = np.flatnonzero(row < self._n)
+        pixels[afloat, row[afloat], column[afloat]] = _DIVER
+        return pictured(pixels, _SIDE // self._n)
+
+
+def returns(n: int, deterministic: bool) -> tuple[float, float]:
+    """The mean returns of uniformly random actions and of the best policy, exactly: by backward induction."""
+    slip = 0.0 if deterministic else 1.0 / n
+    column = np.arange(n)
+    lower, upper = np.maximum(column - 1, 0), np.minimum(column + 1, n - 1)
+    treasure = (column == n - 1) - MOVE_COST / n
+    random, best = np.zeros(n), np.zeros(n)
+    for _ in range(n):
+        right = treasure + (1.0 - slip) * random[upper] + slip * random
+        random = 0.5 * (right + random[lower])
+        best = np.maximum(treasure + (1.0 - slip) * best[upper] + slip * best, best[lower])
+    return float(random[0]), float(best[0])

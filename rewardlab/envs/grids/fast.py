@@ -1,0 +1,181 @@
+"""The fast backend: this project's own batched engine, bit-exact with Farama's code (rewardlab/gridworld)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from rewardlab import gridworld
+from rewardlab.envs.batched import BatchedEnv
+from rewardlab.envs.grids.facts import tile_size
+from rewardlab.envs.levels import Levels
+from rewardlab.envs.spaces import ActionCodec
+from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
+from rewardlab.types.facts import DISTANCE, GRID, PANORAMA, PICTURE, PLACE, SITUATION, STATE_HASH
+
+
+@dataclass(frozen=True)
+class Look:
+    """What images show, as the options of `minigrid.Config` describe it."""
+
+    observation: str = "view"
+    view_size: int = 7
+    see_through_walls: bool | None = None
+    noise: str = "none"
+    noise_amount: float | None = None
+
+
+def fast_env(
+    env_id: str,
+    num_envs: int,
+    spec: EnvSpec,
+    levels: Levels,
+    missions: Mapping[str, Array],
+    privileged: Sequence[str],
+    look: Look,
+) -> BatchedEnv:
+    """N environments of one MiniGrid task, stepped together.
+
+    Args:
+        spec: all but the actions, to which noise may add one.
+        missions: tokens of every mission; empty where the task has only one.
+        privileged: full-state facts to compute: state_hash, agent_pos, grid, panorama, picture, distance, situation.
+    """
+    engine = gridworld.make_vec(
+        env_id,
+        num_envs,
+        observation=look.observation,
+        view_size=look.view_size,
+        see_through_walls=look.see_through_walls,
+        noise_kind=look.noise,
+        noise_amount=look.noise_amount,
+        autoreset=False,
+    )
+
+    def view(frames: Mapping[str, Any]) -> Obs:
+        if not missions:
+            return {"image": frames["image"]}
+        return {"image": frames["image"], "mission": np.stack([missions[text] for text in frames["mission"]])}
+
+    action = ActionSpec(n=engine.num_actions)
+    facts = _Facts(engine, privileged, look) if privileged else None
+    vector: Any = engine if look.noise == "none" else _Noisy(engine)
+    codec = ActionCodec(action, lambda chosen: chosen)
+    noted = replace(spec, action=action)
+    placer = _Places(engine) if look.noise == "none" else None
+    keeper = EngineState(engine)
+    return BatchedEnv(vector, noted, codec, view, levels, facts, reward_is_success=True, keeper=keeper, placer=placer)
+
+
+class _Noisy:
+    """The engine with noise that neither comes back with a level nor depends on when other environments end.
+
+    A level fixes what happens in an episode; if it fixed the noise as well, the noise of a few levels could be learnt.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.num_envs = engine.num_envs
+        self.close = engine.close
+        self._image: Array = np.empty(0)
+
+    def step(self, actions: Array) -> tuple[Any, ...]:
+        stepped: tuple[Any, ...] = self._engine.step(actions)
+        self._image = stepped[0]["image"]
+        return stepped
+
+    def reset(self, *, seed: Sequence[int | None], options: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+        """As the engine's, but the seeds are those of the levels alone."""
+        engine = self._engine
+        if options is None:  # environments on the same level see different noise
+            engine.reset(
+                seed=[int(np.random.SeedSequence([entry or 0, i]).generate_state(1)[0]) for i, entry in enumerate(seed)]
+            )
+        levels = [[] if entry is None else [entry] for entry in seed]
+        length = max(map(len, levels))
+        engine.set_levels(np.array([entry or [0] * length for entry in levels], np.int64).reshape(len(levels), length))
+        others = np.flatnonzero(~options["reset_mask"]) if options else np.zeros(0, np.int64)
+        kept = engine.get_state(others)["noise"]
+        frames, infos = engine.reset(options=options)
+        if others.size:
+            frames["image"][others] = self._image[others]
+            engine.set_state({"noise": kept}, others)
+        self._image = frames["image"]
+        return frames, infos
+
+
+class EngineState:
+    """The engine's state as tensors: its random streams, 64 bits without a sign, as the same bits with one."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def get_state(self) -> State:
+        found = self._engine.get_state()
+        signed = {name: found[name].view(np.int64) for name in _STREAMS}
+        return {name: torch.from_numpy(array) for name, array in (found | signed).items()}
+
+    def set_state(self, state: State) -> None:
+        arrays = {name: tensor.cpu().numpy() for name, tensor in state.items()}
+        unsigned = {name: array.view(np.uint64) for name, array in arrays.items() if name in _STREAMS}
+        self._engine.set_state(arrays | unsigned)
+
+
+class _Places:
+    """States of some environments, without what their coming levels depend on."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def take(self, where: Array) -> Obs:
+        found = self._engine.get_state(where)
+        return {name: found[name] for name in _PLACE}
+
+    def put(self, where: Array, places: Obs) -> Mapping[str, Array]:
+        """Where the agent has been in its episode begins anew, with where it stands."""
+        height, width = places["cells"].shape[1:3]
+        visited = np.zeros((len(where), height, width), dtype=np.uint8)
+        visited[np.arange(len(where)), places["agent"][:, 1], places["agent"][:, 0]] = 1
+        self._engine.set_state({**places, "visited": visited}, where)
+        shown: Mapping[str, Array] = self._engine.observe()
+        return shown
+
+
+class _Facts:
+    """The engine measures all environments at once, so it never pays to measure some of them."""
+
+    def __init__(self, engine: Any, names: Sequence[str], look: Look) -> None:
+        self._engine, self._names, self._look = engine, names, look
+        if DISTANCE in names:
+            from rewardlab.gridworld.distances import Distances
+
+            self._distances = Distances(engine.task)
+
+    def measure(self) -> Obs:
+        found = self._engine.privileged([_FIELDS[name] for name in self._names if name in _FIELDS])
+        facts: Obs = {}
+        for name in self._names:
+            if name == PICTURE:
+                facts[name] = np.stack(self._engine.render(tile_size=self._tile()))
+            elif name == PANORAMA:
+                facts[name] = self._engine.panorama(self._look.view_size, self._look.see_through_walls)
+            elif name == DISTANCE:
+                facts[name] = self._distances.measure(self._engine.world)
+            elif name == PLACE:
+                facts[name] = found["agent"][:, :2].astype(np.int64)
+            else:
+                facts[name] = found[_FIELDS[name]]
+        return facts
+
+    def remeasure(self, before: Obs, changed: Array) -> Obs:
+        return self.measure()
+
+    def _tile(self) -> int:
+        return tile_size(self._engine.task.width, self._engine.task.height)
+
+
+_PLACE = ("cells", "agent", "carried", "steps", "mission", "registers", "level_of", "streams")
+_STREAMS = ("streams", "choosers", "noise", "channel")
+_FIELDS = {STATE_HASH: "state_hash", PLACE: "agent", GRID: "grid", SITUATION: "situation"}
