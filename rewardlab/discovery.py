@@ -42,13 +42,13 @@ KINDS = {
     "logger": "logger",
     RECIPES: "recipe",
 }
-# What a plug-in defines beside its Config (one of the names), and the arguments that it is given: by position, by name.
+# What a plug-in defines beside its Config (one of the names), and the arguments that it is given.
 _CALLED = {
-    "env": (("make",), ("config", "num_envs"), ("privileged", "level_pool", "level_lists")),
-    "reward": (("Scheme",), ("config", "context"), ()),
-    "agent": (("Agent",), ("config", "context", "streams"), ()),
-    "curriculum": (("Conditioner", "Curriculum"), ("config", "context"), ()),
-    "logger": (("start",), ("config", "folder"), ()),
+    "env": (("make",), ("config", "levels", "privileged")),
+    "reward": (("Scheme",), ("config", "context")),
+    "agent": (("Agent",), ("config", "context", "streams")),
+    "curriculum": (("Conditioner", "Curriculum"), ("config", "context")),
+    "logger": (("start",), ("config", "folder")),
 }
 _USER_MODULES = "rewardlab_user"  # modules from REWARDLAB_PATH live under this name in sys.modules
 
@@ -233,11 +233,11 @@ def _load_file(plugin: Plugin) -> ModuleType:
 
 
 def _check_complete(plugin: Plugin, module: ModuleType) -> None:
-    names, positional, named = _CALLED[plugin.group]
+    names, arguments = _CALLED[plugin.group]
     name = next((name for name in names if hasattr(module, name)), names[0])
     called = getattr(module, name, None)
     try:
-        inspect.signature(called).bind(*positional, **dict.fromkeys(named))  # type: ignore[arg-type]
+        inspect.signature(called).bind(*arguments)  # type: ignore[arg-type]
     except TypeError:  # it is not there, or takes other arguments
-        call = f"{name}({', '.join([*positional, *(f'{argument}=' for argument in named)])})"
+        call = f"{name}({', '.join(arguments)})"
         raise UserError(f"{plugin.source}: {KINDS[plugin.group]}s need {call}, called with just these") from None

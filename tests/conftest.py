@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled() -> None:
     """Kernels that tests of single lines on stderr need: compiling them for the first time is announced there."""
     for task, facts in (("MiniGrid-DoorKey-8x8-v0", ("state_hash",)), ("MiniGrid-Empty-5x5-v0", ())):
-        env = minigrid.make(minigrid.Config(id=task), 1, privileged=facts)
+        env = minigrid.make(minigrid.Config(id=task), Levels(1), facts)
         env.reset([0])
         env.close()
 

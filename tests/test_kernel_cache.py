@@ -58,7 +58,7 @@ def test_the_folders_name_covers_every_module_with_kernels() -> None:
     """Else a change of a kernel, or of what it calls, would go on using what was compiled before it."""
     package = ROOT / "rewardlab"
     covered = {str(path.relative_to(package)) for path in kernel_cache.kernel_sources()}
-    compiles = re.compile(r"@(numba\.)?njit|@kept|\bkept\(|\bspecialise\(")
+    compiles = re.compile(r"@(numba\.)?njit|@kept| = kept\(|\bspecialise\(")
     users = {str(path.relative_to(package)) for path in package.rglob("*.py") if compiles.search(path.read_text())}
     assert users - {"kernel_cache.py"} <= covered
     assert {"maths/counting.py", "gridworld/constants.py"} <= covered  # of which kernels read only constants

@@ -11,13 +11,14 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from rewardlab import discovery, seeding, trained
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
+from rewardlab.facts import PICTURE
 from rewardlab.records.files import write_atomic
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import training_levels
 from rewardlab.training.goals import GoalEnv
 from rewardlab.types import Agent, Array, EnvSpec, StepBatch, VecEnv
-from rewardlab.types.facts import PICTURE
 
 _MOST_FRAMES = 900  # of a GIF; of longer play only every second, fourth, ... step is shown
 _MOST_STEPS, _CUT = 20_000, "cut short"  # an environment without a time limit may never end
@@ -165,7 +166,7 @@ def _env(config: RootConfig, episodes: int) -> Any:
     levels = seeding.evaluation_seeds(episodes) if pool is None else pool
     plugin = discovery.load("env", config.env.plugin)
     facts = (PICTURE, *config.curriculum.privileged())
-    return plugin.make(config.env, 1, privileged=facts, level_lists=[levels])
+    return plugin.make(config.env, Levels(1, lists=[levels]), facts)
 
 
 def _check_drawn(spec: EnvSpec) -> None:

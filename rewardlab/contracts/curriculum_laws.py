@@ -16,6 +16,7 @@ from rewardlab.contracts.datasets import solved
 from rewardlab.contracts.result import require
 from rewardlab.contracts.state_laws import NUM_ENVS, global_seed, new_context, require_equal, restore, saved
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 from rewardlab.training.starts import StartEnv
 from rewardlab.types import Array, BuildContext, Outcomes, VecEnv
 
@@ -40,7 +41,7 @@ class CurriculumCase:
 
 def world(lists: Any) -> VecEnv:
     count = NUM_ENVS if lists is None else len(lists)
-    return minigrid.make(minigrid.Config(id=_WORLD), count, level_lists=lists)
+    return minigrid.make(minigrid.Config(id=_WORLD), Levels(count, lists=lists))
 
 
 def proposes_what_is_there(case: CurriculumCase) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from rewardlab.contracts.result import require
+from rewardlab.envs.levels import Levels
+from rewardlab.facts import PICTURE
 from rewardlab.types import Array, EnvSpec, GoalVecEnv, StepBatch, VecEnv
-from rewardlab.types.facts import PICTURE
 
 SEEDS = (11, 12, 13)
 LEVELS = (101, 102, 103)
@@ -29,9 +30,14 @@ class EnvCase:
     make: Callable[..., Any]
     config: Any
 
-    def build(self, num_envs: int = len(SEEDS), **options: Any) -> GoalVecEnv:
+    def build(
+        self,
+        num_envs: int = len(SEEDS),
+        privileged: Sequence[str] = (),
+        lists: Sequence[Sequence[int]] | None = None,
+    ) -> GoalVecEnv:
         """One without goals lacks `goal_outcome`, which is asked for only where `spec.goals`."""
-        env: GoalVecEnv = self.make(self.config, num_envs, **options)
+        env: GoalVecEnv = self.make(self.config, Levels(num_envs, lists=lists), privileged)
         return env
 
 
@@ -93,7 +99,7 @@ def batches_stay_as_they_are(case: EnvCase) -> None:
 
 def ends_show_both_frames(case: EnvCase) -> None:
     """At an end, obs begins the next episode and next_obs ends the last; elsewhere they are equal."""
-    env, fresh = case.build(1, level_lists=[list(LEVELS)]), case.build(1, level_lists=[[LEVELS[1]]])
+    env, fresh = case.build(1, lists=[list(LEVELS)]), case.build(1, lists=[[LEVELS[1]]])
     first = fresh.reset([0])
     env.reset([0])
     for batch in _play(env, _LONGEST):
@@ -101,7 +107,7 @@ def ends_show_both_frames(case: EnvCase) -> None:
             for name, entry in first.items():
                 require(np.array_equal(batch.obs[name], entry), f"{name} after an end is not the next level's first")
             seen = [np.array_equal(batch.next_obs[name], batch.obs[name]) for name in first]
-            others = case.build(1, level_lists=[[LEVELS[0]]]).reset([0])
+            others = case.build(1, lists=[[LEVELS[0]]]).reset([0])
             alike = all(np.array_equal(others[name], first[name]) for name in first)
             require(not all(seen) or alike, "next_obs shows the first frame of the next episode")
             return
@@ -134,7 +140,7 @@ def success_is_told_at_ends(case: EnvCase) -> None:
 
 def levels_fix_episodes(case: EnvCase) -> None:
     """A level plays the same in any environment, after any seed."""
-    env = case.build(2, level_lists=[[LEVELS[0]], [LEVELS[0]]])
+    env = case.build(2, lists=[[LEVELS[0]], [LEVELS[0]]])
     for seeds in ((1, 2), (3, 4)):
         obs = env.reset(seeds)
         for name, entry in obs.items():

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from rewardlab.facts import DISTANCE, GRID, PANORAMA
 from rewardlab.maths import distributions
 from rewardlab.types import ActionSpec, Array, EnvSpec, ObsSpec, Rollout, TensorObs
-from rewardlab.types.facts import DISTANCE, GRID, PANORAMA
 
 _ORDINARY = 8  # so few states that each is visited often
 _FINAL = 512  # states that are seen at most once, as the last of an episode

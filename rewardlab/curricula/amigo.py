@@ -27,13 +27,13 @@ from torch import nn
 from torch.nn import functional
 
 from rewardlab.errors import UserError
+from rewardlab.facts import GRID
 from rewardlab.maths.goals import agent_places, changed, goal_reward, offsets, teacher_loss, teacher_reward
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import seeded_conv2d, seeded_linear
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import CurriculumConfig, option
 from rewardlab.types import Array, Attempts, BuildContext, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
-from rewardlab.types.facts import GRID
 
 VERSION = 1
 

@@ -31,11 +31,12 @@ class Levels:
         self, num_envs: int, pool: Sequence[int] | None = None, lists: Sequence[Sequence[int]] | None = None
     ) -> None:
         if pool is not None and lists is not None:
-            raise ValueError("level_pool and level_lists exclude each other")
+            raise ValueError("pool and lists exclude each other")
         if pool is not None and not len(pool):
-            raise ValueError("level_pool is empty")
+            raise ValueError("pool is empty")
         if lists is not None and (len(lists) != num_envs or not all(len(levels) for levels in lists)):
-            raise ValueError(f"level_lists must hold {num_envs} lists, none of them empty")
+            raise ValueError(f"lists must hold {num_envs} lists, none of them empty")
+        self.num_envs = num_envs
         self._pool, self._lists = pool, lists
         self._streams: list[np.random.Generator] = []
         self._next = [0] * num_envs

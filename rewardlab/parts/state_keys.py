@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from rewardlab.errors import UserError
+from rewardlab.facts import STATE_HASH
 from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.maths.distinct import frames_of
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.types import BuildContext, Rollout, State, TensorObs, Transitions
-from rewardlab.types.facts import STATE_HASH
 
 KINDS = ("view", "state", "simhash")
 FACT = "privileged."  # what full-state facts are called in `Transitions.extra`

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from rewardlab import discovery, seeding
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
+from rewardlab.facts import PLACE
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.fit import check_fit
 from rewardlab.training.goals import GoalEnv
@@ -29,7 +31,6 @@ from rewardlab.types import (
     StreamSpec,
     VecEnv,
 )
-from rewardlab.types.facts import PLACE
 
 _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
 
@@ -197,7 +198,7 @@ def make_training_env(config: RootConfig) -> VecEnv:
     """The training environments, without the goals that a conditioner sets in them."""
     facts = tuple(dict.fromkeys((*config.reward.privileged(), *config.curriculum.privileged())))
     env: VecEnv = discovery.load("env", config.env.plugin).make(
-        config.env, config.num_envs, privileged=facts, level_pool=training_levels(config)
+        config.env, Levels(config.num_envs, pool=training_levels(config)), facts
     )
     return env
 
@@ -207,7 +208,7 @@ def make_level_env(config: RootConfig, privileged: tuple[str, ...] = ()) -> Make
     make = discovery.load("env", config.env.plugin).make
 
     def made(lists: Sequence[Sequence[int]]) -> VecEnv:
-        env: VecEnv = make(config.env, len(lists), privileged=privileged, level_lists=lists)
+        env: VecEnv = make(config.env, Levels(len(lists), lists=lists), privileged)
         return env
 
     return made
@@ -222,7 +223,7 @@ def make_evaluation_env(config: RootConfig, spec: EnvSpec, conditioner: Conditio
     make = discovery.load("env", config.env.plugin).make
     told = (PLACE,) if PLACE in spec.privileged else ()
     facts = tuple(dict.fromkeys((*config.curriculum.privileged(), *told)))
-    env: VecEnv = make(config.env, len(lists), privileged=facts, level_lists=lists)
+    env: VecEnv = make(config.env, Levels(len(lists), lists=lists), facts)
     if conditioner is not None:
         env = GoalEnv(env, conditioner, kept=told)
     return env, [len(levels) for levels in lists]

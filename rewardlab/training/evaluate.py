@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from rewardlab import seeding
+from rewardlab.facts import PLACE
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import make_evaluation_env
 from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs
-from rewardlab.types.facts import PLACE
 
 
 @dataclass(frozen=True)

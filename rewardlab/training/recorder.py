@@ -17,10 +17,11 @@ import torch
 
 from rewardlab import discovery, seeding
 from rewardlab.datasets.writing import About, Recorded, Totals, write_dataset
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
+from rewardlab.facts import DISTANCE
 from rewardlab.schemas import RootConfig
 from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
-from rewardlab.types.facts import DISTANCE
 
 SOLVER = "solver"
 _AT_ONCE = 128  # levels played together
@@ -178,7 +179,7 @@ def _play(
 ) -> Iterator[Recorded]:
     """One whole episode on each level, in the order of the levels; those that the player cannot play are left out."""
     env: VecEnv = discovery.load("env", config.env.plugin).make(
-        config.env, len(levels), level_lists=[[level] for level in levels]
+        config.env, Levels(len(levels), lists=[[level] for level in levels])
     )
     try:
         player: Player = (
@@ -238,7 +239,7 @@ class _Track:
 
 
 def _spec(config: RootConfig) -> EnvSpec:
-    env: VecEnv = discovery.load("env", config.env.plugin).make(config.env, 1)
+    env: VecEnv = discovery.load("env", config.env.plugin).make(config.env, Levels(1))
     env.close()
     return env.spec
 

@@ -11,6 +11,7 @@ import pytest
 
 from rewardlab.config.composition import compose
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 from rewardlab.gridworld import make_vec
 from rewardlab.gridworld.solver import solve
 from rewardlab.run import run
@@ -96,7 +97,7 @@ def test_a_runs_policy_is_recorded(rewardlab, tmp_path):
     assert rewardlab(*asked, "--out", "two").code == 0
     one, two = episodes_of(tmp_path / "one"), episodes_of(tmp_path / "two")
     assert all(np.array_equal(a.actions, b.actions) for a, b in zip(one, two, strict=True))
-    assert minigrid.make(minigrid.Config(id="MiniGrid-Empty-5x5-v0"), 1).spec.action.n > max(one[0].actions)
+    assert minigrid.make(minigrid.Config(id="MiniGrid-Empty-5x5-v0"), Levels(1)).spec.action.n > max(one[0].actions)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,9 @@ from rewardlab.types import Array, Obs, State, StepBatch
 def maker(broken: type[BitFlip]):
     """`bitflip.make`, but of another class."""
 
-    def make(
-        config: Config, num_envs: int, *, privileged: Any = (), level_pool: Any = None, level_lists: Any = None
-    ) -> BitFlip:
-        spec = bitflip.make(config, 1).spec
-        return broken(config, spec, num_envs, Levels(num_envs, level_pool, level_lists), privileged)
+    def make(config: Config, levels: Levels, privileged: Any = ()) -> BitFlip:
+        spec = bitflip.make(config, Levels(1)).spec
+        return broken(config, spec, levels, privileged)
 
     return make
 

@@ -12,6 +12,7 @@ import torch
 from rewardlab.commands.demos import record
 from rewardlab.datasets.demonstrations import DemonstrationFile
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.training.recorder import Recording
 from rewardlab.types import ActionSpec, EnvSpec, ObsSpec
@@ -28,14 +29,14 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def spec() -> EnvSpec:
-    return minigrid.make(minigrid.Config(id=ENV), 1).spec
+    return minigrid.make(minigrid.Config(id=ENV), Levels(1)).spec
 
 
 def test_episodes_are_as_they_happened(dataset: Path, spec: EnvSpec) -> None:
     found = DemonstrationFile("agent.demos", str(dataset), spec).read()
     assert len(found.episodes) == 6 and found.frames == sum(len(episode) for episode in found.episodes)
     for level, episode, shown in zip(found.levels.tolist(), found.episodes, found.shown, strict=True):
-        env = minigrid.make(minigrid.Config(id=ENV), 1, level_lists=[[level]])
+        env = minigrid.make(minigrid.Config(id=ENV), Levels(1, lists=[[level]]))
         assert torch.equal(shown["image"][0], torch.from_numpy(env.reset([0])["image"][0]))
         for t, action in enumerate(episode.action.numpy()):
             assert torch.equal(shown["image"][t], episode.obs["image"][t])

@@ -1,5 +1,6 @@
 """Farama's environments stepped by hand: what the adapter is compared with."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -7,6 +8,7 @@ import numpy as np
 
 from rewardlab.envs import registry
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 
 
 def bare(env_id: str) -> Any:
@@ -15,9 +17,9 @@ def bare(env_id: str) -> Any:
     return gymnasium.make(env_id)
 
 
-def grid_env(env_id: str, num_envs: int, **options: Any) -> Any:
+def grid_env(env_id: str, num_envs: int, privileged: Sequence[str] = (), **levels: Any) -> Any:
     """On the reference backend."""
-    return minigrid.make(minigrid.Config(id=env_id, backend="reference"), num_envs, **options)
+    return minigrid.make(minigrid.Config(id=env_id, backend="reference"), Levels(num_envs, **levels), privileged)
 
 
 def grids(env: Any) -> list[Any]:

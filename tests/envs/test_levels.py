@@ -6,6 +6,7 @@ from hand import bare, grid_env, grids, random_actions
 
 from rewardlab import seeding
 from rewardlab.envs.grids.facts import hash_words, state_words
+from rewardlab.envs.levels import Levels
 
 TASK = "MiniGrid-DoorKey-8x8-v0"
 
@@ -43,7 +44,7 @@ def short(monkeypatch: pytest.MonkeyPatch):
 def test_lists_are_played_in_order_and_again_from_the_start_whatever_the_seeds(short) -> None:
     lists = [[7, 8, 9], [100, 7]]
     expected = [[level_hash(seed) for seed in (7, 8, 9, 7, 8)], [level_hash(seed) for seed in (100, 7, 100, 7, 100)]]
-    env = short(2, level_lists=lists)
+    env = short(2, lists=lists)
     assert played(env, [1, 2], 5) == expected
     assert played(env, [3, 4], 5) == expected, "a second reset starts the lists anew"
 
@@ -51,13 +52,13 @@ def test_lists_are_played_in_order_and_again_from_the_start_whatever_the_seeds(s
 def test_a_pool_is_drawn_from_at_every_reset_by_a_stream_of_each_environments_own(short) -> None:
     pool = [5, 6, 7, 8]
     allowed = {level_hash(seed) for seed in pool}
-    env = short(2, level_pool=pool)
+    env = short(2, pool=pool)
     first = played(env, [1, 2], 30)
     assert set(first[0]) == set(first[1]) == allowed
     assert first[0] != first[1]
     assert played(env, [1, 2], 30) == first
     assert played(env, [3, 2], 30)[1] == first[1], "an environment's levels depend on its own seed only"
-    assert played(short(1, level_pool=pool), [2], 30)[0] == first[1]
+    assert played(short(1, pool=pool), [2], 30)[0] == first[1]
 
 
 def test_without_either_every_episode_is_a_new_level(short) -> None:
@@ -67,7 +68,7 @@ def test_without_either_every_episode_is_a_new_level(short) -> None:
 
 def test_a_level_plays_the_same_to_its_end() -> None:
     """The seed of a level also fixes what moves by itself."""
-    env = grid_env("MiniGrid-Dynamic-Obstacles-8x8-v0", 2, privileged=("state_hash",), level_lists=[[3], [3]])
+    env = grid_env("MiniGrid-Dynamic-Obstacles-8x8-v0", 2, privileged=("state_hash",), lists=[[3], [3]])
     env.reset([1, 2])
     for _ in range(30):
         first, second = env.step(np.array([0, 0])).privileged["state_hash"]
@@ -77,14 +78,14 @@ def test_a_level_plays_the_same_to_its_end() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"level_pool": []},
-        {"level_lists": [[1]]},
-        {"level_lists": [[1], []]},
-        {"level_pool": [1], "level_lists": [[1]] * 2},
+        {"pool": []},
+        {"lists": [[1]]},
+        {"lists": [[1], []]},
+        {"pool": [1], "lists": [[1]] * 2},
     ],
 )
 def test_wrong_levels_are_refused(options: dict) -> None:
-    with pytest.raises(ValueError, match="level_"):
+    with pytest.raises(ValueError, match=r"pool|lists"):
         grid_env(TASK, 2, **options)
 
 
@@ -100,7 +101,7 @@ def test_neighbouring_run_seeds_and_evaluation_share_no_level() -> None:
         found += [(env.step(np.full(16, 6)), env.privileged()["state_hash"])[1] for _ in range(2)]
         groups.append(set(np.concatenate(found).tolist()))
     lists = [[level] for level in seeding.evaluation_seeds(100)]
-    evaluation = grid_env("MiniGrid-KeyCorridorS3R3-v0", 100, privileged=("state_hash",), level_lists=lists)
+    evaluation = grid_env("MiniGrid-KeyCorridorS3R3-v0", 100, privileged=("state_hash",), lists=lists)
     evaluation.reset([0] * 100)
     groups.append(set(evaluation.privileged()["state_hash"].tolist()))
     assert len(set().union(*groups)) == sum(len(group) for group in groups)
@@ -115,7 +116,7 @@ def test_level_seeds_of_run_seeds_are_disjoint() -> None:
 def test_levels_apply_to_gymnasium_environments_too() -> None:
     from rewardlab.envs.external import gym
 
-    env = gym.make(gym.Config(id="CartPole-v1"), 2, level_lists=[[3, 4], [4]])
+    env = gym.make(gym.Config(id="CartPole-v1"), Levels(2, lists=[[3, 4], [4]]))
     first = env.reset([0, 0])["vector"]
     starts = [first]
     for action in random_actions(env, 200):

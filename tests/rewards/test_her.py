@@ -9,6 +9,7 @@ import torch
 from rewardlab.config.composition import compose
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.envs.arrays import bitflip
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.maths.n_step import n_step_returns
 from rewardlab.rewards.relabelling.her import Config, Scheme
@@ -21,7 +22,7 @@ GOAL = (1, 1, 1)
 
 
 def context() -> BuildContext:
-    env = bitflip.make(bitflip.Config(n=3), 1)
+    env = bitflip.make(bitflip.Config(n=3), Levels(1))
     return replace(new_context(env.spec), goal_outcome=env.goal_outcome)
 
 

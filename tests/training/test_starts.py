@@ -10,6 +10,7 @@ from rewardlab.cli import main
 from rewardlab.commands.demos import record
 from rewardlab.config.composition import Prepared, compose
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.run import run
 from rewardlab.training.build import build, make_evaluation_env, make_training_env
@@ -37,7 +38,7 @@ def prepare(demos: str, folder: Path, *overrides: str) -> Prepared:
 def by_hand(trail: Trail, steps: int):
     """Farama's own code, after so many steps of a trail: what it shows, and its world."""
     config = minigrid.Config(id="MiniGrid-DoorKey-5x5-v0", backend="reference")
-    env = minigrid.make(config, 1, level_lists=[[trail.level]])
+    env = minigrid.make(config, Levels(1, lists=[[trail.level]]))
     shown = env.reset([0])["image"]
     for action in trail.action[:steps]:
         shown = env.step(np.array([action])).obs["image"]
@@ -86,7 +87,7 @@ def test_facts_are_those_of_the_place(demos: str, tmp_path: Path) -> None:
     for i, (trail, step) in enumerate(zip(*parts.env.begun, strict=True)):
         way = parts.curriculum.trails()[trail]
         env = minigrid.make(
-            minigrid.Config(id="MiniGrid-DoorKey-5x5-v0"), 1, privileged=("state_hash",), level_lists=[[way.level]]
+            minigrid.Config(id="MiniGrid-DoorKey-5x5-v0"), Levels(1, lists=[[way.level]]), ("state_hash",)
         )
         env.reset([0])
         for action in way.action[:step]:
@@ -135,7 +136,7 @@ def without_times(table: Path) -> list[list[str]]:
 
 def test_a_trail_that_does_not_happen_again_is_refused() -> None:
     def make(lists):
-        return minigrid.make(minigrid.Config(id="MiniGrid-DoorKey-5x5-v0"), len(lists), level_lists=lists)
+        return minigrid.make(minigrid.Config(id="MiniGrid-DoorKey-5x5-v0"), Levels(len(lists), lists=lists))
 
     with pytest.raises(UserError, match="level 3 does not happen again"):
         walk(make, [Trail(3, np.array([0, 1]), np.array([0.0, 1.0]))])

@@ -30,6 +30,7 @@ import torch
 from rewardlab.agents.exploring.way_follower import FollowingOptions, WayFollower
 from rewardlab.agents.on_policy import ppo
 from rewardlab.errors import UserError
+from rewardlab.facts import GRID, SITUATION, STATE_HASH
 from rewardlab.maths.cells import downscaled_keys
 from rewardlab.parts.archives.backward_starts import METRICS, BackwardOptions, BackwardStarts
 from rewardlab.parts.archives.cell_archive import CellArchive
@@ -47,7 +48,6 @@ from rewardlab.types import (
     StreamSpec,
     Trail,
 )
-from rewardlab.types.facts import GRID, SITUATION, STATE_HASH
 
 VERSION = 1
 _FACTS = {"state": (STATE_HASH,), "position": (SITUATION,), "view": ()}

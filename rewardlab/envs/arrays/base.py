@@ -32,13 +32,13 @@ class ArrayEnv(ABC):
         UserError: a fact is asked for that the world cannot give.
     """
 
-    def __init__(self, spec: EnvSpec, num_envs: int, levels: Levels, privileged: Sequence[str]) -> None:
+    def __init__(self, spec: EnvSpec, levels: Levels, privileged: Sequence[str]) -> None:
         check_privileged(spec.id, privileged, spec.privileged)
         assert spec.max_steps is not None and spec.restorable
-        self.spec, self.num_envs = spec, num_envs
+        self.spec, self.num_envs = spec, levels.num_envs
         self.arrays: dict[str, Array] = {}
         self.streams: list[np.random.Generator] = []
-        self.steps: Array = np.zeros(num_envs, dtype=np.int64)
+        self.steps: Array = np.zeros(levels.num_envs, dtype=np.int64)
         self._limit, self._levels, self._asked = spec.max_steps, levels, tuple(privileged)
         self._privileged: Obs = {}
 

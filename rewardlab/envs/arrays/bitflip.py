@@ -16,10 +16,10 @@ import numpy as np
 from rewardlab.envs.arrays.base import ArrayEnv, pictured
 from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
+from rewardlab.facts import PICTURE, STATE_HASH
 from rewardlab.maths.counting import hash_rows
 from rewardlab.schemas import option
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
-from rewardlab.types.facts import PICTURE, STATE_HASH
 
 VERSION = 1
 SUCCESS = "all bits match"
@@ -35,14 +35,7 @@ class Config(OwnConfig):
     frames: int = option(150_000, "default training budget of a run on it", above=0, in_setting=False)
 
 
-def make(
-    config: Config,
-    num_envs: int,
-    *,
-    privileged: Sequence[str] = (),
-    level_pool: Sequence[int] | None = None,
-    level_lists: Sequence[Sequence[int]] | None = None,
-) -> "BitFlip":
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "BitFlip":
     """N copies; a level is a pair of bit strings.
 
     Args:
@@ -61,16 +54,16 @@ def make(
         restorable=True,
         goals=True,
     )
-    return BitFlip(config, spec, num_envs, Levels(num_envs, level_pool, level_lists), privileged)
+    return BitFlip(config, spec, levels, privileged)
 
 
 class BitFlip(ArrayEnv):
     """vector, goal, achieved: the bits as 0 and 1, float32 [N, n]; what is achieved are the bits themselves."""
 
-    def __init__(self, config: Config, spec: EnvSpec, num_envs: int, levels: Levels, privileged: Sequence[str]) -> None:
-        super().__init__(spec, num_envs, levels, privileged)
+    def __init__(self, config: Config, spec: EnvSpec, levels: Levels, privileged: Sequence[str]) -> None:
+        super().__init__(spec, levels, privileged)
         self._n, self._pays = config.n, config.pays
-        self.arrays = {name: np.zeros((num_envs, config.n), dtype=np.uint8) for name in ("bits", "goal")}
+        self.arrays = {name: np.zeros((levels.num_envs, config.n), dtype=np.uint8) for name in ("bits", "goal")}
 
     def begin(self, i: int, stream: np.random.Generator) -> None:
         bits, goal = stream.integers(2, size=(2, self._n), dtype=np.uint8)

@@ -20,10 +20,10 @@ import numpy as np
 from rewardlab.envs.arrays.base import ArrayEnv, pictured
 from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
+from rewardlab.facts import PICTURE, STATE_HASH
 from rewardlab.maths.counting import hash_rows
 from rewardlab.schemas import option
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
-from rewardlab.types.facts import PICTURE, STATE_HASH
 
 VERSION = 1
 SUCCESS = "no left move on the diagonal"
@@ -40,14 +40,7 @@ class Config(OwnConfig):
     frames: int = option(100_000, "default training budget of a run on it", above=0, in_setting=False)
 
 
-def make(
-    config: Config,
-    num_envs: int,
-    *,
-    privileged: Sequence[str] = (),
-    level_pool: Sequence[int] | None = None,
-    level_lists: Sequence[Sequence[int]] | None = None,
-) -> "DeepSea":
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "DeepSea":
     """N copies; a level is the seed of an episode's noise, and what actions mean is the same in all.
 
     Args:
@@ -64,17 +57,17 @@ def make(
         privileged=(STATE_HASH, PICTURE),
         restorable=True,
     )
-    return DeepSea(config, spec, num_envs, Levels(num_envs, level_pool, level_lists), privileged)
+    return DeepSea(config, spec, levels, privileged)
 
 
 class DeepSea(ArrayEnv):
     """cell: int64 [N, 1]."""
 
-    def __init__(self, config: Config, spec: EnvSpec, num_envs: int, levels: Levels, privileged: Sequence[str]) -> None:
-        super().__init__(spec, num_envs, levels, privileged)
+    def __init__(self, config: Config, spec: EnvSpec, levels: Levels, privileged: Sequence[str]) -> None:
+        super().__init__(spec, levels, privileged)
         self._n, self._deterministic = config.n, config.deterministic
         self.right = np.random.default_rng(config.mapping).integers(2, size=(config.n, config.n))
-        self.arrays = {name: np.zeros(num_envs, dtype=np.int64) for name in ("row", "column", "bad")}
+        self.arrays = {name: np.zeros(levels.num_envs, dtype=np.int64) for name in ("row", "column", "bad")}
 
     def begin(self, i: int, stream: np.random.Generator) -> None:
         for array in self.arrays.values():

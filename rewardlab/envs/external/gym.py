@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from rewardlab.envs import registry
 from rewardlab.envs.config import RegisteredConfig, check_privileged
 from rewardlab.errors import UserError
-from rewardlab.types.facts import PICTURE
+from rewardlab.facts import PICTURE
 
 if TYPE_CHECKING:
+    from rewardlab.envs.levels import Levels
     from rewardlab.types import VecEnv
 
 VERSION = 1
@@ -28,35 +29,25 @@ class Config(RegisteredConfig):
             raise ValueError(f"id={self.id}: a MiniGrid task; use env=minigrid env.id={self.id}")
 
 
-def make(
-    config: Config,
-    num_envs: int,
-    *,
-    privileged: Sequence[str] = (),
-    level_pool: Sequence[int] | None = None,
-    level_lists: Sequence[Sequence[int]] | None = None,
-) -> "VecEnv":
+def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "VecEnv":
     """N copies of the environment; a level is the seed of a reset.
 
     Args:
         privileged: full-state facts to compute: picture, where it can be drawn.
-        level_pool: the level seeds to draw from at every reset.
-        level_lists: for each environment, the level seeds that it plays in order, over and over.
 
     Raises:
         UserError: it cannot be built, its spaces are not supported, or a fact is asked for.
     """
     from rewardlab.envs.external.reference import reference_env
     from rewardlab.envs.external.vector_view import vector_view
-    from rewardlab.envs.levels import Levels
     from rewardlab.envs.spaces import action_codec, obs_specs
     from rewardlab.types import EnvSpec
 
-    bare = [registry.build(config.id) for _ in range(num_envs)]
+    bare = [registry.build(config.id) for _ in range(levels.num_envs)]
     offered = (PICTURE,) if "rgb_array" in bare[0].metadata.get("render_modes", ()) else ()
     check_privileged(config.id, privileged, offered)
     if privileged:  # only an environment made for it can be drawn
-        bare = [registry.build(config.id, render_mode="rgb_array") for _ in range(num_envs)]
+        bare = [registry.build(config.id, render_mode="rgb_array") for _ in range(levels.num_envs)]
     worlds = [vector_view(config.id, world) for world in bare]
     codec = action_codec(config.id, worlds[0].action_space)
     registered = bare[0].spec
@@ -69,7 +60,7 @@ def make(
         privileged=offered,
     )
     facts = {name: [partial(picture_of, config.id, world) for world in bare] for name in privileged}
-    return reference_env(worlds, spec, codec, Levels(num_envs, level_pool, level_lists), facts)
+    return reference_env(worlds, spec, codec, levels, facts)
 
 
 def picture_of(env_id: str, world: Any) -> Any:

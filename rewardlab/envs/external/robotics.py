@@ -24,9 +24,9 @@ from rewardlab.envs.external.reference import reference_env
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import action_codec, obs_specs
 from rewardlab.errors import UserError
+from rewardlab.facts import PICTURE
 from rewardlab.schemas import option
 from rewardlab.types import Array, EnvSpec, GoalVecEnv, StepBatch
-from rewardlab.types.facts import PICTURE
 
 VERSION = 1
 _ENTRIES = {"observation": "vector", "desired_goal": "goal", "achieved_goal": "achieved"}
@@ -49,14 +49,7 @@ class Config(RegisteredConfig):
         return "PointMaze_UMaze-v3"
 
 
-def make(
-    config: Config,
-    num_envs: int,
-    *,
-    privileged: Sequence[str] = (),
-    level_pool: Sequence[int] | None = None,
-    level_lists: Sequence[Sequence[int]] | None = None,
-) -> GoalVecEnv:
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> GoalVecEnv:
     """N copies of the environment; a level is the seed of a reset.
 
     Args:
@@ -70,7 +63,7 @@ def make(
     drawn: dict[str, Any] = {"render_mode": "rgb_array"} if privileged else {}
     if "Maze" in config.id:  # a goal that is reached stays, and `ends` says whether the episode goes on
         drawn |= {"continuing_task": True, "reset_target": False}
-    bare = [registry.build(config.id, **drawn) for _ in range(num_envs)]
+    bare = [registry.build(config.id, **drawn) for _ in range(levels.num_envs)]
     worlds = [_GoalView(config, world) for world in bare]
     codec = action_codec(config.id, worlds[0].action_space)
     registered = bare[0].spec
@@ -85,7 +78,7 @@ def make(
         goals=True,
     )
     facts = {name: [partial(picture_of, config.id, world) for world in bare] for name in privileged}
-    batched = reference_env(worlds, spec, codec, Levels(num_envs, level_pool, level_lists), facts)
+    batched = reference_env(worlds, spec, codec, levels, facts)
     return _Robots(batched, worlds[0])
 
 

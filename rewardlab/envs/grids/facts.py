@@ -10,8 +10,8 @@ import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.core.world_object import Door, WorldObj
 
+from rewardlab.facts import GRID, PANORAMA, PICTURE, PLACE, STATE_HASH
 from rewardlab.types import Array
-from rewardlab.types.facts import GRID, PANORAMA, PICTURE, PLACE, STATE_HASH
 
 if TYPE_CHECKING:
     from minigrid.minigrid_env import MiniGridEnv

@@ -12,8 +12,8 @@ from rewardlab.envs.batched import BatchedEnv
 from rewardlab.envs.grids.facts import tile_size
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
+from rewardlab.facts import DISTANCE, GRID, PANORAMA, PICTURE, PLACE, SITUATION, STATE_HASH
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
-from rewardlab.types.facts import DISTANCE, GRID, PANORAMA, PICTURE, PLACE, SITUATION, STATE_HASH
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class Look:
 
 def fast_env(
     env_id: str,
-    num_envs: int,
     spec: EnvSpec,
     levels: Levels,
     missions: Mapping[str, Array],
@@ -45,7 +44,7 @@ def fast_env(
     """
     engine = gridworld.make_vec(
         env_id,
-        num_envs,
+        levels.num_envs,
         observation=look.observation,
         view_size=look.view_size,
         see_through_walls=look.see_through_walls,

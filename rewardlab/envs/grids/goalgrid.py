@@ -23,11 +23,11 @@ from rewardlab.envs.grids.fast import EngineState
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.errors import unknown
+from rewardlab.facts import PICTURE, PLACE, STATE_HASH
 from rewardlab.gridworld.catalogue import GOAL_TASKS
 from rewardlab.gridworld.constants import CARRIED, DIRECTION, GOAL_CELL, KEY, NO_OBJECT, REGISTER, X, Y
 from rewardlab.schemas import option
 from rewardlab.types import ActionSpec, Array, EnvSpec, GoalVecEnv, Obs, ObsSpec, TaskFacts
-from rewardlab.types.facts import PICTURE, PLACE, STATE_HASH
 
 VERSION = 1
 FACTS = (STATE_HASH, PLACE, PICTURE)
@@ -55,14 +55,7 @@ class Config(OwnConfig):
             raise ValueError(str(unknown("id", self.id, GOAL_TASKS, "task with goals")))
 
 
-def make(
-    config: Config,
-    num_envs: int,
-    *,
-    privileged: Sequence[str] = (),
-    level_pool: Sequence[int] | None = None,
-    level_lists: Sequence[Sequence[int]] | None = None,
-) -> GoalVecEnv:
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> GoalVecEnv:
     """N copies of the task.
 
     Args:
@@ -72,7 +65,7 @@ def make(
         UserError: another fact is asked for.
     """
     check_privileged(config.id, privileged, FACTS)
-    engine = gridworld.make_vec(config.id, num_envs, autoreset=False)
+    engine = gridworld.make_vec(config.id, levels.num_envs, autoreset=False)
     task = engine.task
     reads = _Carried(engine) if task.family == "fetchany" else _Place(engine)
     sides = task.width + task.height
@@ -107,7 +100,7 @@ def make(
         spec,
         ActionCodec(spec.action, lambda chosen: chosen),
         view,
-        Levels(num_envs, level_pool, level_lists),
+        levels,
         _Facts(engine, privileged, reads) if privileged else None,
         reward_is_success=True,
         keeper=EngineState(engine),

@@ -14,13 +14,14 @@ from rewardlab import gridworld
 from rewardlab.envs import registry
 from rewardlab.envs.config import RegisteredConfig, check_privileged
 from rewardlab.errors import UserError
+from rewardlab.facts import DISTANCE, SITUATION
 from rewardlab.gridworld.catalogue import find_task
 from rewardlab.schemas import option
-from rewardlab.types.facts import DISTANCE, SITUATION
 
 if TYPE_CHECKING:
     from minigrid.minigrid_env import MiniGridEnv
 
+    from rewardlab.envs.levels import Levels
     from rewardlab.types import TaskFacts, VecEnv
 
 VERSION = 1
@@ -91,20 +92,11 @@ class Config(RegisteredConfig):
         return stated if stated.random_return is not None else replace(stated, random_return=found.random_return)
 
 
-def make(
-    config: Config,
-    num_envs: int,
-    *,
-    privileged: Sequence[str] = (),
-    level_pool: Sequence[int] | None = None,
-    level_lists: Sequence[Sequence[int]] | None = None,
-) -> "VecEnv":
+def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "VecEnv":
     """N copies of the task. Noise on images has random streams of its own: what happens is the same without it.
 
     Args:
         privileged: full-state facts to compute, of `facts.FACTS`; where the solver knows the task, distance too.
-        level_pool: the level seeds to draw from at every reset.
-        level_lists: for each environment, the level seeds that it plays in order, over and over.
 
     Raises:
         UserError: not a MiniGrid task, or a fact that it cannot give.
@@ -113,7 +105,6 @@ def make(
     from rewardlab.envs.grids.facts import FACTS
     from rewardlab.envs.grids.fast import Look, fast_env
     from rewardlab.envs.grids.grid_view import GridView
-    from rewardlab.envs.levels import Levels
     from rewardlab.envs.spaces import action_codec, obs_specs
     from rewardlab.types import EnvSpec
 
@@ -133,11 +124,10 @@ def make(
         backend=backend,
         privileged=offered,
     )
-    levels = Levels(num_envs, level_pool, level_lists)
     if backend == "fast":
         look = Look(config.observation, config.view_size, config.see_through_walls, config.noise, config.noise_amount)
-        return fast_env(config.id, num_envs, spec, levels, viewed.tokens, privileged, look)
-    grids = [first, *(_grid(config) for _ in range(num_envs - 1))]
+        return fast_env(config.id, spec, levels, viewed.tokens, privileged, look)
+    grids = [first, *(_grid(config) for _ in range(levels.num_envs - 1))]
     facts = {name: [FACTS[name](grid) for grid in grids] for name in privileged}
     views = [GridView(grid, config.observation) for grid in grids]
     return reference_env(views, spec, codec, levels, facts, reward_is_success=True)

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rewardlab.facts import PANORAMA, STATE_HASH
 from rewardlab.maths.counting import Keys, combine_keys, hash_rows
 from rewardlab.parts.memories.visit_counts import VisitCounts
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, State
-from rewardlab.types.facts import PANORAMA, STATE_HASH
 
 VERSION = 1
 

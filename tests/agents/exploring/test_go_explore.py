@@ -12,6 +12,7 @@ from rewardlab.cli import main
 from rewardlab.config.composition import Prepared, compose
 from rewardlab.envs.batched import BatchedEnv
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 from rewardlab.gridworld import make_vec
 from rewardlab.gridworld.solver import solve
 from rewardlab.run import run
@@ -57,7 +58,7 @@ def test_the_ways_that_are_found_lead_to_success(tmp_path: Path, overrides: list
     for level, trail in zip(levels, agent.solutions, strict=True):
         assert trail.level == level
         env = minigrid.make(
-            minigrid.Config(id="MiniGrid-DoorKey-5x5-v0", backend="reference"), 1, level_lists=[[level]]
+            minigrid.Config(id="MiniGrid-DoorKey-5x5-v0", backend="reference"), Levels(1, lists=[[level]])
         )
         env.reset([0])
         for t, action in enumerate(trail.action):

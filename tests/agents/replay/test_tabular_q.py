@@ -9,6 +9,7 @@ from rewardlab.agents.replay.tabular_q import Agent, Config
 from rewardlab.config.composition import compose
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.envs.arrays import bitflip, deepsea
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.run import run
 from rewardlab.types import StreamSpec, Transitions
@@ -17,7 +18,7 @@ TASK = (StreamSpec("task", 0.97),)
 
 
 def agent(**options) -> Agent:
-    spec = deepsea.make(deepsea.Config(n=3), 1).spec
+    spec = deepsea.make(deepsea.Config(n=3), Levels(1)).spec
     return Agent(Config(**options), new_context(spec), TASK)
 
 
@@ -52,7 +53,7 @@ def test_ties_are_broken_at_random_in_training_and_the_best_is_taken_otherwise()
 
 
 def test_an_environment_without_a_table_is_refused() -> None:
-    spec = bitflip.make(bitflip.Config(n=4), 1).spec
+    spec = bitflip.make(bitflip.Config(n=4), Levels(1)).spec
     with pytest.raises(UserError, match=r"^agent=tabular_q: needs a table of states \(cell\), which BitFlip-4 has not"):
         Agent(Config(), new_context(spec), TASK)
 

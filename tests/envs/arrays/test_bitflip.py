@@ -7,11 +7,12 @@ import pytest
 
 from rewardlab import schemas
 from rewardlab.envs.arrays import bitflip
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 
 
 def make(n: int, num_envs: int = 3, pays: str = "steps", **options):
-    return bitflip.make(bitflip.Config(n=n, pays=pays), num_envs, **options)
+    return bitflip.make(bitflip.Config(n=n, pays=pays), Levels(num_envs), **options)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from rewardlab.envs.arrays import deepsea
+from rewardlab.envs.levels import Levels
 
 
 def make(n: int, num_envs: int = 1, deterministic: bool = True, **options):
-    return deepsea.make(deepsea.Config(n=n, deterministic=deterministic), num_envs, **options)
+    return deepsea.make(deepsea.Config(n=n, deterministic=deterministic), Levels(num_envs), **options)
 
 
 def dive(moves: tuple[str, ...]) -> tuple[float, bool, list[tuple[int, int]]]:
@@ -53,7 +54,7 @@ def test_every_sequence_of_moves(n: int) -> None:
 
 
 def test_actions_mean_the_same_in_all_environments_and_something_else_under_another_mapping() -> None:
-    first, second = make(12), deepsea.make(deepsea.Config(n=12, mapping=1), 1)
+    first, second = make(12), deepsea.make(deepsea.Config(n=12, mapping=1), Levels(1))
     assert 40 < first.right.sum() < 104 and not np.array_equal(first.right, second.right)
     np.testing.assert_array_equal(first.right, make(12, 5).right)
 

@@ -10,6 +10,7 @@ from hand import bare
 
 from rewardlab import schemas
 from rewardlab.envs.external import gym
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 
 
@@ -44,7 +45,7 @@ def scripted():
             id=name, entry_point=lambda **_: Scripted(observation_space, action_space), disable_env_checker=True
         )
         names.append(name)
-        return gym.make(gym.Config(id=name), num_envs)
+        return gym.make(gym.Config(id=name), Levels(num_envs))
 
     yield build
     for name in names:
@@ -52,7 +53,7 @@ def scripted():
 
 
 def test_cartpole_is_gymnasiums() -> None:
-    env = gym.make(gym.Config(id="CartPole-v1"), 2)
+    env = gym.make(gym.Config(id="CartPole-v1"), Levels(2))
     twins = [bare("CartPole-v1") for _ in range(2)]
     obs = env.reset([5, 6])["vector"]
     np.testing.assert_array_equal(obs, [twin.reset(seed=seed)[0] for twin, seed in zip(twins, (5, 6), strict=True)])
@@ -73,7 +74,7 @@ def test_cartpole_is_gymnasiums() -> None:
 
 
 def test_pendulum_is_truncated_by_its_time_limit_and_its_actions_are_clipped() -> None:
-    env = gym.make(gym.Config(id="Pendulum-v1"), 1)
+    env = gym.make(gym.Config(id="Pendulum-v1"), Levels(1))
     assert env.spec.action.shape == (1,) and (env.spec.action.low, env.spec.action.high) == ((-2.0,), (2.0,))
     twin = bare("Pendulum-v1")
     env.reset([3])
@@ -88,7 +89,7 @@ def test_pendulum_is_truncated_by_its_time_limit_and_its_actions_are_clipped() -
 
 
 def test_a_number_becomes_one_hot() -> None:
-    env = gym.make(gym.Config(id="FrozenLake-v1"), 2)
+    env = gym.make(gym.Config(id="FrozenLake-v1"), Levels(2))
     assert env.spec.obs["vector"].shape == (16,)
     np.testing.assert_array_equal(env.reset([0, 1])["vector"], np.eye(16, dtype=np.float32)[[0, 0]])
     twins = [bare("FrozenLake-v1") for _ in range(2)]
@@ -158,7 +159,7 @@ def test_a_missing_package_is_one_line() -> None:
     if importlib.util.find_spec("Box2D"):
         pytest.skip("Box2D is installed")
     with pytest.raises(UserError, match=r"^env.id=LunarLander-v3: cannot be built: DependencyNotInstalled: [^\n]*$"):
-        gym.make(gym.Config(id="LunarLander-v3"), 1)
+        gym.make(gym.Config(id="LunarLander-v3"), Levels(1))
 
 
 @pytest.mark.parametrize(

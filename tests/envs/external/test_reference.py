@@ -5,6 +5,7 @@ import pytest
 from hand import bare, grid_env, random_actions
 
 from rewardlab.envs.external import gym
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 
 SEEDS = [11, 4_000_000_000, 0]
@@ -123,4 +124,4 @@ def test_facts_that_it_does_not_have_are_refused_by_name() -> None:
     ):
         grid_env("MiniGrid-Empty-5x5-v0", 1, privileged=("state_hash", "goal_pos"))
     with pytest.raises(UserError, match=r"cannot give state_hash \(full-state facts that it offers: picture\)"):
-        gym.make(gym.Config(id="CartPole-v1"), 1, privileged=("state_hash",))
+        gym.make(gym.Config(id="CartPole-v1"), Levels(1), ("state_hash",))

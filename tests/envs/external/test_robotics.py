@@ -7,11 +7,12 @@ import pytest
 from rewardlab import schemas
 from rewardlab.envs import registry
 from rewardlab.envs.external import robotics
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 
 
 def make(env_id: str, num_envs: int = 2, ends: bool = True, **options):
-    return robotics.make(robotics.Config(id=env_id, ends=ends), num_envs, **options)
+    return robotics.make(robotics.Config(id=env_id, ends=ends), Levels(num_envs), **options)
 
 
 def farama(env_id: str, **options):

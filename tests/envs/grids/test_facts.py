@@ -10,6 +10,7 @@ from minigrid.core.world_object import Ball, Box, Door, Key
 
 from rewardlab.envs.grids import minigrid
 from rewardlab.envs.grids.facts import StateHash, hash_words, state_words
+from rewardlab.envs.levels import Levels
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_the_running_hash_is_the_hash_of_the_words_of_the_state(env_id: str) -> 
 @pytest.mark.parametrize("backend", ["fast", "reference"])
 def test_a_panorama_is_what_is_seen_turning_around(backend: str) -> None:
     config = minigrid.Config(id="MiniGrid-DoorKey-6x6-v0", backend=backend)
-    env = minigrid.make(config, 3, privileged=("panorama",))
+    env = minigrid.make(config, Levels(3), ("panorama",))
     obs = env.reset([1, 2, 3])["image"]
     for action in [2, 0, 2, 3, 2, 5, 2]:
         obs = env.step(np.full(3, action)).obs["image"]
@@ -146,7 +147,7 @@ def test_a_panorama_is_what_is_seen_turning_around(backend: str) -> None:
 @pytest.mark.parametrize("backend", ["fast", "reference"])
 def test_the_grid_is_what_the_full_observation_shows(backend: str) -> None:
     config = minigrid.Config(id="MiniGrid-BlockedUnlockPickup-v0", backend=backend, observation="full")
-    env = minigrid.make(config, 3, privileged=("grid",))
+    env = minigrid.make(config, Levels(3), ("grid",))
     np.testing.assert_array_equal(env.reset([1, 2, 3])["image"], env.privileged()["grid"])
     for action in random_actions(env, 100):
         batch = env.step(action)
@@ -170,8 +171,9 @@ def test_a_hundred_thousand_neighbouring_states_do_not_collide() -> None:
 
 def test_every_process_gives_the_same_hash() -> None:
     code = (
-        "from rewardlab.envs import minigrid\n"
-        "env = minigrid.make(minigrid.Config(id='MiniGrid-DoorKey-8x8-v0'), 2, privileged=('state_hash',))\n"
+        "from rewardlab.envs.grids import minigrid\n"
+        "from rewardlab.envs.levels import Levels\n"
+        "env = minigrid.make(minigrid.Config(id='MiniGrid-DoorKey-8x8-v0'), Levels(2), ('state_hash',))\n"
         "env.reset([5, 6]); print(env.privileged()['state_hash'].tolist())"
     )
     env = grid_env("MiniGrid-DoorKey-8x8-v0", 2, privileged=("state_hash",))

@@ -9,6 +9,7 @@ from hand import bare
 
 from rewardlab.config.composition import compose
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.gridworld import env_ids
 from rewardlab.run import run
@@ -17,11 +18,9 @@ FACTS = ("state_hash", "agent_pos", "panorama")
 WALL_CLOCK = {"wall_seconds", "cpu_seconds", "fps"}
 
 
-def both(env_id: str, num_envs: int, facts=FACTS, look=None, **options):
+def both(env_id: str, num_envs: int, facts=FACTS, look=None, **levels):
     return [
-        minigrid.make(
-            minigrid.Config(id=env_id, backend=backend, **(look or {})), num_envs, privileged=facts, **options
-        )
+        minigrid.make(minigrid.Config(id=env_id, backend=backend, **(look or {})), Levels(num_envs, **levels), facts)
         for backend in ("fast", "reference")
     ]
 
@@ -80,7 +79,7 @@ def test_pictures_are_those_of_farama_s_and_show_the_true_last_state() -> None:
             np.testing.assert_array_equal(env.privileged()["picture"][1], twin.get_frame("observation" not in look, 64))
 
 
-@pytest.mark.parametrize("options", [{"level_pool": [5, 6, 7]}, {"level_lists": [[1, 2], [3], [4, 5, 6]]}])
+@pytest.mark.parametrize("options", [{"pool": [5, 6, 7]}, {"lists": [[1, 2], [3], [4, 5, 6]]}])
 def test_levels_are_drawn_alike(options) -> None:
     assert_parity("MiniGrid-Empty-Random-5x5-v0", 400, **options)
 
@@ -108,7 +107,7 @@ def test_a_run_writes_the_same_tables_on_both_backends(tmp_path: Path) -> None:
 def test_a_task_that_the_engine_does_not_cover(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     monkeypatch.setattr("rewardlab.gridworld.covers", lambda env_id: False)
     with pytest.raises(UserError, match=r"env\.backend=fast.*env\.backend=reference"):
-        minigrid.make(minigrid.Config(id="MiniGrid-Empty-5x5-v0", backend="fast"), 1)
-    env = minigrid.make(minigrid.Config(id="MiniGrid-Empty-5x5-v0"), 1)
+        minigrid.make(minigrid.Config(id="MiniGrid-Empty-5x5-v0", backend="fast"), Levels(1))
+    env = minigrid.make(minigrid.Config(id="MiniGrid-Empty-5x5-v0"), Levels(1))
     assert env.spec.backend == "reference"
     assert len(capsys.readouterr().err.splitlines()) == 1

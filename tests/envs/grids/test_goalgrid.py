@@ -5,6 +5,7 @@ import pytest
 
 from rewardlab import schemas
 from rewardlab.envs.grids import goalgrid
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.gridworld.catalogue import GOAL_TASKS
 from rewardlab.gridworld.constants import BALL, KEY
@@ -14,7 +15,7 @@ IDS = sorted(GOAL_TASKS)
 
 
 def make(task: str, num_envs: int = 4, **options):
-    return goalgrid.make(goalgrid.Config(id=task), num_envs, **options)
+    return goalgrid.make(goalgrid.Config(id=task), Levels(num_envs), **options)
 
 
 def engine(env):

@@ -11,6 +11,7 @@ from minigrid.wrappers import FullyObsWrapper, ViewSizeWrapper
 from rewardlab import schemas
 from rewardlab.config.identity import flat_options
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.networks.encoder import Encoder
 
@@ -38,7 +39,7 @@ def play(env, steps: int):
     [({"observation": "full"}, FullyObsWrapper), ({"view_size": 5}, lambda env: ViewSizeWrapper(env, 5))],
 )
 def test_looks_are_those_of_farama_s_wrappers(look, wrapper, backend: str) -> None:
-    env = minigrid.make(config(backend=backend, **look), 2)
+    env = minigrid.make(config(backend=backend, **look), Levels(2))
     twin = wrapper(bare(DOORKEY))
     obs = env.reset([0, 1])
     np.testing.assert_array_equal(obs["image"][1], twin.reset(seed=1)[0]["image"])
@@ -54,11 +55,11 @@ def test_looks_are_those_of_farama_s_wrappers(look, wrapper, backend: str) -> No
 @pytest.mark.parametrize(
     "options", [{"noise": "tv"}, {"noise": "tv", "observation": "full"}, {"noise": "colours", "noise_amount": 0.5}]
 )
-@pytest.mark.parametrize("levels", [{}, {"level_pool": [5, 6]}, {"level_lists": [[1, 2], [3], [4, 5, 6]]}])
+@pytest.mark.parametrize("levels", [{}, {"pool": [5, 6]}, {"lists": [[1, 2], [3], [4, 5, 6]]}])
 def test_noise_changes_what_is_seen_and_nothing_else(options, levels) -> None:
     look = {name: value for name, value in options.items() if name == "observation"}
     noisy, plain = (
-        minigrid.make(config(EMPTY, **chosen), 3, privileged=("state_hash",), **levels) for chosen in (options, look)
+        minigrid.make(config(EMPTY, **chosen), Levels(3, **levels), ("state_hash",)) for chosen in (options, look)
     )
     assert noisy.spec.action.n == plain.spec.action.n + (options["noise"] == "tv")
     shape, high = noisy.spec.obs["image"].shape, noisy.spec.obs["image"].high
@@ -77,9 +78,9 @@ def test_noise_changes_what_is_seen_and_nothing_else(options, levels) -> None:
     assert different > 200 and ended_alone > 2
 
 
-@pytest.mark.parametrize("levels", [{"level_pool": [5]}, {"level_lists": [[5], [5]]}])
+@pytest.mark.parametrize("levels", [{"pool": [5]}, {"lists": [[5], [5]]}])
 def test_noise_does_not_come_back_with_a_level(levels) -> None:
-    env = minigrid.make(config(noise="tv"), 2, **levels)
+    env = minigrid.make(config(noise="tv"), Levels(2, **levels))
     obs = env.reset([1, 2])
     seen = set()
     for _ in range(5):  # whole episodes of the same level
@@ -92,7 +93,7 @@ def test_noise_does_not_come_back_with_a_level(levels) -> None:
 
 
 def test_noise_is_the_same_again_from_the_same_seeds() -> None:
-    env = minigrid.make(config(noise="colours"), 3, level_pool=[1, 2])
+    env = minigrid.make(config(noise="colours"), Levels(3, pool=[1, 2]))
     first, again = play(env, 100)[1], play(env, 100)[1]
     assert all(np.array_equal(a.obs["image"], b.obs["image"]) for a, b in zip(first, again, strict=True))
 
@@ -121,7 +122,7 @@ def test_what_does_not_fit_is_refused(options, line: str) -> None:
 def test_noise_is_the_fast_engine_s() -> None:
     for options in ({"backend": "reference"}, {"env_id": "MiniGrid-WFC-MazeSimple-v0"}):
         with pytest.raises(UserError, match=r"env\.noise=tv: only in env\.backend=fast"):
-            minigrid.make(config(noise="tv", **options), 1)
+            minigrid.make(config(noise="tv", **options), Levels(1))
 
 
 def test_old_settings_keep_their_names() -> None:
@@ -131,7 +132,7 @@ def test_old_settings_keep_their_names() -> None:
 
 @pytest.mark.parametrize("options", [{"observation": "full"}, {"view_size": 5}, {"view_size": 3}])
 def test_networks_take_other_images(options) -> None:
-    spec = minigrid.make(config(backend="reference", **options), 1).spec
+    spec = minigrid.make(config(backend="reference", **options), Levels(1)).spec
     image = {"image": torch.zeros(2, *spec.obs["image"].shape, dtype=torch.uint8)}
     for kind, encoding in (("mlp", "raw"), ("mlp", "onehot"), ("cnn", "raw")):
         if kind == "cnn" and options == {"view_size": 3}:

@@ -12,6 +12,7 @@ from rewardlab import discovery, schemas
 from rewardlab.config import composition
 from rewardlab.envs import registry
 from rewardlab.envs.grids import minigrid
+from rewardlab.envs.levels import Levels
 
 PRESETS = sorted(path.stem for path in (discovery.conf_dir() / "env").glob("*.yaml"))
 BY_ID = {
@@ -37,7 +38,7 @@ def test_it_composes_builds_and_steps(stem: str, compose) -> None:
     config = compose(f"env={stem}", *([f"env.id={BY_ID[stem]}"] if stem in BY_ID else []))
     schemas.check(config, "env.")
     assert config.name == stem
-    env = discovery.load("env", config.plugin).make(config, 2)
+    env = discovery.load("env", config.plugin).make(config, Levels(2))
     obs = env.reset([1, 2])
     action = env.spec.action
     batch = env.step(np.array([0, 1]) if action.discrete else np.zeros((2, *action.shape), np.float32))
@@ -104,7 +105,7 @@ def test_the_v1_levels_are_taken_where_v0_is_broken() -> None:
 
 
 def test_the_facts_of_a_preset_reach_the_specification(compose) -> None:
-    task = minigrid.make(compose("env=doorkey_5x5"), 1).spec.task
+    task = minigrid.make(compose("env=doorkey_5x5"), Levels(1)).spec.task
     assert 0 < task.random_return < 0.2
     assert 0.95 < task.optimal_return < 0.98  # about ten steps of the 250 allowed
     assert task.optimum_kind == "exact"
@@ -113,7 +114,7 @@ def test_the_facts_of_a_preset_reach_the_specification(compose) -> None:
 
 def test_nothing_heavy_is_imported_before_it_is_asked_for() -> None:
     code = (
-        "import sys; from rewardlab.envs import minigrid, gym; "
+        "import sys; from rewardlab.envs.grids import minigrid; from rewardlab.envs.external import gym; "
         "print([name for name in ('torch', 'gymnasium', 'minigrid', 'pygame') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,5 +16,5 @@ class Config(EnvConfig):
     wind: float = option(0.0, "added later; still air is as before", neutral=0.0)
 
 
-def make(config, num_envs, *, privileged=(), level_pool=None, level_lists=None):
+def make(config, levels, privileged=()):
     raise NotImplementedError("a name and options are all that the tests need")
