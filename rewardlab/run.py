@@ -23,14 +23,15 @@ from rewardlab.records.summary import summarise
 from rewardlab.records.table import read_columns
 from rewardlab.schemas import RootConfig
 from rewardlab.stopping import Stop, stop_by_signals
-from rewardlab.training.build import Parts, build
+from rewardlab.training.build import build
 from rewardlab.training.loop import Training
+from rewardlab.training.parts import RunParts
 from rewardlab.types import State
 
 _SETTLED = {"skip": 0, "locked": 0, "diverged": 1}  # exit codes where there is nothing to do
 
 
-def run(prepared: Prepared, parts: Parts | None = None) -> int:
+def run(prepared: Prepared, parts: RunParts | None = None) -> int:
     """Do one run, or find it done. Returns the exit code.
 
     Args:
@@ -67,7 +68,7 @@ def run(prepared: Prepared, parts: Parts | None = None) -> int:
         return 0
 
 
-def validated(config: RootConfig) -> Parts:
+def validated(config: RootConfig) -> RunParts:
     """A run's parts, for `run` or to be thrown away.
 
     Raises:
@@ -81,7 +82,7 @@ def _settled(prepared: Prepared, decision: Decision) -> int:
     return _SETTLED[decision.action]
 
 
-def _train(prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State | None, stop: Stop) -> int:
+def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: State | None, stop: Stop) -> int:
     config, spec = prepared.config, parts.env.spec
     before = store.manifest()
     frames = checkpoint["frames"] if checkpoint else 0
@@ -145,7 +146,7 @@ def _train(prepared: Prepared, parts: Parts, store: RunStore, checkpoint: State 
 
 def _begin(
     config: RootConfig,
-    parts: Parts,
+    parts: RunParts,
     store: RunStore,
     checkpoint: State | None,
     progress: Progress,
@@ -160,7 +161,7 @@ def _begin(
         raise RuntimeError(f"its checkpoint does not fit ({reason}); overwrite=true starts anew") from error
 
 
-def _summary(store: RunStore, parts: Parts, training: Training) -> dict[str, Any]:
+def _summary(store: RunStore, parts: RunParts, training: Training) -> dict[str, Any]:
     rows = read_columns(store.folder / EVAL)
     task = parts.env.spec.task
     return summarise(

@@ -154,20 +154,18 @@ def _stretch(overrides: Sequence[str]) -> Callable[[], tuple[float, float]]:
     """Iterations of training for a while; returns frames per second of wall and of CPU time."""
     from rewardlab.config.composition import compose
     from rewardlab.training.build import build
-    from rewardlab.training.loop import make_collector, make_learning
+    from rewardlab.training.learning.base import make_learning
 
     config = compose(["env=doorkey", *overrides]).config
-    parts = build(config)
-    collector, learning, steps = make_collector(config, parts), make_learning(config, parts), parts.agent.rollout_steps
+    learning = make_learning(config, build(config))
 
     def stretch() -> tuple[float, float]:
         wall, cpu, frames = time.perf_counter(), time.process_time(), 0
         while time.perf_counter() - wall < _SECONDS:
-            learning.iterate(collector, steps, 0.0)
-            frames += steps * config.num_envs
+            frames += learning.iterate(spent=0)[0]
         return frames / (time.perf_counter() - wall), frames / (time.process_time() - cpu)
 
-    learning.iterate(collector, steps, 0.0)
+    learning.iterate(spent=0)
     return stretch
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.agents.base import BaseAgent
 from rewardlab.errors import UserError
 from rewardlab.maths import distributions
 from rewardlab.schemas import AgentConfig, option
-from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, TensorObs
+from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, StreamSpec, TensorObs
 
 VERSION = 2
 
@@ -20,11 +21,10 @@ class Config(AgentConfig):
     rollout_steps: int = option(128, "steps of each environment between rows of the tables", above=0)
 
 
-class Agent:
+class Agent(BaseAgent):
     """Uniform over discrete actions and bounded boxes; standard normal where a box has no bounds."""
 
-    metrics: tuple[str, ...] = ()
-    updates: int = 0
+    learns_from = "on_policy"
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         if len(streams) > 1:
@@ -36,9 +36,6 @@ class Agent:
         self._bounded = torch.isfinite(low) & torch.isfinite(high)
         self._low = torch.where(self._bounded, low, 0.0)
         self._width = torch.where(self._bounded, high - low, 1.0)
-
-    def initial_state(self, num_envs: int) -> torch.Tensor | None:
-        return None
 
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
@@ -65,16 +62,6 @@ class Agent:
 
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         return {}
-
-    def policy_state_dict(self) -> State:
-        return {}
-
-    def load_policy_state_dict(self, state: State) -> None: ...
-
-    def state_dict(self) -> State:
-        return {}
-
-    def load_state_dict(self, state: State) -> None: ...
 
     def _draw(self, count: int, rng: torch.Generator) -> torch.Tensor:
         """Actions of `count` environments."""

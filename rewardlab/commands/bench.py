@@ -15,8 +15,9 @@ from rewardlab import discovery, seeding
 from rewardlab.config.composition import compose
 from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import build, make_training_env
-from rewardlab.training.loop import make_collector, make_learning
+from rewardlab.training.build import build
+from rewardlab.training.environments import make_training_env
+from rewardlab.training.learning.base import make_learning
 from rewardlab.types import VecEnv
 
 _ENVS = 256  # of the engine's table; training uses the config's num_envs
@@ -104,18 +105,16 @@ def _random_actions(env: VecEnv, rng: np.random.Generator) -> np.ndarray:
 
 def _training(config: RootConfig) -> Callable[[], float]:
     """A few iterations of the training loop; returns frames per second."""
-    parts = build(config)
-    collector, learning, steps = make_collector(config, parts), make_learning(config, parts), parts.agent.rollout_steps
+    learning = make_learning(config, build(config))
 
     def stretch() -> float:
         started = time.perf_counter()
-        for _ in range(_UPDATES):
-            learning.iterate(collector, steps, 0.0)
-        return _UPDATES * steps * config.num_envs / (time.perf_counter() - started)
+        played = sum(learning.iterate(spent=0)[0] for _ in range(_UPDATES))
+        return played / (time.perf_counter() - started)
 
-    waits = getattr(config.agent, "learning_starts", 0)  # of an agent on replay: until then it only collects
-    for _ in range(1 + waits // (steps * config.num_envs)):
-        learning.iterate(collector, steps, 0.0)
+    waits, played = getattr(config.agent, "learning_starts", 0), 0  # an agent on replay only collects until then
+    while played <= waits:
+        played += learning.iterate(spent=0)[0]
     return stretch
 
 

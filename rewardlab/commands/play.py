@@ -16,8 +16,8 @@ from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
 from rewardlab.records.files import write_atomic
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import training_levels
-from rewardlab.training.goals import GoalEnv
+from rewardlab.training.environments import training_levels
+from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.types import Agent, Array, EnvSpec, StepBatch, VecEnv
 
 _MOST_FRAMES = 900  # of a GIF; of longer play only every second, fourth, ... step is shown

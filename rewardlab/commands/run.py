@@ -22,7 +22,9 @@ from rewardlab.machine import one_thread
 from rewardlab.schemas import RootConfig
 
 if TYPE_CHECKING:
-    from rewardlab.training.build import Parts
+    from rewardlab.training.parts import RunParts
+
+    pass
 
 
 @dataclass(frozen=True)
@@ -136,14 +138,14 @@ def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> in
     return code if code > 128 else min(code, 1)
 
 
-def _validated(config: RootConfig) -> "Parts":
+def _validated(config: RootConfig) -> "RunParts":
     from rewardlab import run
 
     with discovery.users_faults():
         return run.validated(config)
 
 
-def _hydra(arguments: Sequence[str], built: "tuple[composition.Prepared, Parts] | None" = None) -> int:
+def _hydra(arguments: Sequence[str], built: "tuple[composition.Prepared, RunParts] | None" = None) -> int:
     """Run Hydra on a command line; the worst exit code of the jobs that ran in this process.
 
     Args:
@@ -166,7 +168,7 @@ def _hydra(arguments: Sequence[str], built: "tuple[composition.Prepared, Parts] 
     return max((code for code in codes if code > 128), default=max(codes, default=0))
 
 
-def _run_job(cfg: DictConfig, built: "tuple[composition.Prepared, Parts] | None") -> int:
+def _run_job(cfg: DictConfig, built: "tuple[composition.Prepared, RunParts] | None") -> int:
     """One run. Never raises: what becomes of one job is not to end the others of a sweep."""
     try:
         from rewardlab import run

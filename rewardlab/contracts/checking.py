@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rewardlab import discovery
+from rewardlab.agents.base import BaseAgent
 from rewardlab.contracts import agent_laws, conditioner_laws, curriculum_laws, env_laws, replay_laws, reward_laws
 from rewardlab.contracts.agent_laws import STREAMS, AgentCase
 from rewardlab.contracts.conditioner_laws import ConditionerCase
@@ -13,13 +14,16 @@ from rewardlab.contracts.curriculum_laws import CurriculumCase
 from rewardlab.contracts.env_laws import EnvCase
 from rewardlab.contracts.result import Broken, LawResult
 from rewardlab.contracts.reward_laws import RewardCase
+from rewardlab.contracts.ways import way
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
+from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import NO_CURRICULUM
 from rewardlab.types import EnvSpec
 
 GROUPS = ("env", "reward", "agent", "curriculum")
 _CLASSES = {"reward": "Scheme", "agent": "Agent", "curriculum": "Conditioner"}
+_BASES: dict[str, type[Any]] = {"reward": BaseScheme, "agent": BaseAgent}
 
 
 def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
@@ -50,16 +54,19 @@ def check_env(make: Callable[..., Any], config: Any) -> list[LawResult]:
     return [_try(law, {env.spec.id: case}) for law in env_laws.LAWS]
 
 
-def check_class(group: str, name: str, plugin_class: Callable[..., Any], config: Any) -> list[LawResult]:
+def check_class(group: str, name: str, plugin_class: Any, config: Any) -> list[LawResult]:
     """One result per law: passed where it holds in every world that the choice fits.
 
     Raises:
-        UserError: it fits none of them.
+        UserError: it fits none of them, or extends none of our base classes.
     """
+    base = _BASES.get(group)
+    if base is not None and not (isinstance(plugin_class, type) and issubclass(plugin_class, base)):
+        raise UserError(f"check {group}={name}: its {_CLASSES[group]} must extend {base.__name__} of {base.__module__}")
     cases: dict[str, Any] = {}
     refusals: list[str] = []
     for world, spec in worlds(() if group == "agent" else config.privileged()).items():
-        if group == "reward" and (world == "table" or (world == "goals" and not hasattr(plugin_class, "relabel"))):
+        if group == "reward" and (world == "table" or (world == "goals" and not plugin_class.relabels)):
             continue  # to them it is another vector
         if group == "curriculum" and world == "goals":
             continue  # it has goals of its own, and a run refuses the two together
@@ -77,7 +84,7 @@ def check_class(group: str, name: str, plugin_class: Callable[..., Any], config:
         raise UserError(f"check {group}={name}: fits none of the made-up worlds ({refusals[0]})")
     laws: dict[str, tuple[Callable[[Any], None], ...]] = {
         "reward": (*reward_laws.LAWS, *replay_laws.REWARD_LAWS),
-        "agent": (*agent_laws.LAWS, *replay_laws.AGENT_LAWS),
+        "agent": agent_laws.LAWS if group != "agent" else (*agent_laws.LAWS, *way(plugin_class).LAWS),
         "curriculum": conditioner_laws.LAWS,
     }
     return [_try(law, cases) for law in laws[group]]

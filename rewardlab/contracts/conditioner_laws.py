@@ -20,7 +20,7 @@ from rewardlab.contracts.state_laws import (
     saved,
 )
 from rewardlab.contracts.worlds import Renderer, Script, write_script
-from rewardlab.training.goals import REACHED, STEPS, GoalEnv
+from rewardlab.training.wrappers.goal_env import REACHED, STEPS, GoalEnv
 from rewardlab.types import Array, BuildContext, EnvSpec, Obs, Rollout, State, StepBatch
 
 LENGTH = 40  # steps of a rollout

@@ -17,7 +17,7 @@ from rewardlab.contracts.result import require
 from rewardlab.contracts.state_laws import NUM_ENVS, global_seed, new_context, require_equal, restore, saved
 from rewardlab.envs.grids import minigrid
 from rewardlab.envs.levels import Levels
-from rewardlab.training.starts import StartEnv
+from rewardlab.training.wrappers.start_env import StartEnv
 from rewardlab.types import Array, BuildContext, Outcomes, VecEnv
 
 ROUNDS = 60

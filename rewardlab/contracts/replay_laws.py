@@ -1,4 +1,4 @@
-"""The laws of learning from replay: of agents that do, and of what schemes do for them."""
+"""The laws of what schemes do for agents that learn from replay."""
 
 from __future__ import annotations
 
@@ -7,89 +7,18 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from rewardlab.contracts.agent_laws import STEPS, AgentCase, collect, learn, transitions
 from rewardlab.contracts.result import require
 from rewardlab.contracts.reward_laws import RewardCase
 from rewardlab.contracts.state_laws import NUM_ENVS, require_equal, saved
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.state_keys import FACT
-from rewardlab.seeding import torch_rng
-from rewardlab.types import BuildContext, Episode, ReplayAgent, Rollout, Transitions, Windows
-
-
-def evaluation_does_not_explore(case: AgentCase) -> None:
-    """On replay, what an agent does in evaluation depends on no generator and not on how far training has come.
-
-    One whose policy is random then too says so: `stochastic`.
-    """
-    agent, _ = case.build()
-    if not isinstance(agent, ReplayAgent):
-        return
-    rollout = case.render(case.scripts(STEPS)[0])
-    acts = []
-    for seed, progress in ((1, 0.0), (1 if getattr(agent, "stochastic", False) else 2, 1.0)):
-        agent.progress = progress
-        obs, state = {name: entry[0] for name, entry in rollout.obs.items()}, agent.initial_state(NUM_ENVS)
-        acts.append(agent.act(obs, state, rollout.first[0], "sample", torch_rng(seed, "act")).action)
-    require(torch.equal(*acts), "two actions in evaluation on the same observation differ")
-
-
-def nothing_follows_a_termination(case: AgentCase) -> None:
-    """Where the discount is 0, the next observation is not learned from; elsewhere it is."""
-    if not isinstance(case.build()[0], ReplayAgent):
-        return
-    script = case.scripts(STEPS)[0]
-    for discount in (0.0, 0.9):
-        learned = []
-        for turned in (False, True):
-            agent, _ = case.build()
-            rollout = collect(agent, case.render(script), torch_rng(23, "act"))
-            learn(case, agent, rollout, case.signals(rollout), 0.0)
-            batch = transitions(case, agent, rollout, case.signals(rollout))
-            batch.extra["discount"] = torch.full_like(batch.extra["discount"], discount)
-            if turned:
-                batch.next_obs = {name: entry.flip(0) for name, entry in batch.next_obs.items()}
-            _, misjudged = agent.update_batch(batch)
-            learned.append(misjudged)
-        differs, wanted = not torch.equal(*learned), discount > 0
-        require(differs == wanted, f"with a discount of {discount} the next observation {_counts(differs)}")
-
-
-def tells_how_wrong_it_was(case: AgentCase) -> None:
-    """An error of at least 0 for each step, without a gradient, for priorities; larger where more is to learn."""
-    agent, _ = case.build()
-    if not isinstance(agent, ReplayAgent):
-        return
-    rollout = collect(agent, case.render(case.scripts(STEPS)[0]), torch_rng(23, "act"))
-    batch = transitions(case, agent, rollout, case.signals(rollout))
-    batch.extra["reward"][3] += 100.0
-    _, misjudged = agent.update_batch(batch)
-    require(misjudged.shape == batch.extra["reward"].shape, f"the errors have shape {tuple(misjudged.shape)}")
-    require(bool(torch.isfinite(misjudged).all() and (misjudged >= 0).all()), "an error is negative or not finite")
-    require(not misjudged.requires_grad, "the errors carry a gradient")
-    require(int(misjudged.argmax()) == 3, "the step with the surprising reward is not the one misjudged most")
-
-
-def weights_of_steps_count(case: AgentCase) -> None:
-    """A step whose importance weight is 0 does not change the critic's loss, whatever its reward."""
-    if not isinstance(case.build()[0], ReplayAgent):
-        return
-    losses = []
-    for reward in (0.0, 10.0):
-        agent, _ = case.build()
-        rollout = collect(agent, case.render(case.scripts(STEPS)[0]), torch_rng(23, "act"))
-        batch = transitions(case, agent, rollout, case.signals(rollout))
-        batch.extra["weight"] = torch.ones_like(batch.extra["reward"])
-        batch.extra["weight"][3], batch.extra["reward"][3] = 0.0, reward
-        metrics, _ = agent.update_batch(batch)
-        losses.append({name: float(value) for name, value in metrics.items()})
-    require_equal(losses[0], losses[1], "what is learned from a step of weight 0")
+from rewardlab.types import BuildContext, Episode, Rollout, Transitions, Windows
 
 
 def pays_anew_as_declared(case: RewardCase) -> None:
     """A scheme that pays replayed steps does so for each of its bonuses, finite, and remembers nothing of it."""
     scheme, context = case.build()
-    if not getattr(scheme, "pays_anew", False):
+    if not scheme.pays_anew:
         return
     for script in case.scripts()[:2]:
         rollout = case.render(script)
@@ -108,7 +37,7 @@ def pays_anew_as_declared(case: RewardCase) -> None:
 
 def relabelling_leaves_the_episode(case: RewardCase) -> None:
     """Relabelled windows are copies: what was played, and so the task's return, stays as it was."""
-    if not hasattr(case.build()[0], "relabel"):
+    if not case.build()[0].relabels:
         return
     assembler, made = EpisodeAssembler(NUM_ENVS, successors=True), 0
     for script in case.scripts():
@@ -128,7 +57,7 @@ def relabelling_leaves_the_episode(case: RewardCase) -> None:
 def goals_decide_what_is_relabelled(case: RewardCase) -> None:
     """In a world with goals, windows are the episode's own steps under one goal each, paid and ended as it decides."""
     scheme, context = case.build()
-    if not (hasattr(scheme, "relabel") and case.spec.goals):
+    if not (scheme.relabels and case.spec.goals):
         return
     for steps in (1, 3):
         assembler = EpisodeAssembler(NUM_ENVS, successors=True)
@@ -138,21 +67,11 @@ def goals_decide_what_is_relabelled(case: RewardCase) -> None:
                 _require_one_goal(windows, episode, steps, context)
 
 
-AGENT_LAWS: tuple[Callable[[AgentCase], None], ...] = (
-    evaluation_does_not_explore,
-    nothing_follows_a_termination,
-    tells_how_wrong_it_was,
-    weights_of_steps_count,
-)
 REWARD_LAWS: tuple[Callable[[RewardCase], None], ...] = (
     pays_anew_as_declared,
     relabelling_leaves_the_episode,
     goals_decide_what_is_relabelled,
 )
-
-
-def _counts(differs: bool) -> str:
-    return "is learned from" if differs else "counts for nothing"
 
 
 def _steps(rollout: Rollout) -> Transitions:

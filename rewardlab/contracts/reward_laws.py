@@ -100,7 +100,7 @@ def signals_are_finite_and_shaped(case: RewardCase) -> None:
 def task_stream_is_the_environments(case: RewardCase) -> None:
     """The task's stream equals the environment's reward, unless the scheme declares `replaces_task`."""
     scheme, _ = case.build()
-    if getattr(scheme, "replaces_task", False):
+    if scheme.replaces_task:
         return
     for script in case.scripts():
         rollout = case.render(script)
@@ -211,8 +211,7 @@ def episode_ends_touch_one_environment(case: RewardCase) -> None:
 def episodic_memory_clears(case: RewardCase) -> None:
     """A stream whose memory is of the episode alone pays an episode alike when it comes again, whatever beside it."""
     scheme = case.build()[0]
-    remembers = getattr(scheme, "clears", None)
-    clears = [spec.name for spec in scheme.streams if remembers is not None and remembers(spec.name)]
+    clears = [spec.name for spec in scheme.streams if scheme.clears(spec.name)]
     if not clears:
         return
     half = STEPS // 2
@@ -258,7 +257,7 @@ def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
     after_reset = case.bonuses(replace(script, shown=shown))
     for name, bonus in plain.items():
         _require_close(bonus, after_reset[name], f"{name}: another frame after a reset")
-    if getattr(case.build()[0], "pays_prediction", False):
+    if case.build()[0].pays_prediction:
         return
     reached = np.where(script.done, script.shown[:-1], script.reached)  # the final frame is the one before it
     stayed = case.bonuses(replace(script, reached=reached))
@@ -275,7 +274,7 @@ def shaping_leaves_the_best_policies(case: RewardCase) -> None:
     discounted sum is -Phi(s0) after termination, and gamma^L Phi(sL) more after truncation. Phi itself is known from an
     episode that terminates at once.
     """
-    if not getattr(case.build()[0], "potential_based", False):
+    if not case.build()[0].potential_based:
         return
     rng = np.random.default_rng(29)
     script = write_script(rng, case.spec, STEPS, NUM_ENVS)

@@ -2,12 +2,24 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from rewardlab.errors import UserError
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import RewardConfig, option
-from rewardlab.types import AuxLoss, BuildContext, Metrics, Rollout, Signals, State, StreamSpec, Transitions
+from rewardlab.types import (
+    AuxLoss,
+    BuildContext,
+    Episode,
+    Metrics,
+    Rollout,
+    Signals,
+    State,
+    StreamSpec,
+    Transitions,
+    Windows,
+)
 
 
 class BaseScheme:
@@ -25,6 +37,7 @@ class BaseScheme:
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
         pays_anew: whether `rewards_of` works.
         pays_demonstrated: whether it pays for `demonstrated` steps among those that are replayed, and needs some.
+        relabels: whether `relabel` works, which only agents on replay ask for; others are refused.
         reads_policy: whether it needs the probabilities of the policy that acted, or adds to advantages.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
@@ -38,9 +51,14 @@ class BaseScheme:
     pays_prediction: bool = False
     pays_anew: bool = False
     pays_demonstrated: bool = False
+    relabels: bool = False
     reads_policy: bool = False
     reads: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        if "relabel" in vars(cls) and not cls.relabels:
+            raise TypeError(f"{cls.__name__} has relabel, which is called only where it says so: relabels = True")
 
     def __init__(self, config: RewardConfig, context: BuildContext) -> None:
         """Raises:
@@ -82,6 +100,13 @@ class BaseScheme:
         `privileged.<name>`.
         """
         return {}
+
+    def relabel(self, episode: Episode, steps: int, rng: np.random.Generator) -> Windows | None:
+        """Windows of `steps` steps of an episode that ended, under other goals; None where there are none.
+
+        They are replayed beside the episode's own steps and are paid the task's stream alone.
+        """
+        raise NotImplementedError
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         """Terms that the agent is to learn from too, after each rollout."""

@@ -73,7 +73,7 @@ class Scheme(BaseScheme):
         for key, scheme in self.schemes.items():
             if scheme.replaces_task:
                 raise UserError(f"reward.schemes.{key}: changes the task's own reward and can't be mixed; use it alone")
-            if hasattr(scheme, "relabel"):
+            if scheme.relabels:
                 raise UserError(f"reward.schemes.{key}: relabels what is replayed and can't be mixed; use it alone")
             bonuses = [spec for spec in scheme.streams if spec.name != "task"]
             self._names[key] = {s.name: key if len(bonuses) == 1 else f"{key}.{s.name}" for s in bonuses}

@@ -2,7 +2,6 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -12,8 +11,6 @@ from rewardlab.types import (
     Agent,
     Array,
     Obs,
-    OnPolicyAgent,
-    ReplayAgent,
     Rollout,
     State,
     StepBatch,
@@ -107,7 +104,6 @@ class Collector:
         buffers = self._buffers
         actions: list[torch.Tensor] = []
         agent_state0 = self._state
-        ends: list[tuple[int, Array]] = []  # (step, environments whose episode ended there)
         end_states: list[torch.Tensor] = []
         for t in range(steps):
             _store(buffers.obs, t, self._obs)
@@ -126,10 +122,8 @@ class Collector:
             self._obs, self._first = batch.obs, batch.terminated | batch.truncated
             ended = np.flatnonzero(self._first)
             self._privileged = self.env.privileged() if ended.size else batch.privileged
-            if ended.size:
-                ends.append((t, ended))
-                if self._state is not None:
-                    end_states.append(self._state[torch.from_numpy(ended).to(self.device)])
+            if ended.size and self._state is not None:
+                end_states.append(self._state[torch.from_numpy(ended).to(self.device)])
         _store(buffers.obs, steps, self._obs)
         buffers.first[steps] = self._first
         obs, first = self._rows(buffers.obs, steps + 1), self._tensor(buffers.first[: steps + 1])
@@ -148,8 +142,7 @@ class Collector:
             privileged=self._rows(buffers.privileged, steps),
             current_privileged=self._rows(buffers.current_privileged, steps),
         )
-        if not isinstance(self.agent, ReplayAgent):  # which needs nothing of it
-            self._assess(rollout, ends, end_states)
+        rollout.end_states = torch.cat(end_states) if end_states else None
         return rollout
 
     def state_dict(self) -> State:
@@ -200,21 +193,6 @@ class Collector:
         self._first = np.ones(self.env.num_envs, dtype=bool)
         self._state = self.agent.initial_state(self.env.num_envs)
         self._privileged = self.env.privileged()
-
-    def _assess(self, rollout: Rollout, ends: list[tuple[int, Array]], end_states: list[torch.Tensor]) -> None:
-        """Add what the policy makes of the rollout, and the values of the true successors: the next row's, except where
-        an episode ended (one batched pass).
-        """
-        agent = cast(OnPolicyAgent, self.agent)
-        found = agent.assess(rollout)
-        rollout.log_prob, rollout.dist, rollout.values = found.log_prob, found.dist, found.values
-        rollout.final_values = found.values[1:].clone()
-        if ends:
-            time = torch.from_numpy(np.concatenate([np.full(len(envs), t) for t, envs in ends])).to(self.device)
-            env = torch.from_numpy(np.concatenate([envs for _, envs in ends])).to(self.device)
-            state = torch.cat(end_states) if end_states else None
-            reached = {key: entry[time, env] for key, entry in rollout.next_obs.items()}
-            rollout.final_values[time, env] = agent.value(reached, state)
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)

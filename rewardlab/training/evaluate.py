@@ -13,7 +13,7 @@ import torch
 from rewardlab import seeding
 from rewardlab.facts import PLACE
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import make_evaluation_env
+from rewardlab.training.environments import make_evaluation_env
 from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs
 
 

@@ -7,11 +7,11 @@ the number of a state of a table. In worlds with goals ``goal`` and ``achieved``
 achieved, and what was (which no network reads).
 """
 
-from rewardlab.types.agents import ActOutput, Agent, Assessment, Exploring, OnPolicyAgent, ReplayAgent
+from rewardlab.types.agents import ActOutput, Agent, ExploringAgent, OnPolicyAgent, ReplayAgent
 from rewardlab.types.aliases import Array, GoalOutcome, Metrics, Obs, State, TensorMetrics, TensorObs
 from rewardlab.types.curricula import Attempts, Conditioner, Curriculum, Outcomes, Trail
 from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, RewardScheme
-from rewardlab.types.steps import Episode, Frames, Rollout, Signals, StreamSpec, Transitions, Windows
+from rewardlab.types.steps import Assessment, Episode, Frames, Rollout, Signals, StreamSpec, Transitions, Windows
 from rewardlab.types.worlds import (
     ActionSpec,
     EnvSpec,
@@ -26,7 +26,7 @@ from rewardlab.types.worlds import (
 
 __all__ = [
     "ActOutput", "ActionSpec", "Agent", "Array", "Assessment", "Attempts", "AuxLoss", "BuildContext", "Conditioner",
-    "Curriculum", "EnvSpec", "Episode", "Exploring", "Frames", "GoalOutcome", "GoalVecEnv", "Judgement", "MakeEnv",
+    "Curriculum", "EnvSpec", "Episode", "ExploringAgent", "Frames", "GoalOutcome", "GoalVecEnv", "Judgement", "MakeEnv",
     "Metrics", "Obs", "ObsSpec", "OnPolicyAgent", "Outcomes", "PlaceableEnv", "ReplayAgent", "RewardScheme",
     "Rollout", "Signals", "State", "StepBatch", "StreamSpec", "TaskFacts", "TensorMetrics", "TensorObs", "Trail",
     "Transitions", "VecEnv", "Windows",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 
 from rewardlab.types.aliases import Metrics, State, TensorMetrics, TensorObs
-from rewardlab.types.curricula import Trail
-from rewardlab.types.steps import Rollout, Signals, Transitions
+from rewardlab.types.curricula import Curriculum, Trail
+from rewardlab.types.schemes import AuxLoss
+from rewardlab.types.steps import Assessment, Rollout, Signals, Transitions
 from rewardlab.types.worlds import MakeEnv
 
 
@@ -22,25 +23,18 @@ class ActOutput:
     state: torch.Tensor | None
 
 
-@dataclass
-class Assessment:
-    """What the policy that acted makes of a whole rollout: see `Rollout` for the shapes."""
-
-    log_prob: torch.Tensor
-    dist: TensorObs
-    values: torch.Tensor
-
-
 class Agent(Protocol):
-    """A learner, ignorant of schemes: it sees streams of rewards only. What all have in common.
-
-    One that learns something before the first frame has `pretrain() -> Metrics`; one that needs more than an ordinary
-    learner says so in `assumes`. One that says where its episodes begin has a `curriculum`; one that first explores
-    fixed levels without a policy is `Exploring` too.
+    """A learner, ignorant of schemes: it sees streams of rewards only. The defaults of what only some can do stand in
+    `agents/base.py`.
     """
 
+    learns_from: str  # the module of `training/learning/` that says what it plays and is given
     metrics: tuple[str, ...]  # names of what it tells of its learning: columns of train.csv
+    assumes: frozenset[str]  # what it needs beyond an ordinary learner: demos, state_restore, ...
     rollout_steps: int
+    stochastic: bool  # whether its policy is random in evaluation too, where the mode is not greedy
+    takes_aux_losses: bool
+    curriculum: Curriculum | None  # where episodes begin, of an agent that finds such places itself
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None: ...
 
@@ -56,6 +50,12 @@ class Agent(Protocol):
         `first` [N] marks first frames, whose hidden state is reset.
         """
 
+    def pretrain(self) -> Metrics:
+        """Learn before the first frame, where that is wanted."""
+
+    def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
+        """Learn from other terms too; called before training. Without `takes_aux_losses` such schemes are refused."""
+
     @property
     def updates(self) -> int:
         """Gradient steps so far."""
@@ -69,13 +69,8 @@ class Agent(Protocol):
     def load_state_dict(self, state: State) -> None: ...
 
 
-@runtime_checkable
 class OnPolicyAgent(Agent, Protocol):
-    """Learns from each rollout once, a value head for each reward stream.
-
-    One that can take gradient steps on other terms has `take_aux_losses(losses: tuple[AuxLoss, ...]) -> None` too,
-    called before training; where that is missing, a scheme that hands any is refused.
-    """
+    """Learns from each rollout once, a value head for each reward stream: `training/learning/on_policy.py`."""
 
     def assess(self, rollout: Rollout) -> Assessment:
         """What `act` left out, of all steps in one pass, with the weights that acted."""
@@ -87,13 +82,11 @@ class OnPolicyAgent(Agent, Protocol):
         """One round of learning; `progress` in [0, 1] is the share of the budget spent before the rollout."""
 
 
-@runtime_checkable
 class ReplayAgent(Agent, Protocol):
     """Learns from transitions of a buffer, one value of the weighted sum of all reward streams.
 
-    The streams' own discounts are not used, and every stream is cut at termination. `training/off_policy.py` keeps the
-    buffer; the options that it reads are `agents/replay/options.py`. One whose policy is random in evaluation too has a
-    true `stochastic`.
+    The streams' own discounts are not used, and every stream is cut at termination. `training/learning/replay.py` keeps
+    the buffer; the options that it reads are `agents/replay/options.py`.
     """
 
     progress: float  # the share of the budget that is spent, in [0, 1]; set before each rollout
@@ -105,8 +98,8 @@ class ReplayAgent(Agent, Protocol):
         """One gradient step: its metrics, scalars, and by how much each step was misjudged, float32 [B], >= 0."""
 
 
-class Exploring(Protocol):
-    """What an agent has that first explores fixed levels, before it has a policy for the task."""
+class ExploringAgent(OnPolicyAgent, Protocol):
+    """First explores fixed levels, before it has a policy for the task: `training/learning/exploring.py`."""
 
     exploring: bool
     facts: tuple[str, ...]  # full-state facts that it reads then

@@ -31,7 +31,7 @@ class Attempts:
 
 class Conditioner(Protocol):
     """Sets the agent goals, shows them in the observation and pays for reaching them. It keeps what it has learnt; the
-    goals that are pursued belong to the environments (`training/goals.py`), so that evaluation has its own.
+    goals that are pursued belong to the environments (`training/wrappers/goal_env.py`), so that evaluation has its own.
 
     A goal lasts until it is reached or the episode ends; then the next one is asked for. Entries of goals are its own
     affair: arrays [B, ...], one row for each of B environments.
@@ -91,7 +91,7 @@ class Outcomes:
 
 class Curriculum(Protocol):
     """Says where training episodes begin: in states along trails, or as the task has it. Those of evaluation always
-    begin as the task has it. The states belong to the environments (`training/starts.py`).
+    begin as the task has it. The states belong to the environments (`training/wrappers/start_env.py`).
     """
 
     assumes: frozenset[str]

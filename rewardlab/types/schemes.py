@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from rewardlab.types.aliases import GoalOutcome, Metrics, State
-from rewardlab.types.steps import Rollout, Signals, StreamSpec, Transitions
+from rewardlab.types.steps import Episode, Rollout, Signals, StreamSpec, Transitions, Windows
 from rewardlab.types.worlds import EnvSpec
 
 
@@ -59,22 +59,16 @@ class BuildContext:
 
 
 class RewardScheme(Protocol):
-    """What the learner is paid, and when. See tests/contracts for the laws that every scheme obeys.
-
-    For agents that learn from replay, a scheme may have two more methods:
-
-    `relabel(episode: Episode, steps: int, rng: np.random.Generator) -> Windows | None`, called once for each episode
-    of training, when it has ended: windows of `steps` steps under other goals, to be replayed beside the episode's
-    own; None where there are none. They are paid the task's stream alone. Without replay such a scheme is refused.
-
-    `rewards_of(steps: Transitions) -> dict[str, torch.Tensor]`, see `rewards/base.py`: what `agent.bonus=replayed` asks
-    for, where the attribute `pays_anew` is true; other schemes with a bonus are refused there.
+    """What the learner is paid, and when. See rewardlab/contracts for the laws that every scheme obeys; the defaults of
+    what only some can do stand in `rewards/base.py`.
     """
 
     streams: tuple[StreamSpec, ...]  # the stream named "task" first
     assumes: frozenset[str]  # what it needs beyond an ordinary learner: privileged, state_restore, demos, ...
     warmup_steps: int  # vector steps of a uniform-random agent that warm_up wants before training, or 0
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv, declared before the first row
+    relabels: bool  # whether `relabel` works; without replay such a scheme is refused
+    pays_anew: bool  # whether `rewards_of` works: what agent.bonus=replayed asks for
 
     def warm_up(self, rollout: Rollout) -> None: ...
 
@@ -83,6 +77,12 @@ class RewardScheme(Protocol):
 
     def update(self, rollout: Rollout) -> Metrics:
         """Train the scheme's own models."""
+
+    def relabel(self, episode: Episode, steps: int, rng: np.random.Generator) -> Windows | None:
+        """Windows of `steps` steps under other goals, to be replayed beside the episode's own; None: there are none."""
+
+    def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
+        """What the models of now pay for replayed steps, float32 [B] for each stream but the task's."""
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         """Terms that the agent is to learn from too; asked for once, when a run is built."""

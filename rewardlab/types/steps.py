@@ -43,6 +43,15 @@ class Frames:
 
 
 @dataclass
+class Assessment:
+    """What the policy that acted makes of a whole rollout: see `Rollout` for the shapes."""
+
+    log_prob: torch.Tensor
+    dist: TensorObs
+    values: torch.Tensor
+
+
+@dataclass
 class Rollout:
     """T steps of N environments; tensors on the learner's device.
 
@@ -59,6 +68,7 @@ class Rollout:
     log_prob, dist, values, final_values are empty before `assess`, and where the agent learns from replay.
     progress: the share of the budget, in [0, 1], that was spent before it.
     frames: what `maths.distinct.frames_of` found in it; a rollout is replaced rather than changed.
+    end_states: the recurrent state after each last step of an episode, in the order of `done.nonzero()`, or None.
     """
 
     obs: TensorObs
@@ -80,6 +90,12 @@ class Rollout:
     current_privileged: TensorObs = field(default_factory=dict)
     progress: float = 0.0
     frames: Frames | None = field(default=None, init=False, repr=False)
+    end_states: torch.Tensor | None = field(default=None, init=False, repr=False)
+
+    def take(self, found: Assessment) -> None:
+        """Keep what the policy makes of it; true successors are worth what the next rows are, until ends are set."""
+        self.log_prob, self.dist, self.values = found.log_prob, found.dist, found.values
+        self.final_values = found.values[1:].clone()
 
     @property
     def done(self) -> torch.Tensor:

@@ -97,7 +97,7 @@ def _best(arguments: argparse.Namespace, pythons: dict[str, str]) -> None:
 def _goal(size: int) -> float:
     """The return that is 0.9 of the way from random play to the optimum."""
     from rewardlab.config.composition import compose
-    from rewardlab.training.build import make_training_env
+    from rewardlab.training.environments import make_training_env
 
     env = make_training_env(compose([f"env=doorkey_{size}x{size}"]).config)
     env.close()
@@ -109,7 +109,7 @@ def rewardlab(env_id: str, updates: int, backend: str = "fast") -> dict[str, flo
     """The training iteration of `rewardlab run`, evaluation and records left out."""
     from rewardlab.config.composition import compose
     from rewardlab.training.build import build
-    from rewardlab.training.loop import make_collector, make_learning
+    from rewardlab.training.learning.base import make_learning
 
     overrides = ["env=minigrid", f"env.id={env_id}", f"env.backend={backend}", "reward=none", f"num_envs={ENVS}"]
     overrides += ["agent.network=cnn", "agent.learning_rate=1e-3"]
@@ -117,10 +117,10 @@ def rewardlab(env_id: str, updates: int, backend: str = "fast") -> dict[str, flo
     config = compose(overrides).config
     parts = build(config)
     in_env = _Stopwatch(parts.env)
-    collector, learning = make_collector(config, parts), make_learning(config, parts)
+    learning = make_learning(config, parts)
 
     def update() -> None:
-        learning.iterate(collector, STEPS, 0.0)
+        learning.iterate(spent=0)
 
     found = _timed(update, updates, before=in_env.restart)
     return found | {"env_share": in_env.seconds * found["fps"] / (updates * FRAMES)}

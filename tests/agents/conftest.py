@@ -7,6 +7,7 @@ import torch
 from rewardlab.agents.on_policy.ppo import Agent, Config
 from rewardlab.seeding import env_seeds, numpy_rng, torch_rng
 from rewardlab.training.collect import Collector
+from rewardlab.training.learning.on_policy import assess
 from rewardlab.types import ActionSpec, BuildContext, EnvSpec, ObsSpec, Signals, StepBatch, StreamSpec
 
 CHOICES = 4
@@ -129,7 +130,9 @@ class Learning:
         )
 
     def collect(self, steps=None):
-        return self.collector.collect(steps or self.agent.rollout_steps, self.rng)
+        rollout = self.collector.collect(steps or self.agent.rollout_steps, self.rng)
+        assess(self.agent, rollout)
+        return rollout
 
     def learn(self, rollouts):
         """Mean task reward per step over the last tenth of the rollouts."""

@@ -10,6 +10,7 @@ import torch
 from rewardlab.agents.on_policy import ppo
 from rewardlab.contracts.agent_laws import LAWS
 from rewardlab.contracts.checking import check_class
+from rewardlab.contracts.ways import on_policy
 from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, State, StreamSpec
 
 
@@ -50,6 +51,17 @@ class CountsItsActs(Ppo):
 
     def state_dict(self) -> State:
         return super().state_dict() | {"acts": self.acts}
+
+
+class CountsWhatItValues(Ppo):
+    valued = 0
+
+    def value(self, obs: Any, state: Any) -> torch.Tensor:
+        self.valued += 1
+        return super().value(obs, state)
+
+    def state_dict(self) -> State:
+        return super().state_dict() | {"valued": self.valued}
 
 
 class NeverLearns(Ppo):
@@ -104,9 +116,9 @@ class ClipsTheSignals(Ppo):
 
 class ForgetsItsOptimiser(Ppo):
     def load_state_dict(self, state: State) -> None:
-        fresh = self._optimiser.state_dict()
+        fresh = self.optimiser.state_dict()
         super().load_state_dict(state)
-        self._optimiser.load_state_dict(fresh)
+        self.optimiser.load_state_dict(fresh)
 
 
 class NumpyInState(Ppo):
@@ -132,6 +144,7 @@ BROKEN = [
     (GlobalRandomness, "same_seed_same_result", "a second run"),
     (GreedySamples, "greedy_is_deterministic", "greedy actions"),
     (CountsItsActs, "acting_changes_nothing", "acts is 3 instead of 0"),
+    (CountsWhatItValues, "valuing_changes_nothing", "valued is 1 instead of 0"),
     (NeverLearns, "update_changes_the_policy", "gradient steps changed nothing"),
     (UndeclaredMetric, "update_changes_the_policy", "loss/other"),
     (TaskOnly, "planted_bonus_changes_the_policy", "planted bonus changed nothing"),
@@ -155,7 +168,7 @@ def test_a_broken_agent_fails_its_law(agent: type[Ppo], law: str, message: str) 
 
 
 def test_every_law_can_be_broken() -> None:
-    assert {law.__name__ for law in LAWS} == {law for _, law, _ in BROKEN}
+    assert {law.__name__ for law in (*LAWS, *on_policy.LAWS)} == {law for _, law, _ in BROKEN}
 
 
 def test_an_agent_that_refuses_a_second_stream_is_tested_with_one() -> None:

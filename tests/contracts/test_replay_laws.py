@@ -8,7 +8,8 @@ import torch
 
 from rewardlab.agents.replay import dqn
 from rewardlab.contracts.checking import check_class
-from rewardlab.contracts.replay_laws import AGENT_LAWS, REWARD_LAWS
+from rewardlab.contracts.replay_laws import REWARD_LAWS
+from rewardlab.contracts.ways import replay
 from rewardlab.rewards.bonus import count
 from rewardlab.rewards.relabelling import her
 from rewardlab.types import ActOutput, Episode, Transitions, Windows
@@ -61,6 +62,8 @@ class PaysTheTaskToo(count.Scheme):
 class Relabels(count.Scheme):
     """Soundly: every episode's first steps, paid 1."""
 
+    relabels = True
+
     def relabel(self, episode: Episode, steps: int, rng: Any) -> Windows:
         rows = torch.arange(steps).clamp(max=len(episode) - 1)
         obs, next_obs = ({k: v[rows].unsqueeze(1) for k, v in e.items()} for e in (episode.obs, episode.next_obs))
@@ -111,7 +114,7 @@ def test_a_broken_one_fails_its_law(group: str, plugin: Any, law: str, message: 
 
 
 def test_every_law_can_be_broken() -> None:
-    assert {law.__name__ for law in (*AGENT_LAWS, *REWARD_LAWS)} == {law for _, _, law, _ in BROKEN}
+    assert {law.__name__ for law in (*replay.LAWS, *REWARD_LAWS)} == {law for _, _, law, _ in BROKEN}
 
 
 def test_a_sound_relabelling_passes() -> None:

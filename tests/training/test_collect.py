@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardlab.training.collect import Collector
+from rewardlab.training.learning.on_policy import assess
 from rewardlab.types import ActionSpec, ActOutput, Assessment, EnvSpec, ObsSpec, StepBatch
 
 
@@ -97,6 +98,7 @@ def test_rollouts_equal_a_walk_by_hand(lengths, rollouts, recurrent):
     at, episode = [0] * len(lengths), [0] * len(lengths)
     for steps in rollouts:
         rollout = collector.collect(steps, torch.Generator())
+        assess(collector.agent, rollout)
         for t in range(steps):
             for i, length in enumerate(lengths):
                 here, after = (i, episode[i], at[i]), (i, episode[i], at[i] + 1)

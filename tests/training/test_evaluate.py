@@ -9,7 +9,8 @@ import torch
 from rewardlab import seeding
 from rewardlab.config.composition import compose
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import build, evaluation_levels
+from rewardlab.training.build import build
+from rewardlab.training.environments import evaluation_levels
 from rewardlab.training.evaluate import Evaluator
 from rewardlab.types import ActOutput
 
@@ -41,13 +42,13 @@ def test_whole_episodes_are_counted_and_none_twice() -> None:
 def test_it_repeats_itself_and_leaves_training_streams_alone() -> None:
     settings = config("eval.episodes=5")
     parts = build(settings)
-    before = parts.streams.state_dict()
+    before = parts.generators.state_dict()
     evaluator = Evaluator(settings, parts.env.spec)
     first = evaluator.evaluate(parts.agent, 64, lambda: False)
     again = evaluator.evaluate(parts.agent, 64, lambda: False)
     np.testing.assert_array_equal(first.returns, again.returns)
     np.testing.assert_array_equal(first.lengths, again.lengths)
-    for name, state in parts.streams.state_dict()["torch"].items():
+    for name, state in parts.generators.state_dict()["torch"].items():
         assert torch.equal(state, before["torch"][name])
 
 

@@ -71,6 +71,8 @@ class Config(BackwardOptions, FollowingOptions):
 class Agent(ppo.Agent):
     """Phase 1 in `explore`; phase 2 is PPO's own, on starts that `curriculum` proposes."""
 
+    learns_from = "exploring"
+
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         if context.spec.action.n is None:
             raise UserError(f"agent={config.name}: {context.spec.id} takes continuous actions; it needs discrete ones")
@@ -87,7 +89,7 @@ class Agent(ppo.Agent):
             self.round_steps = config.return_steps
             self.metrics += ("explore/returned",)
         self.exploring = True
-        self.curriculum = _Robustification(config, context.numpy_rng)
+        self._robustification = self.curriculum = _Robustification(config, context.numpy_rng)
         self._archive: CellArchive | None = None
         self._best: dict[int, Trail] = {}  # the best solution of each level, by its place in the list of levels
         self._env: PlaceableEnv | None = None
@@ -161,7 +163,7 @@ class Agent(ppo.Agent):
 
     def robustify(self, trails: Sequence[Trail]) -> None:
         """Phase 1 is over: learn along these ways."""
-        self.curriculum.follow(trails)
+        self._robustification.follow(trails)
         self._archive, self._best = None, {}
         if self._follower is not None:
             self._updates += self._follower.policy.updates
@@ -318,8 +320,8 @@ class _Runs:
 class _Robustification:
     """The curriculum of phase 2; in phase 1 it has no trails yet."""
 
-    assumes = frozenset({"state_restore", "fixed_level"})
-    metrics = METRICS
+    assumes: frozenset[str] = frozenset({"state_restore", "fixed_level"})
+    metrics: tuple[str, ...] = METRICS
 
     def __init__(self, options: BackwardOptions, rng: np.random.Generator) -> None:
         self._options, self._rng = options, rng

@@ -202,9 +202,7 @@ class WayFollower:
             agent_state0=None,
             progress=progress,
         )
-        told = self.policy.assess(rollout)
-        rollout.log_prob, rollout.dist, rollout.values = told.log_prob, told.dist, told.values
-        rollout.final_values = told.values[1:].clone()
+        rollout.take(self.policy.assess(rollout))
         if bool(cut.any()):
             last = self._seen(obs, grids)
             rollout.final_values[cut] = self.policy.value(

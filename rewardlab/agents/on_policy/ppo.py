@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.agents.base import BaseAgent
 from rewardlab.agents.on_policy.aux_steps import aux_steps
 from rewardlab.agents.on_policy.batch import Batch
 from rewardlab.agents.on_policy.cloning import Cloning, CloningConfig
@@ -32,7 +33,6 @@ from rewardlab.types import (
     Metrics,
     Rollout,
     Signals,
-    State,
     StreamSpec,
     TensorObs,
 )
@@ -91,11 +91,13 @@ class Config(CloningConfig):
             raise ValueError("encoding=onehot: only with network=mlp")
 
 
-class Agent:
+class Agent(BaseAgent):
     """PPO: see `update` for one iteration, read from top to bottom."""
 
-    metrics: tuple[str, ...]
-    rollout_steps: int
+    learns_from = "on_policy"
+    takes_aux_losses = True
+    stateful = ("network", "optimiser")
+    acts_by = "network"
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         self.config = config
@@ -105,7 +107,7 @@ class Agent:
         self._heads = (joint,) if config.streams == "joint" else streams
         self._generator = context.generator
         self._device = context.device
-        self._network = ActorCritic(
+        self.network = ActorCritic(
             context.spec.obs,
             context.spec.action,
             len(self._heads),
@@ -116,10 +118,9 @@ class Agent:
             hidden=_HIDDEN[config.network] if config.hidden is None else config.hidden,
             memory_size=config.memory_size if config.memory == "gru" else 0,
         ).to(context.device)
-        self._optimiser = Adam(self._network.parameters(), config.learning_rate, config.adam_eps)
-        fused = config.fused and FusedActorCritic.fits(self._network)
-        self._fused = FusedActorCritic(self._network, self._optimiser) if fused else None
-        self._updates = 0
+        self.optimiser = Adam(self.network.parameters(), config.learning_rate, config.adam_eps)
+        fused = config.fused and FusedActorCritic.fits(self.network)
+        self._fused = FusedActorCritic(self.network, self.optimiser) if fused else None
         self._aux_losses: tuple[AuxLoss, ...] = ()
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
         self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
@@ -145,16 +146,16 @@ class Agent:
         """Clone the demonstrations, where that is asked for; Adam then begins anew."""
         if self._cloning is None or self.config.pretrain != "bc":
             return {}
-        fresh, self._optimiser.learning_rate = self._optimiser.state_dict(), self.config.pretrain_learning_rate
+        fresh, self.optimiser.learning_rate = self.optimiser.state_dict(), self.config.pretrain_learning_rate
         found = self._aux_steps(self._cloning.before(), 0.0)
-        self._optimiser.load_state_dict(fresh)
+        self.optimiser.load_state_dict(fresh)
         last = found[-max(1, len(found) // 10) :]
         return {"loss/pretraining": sum(last) / len(last)}
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None:
-        if self._network.memory is None:
+        if self.network.memory is None:
             return None
-        return torch.zeros(num_envs, self._network.memory.size, device=self._device)
+        return torch.zeros(num_envs, self.network.memory.size, device=self._device)
 
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
@@ -164,7 +165,7 @@ class Agent:
         else:
             with torch.no_grad():
                 features, state = self._features_of_step(obs, state, first)
-                dist = self._network.distribution(features)
+                dist = self.network.distribution(features)
         action = distributions.mode(dist) if mode == "greedy" else distributions.sample(dist, rng)
         return ActOutput(action, state)
 
@@ -176,13 +177,13 @@ class Agent:
                 logits, values = self._fused.predict(self._fused.inputs(frames.rows))
                 dist = {"logits": logits}
             else:
-                dist, values = self._network(self._network.prepare(frames.rows))
+                dist, values = self.network(self.network.prepare(frames.rows))
             dist = {name: spread(entry, frames.here[:-1]) for name, entry in dist.items()}
             values = spread(values, frames.here)
         else:
             obs = {name: torch.cat([entry, rollout.last_obs[name][None]]) for name, entry in rollout.obs.items()}
             first = torch.cat([rollout.first, rollout.last_first[None]])
-            dist, values = self._network(self._network.prepare(obs), rollout.agent_state0, first)
+            dist, values = self.network(self.network.prepare(obs), rollout.agent_state0, first)
             dist = {name: entry[:-1].clone() for name, entry in dist.items()}  # log_std is a view of a weight
         return Assessment(distributions.log_prob(dist, rollout.action), dist, values)
 
@@ -192,12 +193,12 @@ class Agent:
             return self._fused.values(self._fused.inputs(obs))
         count = next(iter(obs.values())).shape[0]
         within = torch.zeros(count, dtype=torch.bool, device=self._device)
-        return self._network.values(self._features_of_step(obs, state, within)[0])
+        return self.network.values(self._features_of_step(obs, state, within)[0])
 
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         config = self.config
         learning_rate = config.learning_rate * (1.0 - progress if config.anneal_learning_rate else 1.0)
-        self._optimiser.learning_rate = learning_rate
+        self.optimiser.learning_rate = learning_rate
 
         advantages = self._advantages(rollout, signals, progress)
         values = rollout.values[:-1]
@@ -211,10 +212,10 @@ class Agent:
             std = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
             advantage = (advantage - advantage.mean()) / std
 
-        frames = frames_of(rollout) if self._network.memory is None else None
+        frames = frames_of(rollout) if self.network.memory is None else None
         obs = rollout.obs if frames is None else frames.rows
         whole = Batch(
-            self._network.prepare(obs) if self._fused is None else {"flat": self._fused.inputs(obs)},
+            self.network.prepare(obs) if self._fused is None else {"flat": self._fused.inputs(obs)},
             None if frames is None else frames.here[:-1],
             rollout.action,
             rollout.log_prob,
@@ -240,47 +241,25 @@ class Agent:
                 metrics[f"loss/{aux_loss.name}"] = sum(found) / len(found)
         return metrics
 
-    @property
-    def updates(self) -> int:
-        return self._updates
-
-    def policy_state_dict(self) -> State:
-        return dict(self._network.state_dict())
-
-    def load_policy_state_dict(self, state: State) -> None:
-        self._network.load_state_dict(state)
-
-    def state_dict(self) -> State:
-        return {
-            "network": dict(self._network.state_dict()),
-            "optimiser": self._optimiser.state_dict(),
-            "updates": self._updates,
-        }
-
-    def load_state_dict(self, state: State) -> None:
-        self._network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._updates = state["updates"]
-
     def _aux_steps(self, aux_loss: AuxLoss, progress: float) -> list[float]:
         task_coef = self._streams[0].weight(progress)
-        found = aux_steps(aux_loss, self._network, self._optimiser, self.config.max_grad_norm, task_coef)
+        found = aux_steps(aux_loss, self.network, self.optimiser, self.config.max_grad_norm, task_coef)
         self._updates += len(found)
         return found
 
     def _refuse_memory(self, aux_loss: AuxLoss) -> None:
-        if self._network.memory is not None:
+        if self.network.memory is not None:
             raise UserError(f"agent.memory=gru: can't take the loss {aux_loss.name} on single steps; use none")
 
     def _features_of_step(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What policy and critic read in one step of N environments, [N, F], and the next state."""
-        prepared = self._network.prepare(obs)
+        prepared = self.network.prepare(obs)
         if state is None:
-            return self._network.features(prepared)
+            return self.network.features(prepared)
         sequence = {name: entry.unsqueeze(0) for name, entry in prepared.items()}
-        features, state = self._network.features(sequence, state, first.unsqueeze(0))
+        features, state = self.network.features(sequence, state, first.unsqueeze(0))
         return features.squeeze(0), state
 
     def _advantages(self, rollout: Rollout, signals: Signals, progress: float) -> torch.Tensor:
@@ -317,7 +296,7 @@ class Agent:
         """
         pieces = max(1, round(steps * num_envs / self.config.minibatch_size))
         count = steps * num_envs
-        if self._network.memory is not None:
+        if self.network.memory is not None:
             pieces, count = min(pieces, num_envs), num_envs
         for _ in range(self.config.epochs):
             yield from torch.randperm(count, generator=self._generator).to(self._device).tensor_split(pieces)
@@ -330,7 +309,7 @@ class Agent:
         """
         config = self.config
         batch = whole.of_envs(chosen) if whole.place is None else whole.at(chosen)
-        dist, values = self._network(batch.obs, batch.state0, batch.first)
+        dist, values = self.network(batch.obs, batch.state0, batch.first)
         if batch.place is not None:
             dist = {name: spread(entry, batch.place) for name, entry in dist.items()}
             values = spread(values, batch.place)
@@ -340,7 +319,7 @@ class Agent:
         policy = clipped_policy_loss(ratio, batch.advantage, config.clip)
         value = value_loss(values, batch.returns, batch.values, config.value_clip)
         entropy = entropies.mean()
-        gradient = self._optimiser.gradient(policy + config.value_coef * value - config.entropy_coef * entropy)
+        gradient = self.optimiser.gradient(policy + config.value_coef * value - config.entropy_coef * entropy)
         with torch.no_grad():
             clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
             terms = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped])
@@ -380,7 +359,7 @@ class Agent:
         if not math.isfinite(sum(losses[:3]) + losses[-1]):
             found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses, strict=True))
             raise Diverged(f"gradient step {self._updates}: {found}")
-        self._optimiser.step(gradient)
+        self.optimiser.step(gradient)
         self._updates += 1
         return losses
 

@@ -37,6 +37,7 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.agents.base import BaseAgent
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths.distributions import sample
@@ -45,7 +46,7 @@ from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.q_network import QNetwork
 from rewardlab.parts.models.ema_target import EmaTarget
 from rewardlab.schemas import option
-from rewardlab.types import ActOutput, BuildContext, State, StreamSpec, TensorMetrics, TensorObs, Transitions
+from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
 
 VERSION = 1
 _WIDEST = 65536  # a layer
@@ -104,9 +105,12 @@ class Config(ReplayConfig):
             raise ValueError(f"mask_probability={self.mask_probability}: only with heads > 1")
 
 
-class Agent:
+class Agent(BaseAgent):
     """See `update_batch` for one gradient step, read from top to bottom."""
 
+    learns_from = "replay"
+    stateful = ("network", "target", "optimiser")
+    acts_by = "network"
     metrics: tuple[str, ...] = ("loss/td", "loss/q_mean", "loss/grad_norm")
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
@@ -124,7 +128,7 @@ class Agent:
         if config.margin_coef > 0:
             self.metrics = (*Agent.metrics, "loss/margin")
         self._actions, self._generator, self._device = action.n, context.generator, context.device
-        self._network = QNetwork(
+        self.network = QNetwork(
             context.spec.obs,
             action.n,
             context.generator,
@@ -136,10 +140,9 @@ class Agent:
             noisy=config.noisy_sigma if config.noisy else None,
             prior_scale=config.prior_scale,
         ).to(context.device)
-        learned = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
-        self._optimiser = Adam(learned, config.learning_rate, config.adam_eps)
-        self._target = EmaTarget(self._network, 1.0 - config.target_rate)
-        self._updates = 0
+        learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        self.optimiser = Adam(learned, config.learning_rate, config.adam_eps)
+        self.target = EmaTarget(self.network, 1.0 - config.target_rate)
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None:
         """The head that acts in each environment, int64 [N]; drawn at the first step of an episode."""
@@ -153,7 +156,7 @@ class Agent:
     ) -> ActOutput:
         explores = mode == "explore"
         noise = rng if explores and self.config.noisy else None
-        values = self._network(self._network.prepare(obs), noise)
+        values = self.network(self.network.prepare(obs), noise)
         if self.config.temperature > 0 and mode != "greedy":
             action = sample({"logits": values[0] / self.config.temperature}, rng)
         elif state is None:
@@ -179,12 +182,12 @@ class Agent:
         return {"mask": (chance < self.config.mask_probability).to(self._device)}
 
     def update_batch(self, batch: Transitions) -> tuple[TensorMetrics, torch.Tensor]:
-        config, network = self.config, self._network
+        config, network = self.config, self.network
         noise = self._generator if config.noisy else None
         with torch.no_grad():
             following = network.prepare(batch.next_obs)
             prior = network.prior_values(following)
-            then = self._target.average(following, noise, prior)
+            then = self.target.average(following, noise, prior)
             reward, discount = batch.extra["reward"], batch.extra["discount"]
             if config.temperature > 0:
                 targets = soft_q_targets(reward, discount, then, config.temperature)
@@ -206,39 +209,15 @@ class Agent:
             short = large_margin(values, index, config.margin) * batch.extra["demonstrated"]
             found["loss/margin"] = short.detach().mean()
             loss = loss + config.margin_coef * short.mean()
-        gradient = self._optimiser.gradient(loss)
+        gradient = self.optimiser.gradient(loss)
         grad_norm = clip_norm(gradient, config.max_grad_norm)
         if not math.isfinite(float(loss.detach() + grad_norm)):
             raise Diverged(f"gradient step {self._updates}: loss {float(loss):g}, gradient's norm {float(grad_norm):g}")
-        self._optimiser.step(gradient)
+        self.optimiser.step(gradient)
         self._updates += 1
         if self._updates % config.target_every == 0:
-            self._target.follow(network)
+            self.target.follow(network)
         return found | {"loss/grad_norm": grad_norm}, error.detach().abs().mean(dim=0)
-
-    @property
-    def updates(self) -> int:
-        return self._updates
-
-    def policy_state_dict(self) -> State:
-        return dict(self._network.state_dict())
-
-    def load_policy_state_dict(self, state: State) -> None:
-        self._network.load_state_dict(state)
-
-    def state_dict(self) -> State:
-        return {
-            "network": dict(self._network.state_dict()),
-            "target": dict(self._target.state_dict()),
-            "optimiser": self._optimiser.state_dict(),
-            "updates": self._updates,
-        }
-
-    def load_state_dict(self, state: State) -> None:
-        self._network.load_state_dict(state["network"])
-        self._target.load_state_dict(state["target"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._updates = state["updates"]
 
     def _epsilon(self) -> float:
         """The share of random actions at this time of training."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from rewardlab.agents.base import BaseAgent
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths.squashed import squashed_sample
@@ -52,9 +53,12 @@ class Config(ReplayConfig):
             raise ValueError("encoding=onehot: only with network=mlp")
 
 
-class Agent:
+class Agent(BaseAgent):
     """See `update_batch` for one gradient step of each network, read from top to bottom."""
 
+    learns_from = "replay"
+    stateful = ("policy", "critics", "target")
+    acts_by = "policy"
     metrics = ("loss/critic", "loss/policy", "loss/q_mean", "loss/entropy", "loss/temperature")
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
@@ -81,26 +85,22 @@ class Agent:
         def encoder() -> Encoder:
             return Encoder(context.spec.obs, config.network, config.encoding, generator)
 
-        self._policy = SquashedPolicy(encoder(), self._size, generator, hidden).to(device)
-        self._critics = TwinCritics(encoder(), self._size, generator, hidden).to(device)
-        self._target = EmaTarget(self._critics, 1.0 - config.target_rate)
-        self._log_temperature = nn.Parameter(torch.full((1,), math.log(config.temperature), device=device))
-        self._optimisers = {
-            "policy": Adam(self._policy.parameters(), config.learning_rate),
-            "critics": Adam(self._critics.parameters(), config.learning_rate),
-            "temperature": Adam([self._log_temperature], config.learning_rate),
+        self.policy = SquashedPolicy(encoder(), self._size, generator, hidden).to(device)
+        self.critics = TwinCritics(encoder(), self._size, generator, hidden).to(device)
+        self.target = EmaTarget(self.critics, 1.0 - config.target_rate)
+        self.log_temperature = nn.Parameter(torch.full((1,), math.log(config.temperature), device=device))
+        self.optimisers = {
+            "policy": Adam(self.policy.parameters(), config.learning_rate),
+            "critics": Adam(self.critics.parameters(), config.learning_rate),
+            "temperature": Adam([self.log_temperature], config.learning_rate),
         }
         self._target_entropy = -float(self._size) if config.target_entropy is None else config.target_entropy
-        self._updates = 0
-
-    def initial_state(self, num_envs: int) -> torch.Tensor | None:
-        return None
 
     @torch.no_grad()
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
     ) -> ActOutput:
-        mean, log_std = self._policy(self._policy.prepare(obs))
+        mean, log_std = self.policy(self.policy.prepare(obs))
         action = squashed_sample(mean, log_std, _normal(mean, rng))[0] if mode == "explore" else mean.tanh()
         return ActOutput(self._middle + self._reach * action.view(len(action), *self._shape), state)
 
@@ -110,27 +110,27 @@ class Agent:
     def update_batch(self, batch: Transitions) -> tuple[TensorMetrics, torch.Tensor]:
         weight = batch.extra.get("weight")
         action = ((batch.action - self._middle) / self._reach).flatten(1)
-        temperature = self._log_temperature.detach().exp()
+        temperature = self.log_temperature.detach().exp()
 
         with torch.no_grad():
             next_action, next_log_prob = self._sample(batch.next_obs)
-            next_values = self._target.average(self._critics.prepare(batch.next_obs), next_action).amin(dim=0)
+            next_values = self.target.average(self.critics.prepare(batch.next_obs), next_action).amin(dim=0)
             targets = batch.extra["reward"] + batch.extra["discount"] * (next_values - temperature * next_log_prob)
-        prepared = self._critics.prepare(batch.obs)
-        values = self._critics(prepared, action)
+        prepared = self.critics.prepare(batch.obs)
+        values = self.critics(prepared, action)
         error = values - targets
         critic_loss = 0.5 * (error.square() if weight is None else weight * error.square()).mean(dim=1).sum()
         self._descend("critics", critic_loss)
 
         own_action, log_prob = self._sample(batch.obs)
-        own_values = self._critics(prepared, own_action).amin(dim=0)
+        own_values = self.critics(prepared, own_action).amin(dim=0)
         policy_loss = (temperature * log_prob - own_values).mean()
         self._descend("policy", policy_loss)
 
         entropy = -log_prob.detach().mean()
         if self.config.learn_temperature:
-            self._descend("temperature", (self._log_temperature * (entropy - self._target_entropy)).sum())
-        self._target.follow(self._critics)
+            self._descend("temperature", (self.log_temperature * (entropy - self._target_entropy)).sum())
+        self.target.follow(self.critics)
         self._updates += 1
         found = {
             "loss/critic": critic_loss.detach(),
@@ -141,43 +141,25 @@ class Agent:
         }
         return found, error.detach().abs().mean(dim=0)
 
-    @property
-    def updates(self) -> int:
-        return self._updates
-
-    def policy_state_dict(self) -> State:
-        return dict(self._policy.state_dict())
-
-    def load_policy_state_dict(self, state: State) -> None:
-        self._policy.load_state_dict(state)
-
     def state_dict(self) -> State:
-        return {
-            "policy": dict(self._policy.state_dict()),
-            "critics": dict(self._critics.state_dict()),
-            "target": dict(self._target.state_dict()),
-            "log_temperature": self._log_temperature.detach().clone(),
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
-            "updates": self._updates,
-        }
+        optimisers = {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
+        own = {"log_temperature": self.log_temperature.detach().clone(), "optimisers": optimisers}
+        return super().state_dict() | own
 
     def load_state_dict(self, state: State) -> None:
-        self._policy.load_state_dict(state["policy"])
-        self._critics.load_state_dict(state["critics"])
-        self._target.load_state_dict(state["target"])
+        super().load_state_dict(state)
         with torch.no_grad():
-            self._log_temperature.copy_(state["log_temperature"])
-        for name, optimiser in self._optimisers.items():
+            self.log_temperature.copy_(state["log_temperature"])
+        for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        self._updates = state["updates"]
 
     def _sample(self, obs: TensorObs) -> tuple[torch.Tensor, torch.Tensor]:
         """Actions [B, A] in (-1, 1) of the policy of now, and their log-densities [B]."""
-        mean, log_std = self._policy(self._policy.prepare(obs))
+        mean, log_std = self.policy(self.policy.prepare(obs))
         return squashed_sample(mean, log_std, _normal(mean, self._generator))
 
     def _descend(self, name: str, loss: torch.Tensor) -> None:
-        optimiser = self._optimisers[name]
+        optimiser = self.optimisers[name]
         gradient = optimiser.gradient(loss)
         if not math.isfinite(float(loss.detach() + gradient.sum())):
             raise Diverged(f"gradient step {self._updates}: the loss of the {name} is {float(loss):g}")

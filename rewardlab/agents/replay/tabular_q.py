@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.agents.base import BaseAgent
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import UserError
 from rewardlab.schemas import option
@@ -35,7 +36,8 @@ class Config(ReplayConfig):
     epsilon: float = option(0.0, "share of random actions in training", minimum=0, maximum=1)
 
 
-class Agent:
+class Agent(BaseAgent):
+    learns_from = "replay"
     metrics = ("loss/td", "loss/q_mean")
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
@@ -52,10 +54,6 @@ class Agent:
         self.assumes = config.assumes()
         self._actions = actions
         self._table = torch.full((cell.high + 1, actions), config.initial, device=context.device)
-        self._updates = 0
-
-    def initial_state(self, num_envs: int) -> torch.Tensor | None:
-        return None
 
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
@@ -84,11 +82,6 @@ class Agent:
         self._updates += 1
         return {"loss/td": weighted.square().mean(), "loss/q_mean": values.mean()}, error.abs()
 
-    @property
-    def updates(self) -> int:
-        """Minibatches so far."""
-        return self._updates
-
     def policy_state_dict(self) -> State:
         return {"table": self._table.clone()}
 
@@ -96,8 +89,8 @@ class Agent:
         self._table.copy_(state["table"])
 
     def state_dict(self) -> State:
-        return {"table": self._table.clone(), "updates": self._updates}
+        return super().state_dict() | self.policy_state_dict()
 
     def load_state_dict(self, state: State) -> None:
-        self._table.copy_(state["table"])
-        self._updates = state["updates"]
+        super().load_state_dict(state)
+        self.load_policy_state_dict(state)

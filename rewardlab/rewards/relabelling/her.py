@@ -41,6 +41,8 @@ class Config(RewardConfig):
 class Scheme(BaseScheme):
     """Pays the task's reward; what it adds are the relabelled steps."""
 
+    relabels = True
+
     metrics = ("explore/her_reward_mean",)
 
     def __init__(self, config: Config, context: BuildContext) -> None:

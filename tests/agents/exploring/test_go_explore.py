@@ -16,8 +16,9 @@ from rewardlab.envs.levels import Levels
 from rewardlab.gridworld import make_vec
 from rewardlab.gridworld.solver import solve
 from rewardlab.run import run
-from rewardlab.training.build import build, make_level_env, training_levels
-from rewardlab.training.starts import happens_again
+from rewardlab.training.build import build
+from rewardlab.training.environments import make_level_env, training_levels
+from rewardlab.training.wrappers.start_env import happens_again
 
 TINY = [
     "env=doorkey_5x5", "env.levels=3", "agent=go_explore", "num_envs=8", "frames=12_000", "agent.rollout_steps=32",
@@ -153,7 +154,7 @@ def test_a_policy_learns_to_return_and_no_state_within_an_episode_is_restored(tm
 def test_a_trip_is_paid_for_cells_of_its_way_and_given_up_without(tmp_path: Path) -> None:
     config = prepare(tmp_path, "agent.return_by=policy", "agent.goal_window=2", "agent.patience=3", "num_envs=3").config
     parts = build(config)
-    follower = WayFollower(config.agent, parts.streams.context("agent", config, parts.env.spec), located=False)
+    follower = WayFollower(config.agent, parts.generators.context("agent", config, parts.env.spec), located=False)
     obs = {name: np.zeros_like(entry) for name, entry in parts.env.reset([0, 1, 2]).items()}
     follower.begin(8)
     for t in range(4):  # pieces 0 to 3 end in the cells 10 to 13

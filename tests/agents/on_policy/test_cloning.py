@@ -102,12 +102,12 @@ def test_a_run_says_what_it_learned_from_and_is_evaluated_as_cloned(demos: str, 
 
 
 def test_a_continued_run_is_not_pretrained_again(demos: str, tmp_path: Path, fault) -> None:
-    from rewardlab.training.on_policy import OnPolicyLearning
+    from rewardlab.training.learning.on_policy import Learning
 
     options = [f"agent.demos={demos}", "agent.pretrain=bc", "agent.concurrent=bc", "checkpoint.every=128"]
     whole, broken = (compose([*TINY, *options, f"results_dir={tmp_path / name}"]) for name in ("whole", "broken"))
     assert run(whole) == 0
-    with fault(OnPolicyLearning, "iterate", 3):
+    with fault(Learning, "iterate", 3):
         assert run(broken) == 1
     assert run(broken) == 0
     last = [rows(tmp_path / name)[-1] for name in ("whole", "broken")]

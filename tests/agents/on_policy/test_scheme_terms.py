@@ -69,7 +69,7 @@ def test_an_advantage_bonus_is_added_to_its_own_step_before_normalisation(world)
     signals = Signals({"task": other_rollout.task_reward}, advantage_bonus=bonus)
     found = other.agent.update(other_rollout, signals, 0.0)["loss/grad_norm"]
     reference = world()
-    network = reference.agent._network
+    network = reference.agent.network
     dist, _ = network(network.prepare({name: entry.flatten(0, 1) for name, entry in rollout.obs.items()}))
     dist["logits"].backward(logits.grad.flatten(0, 1))
     norm = math.sqrt(sum(float(p.grad.square().sum()) for p in network.parameters() if p.grad is not None))
@@ -118,7 +118,7 @@ def test_a_loss_handed_over_is_stepped_on_by_the_agents_optimiser(worlds, learni
     # The judgement after PPO's own steps: what the network says, in units of the task's reward.
     plain = learning(worlds["identity"](4), specs=(TASK,), **options)
     plain.agent.update(plain.collect(), Signals({"task": rollout.task_reward}), 0.0)
-    logits, values = plain.agent._network(plain.agent._network.prepare(flat))
+    logits, values = plain.agent.network(plain.agent.network.prepare(flat))
     first = pull.judgements[0]
     assert torch.allclose(first.task_value, values[:, 0] / 0.5)
     assert torch.allclose(first.log_prob, logits["logits"].log_softmax(-1)[:, 0])
@@ -144,4 +144,4 @@ def test_a_recurrent_policy_refuses_losses_on_single_steps(worlds, learning):
 
 
 def test_random_takes_no_losses():
-    assert not hasattr(random.Agent, "take_aux_losses")
+    assert not random.Agent.takes_aux_losses

@@ -48,7 +48,7 @@ def test_one_gradient_step_is_by_the_book(double: bool, heads: int) -> None:
     drawn = batch(weight=weight, mask=mask) if heads > 1 else batch(weight=weight)
     for _ in range(4):  # so that the target network is not the online one
         agent.update_batch(drawn)
-    network, target = agent._network, agent._target.average
+    network, target = agent.network, agent.target.average
     before = [parameter.detach().clone() for parameter in network.parameters()]
     online, old = plain(agent, network, drawn.next_obs["vector"]), plain(agent, target, drawn.next_obs["vector"])
     assert not torch.allclose(online, old)
@@ -63,11 +63,11 @@ def test_one_gradient_step_is_by_the_book(double: bool, heads: int) -> None:
             loss = 0.5 * error**2 if abs(error) < 1 else abs(error) - 0.5
             total = total + loss * weight[sample] * (mask[sample, head] if heads > 1 else 1.0) / (32 * heads)
     expected = torch.autograd.grad(total, list(network.parameters()))
-    mean, square = agent._optimiser._mean.clone(), agent._optimiser._square.clone()
+    mean, square = agent.optimiser._mean.clone(), agent.optimiser._square.clone()
     metrics, misjudged = agent.update_batch(drawn)
     gradient = torch.cat([part.flatten() for part in expected])
-    assert torch.allclose(agent._optimiser._mean, 0.9 * mean + 0.1 * gradient, atol=1e-6)
-    assert torch.allclose(agent._optimiser._square, 0.999 * square + 0.001 * gradient**2, atol=1e-7)
+    assert torch.allclose(agent.optimiser._mean, 0.9 * mean + 0.1 * gradient, atol=1e-6)
+    assert torch.allclose(agent.optimiser._square, 0.999 * square + 0.001 * gradient**2, atol=1e-7)
     assert float(metrics["loss/td"]) == pytest.approx(float(total.detach()), rel=1e-4)
     assert torch.allclose(misjudged, torch.tensor(errors).view(heads, 32).mean(dim=0), atol=1e-5)
     assert any(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
@@ -77,8 +77,8 @@ def test_only_demonstrated_steps_are_learned_by_the_margin() -> None:
     marked = torch.arange(32) < 8
     agent = make(demos="somewhere", margin_coef=2.0, margin=0.5, max_grad_norm=1e9)
     drawn = batch(demonstrated=marked)
-    values = plain(agent, agent._network, drawn.obs["vector"])[0]
-    following = plain(agent, agent._target.average, drawn.next_obs["vector"])[0].detach()
+    values = plain(agent, agent.network, drawn.obs["vector"])[0]
+    following = plain(agent, agent.target.average, drawn.next_obs["vector"])[0].detach()
     total = 0.0
     for sample in range(32):
         chosen = values[sample, drawn.action[sample]]
@@ -87,10 +87,10 @@ def test_only_demonstrated_steps_are_learned_by_the_margin() -> None:
         if marked[sample]:
             others = [values[sample, a] + 0.5 * (a != int(drawn.action[sample])) for a in range(3)]
             total = total + 2.0 * (max(others) - chosen) / 32
-    expected = torch.autograd.grad(total, list(agent._network.parameters()))
+    expected = torch.autograd.grad(total, list(agent.network.parameters()))
     metrics, _ = agent.update_batch(drawn)
     gradient = torch.cat([part.flatten() for part in expected])
-    assert torch.allclose(agent._optimiser._mean, 0.1 * gradient, atol=1e-6)
+    assert torch.allclose(agent.optimiser._mean, 0.1 * gradient, atol=1e-6)
     assert float(metrics["loss/margin"]) > 0
     assert set(metrics) == set(agent.metrics)
 
@@ -99,16 +99,16 @@ def test_the_target_network_follows_as_told() -> None:
     agent = make(target_every=2)
     moved = []
     for _ in range(4):
-        before = agent._target.average.trunk[0].weight.clone()
+        before = agent.target.average.trunk[0].weight.clone()
         agent.update_batch(batch())
-        moved.append(not torch.equal(before, agent._target.average.trunk[0].weight))
+        moved.append(not torch.equal(before, agent.target.average.trunk[0].weight))
     assert moved == [False, True, False, True]
-    assert torch.equal(agent._target.average.trunk[0].weight, agent._network.trunk[0].weight)
+    assert torch.equal(agent.target.average.trunk[0].weight, agent.network.trunk[0].weight)
     polyak = make(target_every=1, target_rate=0.1)
-    before = polyak._target.average.trunk[0].weight.clone()
+    before = polyak.target.average.trunk[0].weight.clone()
     polyak.update_batch(batch())
-    expected = 0.9 * before + 0.1 * polyak._network.trunk[0].weight
-    assert torch.allclose(polyak._target.average.trunk[0].weight, expected, atol=1e-7)
+    expected = 0.9 * before + 0.1 * polyak.network.trunk[0].weight
+    assert torch.allclose(polyak.target.average.trunk[0].weight, expected, atol=1e-7)
 
 
 def acts(agent: Agent, mode: str, state=None, first=None, seed: int = 0):
@@ -134,7 +134,7 @@ def test_epsilon_falls_over_the_budget(progress: float, share: float) -> None:
 def test_soft_actions_are_drawn_by_their_values_in_evaluation_too() -> None:
     agent = make(temperature=0.5)
     vectors = torch.randn(1, 4, generator=torch.Generator().manual_seed(5)).expand(20_000, 4)
-    values = plain(agent, agent._network, vectors[:1])[0, 0].detach().numpy()
+    values = plain(agent, agent.network, vectors[:1])[0, 0].detach().numpy()
     expected = np.exp(values / 0.5) / np.exp(values / 0.5).sum()
     nothing = torch.zeros(20_000, dtype=torch.bool)
     for mode in ("explore", "sample"):
@@ -149,7 +149,7 @@ def test_one_head_acts_throughout_an_episode() -> None:
     first = torch.ones(2000, dtype=torch.bool)
     begun = acts(agent, "explore", agent.initial_state(2000), first)
     assert np.bincount(begun.state.numpy(), minlength=5) == pytest.approx(np.full(5, 400), abs=80)
-    network = agent._network
+    network = agent.network
     vectors = torch.randn(2000, 4, generator=torch.Generator().manual_seed(5))
     values = network(network.prepare({"vector": vectors}))
     expected = values[begun.state, torch.arange(2000)].argmax(dim=-1)

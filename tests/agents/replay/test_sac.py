@@ -42,7 +42,7 @@ def test_critics_learn_the_soft_value() -> None:
     extra = {"reward": torch.rand(8, generator=rng), "discount": torch.tensor([0.9] * 7 + [0.0])}
     noise = torch.empty(8, 2).normal_(generator=torch_rng(7, "noise"))
     agent._generator.set_state(torch_rng(7, "noise").get_state())
-    policy, critics = agent._policy, agent._critics
+    policy, critics = agent.policy, agent.critics
     with torch.no_grad():
         mean, log_std = policy(policy.prepare({"vector": vectors[1]}))
         normal = torch.distributions.Normal(mean.double(), log_std.exp().double())
@@ -63,12 +63,12 @@ def test_the_temperature_keeps_the_entropy() -> None:
     for target, falls in ((-100.0, True), (1.0, False)):  # of two actions in (-1, 1), 2 log 2 = 1.39 is the most
         agent = make(target_entropy=target, learning_rate=1e-2)
         with torch.no_grad():
-            agent._policy.layers[-1].bias[2:] = -3.0  # narrow
-        start = float(agent._log_temperature.detach())
+            agent.policy.layers[-1].bias[2:] = -3.0  # narrow
+        start = float(agent.log_temperature.detach())
         obs = {"vector": torch.zeros(16, 4)}
         extra = {"reward": torch.zeros(16), "discount": torch.zeros(16)}
         agent.update_batch(Transitions(obs, torch.ones(16, 2), extra, obs))
-        assert (float(agent._log_temperature.detach()) < start) == falls
+        assert (float(agent.log_temperature.detach()) < start) == falls
 
 
 def test_it_finds_the_best_action() -> None:

@@ -6,7 +6,7 @@ import torch
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.parts.buffers.replay import Replay, columns_of, joined, with_returns
 from rewardlab.schemas import RootConfig
-from rewardlab.training.build import Parts
+from rewardlab.training.parts import RunParts
 from rewardlab.types import ReplayAgent, Transitions
 
 DEMONSTRATED = "demonstrated"  # in `Transitions.extra`, bool [B]: which steps of a minibatch are
@@ -19,7 +19,7 @@ class DemonstratedSteps:
         UserError: no such demonstrations, or they do not fit the environment.
     """
 
-    def __init__(self, config: RootConfig, parts: Parts, agent: ReplayAgent) -> None:
+    def __init__(self, config: RootConfig, parts: RunParts, agent: ReplayAgent) -> None:
         options: ReplayConfig = config.agent
         device = torch.device(config.device)
         episodes = options.demonstrations("agent", parts.env.spec).read()

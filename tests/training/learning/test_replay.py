@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from rewardlab.agents.base import BaseAgent
 from rewardlab.config.composition import Prepared, compose
 from rewardlab.errors import UserError
 from rewardlab.records import checkpoint
+from rewardlab.rewards.base import BaseScheme
 from rewardlab.run import run
 from rewardlab.training.build import build
-from rewardlab.training.loop import make_collector, make_learning
-from rewardlab.training.off_policy import OffPolicyLearning
+from rewardlab.training.learning.base import make_learning
+from rewardlab.training.learning.replay import Learning
 from rewardlab.types import Windows
 
 TINY = [
@@ -36,7 +38,7 @@ class Watched:
         if scheme is not None:
             self.parts.scheme = scheme(self.parts.scheme)
         self.learning = make_learning(self.config, self.parts)
-        self.collector = make_collector(self.config, self.parts)
+        self.collector = self.learning.collector
         self.played = [[] for _ in range(4)]  # of each environment: image, action, reward, next image, ends
         collect = self.collector.collect
 
@@ -55,9 +57,9 @@ class Watched:
 
         self.collector.collect = collected
 
-    def iterate(self, count: int, steps: int = 8) -> None:
+    def iterate(self, count: int) -> None:
         for _ in range(count):
-            self.learning.iterate(self.collector, steps, 0.5)
+            self.learning.iterate(self.config.frames // 2)
 
     def kept(self):
         replay = self.learning._replay
@@ -133,14 +135,14 @@ def test_samples_are_drawn_as_many_as_asked_for() -> None:
     assert watched.parts.agent.updates == 10 * 8 * 4 * 3 // 32
 
 
-class _Reversed:
+class _Reversed(BaseScheme):
     """Relabels: pays 7 for the first step of each episode, which then ends there."""
 
-    def __init__(self, scheme) -> None:
-        self._scheme, self.asked = scheme, []
+    relabels = True
 
-    def __getattr__(self, name):
-        return getattr(self._scheme, name)
+    def __init__(self, scheme) -> None:
+        vars(self).update(vars(scheme))
+        self.asked = []
 
     def relabel(self, episode, steps, rng):
         self.asked.append((len(episode), steps, float(episode.task_reward.sum())))
@@ -186,7 +188,7 @@ def test_an_interrupted_run_goes_on_exactly(kind: str, tmp_path: Path, monkeypat
     dropped = []
     monkeypatch.setattr("rewardlab.records.store.RunStore.drop_replays", lambda self, but=None: dropped.append(but))
     assert run(whole) == 0
-    with fault(OffPolicyLearning, "iterate", 20):
+    with fault(Learning, "iterate", 20):
         assert run(broken) == 1
     assert run(broken) == 0
     assert json.loads((broken.folder / "manifest.json").read_text())["resume"] == "exact"
@@ -216,7 +218,7 @@ def flat(tree, prefix: str = "") -> dict:
 def test_the_buffer_has_a_file_of_its_own_as_long_as_it_is_needed(tmp_path: Path, monkeypatch) -> None:
     prepared = prepare(tmp_path, "checkpoint.every=256", "agent.buffer_size=200")
     seen = []
-    iterate = OffPolicyLearning.iterate
+    iterate = Learning.iterate
 
     def watches(*arguments):
         files = sorted(path.name for path in prepared.folder.glob("replay-*.pt"))
@@ -225,7 +227,7 @@ def test_the_buffer_has_a_file_of_its_own_as_long_as_it_is_needed(tmp_path: Path
             raise RuntimeError("a fault in the middle")
         return iterate(*arguments)
 
-    monkeypatch.setattr(OffPolicyLearning, "iterate", watches)
+    monkeypatch.setattr(Learning, "iterate", watches)
     assert run(prepared) == 1
     assert all(files == [named] for files, named in seen)  # one file, and it is the one that the checkpoint names
     assert len({named for _, named in seen}) > 2
@@ -234,7 +236,7 @@ def test_the_buffer_has_a_file_of_its_own_as_long_as_it_is_needed(tmp_path: Path
     size = (prepared.folder / seen[-1][1]).stat().st_size
     assert size < 200 * (2 * 7 * 7 * 3 + 8 + 4 + 4) + 5000
     (prepared.folder / seen[-1][1]).unlink()
-    monkeypatch.setattr(OffPolicyLearning, "iterate", iterate)
+    monkeypatch.setattr(Learning, "iterate", iterate)
     assert run(prepared) == 1
     error = json.loads((prepared.folder / "status.json").read_text())["error"]
     assert "replay" in str(error) and "overwrite=true" in str(error)
@@ -267,11 +269,27 @@ def test_what_does_not_fit_is_refused_in_one_line(overrides: list[str], said: st
 
 
 def test_a_scheme_that_relabels_needs_replay() -> None:
-    from rewardlab.training.fit import check_fit
+    from rewardlab.training.compatibility import check_fit
 
     parts = build(compose(["env=empty_5x5", "agent=ppo"]).config)
     config = compose(["env=empty_5x5", "agent=ppo"]).config
     with pytest.raises(UserError, match=r"reward=none agent=ppo: relabels .* use agent=dqn or agent=sac"):
         check_fit(_Reversed(parts.scheme), parts.agent, config, parts.env.spec)
-    with pytest.raises(UserError, match="needs assess, value and update, or"):
+    with pytest.raises(UserError, match="its Agent must extend BaseAgent"):
         check_fit(parts.scheme, SimpleNamespace(), config, parts.env.spec)
+    with pytest.raises(UserError, match="learns_from=rounds: no such way of learning"):
+        check_fit(parts.scheme, _agent("rounds"), config, parts.env.spec)
+    with pytest.raises(UserError, match="needs assess, value, update, and it has no assess, value, update"):
+        check_fit(parts.scheme, _agent("on_policy"), config, parts.env.spec)
+
+
+def test_what_a_plug_in_can_do_must_be_said() -> None:
+    with pytest.raises(TypeError, match="relabels = True"):
+        type("Forgetful", (BaseScheme,), {"relabel": _Reversed.relabel})
+    with pytest.raises(TypeError, match="takes_aux_losses = True"):
+        type("Forgetful", (BaseAgent,), {"take_aux_losses": lambda self, losses: None})
+
+
+def _agent(learns_from: str) -> BaseAgent:
+    """One that can do nothing."""
+    return type("Idle", (BaseAgent,), {"learns_from": learns_from})()

@@ -15,7 +15,7 @@ from rewardlab.datasets.demonstrations import DemonstrationFile
 from rewardlab.records.table import read_columns
 from rewardlab.run import run
 from rewardlab.training.build import build
-from rewardlab.training.loop import make_collector, make_learning
+from rewardlab.training.learning.base import make_learning
 from rewardlab.training.recorder import Recording
 from rewardlab.types import Transitions
 
@@ -45,9 +45,8 @@ def batches(demos: str, *overrides: str) -> tuple[list[Transitions], object]:
 
     parts.agent.update_batch = watched
     learning.pretrain()
-    collector = make_collector(config, parts)
     for _ in range(4):
-        learning.iterate(collector, 8, 0.5)
+        learning.iterate(config.frames // 2)
     return seen, parts
 
 

@@ -13,9 +13,10 @@ from rewardlab.envs.grids import minigrid
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.run import run
-from rewardlab.training.build import build, make_evaluation_env, make_training_env
+from rewardlab.training.build import build
+from rewardlab.training.environments import make_evaluation_env, make_training_env
 from rewardlab.training.recorder import Recording
-from rewardlab.training.starts import StartEnv, walk
+from rewardlab.training.wrappers.start_env import StartEnv, walk
 from rewardlab.types import Trail
 
 TINY = [
@@ -115,11 +116,11 @@ def test_evaluation_begins_as_the_task_has_it(demos: str, tmp_path: Path) -> Non
 
 
 def test_an_interrupted_run_goes_on_exactly(demos: str, tmp_path: Path, fault) -> None:
-    from rewardlab.training.on_policy import OnPolicyLearning
+    from rewardlab.training.learning.on_policy import Learning
 
     whole, broken = (prepare(demos, tmp_path / name, "checkpoint.every=128") for name in ("whole", "broken"))
     assert run(whole) == 0
-    with fault(OnPolicyLearning, "iterate", 4):
+    with fault(Learning, "iterate", 4):
         assert run(broken) == 1
     assert run(broken) == 0
     assert json.loads((broken.folder / "manifest.json").read_text())["resume"] == "exact"

@@ -1,4 +1,4 @@
-"""The off-policy iteration: collect, compute reward streams, keep the steps, learn from a replay buffer.
+"""Replay: collect, compute reward streams, keep the steps, learn from what is drawn of a buffer.
 
 Which bonus a replayed step has is `agent.bonus`:
 
@@ -7,22 +7,27 @@ replayed: the one that the scheme's models of now give, as in the benchmark of L
 arXiv:2110.15191); schemes with `rewards_of`.
 """
 
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 
-from rewardlab import seeding
+from rewardlab import discovery, seeding
 from rewardlab.agents.replay.options import ReplayConfig
+from rewardlab.errors import UserError
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.buffers.prioritised_replay import PrioritisedReplay
 from rewardlab.parts.buffers.replay import Replay, columns_of, with_returns
 from rewardlab.parts.state_keys import FACT
-from rewardlab.schemas import RootConfig
-from rewardlab.training.build import Parts
-from rewardlab.training.collect import Collector
-from rewardlab.training.demonstrated import DemonstratedSteps
-from rewardlab.training.paying import pay
+from rewardlab.rewards.base import BaseScheme
+from rewardlab.schemas import NO_CURRICULUM, RootConfig
+from rewardlab.training.learning.base import Collected
+from rewardlab.training.learning.demonstrated import DemonstratedSteps
+from rewardlab.training.learning.paying import pay
+from rewardlab.training.parts import RunParts
 from rewardlab.types import (
+    Agent,
+    EnvSpec,
     Metrics,
     ReplayAgent,
     Rollout,
@@ -34,23 +39,59 @@ from rewardlab.types import (
     Windows,
 )
 
+NEEDS = ("progress", "columns", "update_batch")
 
-class OffPolicyLearning:
+
+def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -> None:
+    """Raises:
+    UserError: the scheme needs what there is only of the latest rollout, or the options do not fit it.
+    """
+    name, options = config.reward.name, config.agent
+    if scheme.reads_policy:
+        raise UserError(
+            f"reward={name} agent={options.name}: reads the policy's probabilities, which an agent on replay has not;"
+            " use agent=ppo"
+        )
+    if options.bonus == "replayed":
+        _check_replayed_bonus(scheme, config)
+    if options.demos is not None:
+        options.demonstrations("agent", spec)
+    if scheme.pays_demonstrated and (options.demos is None or options.bonus != "replayed"):
+        raise UserError(f"reward={name}: needs agent.demos=DIR, agent.bonus=replayed and agent.n_step=1")
+
+
+def _check_replayed_bonus(scheme: BaseScheme, config: RootConfig) -> None:
+    if config.agent.demos is not None and config.reward.privileged():
+        raise UserError(
+            f"reward={config.reward.name} agent.bonus=replayed: reads full-state facts, which demonstrations lack; use"
+            " agent.bonus=collected"
+        )
+    if config.curriculum.plugin != NO_CURRICULUM:
+        raise UserError("agent.bonus=replayed: what a curriculum pays can't be paid anew; use agent.bonus=collected")
+    if len(scheme.streams) > 1 and not scheme.pays_anew:
+        able = [name for name in discovery.plugins("reward") if discovery.load("reward", name).Scheme.pays_anew]
+        raise UserError(
+            f"reward={config.reward.name} agent.bonus=replayed: its bonus can't be paid anew; use"
+            f" agent.bonus=collected, or one of {', '.join(able)}"
+        )
+
+
+class Learning(Collected):
     """The buffer, what goes into it and what is drawn from it."""
 
     metrics: tuple[str, ...] = ("explore/replay_steps",)
 
-    def __init__(self, config: RootConfig, parts: Parts, agent: ReplayAgent) -> None:
+    def __init__(self, config: RootConfig, parts: RunParts) -> None:
+        self._agent = cast(ReplayAgent, parts.agent)
         self._options: ReplayConfig = config.agent
-        self._parts, self._agent = parts, agent
-        self._device = torch.device(config.device)
-        self._replay = _buffer(self._options, self._device)
-        self._rng = parts.streams.numpy_rngs["replay"] = seeding.numpy_rng(config.seed, "replay")
-        self._demonstrated = DemonstratedSteps(config, parts, agent) if self._options.demos is not None else None
-        self._relabel = getattr(parts.scheme, "relabel", None)
+        self._replay = _buffer(self._options, torch.device(config.device))
+        self._rng = parts.generators.numpy_rngs["replay"] = seeding.numpy_rng(config.seed, "replay")
+        shows = self._options.demos is not None
+        self._demonstrated = DemonstratedSteps(config, parts, self._agent) if shows else None
         self._episodes = EpisodeAssembler(config.num_envs, successors=True)
         self._waiting: TensorObs = {}  # the latest n - 1 steps, each column [n - 1, N, ...]: their rewards are to come
         self._owed = 0.0  # samples that are still to be drawn for the steps played so far
+        super().__init__(config, parts)
 
     def pretrain(self) -> Metrics:
         """Learn from demonstrations alone, as long as the agent's options say."""
@@ -60,27 +101,27 @@ class OffPolicyLearning:
         batches = (self._demonstrated.sample(self._options.batch_size, self._rng) for _ in range(steps))
         return _means([self._learn_from(batch, progress=0.0)[0] for batch in batches])
 
-    def iterate(self, collector: Collector, steps: int, progress: float) -> tuple[Metrics, ...]:
-        """One iteration: the metrics of the reward streams and of all parts."""
-        parts, self._agent.progress = self._parts, progress
-        rollout = collector.collect(steps, parts.streams.torch_rngs["act"])
+    def iterate(self, spent: int) -> tuple[int, Sequence[Metrics]]:
+        """One iteration: its frames, and the metrics of the reward streams and of all parts."""
+        parts, agent, progress = self.parts, self._agent, spent / self.config.frames
+        agent.progress = progress
+        rollout = self.collector.collect(self.steps(spent, agent.rollout_steps), parts.generators.torch_rngs["act"])
         rollout.progress = progress
         signals, means = pay(parts, rollout)
         self._keep(rollout, signals)
         explored = parts.scheme.update(rollout)
-        learned = self._learn(steps * rollout.num_envs, progress)
-        return means, explored, learned, *parts.update_practice(progress)
+        played = rollout.steps * rollout.num_envs
+        learned = self._learn(played, progress)
+        return played, (means, explored, learned, *parts.update_practice(progress))
 
-    def state_dict(self) -> State:
-        """All but the buffer."""
+    def kept(self) -> State:
         waiting = {name: column.clone() for name, column in self._waiting.items()}
         return {"waiting": waiting, "owed": self._owed, "episodes": self._episodes.state_dict()}
 
-    def load_state_dict(self, state: State, exact: bool) -> None:
-        """Go on; unless `exact`, the running episodes do not, and what is kept of them is dropped."""
+    def put_back(self, state: State) -> None:
         self._owed = state["owed"]
-        if exact:
-            self._waiting = {name: column.to(self._device) for name, column in state["waiting"].items()}
+        if self.exact:
+            self._waiting = {name: column.to(self.device) for name, column in state["waiting"].items()}
             self._episodes.load_state_dict(state["episodes"])
 
     def buffer(self) -> State | None:
@@ -105,15 +146,16 @@ class OffPolicyLearning:
         self._add(columns, rows=len(columns["reward"]) - ahead)
         # Copies: the next rollout is written into the same memory.
         self._waiting = {name: column[-ahead:].clone() for name, column in columns.items()} if ahead else {}
-        if self._relabel is not None:
+        if self.parts.scheme.relabels:
             for episode in self._episodes.add(rollout):
-                self._keep_relabelled(self._relabel(episode, self._options.n_step, self._rng), rollout.progress)
+                windows = self.parts.scheme.relabel(episode, self._options.n_step, self._rng)
+                self._keep_relabelled(windows, rollout.progress)
 
     def _paid(self, rollout: Rollout, signals: Signals) -> torch.Tensor:
         """What is kept as a step's reward, [T, N]: all streams weighed, or the task's alone, as it is."""
         if self._options.bonus == "replayed":
             return signals.streams["task"]
-        streams = self._parts.reward_streams
+        streams = self.parts.reward_streams
         return torch.stack([spec.weight(rollout.progress) * signals.streams[spec.name] for spec in streams]).sum(dim=0)
 
     def _keep_relabelled(self, windows: Windows | None, progress: float) -> None:
@@ -122,7 +164,7 @@ class OffPolicyLearning:
         shape = windows.task_reward.shape
         own = self._agent.columns(shape[1])
         extra = {name: column.expand(shape[0], *column.shape) for name, column in own.items()}
-        extra |= {"reward": self._parts.reward_streams[0].weight(progress) * windows.task_reward}
+        extra |= {"reward": self.parts.reward_streams[0].weight(progress) * windows.task_reward}
         extra |= {"terminated": windows.terminated, "truncated": windows.truncated}
         self._add(columns_of(Transitions(windows.obs, windows.action, extra, windows.next_obs)), rows=1)
 
@@ -162,9 +204,9 @@ class OffPolicyLearning:
 
     def _pay_anew(self, batch: Transitions, progress: float) -> None:
         """Add what the scheme's models pay now; the buffer has the task's reward alone."""
-        task, *bonuses = self._parts.reward_streams
+        task, *bonuses = self.parts.reward_streams
         reward = task.weight(progress) * batch.extra["reward"]
-        paid = cast(Any, self._parts.scheme).rewards_of(batch)
+        paid = self.parts.scheme.rewards_of(batch)
         for spec in bonuses:
             reward = reward + spec.weight(progress) * paid[spec.name]
         batch.extra["reward"] = reward

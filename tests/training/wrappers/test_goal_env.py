@@ -12,8 +12,8 @@ from rewardlab.config.composition import Prepared, compose
 from rewardlab.records import checkpoint
 from rewardlab.run import run
 from rewardlab.training.build import build
-from rewardlab.training.loop import make_collector
-from rewardlab.training.on_policy import OnPolicyLearning
+from rewardlab.training.learning.base import make_learning
+from rewardlab.training.learning.on_policy import Learning
 
 TINY = [
     "env=doorkey_5x5", "num_envs=4", "frames=1000", "agent.rollout_steps=32", "eval.every=256", "eval.episodes=4",
@@ -46,7 +46,7 @@ def test_an_interrupted_run_goes_on_exactly(backend: str, tmp_path: Path, fault)
     options = ["reward=count", f"env.backend={backend}", "frames=512", "eval.every=512", "checkpoint.every=128"]
     whole, broken = (prepare(tmp_path / name, *options) for name in ("whole", "broken"))
     assert run(whole) == 0
-    with fault(OnPolicyLearning, "iterate", 3):
+    with fault(Learning, "iterate", 3):
         assert run(broken) == 1
     assert run(broken) == 0
     assert json.loads((broken.folder / "manifest.json").read_text())["resume"] == "exact"
@@ -126,8 +126,8 @@ def test_it_goes_with_schemes_and_agents(choices: list[str], tmp_path: Path) -> 
 def test_the_agent_reads_its_goal_and_schemes_do_not(tmp_path: Path) -> None:
     """The policy depends on the goal; what a bonus makes of an observation does not."""
     parts = build(prepare(tmp_path, "reward=rnd", "reward.warmup=0").config)
-    collector = make_collector(prepare(tmp_path).config, parts)
-    rollout = collector.collect(8, parts.streams.torch_rngs["act"])
+    learning = make_learning(prepare(tmp_path).config, parts)
+    rollout = learning.collector.collect(8, parts.generators.torch_rngs["act"])
     assert "goal" in rollout.obs and "goal" not in parts.scheme.context.spec.obs
     moved = {**rollout.obs, "goal": (rollout.obs["goal"] + 3).clamp(max=48)}
     values = [parts.agent.assess(replace(rollout, obs=obs)).values for obs in (rollout.obs, moved)]

@@ -3,11 +3,11 @@
 import torch
 
 from rewardlab.errors import Diverged
-from rewardlab.training.build import Parts
+from rewardlab.training.parts import RunParts
 from rewardlab.types import Metrics, Rollout, Signals
 
 
-def pay(parts: Parts, rollout: Rollout) -> tuple[Signals, Metrics]:
+def pay(parts: RunParts, rollout: Rollout) -> tuple[Signals, Metrics]:
     """The reward streams of a rollout, and their means.
 
     Raises:

@@ -1,0 +1,77 @@
+"""What agents have in common. A new agent overrides what it needs, besides `act` and what it learns by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rewardlab.parts.state import load_state, state_of
+from rewardlab.types import AuxLoss, Curriculum, Metrics, State
+
+
+class BaseAgent:
+    """Learns nothing before the first frame, assumes nothing, has no state of its own.
+
+    Attributes:
+        learns_from: the module of `training/learning/` that says what the agent plays and is given: on_policy, ...
+        metrics: names of what it tells of its learning: columns of train.csv.
+        assumes: what it needs beyond an ordinary learner: demos, state_restore, fixed_level, ...
+        stochastic: whether its policy is random in evaluation too, where the mode is not greedy.
+        takes_aux_losses: whether `take_aux_losses` works.
+        curriculum: where episodes begin, of an agent that finds such places itself.
+        stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
+        acts_by: the name of the attribute whose state is the trained policy.
+    """
+
+    learns_from: str
+    metrics: tuple[str, ...] = ()
+    assumes: frozenset[str] = frozenset()
+    stochastic: bool = False
+    takes_aux_losses: bool = False
+    curriculum: Curriculum | None = None
+    stateful: tuple[str, ...] = ()
+    acts_by: str = ""
+    _updates: int = 0
+
+    def __init_subclass__(cls) -> None:
+        if "take_aux_losses" in vars(cls) and not cls.takes_aux_losses:
+            raise TypeError(f"{cls.__name__} has take_aux_losses and must say so: takes_aux_losses = True")
+
+    def initial_state(self, num_envs: int) -> torch.Tensor | None:
+        """The recurrent state [N, ...] before an episode; None for an agent without memory."""
+        return None
+
+    def pretrain(self) -> Metrics:
+        """Learn before the first frame, where that is wanted."""
+        return {}
+
+    def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
+        """Learn from other terms too, after each rollout; called before training, where there are any."""
+        raise NotImplementedError
+
+    @property
+    def updates(self) -> int:
+        """Gradient steps so far."""
+        return self._updates
+
+    def policy_state_dict(self) -> State:
+        """What `policy.pt` keeps of a trained agent: enough to act."""
+        found: State = state_of(self._acting()).get(self.acts_by, {})
+        return found
+
+    def load_policy_state_dict(self, state: State) -> None:
+        load_state(self._acting(), {self.acts_by: state})
+
+    def state_dict(self) -> State:
+        return state_of(self._pieces()) | {"updates": self._updates}
+
+    def load_state_dict(self, state: State) -> None:
+        load_state(self._pieces(), state)
+        self._updates = state.get("updates", 0)  # random agents of before saved nothing
+
+    def _pieces(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.stateful}
+
+    def _acting(self) -> dict[str, Any]:
+        return {self.acts_by: getattr(self, self.acts_by)} if self.acts_by else {}

@@ -1,0 +1,76 @@
+"""The environments of a run: those that it trains in, those that play lists of levels, those of its evaluations."""
+
+import math
+from collections.abc import Sequence
+
+from rewardlab import discovery, seeding
+from rewardlab.envs.levels import Levels
+from rewardlab.errors import UserError
+from rewardlab.facts import PLACE
+from rewardlab.schemas import RootConfig
+from rewardlab.training.wrappers.goal_env import GoalEnv
+from rewardlab.types import Conditioner, EnvSpec, MakeEnv, VecEnv
+
+_MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
+
+
+def make_training_env(config: RootConfig) -> VecEnv:
+    """The training environments, without the goals that a conditioner sets in them."""
+    facts = tuple(dict.fromkeys((*config.reward.privileged(), *config.curriculum.privileged())))
+    env: VecEnv = discovery.load("env", config.env.plugin).make(
+        config.env, Levels(config.num_envs, pool=training_levels(config)), facts
+    )
+    return env
+
+
+def make_level_env(config: RootConfig, privileged: tuple[str, ...] = ()) -> MakeEnv:
+    """What makes environments like those of training that play lists of levels."""
+    make = discovery.load("env", config.env.plugin).make
+
+    def made(lists: Sequence[Sequence[int]]) -> VecEnv:
+        env: VecEnv = make(config.env, Levels(len(lists), lists=lists), privileged)
+        return env
+
+    return made
+
+
+def make_evaluation_env(config: RootConfig, spec: EnvSpec, conditioner: Conditioner | None) -> tuple[VecEnv, list[int]]:
+    """The evaluation environments, and how many whole episodes each of them plays; goals stay, nobody learns there.
+
+    They tell `PLACE` where the training environments, of `spec`, could.
+    """
+    lists = evaluation_levels(config)
+    make = discovery.load("env", config.env.plugin).make
+    told = (PLACE,) if PLACE in spec.privileged else ()
+    facts = tuple(dict.fromkeys((*config.curriculum.privileged(), *told)))
+    env: VecEnv = make(config.env, Levels(len(lists), lists=lists), facts)
+    if conditioner is not None:
+        env = GoalEnv(env, conditioner, kept=told)
+    return env, [len(levels) for levels in lists]
+
+
+def evaluation_levels(config: RootConfig) -> list[list[int]]:
+    """The level seeds that each evaluation environment plays.
+
+    The lists are fixed beforehand: taking the first episodes to finish would favour short ones.
+
+    Raises:
+        UserError: the training levels are asked for, and there are no fixed ones.
+    """
+    episodes = config.eval.episodes
+    if config.eval.levels == "train":
+        pool = training_levels(config)
+        if pool is None:
+            raise UserError("eval.levels=train: needs a fixed set of training levels; set env.levels=K")
+        levels = [pool[i % len(pool)] for i in range(episodes)]
+    else:
+        levels = seeding.evaluation_seeds(episodes)
+    num_envs = min(episodes, _MAX_EVALUATION_ENVS)
+    return [levels[i::num_envs] for i in range(num_envs)]
+
+
+def training_levels(config: RootConfig) -> list[int] | None:
+    """The level seeds of `env.levels=K`, or None for procedural levels."""
+    if math.isinf(config.env.levels):
+        return None
+    return seeding.env_seeds(config.seed, "levels", int(config.env.levels))

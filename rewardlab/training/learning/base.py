@@ -1,0 +1,139 @@
+"""Ways of learning: what an agent plays and is given. A way is one module here, which agents name in `learns_from`.
+
+Such a module has a class `Learning`, `NEEDS`, the names of the methods that it calls on agents, and
+`check(scheme, agent, config, spec)`, which refuses what cannot be learned that way.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Protocol
+
+import torch
+
+from rewardlab import discovery, seeding
+from rewardlab.schemas import RootConfig
+from rewardlab.training.collect import Collector, EpisodeStatistics
+from rewardlab.training.environments import make_training_env
+from rewardlab.training.parts import RunParts
+from rewardlab.types import Agent, Metrics, State, StreamSpec
+
+
+class Learning(Protocol):
+    """One run's learning: it owns what is played, and counts the frames.
+
+    Attributes:
+        metrics: columns of train.csv beside those of the parts.
+        statistics: of the training episodes; None where none are played.
+        least: the frames of the smallest iteration: what is left of the budget below it is not spent.
+        warmup_frames: what `warm_up` plays; 0 where nobody asks for it.
+        exact: whether running episodes go on after `load_state_dict`.
+        has_policy: whether there is a policy for the task, which can be evaluated.
+    """
+
+    metrics: tuple[str, ...]
+    statistics: EpisodeStatistics | None
+    least: int
+    warmup_frames: int
+    exact: bool
+    has_policy: bool
+
+    def warm_up(self) -> None:
+        """Play before all training what the reward scheme asks for."""
+
+    def pretrain(self) -> Metrics:
+        """Learn before the first frame, where that is wanted: seen in the first row and the first evaluation."""
+
+    def iterate(self, spent: int) -> tuple[int, Sequence[Metrics]]:
+        """Play and learn, when so many frames of the budget were spent: the frames of it, and what to tell of it."""
+
+    def state_dict(self) -> State:
+        """What a checkpoint keeps of it, by the checkpoint's own keys."""
+
+    def load_state_dict(self, state: State, seeds: list[int]) -> None:
+        """Go on from a checkpoint; `seeds` are of new episodes, where the running ones cannot be put back."""
+
+    def buffer(self) -> State | None:
+        """What is too large for the checkpoint and goes to a file of its own, or None."""
+
+    def load_buffer(self, state: State) -> None: ...
+
+
+class Collected:
+    """What the ways that step a vector of environments have in common. Nothing is kept between iterations."""
+
+    metrics: tuple[str, ...] = ()
+    has_policy: bool = True
+
+    def __init__(self, config: RootConfig, parts: RunParts) -> None:
+        self.config, self.parts = config, parts
+        self.device = torch.device(config.device)
+        self.exact = True
+        self.least = config.num_envs
+        self.warmup_frames = parts.scheme.warmup_steps * config.num_envs
+        self.begin()
+
+    def begin(self) -> None:
+        """Let episodes begin in the training environments."""
+        parts, seeds = self.parts, seeding.env_seeds(self.config.seed, "train_envs", self.config.num_envs)
+        self.collector = Collector(parts.env, parts.agent, seeds, parts.agent.rollout_steps, self.device)
+
+    @property
+    def statistics(self) -> EpisodeStatistics:
+        return self.collector.statistics
+
+    def steps(self, spent: int, wanted: int) -> int:
+        """Vector steps of an iteration: the last one is shortened to fit the budget."""
+        left = (int(self.config.frames) - spent) // self.config.num_envs
+        return min(wanted, max(1, left))
+
+    def warm_up(self) -> None:
+        """A uniform-random agent acts first, in environments of its own; the scheme sees a rollout without values."""
+        config, scheme = self.config, self.parts.scheme
+        random = discovery.load("agent", "random")
+        context = self.parts.generators.context("warmup", config, self.parts.env.spec)
+        agent = random.Agent(random.Config(), context, (StreamSpec("task", context.gamma),))
+        env = make_training_env(config)
+        seeds = seeding.env_seeds(config.seed, "warmup_envs", config.num_envs)
+        rng = seeding.torch_rng(config.seed, "warmup_act")
+        scheme.warm_up(Collector(env, agent, seeds, scheme.warmup_steps, self.device).collect(scheme.warmup_steps, rng))
+        env.close()
+
+    def pretrain(self) -> Metrics:
+        return self.parts.agent.pretrain()
+
+    def state_dict(self) -> State:
+        return {"collector": self.collector.state_dict(), "learning": self.kept()}
+
+    def load_state_dict(self, state: State, seeds: list[int]) -> None:
+        self.exact = self.collector.load_state_dict(state["collector"], seeds)
+        self.put_back(state.get("learning", {}))  # checkpoints of before there was replay have none
+
+    def kept(self) -> State:
+        """What is kept between iterations, but for the collector's and a buffer."""
+        return {}
+
+    def put_back(self, state: State) -> None:
+        """Restore what `kept` returned; unless `exact`, without what belongs to running episodes."""
+
+    def buffer(self) -> State | None:
+        return None
+
+    def load_buffer(self, state: State) -> None: ...
+
+
+def way(agent: Agent) -> ModuleType:
+    """The module of an agent's way of learning."""
+    return import_module(f"rewardlab.training.learning.{agent.learns_from}")
+
+
+def agents_that_learn_from(name: str) -> str:
+    """The agents of one way, as a user writes them."""
+    able = [each for each in discovery.plugins("agent") if discovery.load("agent", each).Agent.learns_from == name]
+    return " or ".join(f"agent={each}" for each in able)
+
+
+def make_learning(config: RootConfig, parts: RunParts) -> Learning:
+    """What the run's agent learns from."""
+    learning: Learning = way(parts.agent).Learning(config, parts)
+    return learning

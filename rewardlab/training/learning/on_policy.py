@@ -1,0 +1,59 @@
+"""On-policy: collect a rollout, compute its reward streams, learn from it once."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+
+from rewardlab.errors import UserError
+from rewardlab.rewards.base import BaseScheme
+from rewardlab.schemas import RootConfig
+from rewardlab.training.learning.base import Collected, agents_that_learn_from
+from rewardlab.training.learning.paying import pay
+from rewardlab.types import Agent, EnvSpec, Metrics, OnPolicyAgent, Rollout
+
+NEEDS = ("assess", "value", "update")
+
+
+def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -> None:
+    """Raises:
+    UserError: the scheme pays for steps that are replayed, and nothing is.
+    """
+    wants = {
+        "relabels what is replayed": scheme.relabels,
+        "pays demonstrated steps that are replayed": scheme.pays_demonstrated,
+    }
+    for what, wanted in wants.items():
+        if wanted:
+            raise UserError(
+                f"reward={config.reward.name} agent={config.agent.name}: {what}, and this agent replays nothing; use"
+                f" {agents_that_learn_from('replay')}"
+            )
+
+
+class Learning(Collected):
+    """It keeps nothing between iterations."""
+
+    def iterate(self, spent: int) -> tuple[int, Sequence[Metrics]]:
+        """One iteration: its frames, and the metrics of the reward streams and of all parts."""
+        parts, agent, progress = self.parts, cast(OnPolicyAgent, self.parts.agent), spent / self.config.frames
+        rollout = self.collector.collect(self.steps(spent, agent.rollout_steps), parts.generators.torch_rngs["act"])
+        assess(agent, rollout)
+        rollout.progress = progress
+        signals, means = pay(parts, rollout)
+        learned = agent.update(rollout, signals, progress)
+        practised = parts.update_practice(progress)
+        told = (means, learned, parts.scheme.update(rollout), *practised)
+        return rollout.steps * rollout.num_envs, told
+
+
+@torch.no_grad()
+def assess(agent: OnPolicyAgent, rollout: Rollout) -> None:
+    """Add what the policy makes of the rollout, and the values of the true successors: the next row's, except where an
+    episode ended (one batched pass).
+    """
+    rollout.take(agent.assess(rollout))
+    time, env = rollout.done.nonzero(as_tuple=True)
+    if len(time):
+        reached = {key: entry[time, env] for key, entry in rollout.next_obs.items()}
+        rollout.final_values[time, env] = agent.value(reached, rollout.end_states)

@@ -1,0 +1,109 @@
+"""The objects of a run, and the random generators that they draw from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from rewardlab import seeding
+from rewardlab.schemas import RootConfig
+from rewardlab.types import (
+    Agent,
+    BuildContext,
+    Conditioner,
+    Curriculum,
+    EnvSpec,
+    Metrics,
+    RewardScheme,
+    State,
+    StreamSpec,
+    VecEnv,
+)
+
+
+@dataclass
+class Generators:
+    """The named random generators that a run's objects draw from; saved and restored as a whole."""
+
+    torch_rngs: dict[str, torch.Generator] = field(default_factory=dict)
+    numpy_rngs: dict[str, np.random.Generator] = field(default_factory=dict)
+
+    def context(self, name: str, config: RootConfig, spec: EnvSpec) -> BuildContext:
+        """What the object `name` may know, with generators of its own."""
+        self.torch_rngs[name] = seeding.torch_rng(config.seed, name)
+        self.numpy_rngs[name] = seeding.numpy_rng(config.seed, name)
+        return BuildContext(
+            spec,
+            config.num_envs,
+            torch.device(config.device),
+            self.torch_rngs[name],
+            self.numpy_rngs[name],
+            config.agent.gamma,
+        )
+
+    def state_dict(self) -> State:
+        return {
+            "torch": {name: generator.get_state() for name, generator in self.torch_rngs.items()},
+            "numpy": {name: seeding.generator_state(rng) for name, rng in self.numpy_rngs.items()},
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        for name, generator in self.torch_rngs.items():
+            generator.set_state(state["torch"][name])
+        for name, rng in self.numpy_rngs.items():
+            seeding.set_generator_state(rng, state["numpy"][name])
+
+
+@dataclass
+class RunParts:
+    """Everything that a run trains with. A piece that is not there is None."""
+
+    env: VecEnv
+    agent: Agent
+    scheme: RewardScheme
+    conditioner: Conditioner | None = None
+    curriculum: Curriculum | None = None
+    generators: Generators = field(default_factory=Generators)  # restored last: to restore the others may draw
+
+    @property
+    def reward_streams(self) -> tuple[StreamSpec, ...]:
+        """What the learner is paid: the scheme's streams, then the conditioner's."""
+        return self.scheme.streams + (self.conditioner.streams if self.conditioner is not None else ())
+
+    def update_practice(self, progress: float) -> tuple[Metrics, Metrics]:
+        """Let the conditioner and the curriculum learn what is practised on next, where there are any."""
+        taught = {} if self.conditioner is None else self.conditioner.update()
+        return taught, {} if self.curriculum is None else self.curriculum.update(progress)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Columns of train.csv that the parts fill."""
+        return tuple(name for piece in self._plugins() for name in piece.metrics)
+
+    @property
+    def assumes(self) -> frozenset[str]:
+        """What the run assumes beyond an ordinary learner."""
+        none: frozenset[str] = frozenset()
+        return none.union(*(piece.assumes for piece in self._plugins()))
+
+    def state_dict(self) -> State:
+        """The state of every piece, by its name in checkpoints."""
+        return {name: piece.state_dict() for name, piece in self._pieces()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Restore all pieces from what `state_dict` returned."""
+        for name, piece in self._pieces():
+            piece.load_state_dict(state[name])
+
+    def _plugins(self) -> list[Any]:
+        return [piece for piece in (self.agent, self.scheme, self.conditioner, self.curriculum) if piece is not None]
+
+    def _pieces(self) -> Iterator[tuple[str, Any]]:
+        for name, piece in vars(self).items():
+            if name != "env" and piece is not None:  # the environments belong to what is learned from
+                yield _SAVED_AS.get(name, name), piece
+
+
+_SAVED_AS = {"generators": "streams"}  # what checkpoints of before call it
