@@ -28,8 +28,6 @@ from rewardlab.training.loop import Training
 from rewardlab.training.parts import RunParts
 from rewardlab.types import State
 
-_SETTLED = {"skip": 0, "locked": 0, "diverged": 1}  # exit codes where there is nothing to do
-
 
 def run(prepared: Prepared, parts: RunParts | None = None) -> int:
     """Do one run, or find it done. Returns the exit code.
@@ -43,7 +41,7 @@ def run(prepared: Prepared, parts: RunParts | None = None) -> int:
     if prepared.config.device == "cpu":
         torch.set_num_threads(1)  # one process per core beats threads inside an update
     decision = decide(prepared.folder, prepared.config.overwrite)
-    if decision.action in _SETTLED:
+    if decision.settled is not None:
         return _settled(prepared, decision)
     parts = parts or build(prepared.config)
     store = RunStore(prepared.folder)
@@ -51,7 +49,7 @@ def run(prepared: Prepared, parts: RunParts | None = None) -> int:
         with store.lock(), stop_by_signals() as stop:
             # Another process may just have finished it.
             decision = decide(prepared.folder, prepared.config.overwrite, held=True)
-            if decision.action in _SETTLED:
+            if decision.settled is not None:
                 return _settled(prepared, decision)
             checkpoint = None
             if decision.action == "start":
@@ -64,8 +62,7 @@ def run(prepared: Prepared, parts: RunParts | None = None) -> int:
                 return 1
             return _train(prepared, parts, store, checkpoint, stop)
     except Locked as locked:
-        print(f"{prepared.folder}: {locked}", flush=True)
-        return 0
+        return _settled(prepared, Decision("locked", str(locked)))
 
 
 def validated(config: RootConfig) -> RunParts:
@@ -79,7 +76,7 @@ def validated(config: RootConfig) -> RunParts:
 
 def _settled(prepared: Prepared, decision: Decision) -> int:
     print(f"{prepared.folder}: {decision.reason}", flush=True)
-    return _SETTLED[decision.action]
+    return decision.exit_code
 
 
 def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: State | None, stop: Stop) -> int:

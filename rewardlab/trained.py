@@ -14,7 +14,7 @@ from rewardlab.training.build import build
 from rewardlab.types import Agent, Conditioner, EnvSpec, State
 
 
-def run_folder(given: str) -> Path:
+def find_run(given: str) -> Path:
     """The folder of the run that a path names or lies in.
 
     Raises:

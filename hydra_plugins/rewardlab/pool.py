@@ -10,22 +10,12 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from rewardlab.sweep.options import PoolOptions
+
 
 @dataclass
-class PoolConfig:
-    """How a sweep uses this machine.
-
-    jobs: how many run at once; null = one for each core that this process may use.
-    retries: how often a failed job is started again, from its checkpoint, after all others.
-    fail_fast: whether the first job that fails for good ends the sweep.
-    memory_gib: what one job takes; null = as much as the largest seen in this sweep. None is started that does not fit.
-    """
-
+class PoolConfig(PoolOptions):
     _target_: str = "hydra_plugins.rewardlab.pool.PoolLauncher"
-    jobs: int | None = None
-    retries: int = 1
-    fail_fast: bool = False
-    memory_gib: float | None = None
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="pool", node=PoolConfig, provider="rewardlab")
@@ -38,12 +28,9 @@ class PoolLauncher(Launcher):
     """
 
     def __init__(self, **options: Any) -> None:
-        self._given = options
+        self.options = PoolOptions(**options)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from rewardlab.sweep.launch import PoolOptions
-
-        self.options = PoolOptions(**self._given)
         self.options.check()  # refused here, before the sweeper writes anything
         self.config = config
 

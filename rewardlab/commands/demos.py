@@ -77,7 +77,7 @@ def _subject(overrides: Sequence[str], source: str) -> tuple[RootConfig, Agent |
         return composition.compose(overrides).config, None
     if overrides:
         raise UserError(f"{overrides[0]}: --from RUN plays that run's environment; leave it out")
-    folder = trained.run_folder(source)
+    folder = trained.find_run(source)
     config = trained.run_config(folder)
     agent, conditioner = trained.learners(folder, config)
     if conditioner is not None:

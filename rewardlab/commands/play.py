@@ -46,7 +46,7 @@ def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> 
         raise UserError(f"--episodes {episodes}: must be at least 1")
     if seed < 0:
         raise UserError(f"--seed {seed}: must be at least 0")
-    folder = trained.run_folder(run)
+    folder = trained.find_run(run)
     target = _target(folder, out)
     torch.set_num_threads(1)
     config = trained.run_config(folder)

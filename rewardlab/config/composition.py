@@ -268,7 +268,7 @@ def _with_seed(setting: Prepared, seed: int, overrides: list[str]) -> Prepared:
 
 def _prepared(config: RootConfig, labels: dict[str, str], setting: str, overrides: list[str]) -> Prepared:
     resolved = dataclasses.asdict(config)
-    folder = identity.run_folder(config.results_dir, labels, config.seed, setting)
+    folder = identity.folder_for(config.results_dir, labels, config.seed, setting)
     check_writable(folder, config.results_dir)
     return Prepared(config, resolved, identity.flatten(resolved), labels, setting, folder, overrides)
 

@@ -70,7 +70,7 @@ def safe_name(text: str) -> str:
     return f"{safe[: _LONGEST_LABEL - 9]}-{digest}"
 
 
-def run_folder(results_dir: str, labels: Mapping[str, str], seed: int, setting: str) -> Path:
+def folder_for(results_dir: str, labels: Mapping[str, str], seed: int, setting: str) -> Path:
     """The folder of a run: labels to read, and the setting id so that two settings never share one."""
     curriculum = labels.get("curriculum", NO_CURRICULUM)
     learner = labels["agent"] if curriculum == NO_CURRICULUM else f"{labels['agent']}+{curriculum}"

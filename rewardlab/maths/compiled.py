@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 
 from rewardlab.kernel_cache import kept
 from rewardlab.types import Array
@@ -15,6 +16,11 @@ from rewardlab.types import Array
 ERRORS = ("mse", "half_square", "l2")  # kinds of `prediction_error`, by number
 _LOOSE = {"reassoc", "contract", "arcp", "nsz"}
 _32 = np.float32
+
+
+def compiles(*tensors: torch.Tensor) -> bool:
+    """Whether tensors are where and what compiled passes work on: float32 on a CPU."""
+    return all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
 
 
 def _ppo_loss(

@@ -14,7 +14,7 @@ import torch
 
 from rewardlab.kernel_cache import kept
 from rewardlab.maths.counting import GOLDEN
-from rewardlab.types import Array, Frames, Rollout, TensorObs
+from rewardlab.types import Array, DistinctObservations, Rollout, TensorObs
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ def spread(found: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     return found.index_select(0, place.flatten()).view(*place.shape, *found.shape[1:])
 
 
-def frames_of(rollout: Rollout) -> Frames:
+def distinct_of(rollout: Rollout) -> DistinctObservations:
     """The distinct observations of a rollout: found once, and kept there."""
-    if rollout.frames is None:
-        rollout.frames = _frames(rollout)
-    return rollout.frames
+    if rollout.distinct is None:
+        rollout.distinct = _distinct(rollout)
+    return rollout.distinct
 
 
-def _frames(rollout: Rollout) -> Frames:
+def _distinct(rollout: Rollout) -> DistinctObservations:
     steps, num_envs = rollout.first.shape
     acted_on = {name: torch.cat([entry, rollout.last_obs[name][None]]) for name, entry in rollout.obs.items()}
     rows, reached = _bytes(acted_on), _bytes(rollout.next_obs)
@@ -69,7 +69,7 @@ def _frames(rollout: Rollout) -> Frames:
     firsts = torch.from_numpy(origin[:shown]).to(device), torch.from_numpy(origin[shown:count] - len(rows)).to(device)
     both = {name: (entry, rollout.next_obs[name]) for name, entry in acted_on.items()}
     places = torch.from_numpy(place).to(device)
-    return Frames(
+    return DistinctObservations(
         {
             name: torch.cat([e.flatten(0, 1).index_select(0, at) for e, at in zip(pair, firsts, strict=True)])
             for name, pair in both.items()

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from rewardlab.maths import compiled
+from rewardlab.maths.compiled import compiles
 from rewardlab.types import Array
 
 
@@ -31,7 +32,7 @@ def distance_from_unit(prediction: torch.Tensor, target: torch.Tensor) -> torch.
 
     It is 2 - 2 cos (Guo et al. 2022, BYOL-Explore, eq. 1). The target is not differentiated.
     """
-    if prediction.device.type == "cpu" and prediction.dtype == torch.float32:
+    if compiles(prediction):
         distance: torch.Tensor = _DistanceFromUnit.apply(prediction, target)  # type: ignore[no-untyped-call]
         return distance
     length = prediction.square().sum(dim=-1).add(1e-24).sqrt()

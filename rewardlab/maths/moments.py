@@ -14,7 +14,7 @@ def moments(data: torch.Tensor, times: torch.Tensor | None = None) -> Moments:
     Args:
         times: [B], how often each row counts; None: once.
     """
-    if data.dim() == 2 and data.dtype == torch.float32 and data.device.type == "cpu" and len(data):
+    if data.dim() == 2 and len(data) and compiled.compiles(data):
         mean, squares = torch.empty(2, data.shape[1], dtype=torch.float64)
         counted = torch.ones(len(data), dtype=torch.float64) if times is None else times.double()
         compiled.moments(data.contiguous().numpy(), counted.numpy(), mean.numpy(), squares.numpy())

@@ -12,6 +12,7 @@ from itertools import accumulate, pairwise
 import torch
 from torch import nn
 
+from rewardlab.maths.compiled import compiles
 from rewardlab.networks import fused_kernels
 from rewardlab.types import State
 
@@ -40,8 +41,7 @@ class Adam:
         self._steps = 0
         self._mean, self._square = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
         vectors = (self._weights, self._mean, self._square)
-        compiled = self._weights.device.type == "cpu" and self._weights.dtype == torch.float32
-        self._arrays = [vector.numpy() for vector in vectors] if compiled else None
+        self._arrays = [vector.numpy() for vector in vectors] if compiles(self._weights) else None
 
     def gradients(self) -> tuple[torch.Tensor, dict[torch.Tensor, torch.Tensor]]:
         """A vector that `step` takes, to be filled by hand, and the place of each parameter in it."""
@@ -95,7 +95,7 @@ def _places(parameters: Sequence[nn.Parameter]) -> list[slice]:
 
 def clip_norm(gradient: torch.Tensor, most: float) -> torch.Tensor:
     """Shorten a gradient in place to the norm `most`; returns the norm that it had, a scalar tensor."""
-    if gradient.device.type == "cpu" and gradient.dtype == torch.float32:
+    if compiles(gradient):
         return torch.tensor(fused_kernels.clip(gradient.numpy(), most))
     norm: torch.Tensor = torch.linalg.vector_norm(gradient)
     gradient.mul_((most / (norm + 1e-6)).clamp(max=1.0))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from rewardlab.maths.compiled import compiles
 from rewardlab.networks import fused_kernels
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam
@@ -26,8 +27,7 @@ _KINDS: dict[type[nn.Module], int] = {Tanh: TANH, nn.ReLU: RELU, nn.ELU: ELU}
 
 def can_fuse(*modules: nn.Module) -> bool:
     """Whether all weights are where the compiled loops can work on them."""
-    parameters = [parameter for module in modules for parameter in module.parameters()]
-    return all(parameter.device.type == "cpu" and parameter.dtype == torch.float32 for parameter in parameters)
+    return compiles(*(parameter for module in modules for parameter in module.parameters()))
 
 
 class FusedMLP:

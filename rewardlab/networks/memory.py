@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from rewardlab.maths.compiled import compiles
 from rewardlab.networks import fused_kernels
 from rewardlab.networks.init import seeded_gru
 
@@ -82,7 +83,7 @@ class _Step(torch.autograd.Function):
         after, candidate, there = (torch.empty_like(state) for _ in range(3))
         switches = state.new_empty(len(state), 2 * state.shape[1])
         which = _in_order(state[:, 0])
-        compiled = _compiles(state)
+        compiled = compiles(state)
         gru, _ = _kernels(compiled)
         gru(*_plain(compiled, gates, which, recurrent, state, switches, there, candidate, after))
         context.save_for_backward(which, there, state, switches, candidate)
@@ -92,7 +93,7 @@ class _Step(torch.autograd.Function):
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
         saved = context.saved_tensors
         state = saved[2]
-        compiled, width = _compiles(state), 3 * state.shape[1]
+        compiled, width = compiles(state), 3 * state.shape[1]
         to_gates, to_recurrent = state.new_zeros(len(state), width), state.new_empty(len(state), width)
         to_state = torch.empty_like(state)
         found = to_gates, to_recurrent, to_state
@@ -122,7 +123,7 @@ class _Scan(torch.autograd.Function):
         (steps, num_envs), size = which.shape, weight.shape[1]
         before, theres, candidates, states = (gates.new_empty(steps, num_envs, size) for _ in range(4))
         switches, recurrent = gates.new_empty(steps, num_envs, 2 * size), gates.new_empty(num_envs, 3 * size)
-        compiled = _compiles(gates)
+        compiled = compiles(gates)
         gru, _ = _kernels(compiled)
         always = _plain(compiled, gates, recurrent)
         rows = [_each(compiled, entry) for entry in (which, before, switches, theres, candidates, states)]
@@ -147,7 +148,7 @@ class _Scan(torch.autograd.Function):
         to_gates, of_weight = weight.new_zeros(context.rows, len(weight)), torch.zeros_like(weight)
         to_recurrent, of_bias = weight.new_empty(before.shape[1], len(weight)), weight.new_zeros(len(weight))
         to_state, carried = torch.empty_like(before[0]), torch.zeros_like(before[0])
-        compiled = _compiles(weight)
+        compiled = compiles(weight)
         _, back = _kernels(compiled)
         pull, *found = _plain(compiled, carried, to_gates, to_recurrent, to_state)
         rows = [_each(compiled, entry) for entry in saved]
@@ -225,7 +226,3 @@ def _gru_back(
     to_gates.index_add_(0, which, torch.cat([of_reset, of_update, of_candidate], dim=1))
     torch.cat([of_reset, of_update, of_candidate * reset], dim=1, out=to_recurrent)
     torch.mul(gradient, update, out=to_state)
-
-
-def _compiles(tensor: torch.Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.dtype == torch.float32

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from rewardlab.maths.distinct import frames_of, spread
+from rewardlab.maths.distinct import distinct_of, spread
 from rewardlab.types import Rollout, TensorObs
 
 Network = Callable[[TensorObs], torch.Tensor]
@@ -13,12 +13,12 @@ Network = Callable[[TensorObs], torch.Tensor]
 
 def at_both_ends(network: Network, rollout: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
     """What a network makes of obs and of next_obs, each [T, N, *features]."""
-    frames = frames_of(rollout)
-    found = network(frames.rows)
-    return spread(found, frames.here[:-1]), spread(found, frames.there)
+    distinct = distinct_of(rollout)
+    found = network(distinct.rows)
+    return spread(found, distinct.here[:-1]), spread(found, distinct.there)
 
 
 def at_successors(network: Network, rollout: Rollout) -> torch.Tensor:
     """What a network makes of next_obs, [T, N, *features]."""
-    frames = frames_of(rollout)
-    return spread(network(frames.rows), frames.there)
+    distinct = distinct_of(rollout)
+    return spread(network(distinct.rows), distinct.there)

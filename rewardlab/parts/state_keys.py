@@ -6,7 +6,7 @@ import torch
 from rewardlab.errors import UserError
 from rewardlab.facts import STATE_HASH
 from rewardlab.maths.counting import Keys, hash_rows
-from rewardlab.maths.distinct import frames_of
+from rewardlab.maths.distinct import distinct_of
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.types import BuildContext, Rollout, State, TensorObs, Transitions
 
@@ -52,8 +52,8 @@ class StateKeys:
         """Of the true successors, [T, N]."""
         if self._kind == "state":
             return _as_keys(rollout.privileged[STATE_HASH])
-        frames = frames_of(rollout)
-        keys: Keys = self._of(frames.rows)[frames.there.cpu().numpy()]
+        distinct = distinct_of(rollout)
+        keys: Keys = self._of(distinct.rows)[distinct.there.cpu().numpy()]
         return keys
 
     def reached_in(self, steps: Transitions) -> Keys:
@@ -67,8 +67,8 @@ class StateKeys:
         if self._kind == "state":
             keys[first.cpu().numpy()] = _as_keys(rollout.current_privileged[STATE_HASH][first])
         elif bool(first.any()):
-            frames = frames_of(rollout)
-            keys[first.cpu().numpy()] = self._of(frames.rows)[frames.here[:-1][first].cpu().numpy()]
+            distinct = distinct_of(rollout)
+            keys[first.cpu().numpy()] = self._of(distinct.rows)[distinct.here[:-1][first].cpu().numpy()]
         return keys
 
     def _of(self, obs: TensorObs) -> Keys:

@@ -16,6 +16,16 @@ class Decision:
     action: str
     reason: str
 
+    @property
+    def settled(self) -> str | None:
+        """What a sweep calls a run about which there is nothing to do; None where it is to be started or continued."""
+        return {"skip": "skipped", "diverged": "diverged", "locked": "left"}.get(self.action)
+
+    @property
+    def exit_code(self) -> int:
+        """Of a command that finds its run settled."""
+        return 1 if self.action == "diverged" else 0
+
 
 def decide(folder: Path, overwrite: bool, held: bool = False) -> Decision:
     """Decide from the files of a folder, without loading them.

@@ -10,15 +10,14 @@ from typing import Any, Protocol
 
 from omegaconf import DictConfig
 
+from rewardlab.records.continuation import decide
 from rewardlab.records.status import read_status
 from rewardlab.stopping import SIGNALS
-from rewardlab.sweep import result
-from rewardlab.sweep.display import Display, Running, make_display
-from rewardlab.sweep.job import MISSING, Job, Outcome
-from rewardlab.sweep.launch import make_jobs, rerun
-from rewardlab.sweep.pool import BAD_INPUT, SETTLED
+from rewardlab.sweep.display import Display, Running
+from rewardlab.sweep.job import Job, Outcome
+from rewardlab.sweep.launch import do_batch
+from rewardlab.sweep.pool import BAD_INPUT
 from rewardlab.sweep.remote import Remote
-from rewardlab.sweep.table import outcome_table
 
 _POLL_SECONDS = 0.5
 _POLL_SECONDS_PER_JOB = 0.005  # ten thousand jobs are looked at about once a minute: their files are on a shared disk
@@ -47,25 +46,12 @@ def launch_on(
         first: the number of the batch's first job.
         retries: how often a failed job is handed over again.
     """
-    started = time.monotonic()
-    made = make_jobs(config, job_overrides, first)
-    ready = [job for job in made if isinstance(job, Job)]
-    display = make_display(len(made), len(ready) or 1)
-    watch = _Watch(cluster, Path(config.hydra.sweep.dir).absolute(), display, retries)
-    try:
-        for refused in made:
-            if isinstance(refused, Outcome):
-                display.ended(refused)
-        done = watch.run(ready)
-    finally:
-        display.close()
-    outcomes = [job if isinstance(job, Outcome) else done[job.number] for job in made]
-    result.remember(outcomes, watch.signal_number)
-    ended = zip(job_overrides, outcomes, strict=True)
-    missing = [overrides for overrides, outcome in ended if outcome.state in MISSING]
-    batch = result.SweepResult(tuple(outcomes), watch.signal_number)
-    print(outcome_table(batch, time.monotonic() - started, rerun(config, missing)), flush=True)
-    return outcomes
+
+    def work(jobs: Sequence[Job], display: Display) -> tuple[dict[int, Outcome], int | None]:
+        watch = _Watch(cluster, Path(config.hydra.sweep.dir).absolute(), display, retries)
+        return watch.run(jobs), watch.signal_number
+
+    return do_batch(config, job_overrides, first, slots=len(job_overrides), work=work)
 
 
 class _Watch:
@@ -143,12 +129,10 @@ class _Watch:
 
 def _settled(job: Job) -> Outcome | None:
     """What is known already without asking the cluster; a run that somebody holds is waited for there."""
-    from rewardlab.records.continuation import decide
-
     decision = decide(job.folder, job.overwrite)
-    if decision.action not in ("skip", "diverged"):
+    if decision.settled is None or decision.action == "locked":
         return None
-    return Outcome(job.number, job.label, SETTLED[decision.action], job.folder, detail=decision.reason)
+    return Outcome(job.number, job.label, decision.settled, job.folder, detail=decision.reason)
 
 
 def _is_running(job: Job) -> bool:

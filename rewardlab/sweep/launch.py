@@ -1,8 +1,7 @@
 """From the sweeper's list of overrides to jobs, through the pool, to the table at the end."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,32 +12,13 @@ from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
 from rewardlab.errors import UserError
 from rewardlab.sweep import command, result
-from rewardlab.sweep.display import make_display
+from rewardlab.sweep.display import Display, make_display
 from rewardlab.sweep.job import MISSING, Job, Outcome
 from rewardlab.sweep.memory import GIB, Memory
+from rewardlab.sweep.options import PoolOptions
 from rewardlab.sweep.pool import Pool
 from rewardlab.sweep.rerun import rerun_command
 from rewardlab.sweep.table import outcome_table
-
-
-@dataclass(frozen=True)
-class PoolOptions:
-    """What `hydra.launcher` says; see hydra_plugins/rewardlab/pool.py."""
-
-    jobs: int | None = None
-    retries: int = 1
-    fail_fast: bool = False
-    memory_gib: float | None = None
-
-    def check(self) -> None:
-        """Raises:
-        UserError: a value makes no sense.
-        """
-        command.slots(self.jobs)
-        if self.retries < 0:
-            raise UserError(f"hydra.launcher.retries={self.retries}: must be at least 0")
-        if self.memory_gib is not None and not self.memory_gib > 0:
-            raise UserError(f"hydra.launcher.memory_gib={self.memory_gib}: must be greater than 0")
 
 
 def launch(
@@ -57,30 +37,50 @@ def launch(
         outcomes = [Outcome(first + i, " ".join(job), "not started") for i, job in enumerate(job_overrides)]
         result.remember(outcomes, before.signal_number)
         return outcomes
+
+    def work(jobs: Sequence[Job], display: Display) -> tuple[dict[int, Outcome], int | None]:
+        pool = Pool(
+            slots,
+            Path(config.hydra.sweep.dir).absolute(),
+            display,
+            retries=options.retries,
+            fail_fast=options.fail_fast,
+            memory=Memory(None if options.memory_gib is None else options.memory_gib * GIB),
+        )
+        return {outcome.number: outcome for outcome in pool.run(jobs)}, pool.signal_number
+
+    return do_batch(config, job_overrides, first, slots, work)
+
+
+def do_batch(
+    config: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first: int,
+    slots: int,
+    work: Callable[[Sequence[Job], Display], tuple[dict[int, Outcome], int | None]],
+) -> list[Outcome]:
+    """Do the jobs of a batch by `work`, which is given those that compose, and print what became of all.
+
+    Args:
+        slots: how many jobs run at once, at most.
+        work: returns the outcomes by number, and the signal that ended it, if one did.
+    """
     started = time.monotonic()
     made = make_jobs(config, job_overrides, first)
     ready = [job for job in made if isinstance(job, Job)]
     display = make_display(len(made), min(slots, len(ready)) or 1)
-    pool = Pool(
-        slots,
-        Path(config.hydra.sweep.dir).absolute(),
-        display,
-        retries=options.retries,
-        fail_fast=options.fail_fast,
-        memory=Memory(None if options.memory_gib is None else options.memory_gib * GIB),
-    )
     try:
         for refused in made:
             if isinstance(refused, Outcome):
                 display.ended(refused)
-        done = {outcome.number: outcome for outcome in pool.run(ready)}
+        done, signal_number = work(ready, display)
     finally:
         display.close()
     outcomes = [job if isinstance(job, Outcome) else done[job.number] for job in made]
-    result.remember(outcomes, pool.signal_number)
-    batch = result.SweepResult(tuple(outcomes), pool.signal_number)
+    result.remember(outcomes, signal_number)
     ended = zip(job_overrides, outcomes, strict=True)
     missing = [overrides for overrides, outcome in ended if outcome.state in MISSING]
+    batch = result.SweepResult(tuple(outcomes), signal_number)
     print(outcome_table(batch, time.monotonic() - started, rerun(config, missing)), flush=True)
     return outcomes
 

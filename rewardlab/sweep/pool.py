@@ -24,8 +24,6 @@ from rewardlab.sweep.verdict import COMMAND_MARK, judge, record_kill
 GRACE_SECONDS = 30.0  # for a job that was asked to stop, to write its checkpoint
 BAD_INPUT = 2  # the exit code that no repetition changes
 _POLL_SECONDS = 0.1
-# What is done about a job without starting a process.
-SETTLED = {"skip": "skipped", "diverged": "diverged", "locked": "left"}
 
 
 class Pool:
@@ -119,9 +117,8 @@ class Pool:
             return
         # The second look never undoes what the other process has just finished.
         decision = decide(job.folder, job.overwrite and not again)
-        if decision.action in SETTLED:
-            state = SETTLED[decision.action]
-            self._settle(Outcome(job.number, job.label, state, job.folder, detail=decision.reason))
+        if decision.settled is not None:
+            self._settle(Outcome(job.number, job.label, decision.settled, job.folder, detail=decision.reason))
             return
         try:
             process = JobProcess(job, self.log_folder, continued=decision.action == "continue")

@@ -11,7 +11,7 @@ from typing import Any
 from rewardlab.records.continuation import decide
 from rewardlab.sweep.command import job_command
 from rewardlab.sweep.job import Job, Outcome
-from rewardlab.sweep.pool import SETTLED, JobProcess
+from rewardlab.sweep.pool import JobProcess
 
 _LOCKED_SECONDS = 60.0  # what the process of a node that was lost gets to end, before the run is left to it
 _POLL_SECONDS = 0.2
@@ -41,8 +41,8 @@ class Remote:
         give_up = time.monotonic() + _LOCKED_SECONDS
         while (decision := decide(job.folder, job.overwrite)).action == "locked" and time.monotonic() < give_up:
             time.sleep(_POLL_SECONDS)
-        if decision.action in SETTLED:
-            return Outcome(job.number, job.label, SETTLED[decision.action], job.folder, detail=decision.reason)
+        if decision.settled is not None:
+            return Outcome(job.number, job.label, decision.settled, job.folder, detail=decision.reason)
         self._process = JobProcess(job, self.log_folder, continued=decision.action == "continue")
         try:
             while not self._process.ended():

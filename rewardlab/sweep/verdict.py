@@ -13,8 +13,6 @@ from rewardlab.stopping import SIGNALS
 COMMAND_MARK = "$ "  # begins the line of a log that shows the command
 _TAIL_BYTES = 8192
 _STOPPED = {code for number in SIGNALS for code in (128 + number, -number)}
-# Where the run itself said nothing: what a fresh look at its folder comes to.
-_SETTLED = {"skip": "skipped", "diverged": "diverged", "locked": "left"}
 
 
 def judge(folder: Path, exit_code: int, before: Status | None, continued: bool, log: Path) -> tuple[str, str]:
@@ -39,8 +37,8 @@ def judge(folder: Path, exit_code: int, before: Status | None, continued: bool, 
         return "failed", _killed_by(-exit_code)
     if exit_code == 0:  # another process did the job, or is at it
         decision = decide(folder, overwrite=False)
-        if decision.action in _SETTLED:
-            return _SETTLED[decision.action], decision.reason
+        if decision.settled is not None:  # the run itself said nothing: what a fresh look at its folder comes to
+            return decision.settled, decision.reason
         return "failed", f"ended without a result: {last_line(log) or decision.reason}"
     reported = fresh.error if fresh is not None and fresh.state == "failed" else None
     return "failed", reported or last_line(log) or f"exit code {exit_code}"

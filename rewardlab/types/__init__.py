@@ -11,7 +11,16 @@ from rewardlab.types.agents import ActOutput, Agent, ExploringAgent, OnPolicyAge
 from rewardlab.types.aliases import Array, GoalOutcome, Metrics, Obs, State, TensorMetrics, TensorObs
 from rewardlab.types.curricula import Attempts, Conditioner, Curriculum, Outcomes, Trail
 from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, RewardScheme
-from rewardlab.types.steps import Assessment, Episode, Frames, Rollout, Signals, StreamSpec, Transitions, Windows
+from rewardlab.types.steps import (
+    Assessment,
+    DistinctObservations,
+    Episode,
+    Rollout,
+    Signals,
+    StreamSpec,
+    Transitions,
+    Windows,
+)
 from rewardlab.types.worlds import (
     ActionSpec,
     EnvSpec,
@@ -25,9 +34,42 @@ from rewardlab.types.worlds import (
 )
 
 __all__ = [
-    "ActOutput", "ActionSpec", "Agent", "Array", "Assessment", "Attempts", "AuxLoss", "BuildContext", "Conditioner",
-    "Curriculum", "EnvSpec", "Episode", "ExploringAgent", "Frames", "GoalOutcome", "GoalVecEnv", "Judgement", "MakeEnv",
-    "Metrics", "Obs", "ObsSpec", "OnPolicyAgent", "Outcomes", "PlaceableEnv", "ReplayAgent", "RewardScheme",
-    "Rollout", "Signals", "State", "StepBatch", "StreamSpec", "TaskFacts", "TensorMetrics", "TensorObs", "Trail",
-    "Transitions", "VecEnv", "Windows",
+    "ActOutput",
+    "ActionSpec",
+    "Agent",
+    "Array",
+    "Assessment",
+    "Attempts",
+    "AuxLoss",
+    "BuildContext",
+    "Conditioner",
+    "Curriculum",
+    "DistinctObservations",
+    "EnvSpec",
+    "Episode",
+    "ExploringAgent",
+    "GoalOutcome",
+    "GoalVecEnv",
+    "Judgement",
+    "MakeEnv",
+    "Metrics",
+    "Obs",
+    "ObsSpec",
+    "OnPolicyAgent",
+    "Outcomes",
+    "PlaceableEnv",
+    "ReplayAgent",
+    "RewardScheme",
+    "Rollout",
+    "Signals",
+    "State",
+    "StepBatch",
+    "StreamSpec",
+    "TaskFacts",
+    "TensorMetrics",
+    "TensorObs",
+    "Trail",
+    "Transitions",
+    "VecEnv",
+    "Windows",
 ]  # fmt: skip

@@ -30,7 +30,7 @@ class StreamSpec:
 
 
 @dataclass(frozen=True)
-class Frames:
+class DistinctObservations:
     """The distinct observations of a rollout, and where they occur: a network passes over each of them once.
 
     rows: each entry [U, ...]. here: int64 [T + 1, N], which of them was acted on; its last row is last_obs.
@@ -67,7 +67,7 @@ class Rollout:
     current_privileged: the same of the state that obs shows, [T, N, ...].
     log_prob, dist, values, final_values are empty before `assess`, and where the agent learns from replay.
     progress: the share of the budget, in [0, 1], that was spent before it.
-    frames: what `maths.distinct.frames_of` found in it; a rollout is replaced rather than changed.
+    distinct: what `maths.distinct.distinct_of` found in it; a rollout is replaced rather than changed.
     end_states: the recurrent state after each last step of an episode, in the order of `done.nonzero()`, or None.
     """
 
@@ -89,7 +89,7 @@ class Rollout:
     privileged: TensorObs = field(default_factory=dict)
     current_privileged: TensorObs = field(default_factory=dict)
     progress: float = 0.0
-    frames: Frames | None = field(default=None, init=False, repr=False)
+    distinct: DistinctObservations | None = field(default=None, init=False, repr=False)
     end_states: torch.Tensor | None = field(default=None, init=False, repr=False)
 
     def take(self, found: Assessment) -> None:

@@ -110,7 +110,7 @@ def _folder(config: RootConfig, setting: str) -> Path:
     plain = a_config()
     groups = ("env", "reward", "agent")
     labels = {group: identity.label(getattr(config, group), getattr(plain, group), {}) for group in groups}
-    return identity.run_folder(config.results_dir, labels, config.seed, setting)
+    return identity.folder_for(config.results_dir, labels, config.seed, setting)
 
 
 def test_what_cannot_change_the_numbers_is_left_out() -> None:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.maths.distinct import frames_of, pick, spread
+from rewardlab.maths.distinct import distinct_of, pick, spread
 from rewardlab.types import Rollout, TensorObs
 
 
@@ -27,7 +27,7 @@ def test_frames_of_a_rollout(steps: int, num_envs: int, kinds: int, follow: bool
     rollout = Rollout(
         obs, next_obs, zeros.long(), zeros, flags, flags, flags, flags, last_obs, flags[0], agent_state0=None
     )
-    frames = frames_of(rollout)
+    frames = distinct_of(rollout)
     for name in obs:
         acted_on = torch.cat([obs[name], last_obs[name][None]])
         assert torch.equal(spread(frames.rows[name], frames.here), acted_on)
@@ -35,7 +35,7 @@ def test_frames_of_a_rollout(steps: int, num_envs: int, kinds: int, follow: bool
     every = torch.cat([torch.cat([torch.cat([obs[n].flatten(2), last_obs[n][None].flatten(2)]), next_obs[n].flatten(2)])
                        .flatten(0, 1).float() for n in obs], dim=1)  # fmt: skip
     assert len(frames.rows["image"]) == len(every.unique(dim=0))
-    assert frames_of(rollout) is frames
+    assert distinct_of(rollout) is frames
 
 
 @settings(deadline=None)

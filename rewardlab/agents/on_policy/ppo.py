@@ -18,7 +18,7 @@ from rewardlab.agents.on_policy.cloning import Cloning, CloningConfig
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
 from rewardlab.maths.compiled import ppo_loss
-from rewardlab.maths.distinct import frames_of, pick, spread
+from rewardlab.maths.distinct import distinct_of, pick, spread
 from rewardlab.maths.gae import explained_variance, gae
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
@@ -172,14 +172,14 @@ class Agent(BaseAgent):
     @torch.no_grad()
     def assess(self, rollout: Rollout) -> Assessment:
         if rollout.agent_state0 is None:
-            frames = frames_of(rollout)
+            distinct = distinct_of(rollout)
             if self._fused is not None:
-                logits, values = self._fused.predict(self._fused.inputs(frames.rows))
+                logits, values = self._fused.predict(self._fused.inputs(distinct.rows))
                 dist = {"logits": logits}
             else:
-                dist, values = self.network(self.network.prepare(frames.rows))
-            dist = {name: spread(entry, frames.here[:-1]) for name, entry in dist.items()}
-            values = spread(values, frames.here)
+                dist, values = self.network(self.network.prepare(distinct.rows))
+            dist = {name: spread(entry, distinct.here[:-1]) for name, entry in dist.items()}
+            values = spread(values, distinct.here)
         else:
             obs = {name: torch.cat([entry, rollout.last_obs[name][None]]) for name, entry in rollout.obs.items()}
             first = torch.cat([rollout.first, rollout.last_first[None]])
@@ -212,11 +212,11 @@ class Agent(BaseAgent):
             std = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
             advantage = (advantage - advantage.mean()) / std
 
-        frames = frames_of(rollout) if self.network.memory is None else None
-        obs = rollout.obs if frames is None else frames.rows
+        distinct = distinct_of(rollout) if self.network.memory is None else None
+        obs = rollout.obs if distinct is None else distinct.rows
         whole = Batch(
             self.network.prepare(obs) if self._fused is None else {"flat": self._fused.inputs(obs)},
-            None if frames is None else frames.here[:-1],
+            None if distinct is None else distinct.here[:-1],
             rollout.action,
             rollout.log_prob,
             advantage,
@@ -226,7 +226,7 @@ class Agent(BaseAgent):
             rollout.agent_state0,
         )
         step = self._gradient_step if self._fused is None else self._fused_step
-        flat = whole if frames is None else whole.flatten()
+        flat = whole if distinct is None else whole.flatten()
         losses = [step(flat, chosen) for chosen in self._minibatches(rollout.steps, rollout.num_envs)]
 
         metrics = dict(zip(_LOSSES, torch.tensor(losses).mean(dim=0).tolist(), strict=True))

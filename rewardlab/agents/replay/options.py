@@ -37,6 +37,13 @@ class ReplayConfig(DemosConfig):
         choices=("collected", "replayed"),
     )
 
+    @property
+    def kept_as(self) -> str:
+        """The column of the buffer that tells what a step was paid: `reward`, the sum of all streams, weighed; or
+        `task_reward`, the task's alone, where the rest is paid when a step is drawn.
+        """
+        return "reward" if self.bonus == "collected" else "task_reward"
+
     def validate(self) -> None:
         if self.bonus == "replayed" and self.n_step > 1:
             raise ValueError(f"n_step={self.n_step}: bonus=replayed pays single steps; set n_step=1 or bonus=collected")

@@ -17,7 +17,7 @@ from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewOptions:
     """What images show, as the options of `minigrid.Config` describe it."""
 
     observation: str = "view"
@@ -33,7 +33,7 @@ def fast_env(
     levels: Levels,
     missions: Mapping[str, Array],
     privileged: Sequence[str],
-    look: Look,
+    look: ViewOptions,
 ) -> BatchedEnv:
     """N environments of one MiniGrid task, stepped together.
 
@@ -145,7 +145,7 @@ class _Places:
 class _Facts:
     """The engine measures all environments at once, so it never pays to measure some of them."""
 
-    def __init__(self, engine: Any, names: Sequence[str], look: Look) -> None:
+    def __init__(self, engine: Any, names: Sequence[str], look: ViewOptions) -> None:
         self._engine, self._names, self._look = engine, names, look
         if DISTANCE in names:
             from rewardlab.gridworld.distances import Distances

@@ -103,7 +103,7 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
     """
     from rewardlab.envs.external.reference import reference_env
     from rewardlab.envs.grids.facts import FACTS
-    from rewardlab.envs.grids.fast import Look, fast_env
+    from rewardlab.envs.grids.fast import ViewOptions, fast_env
     from rewardlab.envs.grids.grid_view import GridView
     from rewardlab.envs.spaces import action_codec, obs_specs
     from rewardlab.types import EnvSpec
@@ -125,7 +125,9 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
         privileged=offered,
     )
     if backend == "fast":
-        look = Look(config.observation, config.view_size, config.see_through_walls, config.noise, config.noise_amount)
+        look = ViewOptions(
+            config.observation, config.view_size, config.see_through_walls, config.noise, config.noise_amount
+        )
         return fast_env(config.id, spec, levels, viewed.tokens, privileged, look)
     grids = [first, *(_grid(config) for _ in range(levels.num_envs - 1))]
     facts = {name: [FACTS[name](grid) for grid in grids] for name in privileged}

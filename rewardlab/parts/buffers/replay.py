@@ -79,15 +79,16 @@ class Replay:
         return self._steps
 
 
-def with_returns(columns: TensorObs, rows: int, gamma: float, n: int) -> Transitions:
+def with_returns(columns: TensorObs, rows: int, gamma: float, n: int, paid: str = "reward") -> Transitions:
     """The first `rows` steps of columns [T, N, ...], each with its next n rewards summed up: a flat batch [rows * N].
 
-    The columns are those of `columns_of`, with `reward`, `terminated` and `truncated` among them; see `n_step_returns`.
+    The columns are those of `columns_of`, with `terminated`, `truncated` and the rewards, named `paid`, among them; see
+    `n_step_returns`.
     """
-    returns, discount, reach = n_step_returns(columns["reward"], columns["terminated"], columns["truncated"], gamma, n)
+    returns, discount, reach = n_step_returns(columns[paid], columns["terminated"], columns["truncated"], gamma, n)
     env = torch.arange(returns.shape[1], device=returns.device)
     kept = {name: column[:rows] for name, column in columns.items() if name not in ("terminated", "truncated")}
-    kept |= {"reward": returns[:rows], "discount": discount[:rows]}
+    kept |= {paid: returns[:rows], "discount": discount[:rows]}
     kept |= {name: columns[name][reach[:rows], env] for name in columns if name.startswith(NEXT_OBS)}
     return steps_of({name: column.flatten(0, 1) for name, column in kept.items()})
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from rewardlab.maths import compiled
-from rewardlab.maths.distinct import frames_of, pick
+from rewardlab.maths.distinct import distinct_of, pick
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.fused import FusedMLP, can_fuse
@@ -55,9 +55,9 @@ class Dynamics:
             parts: indices [B] of minibatches among the T * N steps.
             error: kind of `prediction_error` that the forward loss is the mean of.
         """
-        frames = frames_of(rollout)
-        inputs, action = self._inverse.encoder.flat(frames.rows), rollout.action.flatten(0, 1)
-        ends = torch.stack([frames.here[:-1].flatten(), frames.there.flatten()])
+        distinct = distinct_of(rollout)
+        inputs, action = self._inverse.encoder.flat(distinct.rows), rollout.action.flatten(0, 1)
+        ends = torch.stack([distinct.here[:-1].flatten(), distinct.there.flatten()])
         step = self._step if self._fused is None else self._fused.step
         losses = []
         for index in parts:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from rewardlab.maths.distinct import frames_of, pick, spread
+from rewardlab.maths.distinct import distinct_of, pick, spread
 from rewardlab.networks.init import seeded_gru
 from rewardlab.networks.memory import Memory, unroll
 from rewardlab.parts.both_ends import at_both_ends
@@ -144,7 +144,7 @@ class Sequences:
         """
         self._steps, self._num_envs = steps, _ = rollout.first.shape
         self._inputs, self._length = inputs, length
-        self._here, self._first = frames_of(rollout).here[:-1].flatten(), rollout.first.flatten()
+        self._here, self._first = distinct_of(rollout).here[:-1].flatten(), rollout.first.flatten()
         self._target, self._previous = target.flatten(0, 1), history.previous.flatten(0, 1)
         self._before = history.belief[-steps - 1 : -1].flatten(0, 1)
         self._action, self._episode = rollout.action.flatten(0, 1), history.episode[-steps:].flatten()

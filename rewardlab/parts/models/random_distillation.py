@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from rewardlab.maths import compiled
-from rewardlab.maths.distinct import frames_of, pick
+from rewardlab.maths.distinct import distinct_of, pick
 from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import encode_flat, flat_size
@@ -56,9 +56,7 @@ class RandomDistillation:
 
     def take_in(self, rollout: Rollout) -> None:
         """Add what was reached, next_obs, to the moments."""
-        frames = frames_of(rollout)
-        flat = self._flat(frames.rows)
-        self.observations.add(flat, frames.there.flatten().bincount(minlength=len(flat)))
+        self.observations.add_successors(rollout, self._flat)
 
     def score(self, obs: TensorObs) -> torch.Tensor:
         """The errors [...] on observations [..., *shape], whitened by the moments as they are."""
@@ -97,8 +95,8 @@ class RandomDistillation:
             together: whether equal observations share a minibatch, where the one stands for all: a third of the work,
                 for steps that agree less with one another.
         """
-        frames = frames_of(rollout)
-        inputs, reached = self._inputs(frames.rows), frames.there.flatten()
+        distinct = distinct_of(rollout)
+        inputs, reached = self._inputs(distinct.rows), distinct.there.flatten()
         targets, losses = self._targets(inputs), []
         for rows, weights in self._minibatches(reached, len(inputs), epochs, batch_size, share, together):
             losses.append(self._descend(inputs.index_select(0, rows), targets.index_select(0, rows), weights))

@@ -1,10 +1,13 @@
 """Running mean and standard deviation of everything seen so far."""
 
+from collections.abc import Callable
+
 import torch
 
 from rewardlab.maths import compiled
+from rewardlab.maths.distinct import distinct_of
 from rewardlab.maths.moments import combine, moments
-from rewardlab.types import State
+from rewardlab.types import Rollout, State, TensorObs
 
 _EPSILON = 1e-8  # added to a variance: entries that never changed would divide by zero
 
@@ -40,10 +43,16 @@ class RunningMoments:
             return torch.ones(self._mean.shape, device=self._device)
         return (self._squares / self.count + _EPSILON).sqrt().float().to(self._device)
 
+    def add_successors(self, rollout: Rollout, flat: Callable[[TensorObs], torch.Tensor]) -> None:
+        """Take in what was reached, next_obs, as often as it was; `flat` makes rows [U, *shape] of observations."""
+        distinct = distinct_of(rollout)
+        rows = flat(distinct.rows)
+        self.add(rows, distinct.there.flatten().bincount(minlength=len(rows)))
+
     def normalise(self, data: torch.Tensor, clip: float) -> torch.Tensor:
         """(data - mean) / std within +-clip, [..., *shape] -> the same."""
         mean, std = self.mean, self.std
-        if data.device.type != "cpu" or data.dtype != torch.float32:
+        if not compiled.compiles(data):
             return (data - mean).div_(std).clamp_(-clip, clip)
         whitened = torch.empty(data.shape)  # one compiled pass: it is most of RND's preparation
         rows = (tensor.reshape(-1, mean.numel()).numpy() for tensor in (data, mean, std, whitened))

@@ -28,7 +28,7 @@ import torch
 from torch import nn
 
 from rewardlab.maths import distributions
-from rewardlab.maths.distinct import frames_of, pick, spread
+from rewardlab.maths.distinct import distinct_of, pick, spread
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
@@ -82,8 +82,8 @@ class Scheme(BonusScheme):
     def compute(self, rollout: Rollout) -> Signals:
         config = self.config
         c = config.c * (1.0 + (config.c_end - 1.0) * rollout.progress)
-        frames = frames_of(rollout)
-        guess = _spread(self.adversary(self._flat(frames.rows)), frames.here[:-1])
+        distinct = distinct_of(rollout)
+        guess = _spread(self.adversary(self._flat(distinct.rows)), distinct.here[:-1])
         gap = rollout.log_prob - distributions.log_prob(guess, rollout.action)
         divergence = distributions.kl_divergence(rollout.dist, guess)
         self._gap = float(divergence.mean())
@@ -97,8 +97,8 @@ class Scheme(BonusScheme):
         return torch.from_numpy(bonus.astype(np.float32)).to(rollout.task_reward.device)
 
     def update(self, rollout: Rollout) -> Metrics:
-        config, frames = self.config, frames_of(rollout)
-        flat, here = self._flat(frames.rows), frames.here[:-1].flatten()
+        config, distinct = self.config, distinct_of(rollout)
+        flat, here = self._flat(distinct.rows), distinct.here[:-1].flatten()
         dist = {name: entry.flatten(0, 1) for name, entry in rollout.dist.items()}
         losses = []
         for index in minibatches(len(here), config.batch_size, config.epochs, self.context.generator):

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from rewardlab.maths.distinct import frames_of
+from rewardlab.maths.distinct import distinct_of
 from rewardlab.maths.intrinsic import distance_from_unit
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
@@ -100,7 +100,7 @@ class Scheme(BonusScheme):
 
     def update(self, rollout: Rollout) -> Metrics:
         config, losses = self.config, []
-        inputs, targets = self.model.encoder.flat(frames_of(rollout).rows), self._targets(rollout)
+        inputs, targets = self.model.encoder.flat(distinct_of(rollout).rows), self._targets(rollout)
         sequences = Sequences(inputs, rollout, self._history, targets, config.chunk)
         size = max(1, config.batch_size // config.chunk)
         for index in minibatches(sequences.count, size, config.epochs, self.context.generator):

@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from rewardlab.maths.distinct import frames_of, pick, spread, tell_apart
+from rewardlab.maths.distinct import distinct_of, pick, spread, tell_apart
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import mlp
 from rewardlab.networks.memory import Memory, gru_step
@@ -39,7 +39,7 @@ from rewardlab.parts.models.inverse_model import ObservationEncoder, action_size
 from rewardlab.parts.moments.ema_moments import EmaMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
-from rewardlab.types import BuildContext, EnvSpec, Frames, Metrics, Rollout, State
+from rewardlab.types import BuildContext, DistinctObservations, EnvSpec, Metrics, Rollout, State
 
 VERSION = 3
 
@@ -98,9 +98,9 @@ class Scheme(BonusScheme):
 
     def update(self, rollout: Rollout) -> Metrics:
         config, generator, net = self.config, self.context.generator, self.discriminator
-        frames = frames_of(rollout)
-        inputs, known, drawn = self._with_candidates(frames, config.epochs * frames.there.numel())
-        here, there = (spread(known, place.flatten()) for place in (frames.here[:-1], frames.there))
+        distinct = distinct_of(rollout)
+        inputs, known, drawn = self._with_candidates(distinct, config.epochs * distinct.there.numel())
+        here, there = (spread(known, place.flatten()) for place in (distinct.here[:-1], distinct.there))
         action = encode_action(rollout.action, self.context.spec.action).flatten(0, 1)
         before, begun = self._before.flatten(0, 1), 0
         losses = []
@@ -139,11 +139,13 @@ class Scheme(BonusScheme):
         self.queue.add({name: rollout.next_obs[name][new] for name in self.context.spec.obs})
         self.moments.add(novelty)
 
-    def _with_candidates(self, frames: Frames, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _with_candidates(
+        self, distinct: DistinctObservations, count: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The encoder's inputs [U, D]; which of them the rollout's frames are, int64 [F] (they may differ in what only
         the agent sees), and which the candidates drawn, int64 [2, count].
         """
-        drawn, shown = self.queue.draw(2 * count, self.context.generator), frames.rows
+        drawn, shown = self.queue.draw(2 * count, self.context.generator), distinct.rows
         rows, place = tell_apart(
             {name: torch.cat([shown[name], entry.to(shown[name].device)]) for name, entry in drawn.items()}
         )

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import torch
 
-from rewardlab.maths.distinct import frames_of
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.ensemble import Ensemble
 from rewardlab.parts.both_ends import at_both_ends
@@ -88,9 +87,7 @@ class Scheme(BonusScheme):
         self.metrics = ("loss/disagreement_forward",) + (("loss/disagreement_inverse",) if self.controllable else ())
 
     def warm_up(self, rollout: Rollout) -> None:
-        frames = frames_of(rollout)
-        flat = self.encoder.flat(frames.rows)
-        self.observations.add(flat, frames.there.flatten().bincount(minlength=len(flat)))
+        self.observations.add_successors(rollout, self.encoder.flat)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         if self._whitens and self.observations.count == 0:

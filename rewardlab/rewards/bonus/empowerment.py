@@ -25,7 +25,7 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.maths import distributions
-from rewardlab.maths.distinct import frames_of, pick, spread
+from rewardlab.maths.distinct import distinct_of, pick, spread
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
 from rewardlab.parts.both_ends import at_both_ends
@@ -101,8 +101,8 @@ class Scheme(BonusScheme):
 
     def update(self, rollout: Rollout) -> Metrics:
         config, losses = self.config, []
-        frames = frames_of(rollout)
-        inputs, ends = self.encoder.flat(frames.rows), torch.stack([frames.here[:-1], frames.there]).flatten(1)
+        distinct = distinct_of(rollout)
+        inputs, ends = self.encoder.flat(distinct.rows), torch.stack([distinct.here[:-1], distinct.there]).flatten(1)
         action, log_prob = rollout.action.flatten(0, 1), rollout.log_prob.flatten()
         for index in minibatches(len(action), config.batch_size, config.epochs, self.context.generator):
             picked = pick(ends[:, index].flatten(), len(inputs))

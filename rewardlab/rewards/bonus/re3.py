@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rewardlab.maths.distinct import frames_of, spread
+from rewardlab.maths.distinct import distinct_of, spread
 from rewardlab.maths.neighbours import nearest_distances, renyi_bonus, shannon_bonus
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
@@ -66,11 +66,11 @@ class Scheme(BonusScheme):
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         config = self.config
-        frames = frames_of(rollout)
-        distinct = self.encoder(encode_flat(frames.rows, self.context.spec.obs))
-        features = spread(distinct, frames.there)
+        distinct = distinct_of(rollout)
+        encoded = self.encoder(encode_flat(distinct.rows, self.context.spec.obs))
+        features = spread(encoded, distinct.there)
         points = torch.cat([self.recent.all, features.flatten(0, 1)])
-        nearest = spread(nearest_distances(distinct, points, config.neighbours + 1), frames.there.flatten())
+        nearest = spread(nearest_distances(encoded, points, config.neighbours + 1), distinct.there.flatten())
         self.recent.add(features)
         distance = nearest[:, 1:].mean(dim=1) if config.average else nearest[:, -1]  # the nearest is itself
         self._mean = float(distance.mean())

@@ -28,7 +28,7 @@ class DemonstratedSteps:
         for episode, shown in zip(episodes.episodes, episodes.shown, strict=True):
             last = torch.arange(len(episode)) == len(episode) - 1
             extra = agent.columns(len(episode)) | {
-                "reward": task * episode.task_reward.to(device),
+                options.kept_as: task * episode.task_reward.to(device),
                 "terminated": (last & episode.terminated).to(device),
                 "truncated": (last & (not episode.terminated)).to(device),
             }
@@ -36,16 +36,16 @@ class DemonstratedSteps:
             following = {name: entry[1:].to(device) for name, entry in shown.items()}
             columns = columns_of(Transitions(obs, episode.action.to(device), extra, following))
             beside = {name: column.unsqueeze(1) for name, column in columns.items()}  # of one environment
-            self._steps.add(with_returns(beside, len(episode), options.gamma, options.n_step))
+            self._steps.add(with_returns(beside, len(episode), options.gamma, options.n_step, options.kept_as))
 
     def sample(self, size: int, rng: np.random.Generator) -> Transitions:
         """Demonstrated steps [size], drawn with replacement."""
         steps, _ = self._steps.sample(size, rng)
-        reward = steps.extra["reward"]
-        steps.extra |= {"weight": torch.ones_like(reward), DEMONSTRATED: torch.ones_like(reward, dtype=torch.bool)}
+        discount = steps.extra["discount"]
+        steps.extra |= {"weight": torch.ones_like(discount), DEMONSTRATED: torch.ones_like(discount, dtype=torch.bool)}
         return steps
 
     def beside(self, played: Transitions, size: int, rng: np.random.Generator) -> Transitions:
         """Steps that were played, and after them so many demonstrated ones."""
-        played.extra[DEMONSTRATED] = torch.zeros_like(played.extra["reward"], dtype=torch.bool)
+        played.extra[DEMONSTRATED] = torch.zeros_like(played.extra["discount"], dtype=torch.bool)
         return joined(played, self.sample(size, rng))

@@ -129,13 +129,15 @@ class Learning(Collected):
         return self._replay.state_dict()
 
     def load_buffer(self, state: State) -> None:
+        if "reward" in state["steps"]:  # so was either column called once
+            state["steps"][self._options.kept_as] = state["steps"].pop("reward")
         self._replay.load_state_dict(state)
 
     def _keep(self, rollout: Rollout, signals: Signals) -> None:
         """Put into the buffer what is complete: steps whose n rewards are known, and episodes to relabel."""
         own = self._agent.columns(rollout.steps * rollout.num_envs)
         extra = {name: column.view(*rollout.task_reward.shape, *column.shape[1:]) for name, column in own.items()}
-        extra |= {"reward": self._paid(rollout, signals)}
+        extra |= {self._options.kept_as: self._paid(rollout, signals)}
         extra |= {"terminated": rollout.terminated, "truncated": rollout.truncated}
         if self._options.bonus == "replayed":
             extra |= {f"{FACT}{name}": fact for name, fact in rollout.privileged.items()}
@@ -143,7 +145,7 @@ class Learning(Collected):
         if self._waiting:
             columns = {name: torch.cat([self._waiting[name], column]) for name, column in columns.items()}
         ahead = self._options.n_step - 1
-        self._add(columns, rows=len(columns["reward"]) - ahead)
+        self._add(columns, rows=len(columns["terminated"]) - ahead)
         # Copies: the next rollout is written into the same memory.
         self._waiting = {name: column[-ahead:].clone() for name, column in columns.items()} if ahead else {}
         if self.parts.scheme.relabels:
@@ -152,7 +154,7 @@ class Learning(Collected):
                 self._keep_relabelled(windows, rollout.progress)
 
     def _paid(self, rollout: Rollout, signals: Signals) -> torch.Tensor:
-        """What is kept as a step's reward, [T, N]: all streams weighed, or the task's alone, as it is."""
+        """What is kept of a step's rewards, [T, N]: see `kept_as`."""
         if self._options.bonus == "replayed":
             return signals.streams["task"]
         streams = self.parts.reward_streams
@@ -164,7 +166,8 @@ class Learning(Collected):
         shape = windows.task_reward.shape
         own = self._agent.columns(shape[1])
         extra = {name: column.expand(shape[0], *column.shape) for name, column in own.items()}
-        extra |= {"reward": self.parts.reward_streams[0].weight(progress) * windows.task_reward}
+        weight = 1.0 if self._options.bonus == "replayed" else self.parts.reward_streams[0].weight(progress)
+        extra |= {self._options.kept_as: weight * windows.task_reward}
         extra |= {"terminated": windows.terminated, "truncated": windows.truncated}
         self._add(columns_of(Transitions(windows.obs, windows.action, extra, windows.next_obs)), rows=1)
 
@@ -172,7 +175,8 @@ class Learning(Collected):
         """The first `rows` steps of columns [T, N, ...] go to the buffer, with the rewards of those that follow."""
         if rows <= 0:
             return
-        self._replay.add(with_returns(columns, rows, self._options.gamma, self._options.n_step))
+        options = self._options
+        self._replay.add(with_returns(columns, rows, options.gamma, options.n_step, options.kept_as))
 
     def _learn(self, played: int, progress: float) -> Metrics:
         """Draw for each step played as many samples as are wanted; the agent's metrics, averaged."""
@@ -203,9 +207,9 @@ class Learning(Collected):
         return self._agent.update_batch(batch)
 
     def _pay_anew(self, batch: Transitions, progress: float) -> None:
-        """Add what the scheme's models pay now; the buffer has the task's reward alone."""
+        """Weigh and add up what the buffer has, the task's reward alone, and what the scheme's models pay now."""
         task, *bonuses = self.parts.reward_streams
-        reward = task.weight(progress) * batch.extra["reward"]
+        reward = task.weight(progress) * batch.extra["task_reward"]
         paid = self.parts.scheme.rewards_of(batch)
         for spec in bonuses:
             reward = reward + spec.weight(progress) * paid[spec.name]

@@ -1,0 +1,32 @@
+"""What `hydra.launcher` says of a sweep on this machine. Nothing heavy is imported: Hydra loads it with every run."""
+
+from dataclasses import dataclass
+
+from rewardlab.errors import UserError
+from rewardlab.sweep.command import slots
+
+
+@dataclass
+class PoolOptions:
+    """How a sweep uses this machine.
+
+    jobs: how many run at once; null = one for each core that this process may use.
+    retries: how often a failed job is started again, from its checkpoint, after all others.
+    fail_fast: whether the first job that fails for good ends the sweep.
+    memory_gib: what one job takes; null = as much as the largest seen in this sweep. None is started that does not fit.
+    """
+
+    jobs: int | None = None
+    retries: int = 1
+    fail_fast: bool = False
+    memory_gib: float | None = None
+
+    def check(self) -> None:
+        """Raises:
+        UserError: a value makes no sense.
+        """
+        slots(self.jobs)
+        if self.retries < 0:
+            raise UserError(f"hydra.launcher.retries={self.retries}: must be at least 0")
+        if self.memory_gib is not None and not self.memory_gib > 0:
+            raise UserError(f"hydra.launcher.memory_gib={self.memory_gib}: must be greater than 0")
