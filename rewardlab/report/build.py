@@ -8,26 +8,25 @@ from pathlib import Path
 
 from rewardlab.errors import UserError, unknown
 from rewardlab.records.files import read_json, write_json
-from rewardlab.report.aggregate import Aggregate, aggregate
 from rewardlab.report.baselines import choose_baselines
 from rewardlab.report.cautions import cautions
-from rewardlab.report.charts import charts, file_stems, profile_band
+from rewardlab.report.comparison import Comparison, Method, assemble
 from rewardlab.report.curves import curves_of, shared_curves, training_curves_of
-from rewardlab.report.differences import DifferenceRow, differences
-from rewardlab.report.efficiency import EfficiencyRow, efficiency_rows
-from rewardlab.report.figures import draw_figures
 from rewardlab.report.filters import keep
-from rewardlab.report.formats import Record, Text, to_csv, to_latex, to_markdown, to_terminal
 from rewardlab.report.output import Output, facts
-from rewardlab.report.page import render_page
-from rewardlab.report.page_data import Material
-from rewardlab.report.palette import looks
-from rewardlab.report.plain import clean
-from rewardlab.report.reading import Found, find_runs, read_found
-from rewardlab.report.reading_cache import cache_folder, code_digest
-from rewardlab.report.run_folder import Run
-from rewardlab.report.study import Scheme, Study, assemble
-from rewardlab.report.tables import (
+from rewardlab.report.pages.charts import charts, file_stems, profile_band
+from rewardlab.report.pages.data import Material
+from rewardlab.report.pages.figures import draw_figures
+from rewardlab.report.pages.page import render_page
+from rewardlab.report.pages.styles import choose_styles
+from rewardlab.report.reading.cache import cache_folder, code_digest
+from rewardlab.report.reading.collection import Found, find_runs, read_found
+from rewardlab.report.reading.plain import clean
+from rewardlab.report.reading.run_folder import Run
+from rewardlab.report.tables.aggregate import Aggregate, aggregate
+from rewardlab.report.tables.differences import DifferenceRow, differences
+from rewardlab.report.tables.efficiency import EfficiencyRow, efficiency_rows
+from rewardlab.report.tables.records import (
     aggregate_records,
     aggregate_text,
     curve_records,
@@ -37,6 +36,7 @@ from rewardlab.report.tables import (
     efficiency_text,
     shared_curve_records,
 )
+from rewardlab.report.tables.text import Record, Text, to_csv, to_latex, to_markdown, to_terminal
 from rewardlab.report.verdict import verdict
 
 BY = ("env", "reward", "agent", "curriculum", "folder")
@@ -84,7 +84,7 @@ class ReportResult:
 class _Numbers:
     """Everything that the tables show."""
 
-    baselines: dict[Scheme, Scheme]
+    baselines: dict[Method, Method]
     efficiency: list[EfficiencyRow]
     aggregated: Aggregate
     differences: list[DifferenceRow] = field(default_factory=list)
@@ -121,16 +121,16 @@ def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = No
 
 def _build(roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: Options, out: Path) -> ReportResult:
     whole = assemble(read_found(found), [label for label, _ in roots])
-    study = whole.restricted(keep(whole.runs, options.filters)) if options.filters else whole
-    numbers = _compute(study, options)
+    comparison = whole.restricted(keep(whole.runs, options.filters)) if options.filters else whole
+    numbers = _compute(comparison, options)
     aggregated = numbers.aggregated
-    curves = {env: curves_of(study, env) for env in study.envs}
-    training = {env: training_curves_of(study, env) for env in study.envs}
-    shared = shared_curves(study, aggregated)
+    curves = {env: curves_of(comparison, env) for env in comparison.envs}
+    training = {env: training_curves_of(comparison, env) for env in comparison.envs}
+    shared = shared_curves(comparison, aggregated)
     profiles = {row.name: profile_band(row) for row in aggregated.rows}
-    look = looks(whole, study)
-    warnings = cautions(study, aggregated)
-    answer = verdict(study, aggregated, numbers.differences)
+    styles = choose_styles(whole, comparison)
+    warnings = cautions(comparison, aggregated)
+    answer = verdict(comparison, aggregated, numbers.differences)
 
     output = Output(out, chosen=options.out is not None)
     _write_tables(output, "", numbers)
@@ -138,15 +138,15 @@ def _build(roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: O
     output.write("curves.csv", to_csv(curve_records(every_curve), ("env", "reward", "frames", "iqm")))
     output.write("aggregate_curves.csv", to_csv(shared_curve_records(shared), ("reward", "budget_share", "iqm")))
     if options.by is not None:
-        for value, part in _parts(study, options.by).items():
+        for value, part in _parts(comparison, options.by).items():
             _write_tables(output, f"by_{options.by}/{value}/", _compute(part, options))
-    drawn = charts(study, curves, training, shared, numbers.efficiency, aggregated, profiles, look)
+    drawn = charts(comparison, curves, training, shared, numbers.efficiency, aggregated, profiles, styles)
     for name, content in draw_figures(drawn):
         output.write(f"figures/{name}", content)
     material = Material(
-        study=study, efficiency=numbers.efficiency, aggregated=aggregated, differences=numbers.differences,
+        comparison=comparison, efficiency=numbers.efficiency, aggregated=aggregated, differences=numbers.differences,
         curves=curves, training=training, shared=shared, profiles=profiles, warnings=warnings, answer=answer,
-        look=look, roots=dict(roots), filters=options.filters,
+        styles=styles, roots=dict(roots), filters=options.filters,
     )  # fmt: skip
     output.write("report.html", render_page(material))
 
@@ -175,20 +175,20 @@ def _check(roots: Sequence[tuple[str, Path]], options: Options) -> None:
         raise UserError("--by folder: there is only one")
 
 
-def _compute(study: Study, options: Options) -> _Numbers:
-    baselines = choose_baselines(study, options.baseline)
-    aggregated = aggregate(study, baselines)
-    rows = differences(study, aggregated, baselines, paired=options.paired)
-    return _Numbers(baselines, efficiency_rows(study), aggregated, rows)
+def _compute(comparison: Comparison, options: Options) -> _Numbers:
+    baselines = choose_baselines(comparison, options.baseline)
+    aggregated = aggregate(comparison, baselines)
+    rows = differences(comparison, aggregated, baselines, paired=options.paired)
+    return _Numbers(baselines, efficiency_rows(comparison), aggregated, rows)
 
 
-def _parts(study: Study, by: str) -> dict[str, Study]:
-    """The study once for each value of a key, by a name that is safe for a folder."""
+def _parts(comparison: Comparison, by: str) -> dict[str, Comparison]:
+    """The comparison once for each value of a key, by a name that is safe for a folder."""
     groups: dict[str, list[Run]] = {}
-    for run in study.runs:
+    for run in comparison.runs:
         groups.setdefault(str(getattr(run, by)), []).append(run)
     stems = file_stems(list(groups))
-    return {stems[value]: study.restricted(runs) for value, runs in groups.items()}
+    return {stems[value]: comparison.restricted(runs) for value, runs in groups.items()}
 
 
 def _write_tables(output: Output, where: str, numbers: _Numbers) -> None:

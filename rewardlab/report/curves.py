@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardlab.records.summary import normalise
-from rewardlab.report.aggregate import Aggregate
-from rewardlab.report.run_folder import Run, Training
+from rewardlab.report.comparison import Comparison, Method, Setting
+from rewardlab.report.reading.run_folder import Run, Training
 from rewardlab.report.statistics import BoolArray, FloatArray, curve_band, generator, pooled_band
-from rewardlab.report.study import Scheme, Setting, Study
+from rewardlab.report.tables.aggregate import Aggregate
 
 GRID_POINTS = 101
 TRAINING_GRID_POINTS = 61
@@ -67,23 +67,23 @@ class SharedCurve:
         frames: the same in frames where every environment has one and the same budget, else None.
     """
 
-    scheme: Scheme
+    method: Method
     name: str
     share: FloatArray
     frames: FloatArray | None
     band: Band
 
 
-def curves_of(study: Study, env: str) -> list[Curve]:
+def curves_of(comparison: Comparison, env: str) -> list[Curve]:
     """Curves of all settings with counted runs in one environment."""
-    settings = [setting for setting in study.of_env(env) if setting.outcomes]
+    settings = [setting for setting in comparison.of_env(env) if setting.outcomes]
     grid = common_grid([outcome.frames for setting in settings for outcome in setting.outcomes])
-    return [_curve(study, setting, grid) for setting in settings]
+    return [_curve(comparison, setting, grid) for setting in settings]
 
 
-def training_curves_of(study: Study, env: str) -> list[TrainingCurve]:
+def training_curves_of(comparison: Comparison, env: str) -> list[TrainingCurve]:
     """Curves of the bonuses and of exploration in one environment, of all settings that recorded any."""
-    settings = [setting for setting in study.of_env(env) if setting.outcomes]
+    settings = [setting for setting in comparison.of_env(env) if setting.outcomes]
     recorded = [run.training for setting in settings for run in _trained(setting)]
     if not recorded:
         return []
@@ -96,27 +96,27 @@ def training_curves_of(study: Study, env: str) -> list[TrainingCurve]:
             band = _training_band([run.training for run in runs if key in run.training.series], key, grid, setting)
             if band is not None:
                 kind, _, series = key.partition(":")
-                found.append(TrainingCurve(setting, study.setting_name(setting), kind, series, grid, band))
+                found.append(TrainingCurve(setting, comparison.setting_name(setting), kind, series, grid, band))
     return found
 
 
-def shared_curves(study: Study, aggregated: Aggregate) -> list[SharedCurve]:
+def shared_curves(comparison: Comparison, aggregated: Aggregate) -> list[SharedCurve]:
     """One curve per row of the aggregate: the interquartile mean over the pooled runs of all shared environments."""
-    ranges = [study.common_range(env) for env in aggregated.envs]
+    ranges = [comparison.common_range(env) for env in aggregated.envs]
     share = np.linspace(0.0, 1.0, TRAINING_GRID_POINTS)
     frames = share * ranges[0][1] if len({end for _, end in ranges}) == 1 else None
     curves = []
     for row in aggregated.rows:
         tables = []
         for env, (_, end) in zip(aggregated.envs, ranges, strict=True):
-            setting = study.find(row.scheme, env)
+            setting = comparison.find(row.method, env)
             assert setting is not None
             tables.append(np.stack([
                 np.interp(share * end, outcome.frames, outcome.normalised)
                 for outcome in setting.outcomes if outcome.normalised is not None
             ]))  # fmt: skip
         band = Band(*pooled_band(tables, generator(row.name, "shared curve")))
-        curves.append(SharedCurve(row.scheme, row.name, share, frames, band))
+        curves.append(SharedCurve(row.method, row.name, share, frames, band))
     return curves
 
 
@@ -150,7 +150,7 @@ def common_grid(frames: list[FloatArray]) -> FloatArray:
     return np.unique(np.round(np.linspace(min(each[0] for each in frames), longest[-1], GRID_POINTS)))
 
 
-def _curve(study: Study, setting: Setting, grid: FloatArray) -> Curve:
+def _curve(comparison: Comparison, setting: Setting, grid: FloatArray) -> Curve:
     outcomes = setting.outcomes
     ends = np.array([outcome.frames[-1] for outcome in outcomes])
     alive = ends[:, None] >= grid
@@ -171,7 +171,7 @@ def _curve(study: Study, setting: Setting, grid: FloatArray) -> Curve:
         bands[metric] = _band(table, alive, (setting.setting_id, "curve", metric))
     if len(anchors) == 1 and normalised[0] is not None:
         bands["normalised"] = _normalised(bands["return"], outcomes[0].run)
-    return Curve(setting, study.setting_name(setting), grid, alive.sum(axis=0), bands)
+    return Curve(setting, comparison.setting_name(setting), grid, alive.sum(axis=0), bands)
 
 
 def _normalised(band: Band, run: Run) -> Band:

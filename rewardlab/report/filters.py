@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from rewardlab.errors import UserError, unknown
-from rewardlab.report.run_folder import Run
+from rewardlab.report.reading.run_folder import Run
 
 _FACTS = ("env", "reward", "agent", "curriculum", "seed", "state", "budget", "folder", "name", "device", "backend")
 _FORM = re.compile(r"([\w./-]+?)\s*(!=|<=|>=|=|<|>)\s*(.+)", re.DOTALL)

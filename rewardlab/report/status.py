@@ -17,10 +17,10 @@ from rewardlab.errors import UserError
 from rewardlab.records.lock import live_owner
 from rewardlab.records.status import STATES, read_status
 from rewardlab.report.numbers import amount, duration, score
-from rewardlab.report.plain import Unreadable, clean, read_json
-from rewardlab.report.run_folder import MANIFEST, STATUS, TRAINING
+from rewardlab.report.reading.plain import Unreadable, clean, read_json
+from rewardlab.report.reading.run_folder import MANIFEST, STATUS, TRAINING
 
-_SECONDS = 2.0  # between two looks
+_SECONDS = 2.0  # between two scans
 _TAIL = 64 * 1024  # bytes: more than the last row of any train.csv
 _MOST_ROWS = 30
 _KILLED = "killed"  # running by its status, but nobody holds its lock
@@ -61,7 +61,7 @@ def status(where: str, *, once: bool = False) -> int:
     root = Path(where)
     if not root.is_dir():
         raise UserError(f"{where}: no such folder")
-    runs = look(root)
+    runs = scan(root)
     if not runs:
         raise UserError(f"{where}: no runs found (a run is a folder that holds {MANIFEST})")
     live_terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
@@ -71,12 +71,12 @@ def status(where: str, *, once: bool = False) -> int:
     with Live(_table(runs), refresh_per_second=4) as live:
         while any(run.state == "running" for run in runs):
             time.sleep(_SECONDS)
-            runs = look(root)
+            runs = scan(root)
             live.update(_table(runs))
     return 0
 
 
-def look(root: Path) -> list[Doing]:
+def scan(root: Path) -> list[Doing]:
     """Every run below a folder: what runs first, then what went wrong, then the rest."""
     order = ("running", _KILLED, "failed", "diverged", "interrupted", "unreadable", "finished")
     return sorted(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rewardlab.report.aggregate import Aggregate, AggregateRow, lead
 from rewardlab.report.cautions import FEW_SEEDS
-from rewardlab.report.differences import DifferenceRow
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import share, signed, with_interval
-from rewardlab.report.study import Study
+from rewardlab.report.tables.aggregate import Aggregate, AggregateRow, lead
+from rewardlab.report.tables.differences import DifferenceRow
 
 SURE = 0.975
 LIKELY = 0.8
@@ -31,18 +31,18 @@ class Verdict:
     details: list[str]
 
 
-def verdict(study: Study, aggregated: Aggregate, against: Sequence[DifferenceRow] = ()) -> Verdict:
+def verdict(comparison: Comparison, aggregated: Aggregate, against: Sequence[DifferenceRow] = ()) -> Verdict:
     """Ranks schemes of equal assumptions by the area under their learning curves, over all shared environments.
 
     Args:
-        study: all runs.
+        comparison: all runs.
         aggregated: the aggregate over the shared environments.
         against: differences from the baselines; where folders are compared, these are the answer.
     """
-    folders = list(dict.fromkeys(scheme.folder for scheme in study.schemes))
+    folders = list(dict.fromkeys(method.folder for method in comparison.methods))
     if len(folders) > 1 and (compared := _compared(folders, against)) is not None:
         return compared
-    if not any(setting.outcomes for setting in study.settings):
+    if not any(setting.outcomes for setting in comparison.settings):
         return Verdict("No finished run yet", "open", "nothing to compare", ["Curves appear as soon as a run ends."])
     if not aggregated.rows:
         return Verdict(

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from run_folders import gif, make, write_run
 
-from rewardlab.report.reading import read_collection
+from rewardlab.report.reading.collection import read_collection
 
 
 def damaged_study(tmp_path):

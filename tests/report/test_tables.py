@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from run_folders import make, write_run
 
-from rewardlab.report.formats import BEST, TIE, Text, to_latex, to_markdown
 from rewardlab.report.statistics import Estimate
-from rewardlab.report.tables import LESS, MORE, mark
+from rewardlab.report.tables.records import LESS, MORE, mark
+from rewardlab.report.tables.text import BEST, TIE, Text, to_latex, to_markdown
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardlab.report import statistics
+from rewardlab.report.comparison import Comparison, Method, Setting
 from rewardlab.report.statistics import Estimate, FloatArray, estimate, generator, improvement_estimate
-from rewardlab.report.study import Scheme, Setting, Study
 
 PROFILE_GRID = np.linspace(0.0, 1.0, 101)
 
@@ -24,7 +24,7 @@ class AggregateRow:
         scores, areas: the values behind it, one array per environment.
     """
 
-    scheme: Scheme
+    method: Method
     name: str
     assumes: tuple[str, ...]
     n_runs: int
@@ -59,21 +59,23 @@ class Aggregate:
         return {key: [row for row in self.rows if row.assumes == key] for key in keys}
 
 
-def aggregate(study: Study, baselines: Mapping[Scheme, Scheme]) -> Aggregate:
+def aggregate(comparison: Comparison, baselines: Mapping[Method, Method]) -> Aggregate:
     """Aggregates every scheme with counted runs over the environments that all of them share.
 
     Args:
-        study: all runs.
+        comparison: all runs.
         baselines: scheme -> what it is compared with.
     """
-    table: dict[Scheme, dict[str, Setting]] = {}
-    for setting in study.settings:
+    table: dict[Method, dict[str, Setting]] = {}
+    for setting in comparison.settings:
         if setting.outcomes:
-            table.setdefault(setting.scheme, {})[setting.env] = setting
+            table.setdefault(setting.method, {})[setting.env] = setting
     envs: list[str] = []
     left_out: dict[str, str] = {}
-    for env in study.envs:
-        absent = [study.name(scheme) for scheme in study.schemes if scheme in table and env not in table[scheme]]
+    for env in comparison.envs:
+        absent = [
+            comparison.name(method) for method in comparison.methods if method in table and env not in table[method]
+        ]
         present = [settings[env] for settings in table.values() if env in settings]
         if not present:
             left_out[env] = "no finished run"
@@ -85,9 +87,11 @@ def aggregate(study: Study, baselines: Mapping[Scheme, Scheme]) -> Aggregate:
             envs.append(env)
     if not envs:
         return Aggregate([], [], left_out)
-    chosen = {scheme: [settings[env] for env in envs] for scheme, settings in table.items()}
-    scores = {scheme: _scores(settings) for scheme, settings in chosen.items()}
-    rows = [_row(study, scheme, settings, scores, envs, baselines.get(scheme)) for scheme, settings in chosen.items()]
+    chosen = {method: [settings[env] for env in envs] for method, settings in table.items()}
+    scores = {method: _scores(settings) for method, settings in chosen.items()}
+    rows = [
+        _row(comparison, method, settings, scores, envs, baselines.get(method)) for method, settings in chosen.items()
+    ]
     rows.sort(key=lambda row: (len(row.assumes), row.assumes, -(row.auc.value or 0.0), row.name))
     return Aggregate(rows, envs, left_out)
 
@@ -111,24 +115,24 @@ def lead(first: AggregateRow, second: AggregateRow, what: str = "areas") -> floa
 
 
 def _row(
-    study: Study,
-    scheme: Scheme,
+    comparison: Comparison,
+    method: Method,
     settings: list[Setting],
-    scores: dict[Scheme, list[FloatArray]],
+    scores: dict[Method, list[FloatArray]],
     envs: list[str],
-    baseline: Scheme | None,
+    baseline: Method | None,
 ) -> AggregateRow:
-    own = scores[scheme]
+    own = scores[method]
     areas = [
-        np.array([outcome.area(*study.common_range(env)) or 0.0 for outcome in setting.outcomes])
+        np.array([outcome.area(*comparison.common_range(env)) or 0.0 for outcome in setting.outcomes])
         for env, setting in zip(envs, settings, strict=True)
     ]
-    name = study.name(scheme)
+    name = comparison.name(method)
     improvement = Estimate()
     if baseline in scores:
         improvement = improvement_estimate(own, scores[baseline], generator(name, "improvement"))
     return AggregateRow(
-        scheme=scheme,
+        method=method,
         name=name,
         assumes=tuple(sorted({item for setting in settings for item in setting.assumes})),
         n_runs=sum(score.size for score in own),
@@ -139,7 +143,7 @@ def _row(
         optimality_gap=estimate(own, statistics.optimality_gap, generator(name, "gap")),
         auc=estimate(areas, statistics.pooled_interquartile_mean, generator(name, "auc")),
         improvement=improvement,
-        baseline=study.name(baseline) if baseline in scores else "",
+        baseline=comparison.name(baseline) if baseline in scores else "",
         scores=own,
         areas=areas,
     )

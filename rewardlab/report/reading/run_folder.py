@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rewardlab.records.files import read_regular
 from rewardlab.records.manifest import SCHEMA_VERSION
 from rewardlab.records.status import STATES
-from rewardlab.report import fields
-from rewardlab.report.plain import Unreadable, clean, read_json, read_table, require_inside
+from rewardlab.report.reading import fields
+from rewardlab.report.reading.plain import Unreadable, clean, read_json, read_table, require_inside
 
 FloatArray = NDArray[np.float64]
 

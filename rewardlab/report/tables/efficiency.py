@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardlab.records.summary import THRESHOLDS
+from rewardlab.report.comparison import Comparison, Setting
 from rewardlab.report.statistics import (
     Estimate,
     estimate,
@@ -12,7 +13,6 @@ from rewardlab.report.statistics import (
     kaplan_meier_estimate,
     pooled_interquartile_mean,
 )
-from rewardlab.report.study import Setting, Study
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class EfficiencyRow:
         return len(self.setting.outcomes)
 
 
-def efficiency_rows(study: Study) -> list[EfficiencyRow]:
+def efficiency_rows(comparison: Comparison) -> list[EfficiencyRow]:
     """Rows by environment; within it unequal assumptions stay apart, then the larger area comes first."""
-    order = {env: place for place, env in enumerate(study.envs)}
-    rows = [_row(study, setting) for setting in study.settings]
+    order = {env: place for place, env in enumerate(comparison.envs)}
+    rows = [_row(comparison, setting) for setting in comparison.settings]
 
     def rank(row: EfficiencyRow) -> tuple[object, ...]:
         height = row.auc.value if row.auc.value is not None else row.final_return.value
@@ -58,9 +58,9 @@ def efficiency_rows(study: Study) -> list[EfficiencyRow]:
     return sorted(rows, key=rank)
 
 
-def _row(study: Study, setting: Setting) -> EfficiencyRow:
+def _row(comparison: Comparison, setting: Setting) -> EfficiencyRow:
     outcomes = setting.outcomes
-    common = study.common_range(setting.env)
+    common = comparison.common_range(setting.env)
 
     def middle(what: str, values: list[float | None]) -> Estimate:
         known = [value for value in values if value is not None and np.isfinite(value)]
@@ -70,7 +70,7 @@ def _row(study: Study, setting: Setting) -> EfficiencyRow:
 
     return EfficiencyRow(
         setting=setting,
-        name=study.setting_name(setting),
+        name=comparison.setting_name(setting),
         speed={suffix: _speed(setting, suffix) for suffix in THRESHOLDS},
         auc=middle("auc", [outcome.area(*common) for outcome in outcomes]),
         final_success=middle("success", [outcome.final_success for outcome in outcomes]),

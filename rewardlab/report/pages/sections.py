@@ -5,15 +5,15 @@ from html import escape
 from string import Template
 
 from rewardlab.records.status import STATES
-from rewardlab.report.aggregate import Aggregate
 from rewardlab.report.cautions import listed
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.curves import Curve
-from rewardlab.report.efficiency import EfficiencyRow
-from rewardlab.report.html import plural, swatch
 from rewardlab.report.numbers import amount, bounds, score, share_range
-from rewardlab.report.palette import Look
+from rewardlab.report.pages.html import plural, swatch
+from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import COVERED, Estimate
-from rewardlab.report.study import Study
+from rewardlab.report.tables.aggregate import Aggregate
+from rewardlab.report.tables.efficiency import EfficiencyRow
 from rewardlab.report.verdict import Verdict
 
 _METHOD = """<h2>How to read this</h2>
@@ -52,13 +52,17 @@ def method() -> str:
 
 
 def overview(
-    study: Study, aggregated: Aggregate, answer: Verdict, look: dict[str, Look], filters: Sequence[str] = ()
+    comparison: Comparison,
+    aggregated: Aggregate,
+    answer: Verdict,
+    styles: dict[str, Style],
+    filters: Sequence[str] = (),
 ) -> str:
     """The answer, and the ranking that it rests on."""
-    runs, envs = study.runs, study.envs
+    runs, envs = comparison.runs, comparison.envs
     tally = [f"{n} {state}" for state in STATES if (n := sum(run.state == state for run in runs))]
-    tally += [f"{len(study.problems)} unreadable"] if study.problems else []
-    facts = f"{plural(len(study.schemes), 'scheme')} · {plural(len(envs), 'environment')} · {', '.join(tally)}"
+    tally += [f"{len(comparison.problems)} unreadable"] if comparison.problems else []
+    facts = f"{plural(len(comparison.methods), 'scheme')} · {plural(len(envs), 'environment')} · {', '.join(tally)}"
     facts += f" · only {escape(', '.join(filters))}" if filters else ""
     details = "".join(f"<li>{escape(line)}</li>" for line in answer.details)
     left = (
@@ -72,17 +76,17 @@ def overview(
         bars.append(f'<div class="title">{apart if assumes else title}</div>')
         bars += [
             f'<div class="name" title="{escape(row.name)}">{escape(row.name)}</div>'
-            f"{_track(row.auc, look[row.name].colour)}"
+            f"{_track(row.auc, styles[row.name].colour)}"
             f'<div class="value">{score(row.auc.value)} <small>{escape(bounds(row.auc))}</small></div>'
             for row in rows
         ]
     return f'<div class="card hero">{left}<div class="rank">{"".join(bars)}</div></div>'
 
 
-def winners(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look]) -> str:
+def winners(comparison: Comparison, rows: Sequence[EfficiencyRow], styles: dict[str, Style]) -> str:
     """One small card per environment: who learns fastest there."""
     cards = []
-    for env in study.envs:
+    for env in comparison.envs:
         own = [row for row in rows if row.setting.env == env and row.n_seeds]
         if not own:
             cards.append(f'<div class="card"><h3>{escape(env)}</h3><p>no finished run yet</p></div>')
@@ -99,7 +103,7 @@ def winners(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look]) 
         reached = f", {speed.n_reached} of {plural(best.n_seeds, 'seed')}" if speed.n_reached is not None else ""
         learned = best.auc.value is None or best.auc.value >= 0.05
         if learned:
-            title = f"{swatch(look[study.name(best.setting.scheme)])}{escape(best.name)}"
+            title = f"{swatch(styles[comparison.name(best.setting.method)])}{escape(best.name)}"
         elif any(row.speed["50"].n_reached for row in own):  # areas end with the shortest run
             title = "nothing learned within the frames that all runs have"
         else:
@@ -132,10 +136,10 @@ def careful(warnings: Sequence[str]) -> str:
     )
 
 
-def chips(names: Sequence[tuple[str, int]], look: dict[str, Look]) -> str:
+def chips(names: Sequence[tuple[str, int]], styles: dict[str, Style]) -> str:
     """The legend of all charts: a click hides or shows a scheme everywhere."""
     buttons = "".join(
-        f'<button type="button" class="chip" data-scheme="{place}" aria-pressed="true">{swatch(look[name])}'
+        f'<button type="button" class="chip" data-scheme="{place}" aria-pressed="true">{swatch(styles[name])}'
         f"{escape(name)}</button>"
         for name, place in names
     )

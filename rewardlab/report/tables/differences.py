@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.report.aggregate import Aggregate
+from rewardlab.report.comparison import Comparison, Method
 from rewardlab.report.outcomes import Outcome
 from rewardlab.report.statistics import (
     Estimate,
@@ -15,7 +15,7 @@ from rewardlab.report.statistics import (
     improvement_estimate,
     pooled_interquartile_mean,
 )
-from rewardlab.report.study import Scheme, Study
+from rewardlab.report.tables.aggregate import Aggregate
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class DifferenceRow:
     """
 
     env: str
-    scheme: Scheme
+    method: Method
     name: str
     baseline: str
     n_seeds: int
@@ -44,38 +44,38 @@ class DifferenceRow:
 
 
 def differences(
-    study: Study, aggregated: Aggregate, baselines: Mapping[Scheme, Scheme], *, paired: bool = False
+    comparison: Comparison, aggregated: Aggregate, baselines: Mapping[Method, Method], *, paired: bool = False
 ) -> list[DifferenceRow]:
     """Rows by environment, those over all shared environments first.
 
     Args:
-        study: all runs.
+        comparison: all runs.
         aggregated: which environments are shared.
         baselines: scheme -> what it is compared with.
         paired: compare runs of equal seed only, and redraw them together: noise that comes with the seed cancels.
     """
     rows = []
     if len(aggregated.envs) > 1:
-        rows += [_row(study, scheme, other, aggregated.envs, "", paired) for scheme, other in baselines.items()]
-    for env in study.envs:
-        rows += [_row(study, scheme, other, [env], env, paired) for scheme, other in baselines.items()]
+        rows += [_row(comparison, method, other, aggregated.envs, "", paired) for method, other in baselines.items()]
+    for env in comparison.envs:
+        rows += [_row(comparison, method, other, [env], env, paired) for method, other in baselines.items()]
     return [row for row in rows if row is not None]
 
 
 def _row(
-    study: Study, scheme: Scheme, other: Scheme, envs: Sequence[str], env: str, paired: bool
+    comparison: Comparison, method: Method, other: Method, envs: Sequence[str], env: str, paired: bool
 ) -> DifferenceRow | None:
-    found = [(study.find(scheme, each), study.find(other, each)) for each in envs]
+    found = [(comparison.find(method, each), comparison.find(other, each)) for each in envs]
     sides = [(a.outcomes, b.outcomes) for a, b in found if a is not None and b is not None]
     if paired:
         sides = [_pairs(*side) for side in sides]
     if len(sides) < len(envs) or not all(first and second for first, second in sides):
         return None
-    name = study.name(scheme)
+    name = comparison.name(method)
 
     def values(side: int, what: str) -> list[FloatArray] | None:
         tasks = [
-            [_value(outcome, what, study.common_range(each)) for outcome in both[side]]
+            [_value(outcome, what, comparison.common_range(each)) for outcome in both[side]]
             for each, both in zip(envs, sides, strict=True)
         ]
         if any(value is None or not np.isfinite(value) for task in tasks for value in task):
@@ -96,9 +96,9 @@ def _row(
         improvement = improvement_estimate(first, second, generator(env, name, "difference", "improvement"))
     return DifferenceRow(
         env=env,
-        scheme=scheme,
+        method=method,
         name=name,
-        baseline=study.name(other),
+        baseline=comparison.name(other),
         n_seeds=sum(len(first) for first, _ in sides),
         n_baseline=sum(len(second) for _, second in sides),
         paired=paired,

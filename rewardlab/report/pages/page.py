@@ -9,24 +9,24 @@ from string import Template
 from typing import Any
 
 from rewardlab import __version__
-from rewardlab.report import html_tables, sections
-from rewardlab.report.page_data import Material, metrics, page_data, run_places
+from rewardlab.report.pages import html_tables, sections
+from rewardlab.report.pages.data import Material, metrics, page_data, run_places
 
 
 def render_page(material: Material) -> str:
     """Renders the whole page as one text; every name in it is escaped."""
-    study, aggregated, look = material.study, material.aggregated, material.look
-    drawn = {study.name(curve.setting.scheme) for lines in material.curves.values() for curve in lines}
-    chips = sections.chips([(name, place) for place, name in enumerate(look) if name in drawn], look)
-    overview = sections.overview(study, aggregated, material.answer, look, material.filters)
-    overview += sections.winners(study, material.efficiency, look) + sections.careful(material.warnings)
+    comparison, aggregated, styles = material.comparison, material.aggregated, material.styles
+    drawn = {comparison.name(curve.setting.method) for lines in material.curves.values() for curve in lines}
+    chips = sections.chips([(name, place) for place, name in enumerate(styles) if name in drawn], styles)
+    overview = sections.overview(comparison, aggregated, material.answer, styles, material.filters)
+    overview += sections.winners(comparison, material.efficiency, styles) + sections.careful(material.warnings)
     parts = {
         "overview": ("Overview", overview),
         "curves": ("Curves", sections.curves(material.curves, chips, metrics(material)) if drawn else ""),
-        "efficiency": ("Sample efficiency", html_tables.efficiency(study, material.efficiency, look)),
-        "aggregate": ("Aggregate", html_tables.aggregate(aggregated, chips, look)),
-        "baseline": ("Baseline", html_tables.differences(material.differences, look)),
-        "runs": ("Runs", html_tables.runs(study, run_places(study))),
+        "efficiency": ("Sample efficiency", html_tables.efficiency(comparison, material.efficiency, styles)),
+        "aggregate": ("Aggregate", html_tables.aggregate(aggregated, chips, styles)),
+        "baseline": ("Baseline", html_tables.differences(material.differences, styles)),
+        "runs": ("Runs", html_tables.runs(comparison, run_places(comparison))),
         "method": ("Method", sections.method()),
     }
     shown = {key: part for key, part in parts.items() if part[1]}
@@ -61,4 +61,4 @@ def _hash(script: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("rewardlab.report").joinpath("assets", name).read_text(encoding="utf-8")
+    return files("rewardlab.report.pages").joinpath("assets", name).read_text(encoding="utf-8")

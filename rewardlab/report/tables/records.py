@@ -3,14 +3,14 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from rewardlab.report.aggregate import Aggregate
+from rewardlab.report.comparison import Method
 from rewardlab.report.curves import Curve, SharedCurve
-from rewardlab.report.differences import DifferenceRow
-from rewardlab.report.efficiency import EfficiencyRow, Speed
-from rewardlab.report.formats import BEST, TIE, Record, Text
 from rewardlab.report.numbers import amount, duration, share_range, signed, with_interval
 from rewardlab.report.statistics import Estimate, coverage
-from rewardlab.report.study import Scheme
+from rewardlab.report.tables.aggregate import Aggregate
+from rewardlab.report.tables.differences import DifferenceRow
+from rewardlab.report.tables.efficiency import EfficiencyRow, Speed
+from rewardlab.report.tables.text import BEST, TIE, Record, Text
 
 # --- records -------------------------------------------------------------------------------------------------------
 
@@ -22,7 +22,7 @@ def efficiency_records(rows: Sequence[EfficiencyRow]) -> list[Record]:
         if not row.n_seeds:
             continue
         setting = row.setting
-        record: Record = {"env": setting.env, **_labels(setting.scheme)}
+        record: Record = {"env": setting.env, **_labels(setting.method)}
         record |= {"setting_id": setting.setting_id, "assumes": " ".join(setting.assumes)}
         record |= {
             "n_seeds": row.n_seeds,
@@ -45,8 +45,8 @@ def aggregate_records(aggregated: Aggregate) -> list[Record]:
     """`aggregate.csv`: one record per scheme."""
     records = []
     for row in aggregated.rows:
-        record: Record = _labels(row.scheme)
-        record |= {"variant": row.scheme.variant, "assumes": " ".join(row.assumes)}
+        record: Record = _labels(row.method)
+        record |= {"variant": row.method.variant, "assumes": " ".join(row.assumes)}
         record |= {"n_envs": len(aggregated.envs), "n_runs": row.n_runs, "n_seeds": row.n_seeds}
         for column in ("iqm", "median", "mean", "optimality_gap"):
             record |= _estimate(column, getattr(row, column))
@@ -61,7 +61,7 @@ def curve_records(curves: Sequence[Curve]) -> list[Record]:
     """`curves.csv`: `iqm`, `low`, `high` are of the task return; the other metrics have prefixes."""
     records = []
     for curve in curves:
-        labels = {"env": curve.setting.env, **_labels(curve.setting.scheme), "setting_id": curve.setting.setting_id}
+        labels = {"env": curve.setting.env, **_labels(curve.setting.method), "setting_id": curve.setting.setting_id}
         for point, frames in enumerate(curve.frames):
             record: Record = {**labels, "frames": int(frames)}
             for metric, prefix in (("return", ""), ("normalised", "normalised_"), ("success", "success_")):
@@ -77,7 +77,7 @@ def difference_records(rows: Sequence[DifferenceRow]) -> list[Record]:
     """`differences.csv`: one record per scheme, baseline and environment; no environment means all shared ones."""
     records = []
     for row in rows:
-        record: Record = {"env": row.env, **_labels(row.scheme), "variant": row.scheme.variant}
+        record: Record = {"env": row.env, **_labels(row.method), "variant": row.method.variant}
         record |= {"baseline": row.baseline, "paired": row.paired}
         record |= {"n_seeds": row.n_seeds, "n_baseline": row.n_baseline}
         for column in ("auc", "final_normalised", "final_return", "final_success"):
@@ -92,7 +92,7 @@ def shared_curve_records(curves: Sequence[SharedCurve]) -> list[Record]:
     records: list[Record] = []
     for curve in curves:
         for point, share in enumerate(curve.share):
-            record: Record = {**_labels(curve.scheme), "variant": curve.scheme.variant, "budget_share": float(share)}
+            record: Record = {**_labels(curve.method), "variant": curve.method.variant, "budget_share": float(share)}
             record |= {part: float(getattr(curve.band, part)[point]) for part in ("middle", "low", "high")}
             record["iqm"] = record.pop("middle")
             records.append(record)
@@ -250,9 +250,9 @@ def timed(speed: Speed, n_seeds: int) -> str:
     return f"{with_interval(speed.frames, amount)} ({speed.n_reached}/{n_seeds})"
 
 
-def _labels(scheme: Scheme) -> Record:
-    record: Record = {"folder": scheme.folder} if scheme.folder else {}
-    return record | {"reward": scheme.reward, "agent": scheme.agent, "curriculum": scheme.curriculum}
+def _labels(method: Method) -> Record:
+    record: Record = {"folder": method.folder} if method.folder else {}
+    return record | {"reward": method.reward, "agent": method.agent, "curriculum": method.curriculum}
 
 
 def _estimate(column: str, estimate: Estimate) -> Record:

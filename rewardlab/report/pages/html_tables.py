@@ -4,22 +4,22 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from rewardlab.records.status import STATES
-from rewardlab.report import html
-from rewardlab.report.aggregate import Aggregate
-from rewardlab.report.differences import DifferenceRow
-from rewardlab.report.efficiency import EfficiencyRow, Speed
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, duration, signed
-from rewardlab.report.palette import Look
-from rewardlab.report.run_folder import Run
+from rewardlab.report.pages import html
+from rewardlab.report.pages.styles import Style
+from rewardlab.report.reading.run_folder import Run
 from rewardlab.report.statistics import Estimate
-from rewardlab.report.study import Study
-from rewardlab.report.tables import aggregate_text, difference_text, efficiency_text
+from rewardlab.report.tables.aggregate import Aggregate
+from rewardlab.report.tables.differences import DifferenceRow
+from rewardlab.report.tables.efficiency import EfficiencyRow, Speed
+from rewardlab.report.tables.records import aggregate_text, difference_text, efficiency_text
 
 SIGNS = {"finished": "✓", "diverged": "≁", "running": "…", "interrupted": "‖", "failed": "✗", "absent": "·"}
 _MOST_SEEDS = 60  # columns of the grid of runs
 
 
-def efficiency(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look]) -> str:
+def efficiency(comparison: Comparison, rows: Sequence[EfficiencyRow], styles: dict[str, Style]) -> str:
     """The sample-efficiency table."""
     rows = [row for row in rows if row.n_seeds]
     if not rows:
@@ -29,7 +29,7 @@ def efficiency(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look
     marks = efficiency_text(rows)
     body = []
     for place, row in enumerate(rows):
-        colour = html.swatch(look[study.name(row.setting.scheme)])
+        colour = html.swatch(styles[comparison.name(row.setting.method)])
         name = f"{colour}{escape(row.name)}{html.assumed(row.setting.assumes)}"
         cells = [html.text(escape(row.setting.env)), html.text(name), html.plain(row.n_seeds)]
         cells += [_timed(speed, row.n_seeds, marks.mark(place, 3 + at)) for at, speed in enumerate(row.speed.values())]
@@ -44,7 +44,7 @@ def efficiency(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look
     )
 
 
-def aggregate(aggregated: Aggregate, legend: str, look: dict[str, Look]) -> str:
+def aggregate(aggregated: Aggregate, legend: str, styles: dict[str, Style]) -> str:
     """The aggregate table, the curves over all environments and the performance profile."""
     if not aggregated.rows:
         return ""
@@ -52,7 +52,7 @@ def aggregate(aggregated: Aggregate, legend: str, look: dict[str, Look]) -> str:
     marks = aggregate_text(aggregated)
     body = []
     for place, row in enumerate(aggregated.rows):
-        name = f"{html.swatch(look[row.name])}{escape(row.name)}{html.assumed(row.assumes)}"
+        name = f"{html.swatch(styles[row.name])}{escape(row.name)}{html.assumed(row.assumes)}"
         estimates = (row.auc, row.iqm, row.median, row.mean, row.optimality_gap, row.improvement)
         numbers = [html.number(each, mark=marks.mark(place, 2 + at)) for at, each in enumerate(estimates)]
         body.append([html.text(name), html.plain(row.n_runs), *numbers])
@@ -71,7 +71,7 @@ def aggregate(aggregated: Aggregate, legend: str, look: dict[str, Look]) -> str:
     )
 
 
-def differences(rows: Sequence[DifferenceRow], look: dict[str, Look]) -> str:
+def differences(rows: Sequence[DifferenceRow], styles: dict[str, Style]) -> str:
     """The table of differences from the baselines."""
     if not rows:
         return ""
@@ -81,7 +81,7 @@ def differences(rows: Sequence[DifferenceRow], look: dict[str, Look]) -> str:
     for place, row in enumerate(rows):
         score = row.final_normalised if row.final_normalised.value is not None else row.final_return
         cells = [html.text(escape(row.env) or "<i>all shared</i>")]
-        cells += [html.text(f"{html.swatch(look[name])}{escape(name)}") for name in (row.name, row.baseline)]
+        cells += [html.text(f"{html.swatch(styles[name])}{escape(name)}") for name in (row.name, row.baseline)]
         cells.append(html.plain(marks.rows[place][3]))
         for at, each in enumerate((row.auc, score, row.final_success)):
             cells.append(html.number(each, signed, marks.mark(place, 4 + at)))
@@ -90,20 +90,22 @@ def differences(rows: Sequence[DifferenceRow], look: dict[str, Look]) -> str:
     return f"<h2>Against the baseline</h2>{notes}{html.table('differences', header, body)}"
 
 
-def runs(study: Study, places: Mapping[int, int]) -> str:
+def runs(comparison: Comparison, places: Mapping[int, int]) -> str:
     """What is there and what is missing, and the place where the page lists every run.
 
     Args:
-        study: all runs.
+        comparison: all runs.
         places: id of a run -> its place in the page's data.
     """
     states = [
-        state for state in (*STATES, "unreadable") if state == "unreadable" or any(r.state == state for r in study.runs)
+        state
+        for state in (*STATES, "unreadable")
+        if state == "unreadable" or any(r.state == state for r in comparison.runs)
     ]
-    options = "".join(f"<option>{state}</option>" for state in states if state != "unreadable" or study.problems)
+    options = "".join(f"<option>{state}</option>" for state in states if state != "unreadable" or comparison.problems)
     header = ("*run", "*environment", "*scheme", "seed", "*state", "frames", "final return", "*what happened")
     return (
-        f"<h2>Runs</h2>{_grid(study, places)}<div class='tools'><input type='search' id='runs-filter' "
+        f"<h2>Runs</h2>{_grid(comparison, places)}<div class='tools'><input type='search' id='runs-filter' "
         "placeholder='Filter runs…' aria-label='Filter runs'><label>state <select id='runs-state'><option>all</option>"
         f"{options}</select></label><span class='count' id='runs-count'></span></div>"
         f'<div class="card scroll"><table id="runs-table"><thead><tr>{html.heads(header)}</tr></thead>'
@@ -113,22 +115,22 @@ def runs(study: Study, places: Mapping[int, int]) -> str:
     )
 
 
-def _grid(study: Study, places: Mapping[int, int]) -> str:
+def _grid(comparison: Comparison, places: Mapping[int, int]) -> str:
     """Settings x seeds, one sign per run: gaps are seen at once."""
     blocks = []
-    for env in study.envs:
-        seeds = study.seeds_of(env)
+    for env in comparison.envs:
+        seeds = comparison.seeds_of(env)
         if len(seeds) > _MOST_SEEDS:
             continue
         head = "".join(f"<th>{seed}</th>" for seed in seeds)
         blocks.append(f'<tr><th class="text env">{escape(env)}</th>{head}</tr>')
-        for setting in study.of_env(env):
+        for setting in comparison.of_env(env):
             own = {run.seed: run for run in setting.runs}
             signs = "".join(_sign(own.get(seed), seed, places) for seed in seeds)
-            blocks.append(f'<tr><th class="text">{escape(study.setting_name(setting))}</th>{signs}</tr>')
+            blocks.append(f'<tr><th class="text">{escape(comparison.setting_name(setting))}</th>{signs}</tr>')
     if not blocks:
         return ""
-    there = {run.state for run in study.runs} | {"absent"}
+    there = {run.state for run in comparison.runs} | {"absent"}
     legend = "".join(
         f'<span><span class="cell {state}">{sign}</span> {state}</span>'
         for state, sign in SIGNS.items()

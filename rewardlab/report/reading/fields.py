@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardlab.report.plain import Unreadable, clean
+from rewardlab.report.reading.plain import Unreadable, clean
 
 _MOST_KEYS = 400
 _LONGEST_VALUE = 300  # characters

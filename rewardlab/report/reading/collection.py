@@ -15,9 +15,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from rewardlab.report.plain import Unreadable, clean
-from rewardlab.report.reading_cache import ReadingCache, Stamp
-from rewardlab.report.run_folder import EVALUATIONS, FILES, MANIFEST, STATUS, Run, read_run
+from rewardlab.report.reading.cache import ReadingCache, Stamp
+from rewardlab.report.reading.plain import Unreadable, clean
+from rewardlab.report.reading.run_folder import EVALUATIONS, FILES, MANIFEST, STATUS, Run, read_run
 
 # A folder with one of these but no manifest was a run once: it is named, not passed over.
 _TRACES = (STATUS, EVALUATIONS)

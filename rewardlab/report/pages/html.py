@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from html import escape
 
-from rewardlab.report.formats import BEST, TIE
 from rewardlab.report.numbers import Form, bounds, score
-from rewardlab.report.palette import Look
+from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import Estimate
+from rewardlab.report.tables.text import BEST, TIE
 
 
 def table(key: str, header: Sequence[str], body: Sequence[Sequence[str]], *, search: bool = True) -> str:
@@ -65,8 +65,8 @@ def text(content: str) -> str:
     return f'<td class="text">{content}</td>'
 
 
-def swatch(look: Look) -> str:
-    return f'<span class="swatch {look.plotly_dash}" style="background:{look.colour}"></span>'
+def swatch(style: Style) -> str:
+    return f'<span class="swatch {style.plotly_dash}" style="background:{style.colour}"></span>'
 
 
 def assumed(assumes: Sequence[str]) -> str:
