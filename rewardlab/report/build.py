@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rewardlab.errors import UserError, unknown
 from rewardlab.records.files import read_json, write_json
 from rewardlab.report.baselines import choose_baselines
 from rewardlab.report.cautions import cautions
-from rewardlab.report.comparison import Comparison, Method, assemble
+from rewardlab.report.comparison import Comparison, assemble
 from rewardlab.report.curves import curves_of, shared_curves, training_curves_of
 from rewardlab.report.filters import keep
 from rewardlab.report.output import Output, facts
@@ -24,19 +24,11 @@ from rewardlab.report.reading.collection import Found, find_runs, read_found
 from rewardlab.report.reading.plain import clean
 from rewardlab.report.reading.run_folder import Run
 from rewardlab.report.tables.aggregate import Aggregate, aggregate
-from rewardlab.report.tables.differences import DifferenceRow, differences
-from rewardlab.report.tables.efficiency import EfficiencyRow, efficiency_rows
-from rewardlab.report.tables.records import (
-    aggregate_records,
-    aggregate_text,
-    curve_records,
-    difference_records,
-    difference_text,
-    efficiency_records,
-    efficiency_text,
-    shared_curve_records,
-)
-from rewardlab.report.tables.text import Record, Text, to_csv, to_latex, to_markdown, to_terminal
+from rewardlab.report.tables.columns import Filled
+from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
+from rewardlab.report.tables.differences import differences
+from rewardlab.report.tables.efficiency import sample_efficiency
+from rewardlab.report.tables.text import reading, to_csv, to_latex, to_markdown, to_terminal
 from rewardlab.report.verdict import verdict
 
 BY = ("env", "reward", "agent", "curriculum", "folder")
@@ -84,10 +76,9 @@ class ReportResult:
 class _Numbers:
     """Everything that the tables show."""
 
-    baselines: dict[Method, Method]
-    efficiency: list[EfficiencyRow]
+    efficiency: Filled
     aggregated: Aggregate
-    differences: list[DifferenceRow] = field(default_factory=list)
+    differences: Filled
 
 
 def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = None) -> ReportResult:
@@ -126,21 +117,21 @@ def _build(roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: O
     aggregated = numbers.aggregated
     curves = {env: curves_of(comparison, env) for env in comparison.envs}
     training = {env: training_curves_of(comparison, env) for env in comparison.envs}
-    shared = shared_curves(comparison, aggregated)
-    profiles = {row.name: profile_band(row) for row in aggregated.rows}
+    shared = shared_curves(aggregated)
+    profiles = {pooled.name: profile_band(pooled) for pooled in aggregated.filled.sources}
     styles = choose_styles(whole, comparison)
     warnings = cautions(comparison, aggregated)
-    answer = verdict(comparison, aggregated, numbers.differences)
+    answer = verdict(comparison, aggregated, list(numbers.differences))
 
     output = Output(out, chosen=options.out is not None)
     _write_tables(output, "", numbers)
     every_curve = [curve for lines in curves.values() for curve in lines]
-    output.write("curves.csv", to_csv(curve_records(every_curve), ("env", "reward", "frames", "iqm")))
-    output.write("aggregate_curves.csv", to_csv(shared_curve_records(shared), ("reward", "budget_share", "iqm")))
+    output.write("curves.csv", to_csv(CURVES.fill(every_curve).written))
+    output.write("aggregate_curves.csv", to_csv(AGGREGATE_CURVES.fill(shared).written))
     if options.by is not None:
         for value, part in _parts(comparison, options.by).items():
             _write_tables(output, f"by_{options.by}/{value}/", _compute(part, options))
-    drawn = charts(comparison, curves, training, shared, numbers.efficiency, aggregated, profiles, styles)
+    drawn = charts(comparison, curves, training, shared, list(numbers.efficiency), aggregated, profiles, styles)
     for name, content in draw_figures(drawn):
         output.write(f"figures/{name}", content)
     material = Material(
@@ -151,10 +142,10 @@ def _build(roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: O
     output.write("report.html", render_page(material))
 
     lines = [f"{answer.headline} ({answer.label}).", ""]
-    if any(row.n_seeds for row in numbers.efficiency):
-        lines += [to_terminal(efficiency_text(numbers.efficiency, cpu=False)), ""]
-    if numbers.differences and len(roots) > 1:
-        lines += [to_terminal(difference_text(numbers.differences)), ""]
+    if len(numbers.efficiency):
+        lines += [to_terminal(reading(numbers.efficiency, brief=True)), ""]
+    if len(numbers.differences) and len(roots) > 1:
+        lines += [to_terminal(reading(numbers.differences, brief=True)), ""]
     lines += [*(f"Careful: {warning}" for warning in warnings), *([""] if warnings else [])]
     lines.append(f"Report: {out}/report.html (tables and figures beside it)")
     return ReportResult(out, output.finish(), "\n".join(lines), tuple(warnings))
@@ -179,7 +170,7 @@ def _compute(comparison: Comparison, options: Options) -> _Numbers:
     baselines = choose_baselines(comparison, options.baseline)
     aggregated = aggregate(comparison, baselines)
     rows = differences(comparison, aggregated, baselines, paired=options.paired)
-    return _Numbers(baselines, efficiency_rows(comparison), aggregated, rows)
+    return _Numbers(sample_efficiency(comparison), aggregated, rows)
 
 
 def _parts(comparison: Comparison, by: str) -> dict[str, Comparison]:
@@ -192,15 +183,11 @@ def _parts(comparison: Comparison, by: str) -> dict[str, Comparison]:
 
 
 def _write_tables(output: Output, where: str, numbers: _Numbers) -> None:
-    tables: list[tuple[str, list[Record], Text]] = [
-        ("sample_efficiency", efficiency_records(numbers.efficiency), efficiency_text(numbers.efficiency)),
-        ("aggregate", aggregate_records(numbers.aggregated), aggregate_text(numbers.aggregated)),
-        ("differences", difference_records(numbers.differences), difference_text(numbers.differences)),
-    ]
-    for stem, records, text in tables:
-        output.write(f"{where}{stem}.csv", to_csv(records, text.header))
-        output.write(f"{where}{stem}.md", to_markdown(text))
-        output.write(f"{where}{stem}.tex", to_latex(text))
+    for filled in (numbers.efficiency, numbers.aggregated.filled, numbers.differences):
+        text = reading(filled)
+        output.write(f"{where}{filled.table.name}.csv", to_csv(filled.written))
+        output.write(f"{where}{filled.table.name}.md", to_markdown(text))
+        output.write(f"{where}{filled.table.name}.tex", to_latex(text))
 
 
 def _digest(found: Sequence[Found], options: Options) -> str:

@@ -65,6 +65,10 @@ class Setting:
     def budget(self) -> int:
         return max(run.budget for run in self.runs)
 
+    def diverged(self) -> int:
+        """Counted runs that diverged."""
+        return sum(outcome.run.state == "diverged" for outcome in self.outcomes)
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -100,23 +100,19 @@ def training_curves_of(comparison: Comparison, env: str) -> list[TrainingCurve]:
     return found
 
 
-def shared_curves(comparison: Comparison, aggregated: Aggregate) -> list[SharedCurve]:
+def shared_curves(aggregated: Aggregate) -> list[SharedCurve]:
     """One curve per row of the aggregate: the interquartile mean over the pooled runs of all shared environments."""
-    ranges = [comparison.common_range(env) for env in aggregated.envs]
-    share = np.linspace(0.0, 1.0, TRAINING_GRID_POINTS)
-    frames = share * ranges[0][1] if len({end for _, end in ranges}) == 1 else None
     curves = []
-    for row in aggregated.rows:
-        tables = []
-        for env, (_, end) in zip(aggregated.envs, ranges, strict=True):
-            setting = comparison.find(row.method, env)
-            assert setting is not None
-            tables.append(np.stack([
-                np.interp(share * end, outcome.frames, outcome.normalised)
-                for outcome in setting.outcomes if outcome.normalised is not None
-            ]))  # fmt: skip
-        band = Band(*pooled_band(tables, generator(row.name, "shared curve")))
-        curves.append(SharedCurve(row.method, row.name, share, frames, band))
+    for pooled in aggregated.filled.sources:
+        ends = [pooled.comparison.common_range(env)[1] for env in pooled.envs]
+        share = np.linspace(0.0, 1.0, TRAINING_GRID_POINTS)
+        tables = [
+            np.stack([np.interp(share * end, outcome.frames, outcome.normalised) for outcome in setting.outcomes])
+            for end, setting in zip(ends, pooled.settings, strict=True)
+        ]
+        band = Band(*pooled_band(tables, generator(pooled.name, "shared curve")))
+        frames = share * ends[0] if len(set(ends)) == 1 else None
+        curves.append(SharedCurve(pooled.method, pooled.name, share, frames, band))
     return curves
 
 

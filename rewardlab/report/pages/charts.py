@@ -12,8 +12,8 @@ from rewardlab.report.curves import Band, Curve, SharedCurve, TrainingCurve
 from rewardlab.report.numbers import amount
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import FloatArray, generator, interval, performance_profile, resample
-from rewardlab.report.tables.aggregate import PROFILE_GRID, Aggregate, AggregateRow
-from rewardlab.report.tables.efficiency import EfficiencyRow
+from rewardlab.report.tables.aggregate import PROFILE_GRID, Aggregate, Pooled
+from rewardlab.report.tables.columns import Row
 
 _COVERED = re.compile(r"states|cells|visited|coverage|rooms|positions", re.IGNORECASE)
 _MOST_BARS = 60  # in one figure
@@ -81,7 +81,7 @@ def charts(
     curves: dict[str, list[Curve]],
     training: dict[str, list[TrainingCurve]],
     shared: Sequence[SharedCurve],
-    efficiency: Sequence[EfficiencyRow],
+    efficiency: Sequence[Row],
     aggregated: Aggregate,
     profiles: dict[str, Band],
     styles: dict[str, Style],
@@ -92,7 +92,7 @@ def charts(
     for env, every_line in curves.items():
         if not every_line:
             continue
-        best = [row.setting.setting_id for row in efficiency if row.setting.env == env][:_MOST_LINES]
+        best = [row["setting_id"] for row in efficiency if row["env"] == env][:_MOST_LINES]
         lines = [curve for curve in every_line if curve.setting.setting_id in best]
         recorded = [curve for curve in training.get(env, []) if curve.setting.setting_id in best]
         title = env + _left_out(len(lines), len(every_line))
@@ -108,17 +108,17 @@ def charts(
     if len(aggregated.envs) > 1:
         found.append(_shared(shared[:_MOST_LINES], over, styles))
     if aggregated.rows:
-        best = [row.name for row in aggregated.rows[:_MOST_LINES]]
+        best = [row["method"] for row in aggregated.rows[:_MOST_LINES]]
         steps = tuple(Line(name, styles[name], PROFILE_GRID, profiles[name], step=True) for name in best)
         panel = Panel("share of runs above τ", steps, floor=-0.02, top=1.04)
         title = f"Performance profile, {over}"
         found.append(LineChart("performance_profile", title, "final normalised score τ", (panel,), x_frames=False))
-    if rows := [row for row in efficiency if row.n_seeds and row.speed["90"].n_reached is not None]:
-        found += _efficiency(comparison, rows, styles)
+    if rows := [row for row in efficiency if row["n_reached_90"] is not None]:
+        found += _efficiency(rows, styles)
     return found
 
 
-def profile_band(row: AggregateRow) -> Band:
+def profile_band(row: Pooled) -> Band:
     """Performance profile of one scheme over `PROFILE_GRID`, with its stratified-bootstrap band."""
     middle = performance_profile(row.scores, PROFILE_GRID)
     if max(score.size for score in row.scores) < 2:
@@ -214,12 +214,12 @@ def _shared(shared: Sequence[SharedCurve], over: str, styles: dict[str, Style]) 
     return LineChart("aggregate_curves", f"Interquartile mean, {over}", x_label, (panel,), x_frames=in_frames)
 
 
-def _efficiency(comparison: Comparison, rows: Sequence[EfficiencyRow], styles: dict[str, Style]) -> list[BarChart]:
+def _efficiency(rows: Sequence[Row], styles: dict[str, Style]) -> list[BarChart]:
     """One chart for all environments, or one for each where that would be too long to read."""
     groups = []
-    for env in dict.fromkeys(row.setting.env for row in rows):
-        own = [row for row in rows if row.setting.env == env]
-        groups.append((env, tuple(_bar(row, styles[comparison.name(row.setting.method)]) for row in own)))
+    for env in dict.fromkeys(row["env"] for row in rows):
+        own = [row for row in rows if row["env"] == env]
+        groups.append((env, tuple(_bar(row, styles[row["method"]]) for row in own)))
     x_label = "training frames to 90 % of the optimum (median over seeds, 95 % interval)"
     if len(rows) <= _MOST_BARS:
         return [BarChart("sample_efficiency", x_label, tuple(groups))]
@@ -227,12 +227,11 @@ def _efficiency(comparison: Comparison, rows: Sequence[EfficiencyRow], styles: d
     return [BarChart(f"sample_efficiency_{stems[env]}", x_label, ((env, bars),)) for env, bars in groups]
 
 
-def _bar(row: EfficiencyRow, style: Style) -> Bar:
-    speed = row.speed["90"]
-    value, low, high = speed.frames
-    count = f"({speed.n_reached}/{row.n_seeds})"
+def _bar(row: Row, style: Style) -> Bar:
+    value, low, high = row.estimate("frames_to_90")
+    count = f"({row['n_reached_90']}/{row['n_seeds']})"
     note = f"not reached {count}" if value is None else f"{amount(value)}  {count}"
-    return Bar(row.name, style, value, low, high, float(row.setting.budget), note)
+    return Bar(row["setting"], style, value, low, high, float(row["budget"]), note)
 
 
 def _short(text: str, limit: int) -> str:

@@ -18,8 +18,7 @@ from rewardlab.report.reading.plain import Unreadable
 from rewardlab.report.reading.run_folder import Run, read_picture
 from rewardlab.report.statistics import FloatArray
 from rewardlab.report.tables.aggregate import PROFILE_GRID, Aggregate
-from rewardlab.report.tables.differences import DifferenceRow
-from rewardlab.report.tables.efficiency import EfficiencyRow
+from rewardlab.report.tables.columns import Filled
 from rewardlab.report.verdict import Verdict
 
 MOST_POINTS = 200
@@ -34,9 +33,9 @@ class Material:
     """Everything that the page shows."""
 
     comparison: Comparison
-    efficiency: Sequence[EfficiencyRow]
+    efficiency: Filled
     aggregated: Aggregate
-    differences: Sequence[DifferenceRow]
+    differences: Filled
     curves: dict[str, list[Curve]]
     training: dict[str, list[TrainingCurve]]
     shared: Sequence[SharedCurve]

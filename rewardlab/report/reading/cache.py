@@ -77,7 +77,7 @@ def code_digest() -> str:
     digest = hashlib.sha256(f"{sys.version} {np.__version__}".encode())
     package = Path(__file__).parents[2]
     for source in sorted([*(package / "report").rglob("*.*"), *(package / "records").glob("*.py")]):
-        if source.suffix in (".py", ".js", ".css", ".html"):
+        if source.suffix in (".py", ".js", ".css", ".html", ".md", ".tex"):
             digest.update(source.read_bytes())
     return digest.hexdigest()
 

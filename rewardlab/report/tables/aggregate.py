@@ -1,43 +1,114 @@
-"""Schemes over all environments that they share: aggregate scores, profiles, and who is ahead of whom."""
+"""`aggregate`: methods over all environments that they share, and who is ahead of whom."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from rewardlab.report import statistics
 from rewardlab.report.comparison import Comparison, Method, Setting
-from rewardlab.report.statistics import Estimate, FloatArray, estimate, generator, improvement_estimate
+from rewardlab.report.statistics import Estimate, FloatArray, Statistic, estimate, generator, improvement_estimate
+from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
+from rewardlab.report.tables.labels import assumed, covered, label_columns
 
 PROFILE_GRID = np.linspace(0.0, 1.0, 101)
 
 
 @dataclass(frozen=True)
-class AggregateRow:
-    """One scheme over the shared environments; scores are final normalised returns, `auc` the area of the curves.
+class Pooled:
+    """One method over the shared environments: what a row of the table stands for.
 
     Attributes:
-        n_runs: runs over all shared environments.
-        n_seeds: the smallest number of seeds in any of them.
-        improvement: probability that a run beats one of the baseline on the same task.
-        baseline: name of the baseline, empty if there is none (or this is it).
-        scores, areas: the values behind it, one array per environment.
+        settings: its setting in each environment.
+        rival: what it is compared with, if that is here.
     """
 
+    comparison: Comparison
     method: Method
-    name: str
-    assumes: tuple[str, ...]
-    n_runs: int
-    n_seeds: int
-    iqm: Estimate
-    median: Estimate
-    mean: Estimate
-    optimality_gap: Estimate
-    auc: Estimate
-    improvement: Estimate
-    baseline: str
-    scores: list[FloatArray]
-    areas: list[FloatArray]
+    envs: tuple[str, ...]
+    settings: tuple[Setting, ...]
+    rival: "Pooled | None" = None
+
+    @property
+    def name(self) -> str:
+        return self.comparison.name(self.method)
+
+    @cached_property
+    def assumes(self) -> tuple[str, ...]:
+        return tuple(sorted({item for setting in self.settings for item in setting.assumes}))
+
+    @cached_property
+    def scores(self) -> list[FloatArray]:
+        """Final normalised returns, one array per environment."""
+        return [np.array([o.final_normalised for o in s.outcomes], dtype=np.float64) for s in self.settings]
+
+    @cached_property
+    def areas(self) -> list[FloatArray]:
+        """Areas under the normalised learning curves, one array per environment."""
+        ranges = [self.comparison.common_range(env) for env in self.envs]
+        return [
+            np.array([outcome.area(*common) or 0.0 for outcome in setting.outcomes])
+            for common, setting in zip(ranges, self.settings, strict=True)
+        ]
+
+    def estimate(self, what: str, statistic: Statistic, values: Sequence[FloatArray] | None = None) -> Estimate:
+        """A statistic of the final scores, or of other values, with its stratified-bootstrap interval."""
+        return estimate(self.scores if values is None else values, statistic, generator(self.name, what))
+
+    def improvement(self) -> Estimate | None:
+        """How likely a run ends higher than one of the rival on the same task."""
+        if self.rival is None:
+            return None
+        return improvement_estimate(self.scores, self.rival.scores, generator(self.name, "improvement"))
+
+
+def _notes(filled: Filled) -> list[str]:
+    envs = ", ".join(filled.sources[0].envs) if filled.sources else ""
+    first = (
+        f"Over the environments that every scheme finished ({envs}). Scores are normalised: "
+        "0 is a random policy, 1 an optimal one. In brackets: 95 % stratified-bootstrap intervals."
+    )
+    baselines = sorted({row["baseline"] for row in filled if row["baseline"]})
+    return [
+        first + covered(min((row["n_seeds"] for row in filled), default=0)),
+        *([f"Baseline: {', '.join(baselines)}."] if baselines else []),
+        *assumed(filled.sources),
+    ]
+
+
+AGGREGATE = Table(
+    "aggregate",
+    "a row per scheme over the environments that all share",
+    (
+        Column("method", Kind.METHOD, lambda row: row.name, title="scheme", written=False, leads=True),
+        *label_columns(lambda row: row.method),
+        Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
+        Column("n_envs", Kind.COUNT, lambda row: len(row.envs), "environments that all rows share"),
+        Column("n_runs", Kind.COUNT, lambda row: sum(score.size for score in row.scores), "runs over all of them",
+               title="runs", leads=True),
+        Column("n_seeds", Kind.COUNT, lambda row: min(score.size for score in row.scores),
+               "the smallest number of seeds in any of them"),
+        Column("iqm", Kind.ESTIMATE, lambda row: row.estimate("iqm", statistics.pooled_interquartile_mean),
+               "interquartile mean of the final normalised returns", title="IQM", better=MORE),
+        Column("median", Kind.ESTIMATE, lambda row: row.estimate("median", statistics.median_over_tasks),
+               "median over environments of their mean final normalised return", title="median", better=MORE),
+        Column("mean", Kind.ESTIMATE, lambda row: row.estimate("mean", statistics.mean_over_tasks),
+               "mean over environments of the same", title="mean", better=MORE),
+        Column("optimality_gap", Kind.ESTIMATE, lambda row: row.estimate("gap", statistics.optimality_gap),
+               "how far runs stay below the optimum on average", title="optimality gap", better=LESS),
+        Column("auc_iqm", Kind.ESTIMATE,
+               lambda row: row.estimate("auc", statistics.pooled_interquartile_mean, row.areas),
+               "area under the normalised learning curves", title="area", better=MORE, leads=True),
+        Column("baseline", Kind.TEXT, lambda row: row.rival.name if row.rival else "",
+               "what the scheme is compared with; empty for the baseline itself"),
+        Column("probability_of_improvement", Kind.ESTIMATE, lambda row: row.improvement(),
+               "how likely a run ends higher than one of the baseline on the same task (Mann-Whitney)",
+               title="P(better than baseline)"),
+    ),
+    group=("assumes",),
+    notes=_notes,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,11 +120,15 @@ class Aggregate:
         left_out: other environments -> why they don't count.
     """
 
-    rows: list[AggregateRow]
+    filled: Filled
     envs: list[str]
     left_out: dict[str, str]
 
-    def groups(self) -> dict[tuple[str, ...], list[AggregateRow]]:
+    @cached_property
+    def rows(self) -> list[Row]:
+        return list(self.filled)
+
+    def groups(self) -> dict[tuple[str, ...], list[Row]]:
         """Rows by what they assume, fewest assumptions first: only within a group are they ranked."""
         keys = sorted({row.assumes for row in self.rows}, key=lambda key: (len(key), key))
         return {key: [row for row in self.rows if row.assumes == key] for key in keys}
@@ -85,18 +160,23 @@ def aggregate(comparison: Comparison, baselines: Mapping[Method, Method]) -> Agg
             left_out[env] = f"no finished run of {', '.join(absent)}"
         else:
             envs.append(env)
-    if not envs:
-        return Aggregate([], [], left_out)
-    chosen = {method: [settings[env] for env in envs] for method, settings in table.items()}
-    scores = {method: _scores(settings) for method, settings in chosen.items()}
-    rows = [
-        _row(comparison, method, settings, scores, envs, baselines.get(method)) for method, settings in chosen.items()
+    pools = {
+        method: Pooled(comparison, method, tuple(envs), tuple(settings[env] for env in envs))
+        for method, settings in (table if envs else {}).items()
+    }
+    sources = [
+        replace(pool, rival=pools.get(baselines[method]) if method in baselines else None)
+        for method, pool in pools.items()
     ]
-    rows.sort(key=lambda row: (len(row.assumes), row.assumes, -(row.auc.value or 0.0), row.name))
-    return Aggregate(rows, envs, left_out)
+
+    def rank(row: Row) -> tuple[object, ...]:
+        assumes = row.assumes
+        return (len(assumes), assumes, -(row["auc_iqm"] or 0.0), row["method"])
+
+    return Aggregate(AGGREGATE.fill(sources, rank), envs, left_out)
 
 
-def lead(first: AggregateRow, second: AggregateRow, what: str = "areas") -> float:
+def lead(first: Row, second: Row, what: str = "areas") -> float:
     """Share of stratified-bootstrap resamples in which one row's interquartile mean is above another's.
 
     Args:
@@ -107,47 +187,9 @@ def lead(first: AggregateRow, second: AggregateRow, what: str = "areas") -> floa
     Returns:
         A share in [0, 1], ties counting half.
     """
-    rng = generator("lead", what, first.name, second.name)
+    rng = generator("lead", what, first["method"], second["method"])
     a, b = (
-        statistics.pooled_interquartile_mean(statistics.resample(getattr(row, what), rng)) for row in (first, second)
+        statistics.pooled_interquartile_mean(statistics.resample(getattr(row.source, what), rng))
+        for row in (first, second)
     )
     return float(np.mean((a > b) + 0.5 * (a == b)))
-
-
-def _row(
-    comparison: Comparison,
-    method: Method,
-    settings: list[Setting],
-    scores: dict[Method, list[FloatArray]],
-    envs: list[str],
-    baseline: Method | None,
-) -> AggregateRow:
-    own = scores[method]
-    areas = [
-        np.array([outcome.area(*comparison.common_range(env)) or 0.0 for outcome in setting.outcomes])
-        for env, setting in zip(envs, settings, strict=True)
-    ]
-    name = comparison.name(method)
-    improvement = Estimate()
-    if baseline in scores:
-        improvement = improvement_estimate(own, scores[baseline], generator(name, "improvement"))
-    return AggregateRow(
-        method=method,
-        name=name,
-        assumes=tuple(sorted({item for setting in settings for item in setting.assumes})),
-        n_runs=sum(score.size for score in own),
-        n_seeds=min(score.size for score in own),
-        iqm=estimate(own, statistics.pooled_interquartile_mean, generator(name, "iqm")),
-        median=estimate(own, statistics.median_over_tasks, generator(name, "median")),
-        mean=estimate(own, statistics.mean_over_tasks, generator(name, "mean")),
-        optimality_gap=estimate(own, statistics.optimality_gap, generator(name, "gap")),
-        auc=estimate(areas, statistics.pooled_interquartile_mean, generator(name, "auc")),
-        improvement=improvement,
-        baseline=comparison.name(baseline) if baseline in scores else "",
-        scores=own,
-        areas=areas,
-    )
-
-
-def _scores(settings: list[Setting]) -> list[FloatArray]:
-    return [np.array([outcome.final_normalised for outcome in s.outcomes], dtype=np.float64) for s in settings]

@@ -1,11 +1,15 @@
-"""The sample-efficiency table: one row per setting, every number with its interval over seeds."""
+"""`sample_efficiency`: one row per setting, every number with its interval over seeds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from rewardlab.records.summary import THRESHOLDS
 from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.numbers import amount, duration
+from rewardlab.report.outcomes import Outcome
 from rewardlab.report.statistics import (
     Estimate,
     estimate,
@@ -13,84 +17,121 @@ from rewardlab.report.statistics import (
     kaplan_meier_estimate,
     pooled_interquartile_mean,
 )
+from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
+from rewardlab.report.tables.labels import assumed, covered, label_columns
 
 
 @dataclass(frozen=True)
-class Speed:
-    """How soon the seeds of a setting reach a threshold.
+class Measured:
+    """A setting with counted runs: what a row of the table stands for."""
 
-    Attributes:
-        n_reached: None if the task cannot be normalised.
-        cpu_seconds: None if any run didn't record its processor time.
-    """
-
-    n_reached: int | None = None
-    frames: Estimate = Estimate()
-    cpu_seconds: Estimate | None = None
-
-
-@dataclass(frozen=True)
-class EfficiencyRow:
-    """One setting in numbers; estimates are empty where nothing is known."""
-
+    comparison: Comparison
     setting: Setting
-    name: str
-    speed: dict[str, Speed]
-    auc: Estimate
-    final_success: Estimate
-    final_return: Estimate
-    final_normalised: Estimate
 
     @property
-    def n_seeds(self) -> int:
-        return len(self.setting.outcomes)
+    def name(self) -> str:
+        return self.comparison.setting_name(self.setting)
+
+    @property
+    def assumes(self) -> tuple[str, ...]:
+        return self.setting.assumes
+
+    @cached_property
+    def common(self) -> tuple[float, float]:
+        return self.comparison.common_range(self.setting.env)
+
+    def middle(self, what: str, value: Callable[[Outcome], float | None]) -> Estimate | None:
+        """Interquartile mean over seeds of one number of a run; None if a run doesn't have it.
+
+        Args:
+            what: seeds the interval's generator.
+            value: the number.
+        """
+        values = [value(outcome) for outcome in self.setting.outcomes]
+        known = [each for each in values if each is not None and np.isfinite(each)]
+        if len(known) < len(values):
+            return None
+        return estimate([np.array(known)], pooled_interquartile_mean, generator(self.setting.setting_id, what))
+
+    def n_reached(self, suffix: str) -> int | None:
+        """Seeds that reached a threshold; None if the task cannot be normalised."""
+        times = [outcome.reached(suffix) for outcome in self.setting.outcomes]
+        return None if None in times else sum(time is not None and time.reached for time in times)
+
+    def median(self, unit: str, suffix: str) -> Estimate | None:
+        """Censored median over seeds until a threshold, in frames or cpu_seconds; None if a run didn't record it."""
+        times = [time for outcome in self.setting.outcomes if (time := outcome.reached(suffix)) is not None]
+        taken = np.array([getattr(time, unit) for time in times])
+        if len(times) < len(self.setting.outcomes) or np.isnan(taken).any():
+            return None
+        rng = generator(self.setting.setting_id, unit.removesuffix("_seconds"), suffix)
+        return kaplan_meier_estimate(taken, np.array([time.reached for time in times]), rng)
 
 
-def efficiency_rows(comparison: Comparison) -> list[EfficiencyRow]:
+def _time(unit: str, suffix: str, threshold: float) -> Column:
+    frames = unit == "frames"
+    return Column(
+        f"{unit}_to_{suffix}", Kind.TIME, lambda row: row.median(unit, suffix),
+        f"{'training frames' if frames else 'processor time'} to the normalised return {threshold}: the first of two "
+        "evaluations in a row that reach it; the median over seeds, those that never get there censored",
+        title=f"frames to {suffix} %" if frames else "CPU time to 90 %" if suffix == "90" else "",
+        unit="frames" if frames else "seconds", form=amount if frames else duration, better=LESS,
+        reached=f"n_reached_{suffix}" if frames else "", brief=frames,
+    )  # fmt: skip
+
+
+def _notes(filled: Filled) -> list[str]:
+    seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
+    first = (
+        "Frames and CPU time: median over seeds with unreached runs censored (Kaplan-Meier), and how many seeds got "
+        "there. Area, success and return: interquartile mean over seeds. In brackets: 95 % bootstrap intervals."
+    )
+    return [first + covered(seeds), *assumed(filled.sources)]
+
+
+SAMPLE_EFFICIENCY = Table(
+    "sample_efficiency",
+    "a row per environment and setting (one config, any seed)",
+    (
+        Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment", title="environment"),
+        Column("setting", Kind.METHOD, lambda row: row.name, title="scheme", written=False),
+        Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method), written=False),
+        *label_columns(lambda row: row.setting.method, variant=False),
+        Column("setting_id", Kind.TEXT, lambda row: row.setting.setting_id, "of the resolved config without its seed"),
+        Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
+        Column("n_seeds", Kind.COUNT, lambda row: len(row.setting.outcomes), "runs that count", title="seeds"),
+        Column("n_diverged", Kind.COUNT, lambda row: row.setting.diverged(), "of these, runs that diverged"),
+        Column("n_missing", Kind.COUNT, lambda row: len(row.setting.runs) - len(row.setting.outcomes),
+               "runs that failed, were interrupted or have not ended"),
+        Column("budget", Kind.COUNT, lambda row: row.setting.budget, "the largest budget of a run", unit="frames"),
+        *(Column(f"n_reached_{suffix}", Kind.COUNT, lambda row, suffix=suffix: row.n_reached(suffix),  # type: ignore[misc]
+                 f"seeds that reached the normalised return {threshold}") for suffix, threshold in THRESHOLDS.items()),
+        *(_time(unit, *each) for unit in ("frames", "cpu_seconds") for each in THRESHOLDS.items()),
+        Column("auc_iqm", Kind.ESTIMATE, lambda row: row.middle("auc", lambda run: run.area(*row.common)),
+               "area: mean height of the normalised learning curve over the frames that all runs have", title="area",
+               better=MORE),
+        Column("final_success_iqm", Kind.ESTIMATE, lambda row: row.middle("success", lambda run: run.final_success),
+               "share of successful episodes in the last evaluation", title="final success", better=MORE),
+        Column("final_return_iqm", Kind.ESTIMATE, lambda row: row.middle("return", lambda run: run.final_return),
+               "the task's own return in the last evaluation", title="final return", better=MORE),
+        Column("final_normalised_iqm", Kind.ESTIMATE,
+               lambda row: row.middle("normalised", lambda run: run.final_normalised),
+               "the same between 0, a random policy, and 1, the optimum"),
+    ),
+    names=2,
+    group=("env", "assumes"),
+    notes=_notes,
+)  # fmt: skip
+
+
+def sample_efficiency(comparison: Comparison) -> Filled:
     """Rows by environment; within it unequal assumptions stay apart, then the larger area comes first."""
     order = {env: place for place, env in enumerate(comparison.envs)}
-    rows = [_row(comparison, setting) for setting in comparison.settings]
 
-    def rank(row: EfficiencyRow) -> tuple[object, ...]:
-        height = row.auc.value if row.auc.value is not None else row.final_return.value
-        return (order[row.setting.env], row.setting.assumes, height is None, -(height or 0.0), row.name)
+    def rank(row: Row) -> tuple[object, ...]:
+        height = row["final_return_iqm"] if row["auc_iqm"] is None else row["auc_iqm"]
+        return (order[row["env"]], row.assumes, height is None, -(height or 0.0), row["setting"])
 
-    return sorted(rows, key=rank)
-
-
-def _row(comparison: Comparison, setting: Setting) -> EfficiencyRow:
-    outcomes = setting.outcomes
-    common = comparison.common_range(setting.env)
-
-    def middle(what: str, values: list[float | None]) -> Estimate:
-        known = [value for value in values if value is not None and np.isfinite(value)]
-        if not known or len(known) < len(outcomes):
-            return Estimate()
-        return estimate([np.array(known)], pooled_interquartile_mean, generator(setting.setting_id, what))
-
-    return EfficiencyRow(
-        setting=setting,
-        name=comparison.setting_name(setting),
-        speed={suffix: _speed(setting, suffix) for suffix in THRESHOLDS},
-        auc=middle("auc", [outcome.area(*common) for outcome in outcomes]),
-        final_success=middle("success", [outcome.final_success for outcome in outcomes]),
-        final_return=middle("return", [outcome.final_return for outcome in outcomes]),
-        final_normalised=middle("normalised", [outcome.final_normalised for outcome in outcomes]),
-    )
-
-
-def _speed(setting: Setting, suffix: str) -> Speed:
-    times = [outcome.reached(suffix) for outcome in setting.outcomes]
-    known = [time for time in times if time is not None]
-    if not known or len(known) < len(times):
-        return Speed()
-    reached = np.array([time.reached for time in known])
-    frames = np.array([time.frames for time in known])
-    cpu_seconds = np.array([time.cpu_seconds for time in known])
-    return Speed(
-        n_reached=int(reached.sum()),
-        frames=kaplan_meier_estimate(frames, reached, generator(setting.setting_id, "frames", suffix)),
-        cpu_seconds=None
-        if np.isnan(cpu_seconds).any()
-        else kaplan_meier_estimate(cpu_seconds, reached, generator(setting.setting_id, "cpu", suffix)),
+    return SAMPLE_EFFICIENCY.fill(
+        (Measured(comparison, setting) for setting in comparison.settings if setting.outcomes), rank
     )

@@ -2,15 +2,19 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader
 
-Record = dict[str, Any]
+from rewardlab.report.numbers import amount, with_interval
+from rewardlab.report.statistics import Estimate
+from rewardlab.report.tables.columns import NONE, Column, Filled, Kind, Row
 
 BEST, TIE = "best", "tie"
+_MARKED = "Bold: the best value of its kind; ≈: a tie, the value of one lies within the interval of the other."
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"$\dagger$", "·": r"$\cdot$", "–": "--",
@@ -41,42 +45,90 @@ class Text:
         return self.marks[row][column] if self.marks else ""
 
 
-def to_csv(records: Sequence[Record], columns: Sequence[str] = ()) -> str:
-    """CSV with a header; floats by `repr`, truth values as true and false, empty cells for None and NaN."""
+def reading(filled: Filled, *, brief: bool = False) -> Text:
+    """A table as readers see it; `brief` leaves out what a terminal has no room for."""
+    columns = [column for column in filled.table.shown if column.brief or not brief]
+    rows = list(filled)
+    marks = list(zip(*(mark(rows, column, filled.table.group) for column in columns), strict=True))
+    ranked = any(column.better for column in columns) and any(any(row) for row in marks)
+    first, *rest = filled.table.notes(filled) or [""]
+    notes = [first, *([_MARKED] if ranked else []), *rest]
+    body = [tuple(cell(row, column) for column in columns) for row in rows]
+    header = tuple(column.title for column in columns)
+    return Text(header, body, tuple(notes), tuple(marks), filled.table.names)
+
+
+def cell(row: Row, column: Column) -> str:
+    """What readers see of one cell."""
+    value = row[column.name]
+    if column.kind is Kind.TIME and column.reached:
+        return timed(row, column)
+    if column.kind in (Kind.TIME, Kind.ESTIMATE, Kind.CHANGE):
+        return with_interval(row.estimate(column.name), column.form)
+    dagger = " †" if column.kind is Kind.METHOD and row.assumes else ""
+    return f"{column.blank if value in (None, '') else value}{dagger}"
+
+
+def timed(row: Row, column: Column) -> str:
+    """`123k [110k, 140k] (5/5)`, or that it was not reached by half of the seeds."""
+    n_reached, n_seeds = row[column.reached], row["n_seeds"]
+    if n_reached is None:
+        return ""
+    if row[column.name] is None:
+        return f"not reached ({n_reached}/{n_seeds})"
+    return f"{with_interval(row.estimate(column.name), amount)} ({n_reached}/{n_seeds})"
+
+
+def mark(rows: list[Row], column: Column, group: tuple[str, ...]) -> list[str]:
+    """Marks the best of a column among the rows of a group, and what ties with it; or changes that are none of zero."""
+    marks = [""] * len(rows)
+    if column.kind is Kind.CHANGE:
+        ends = [(row[f"{column.name}_low"] or 0.0) * (row[f"{column.name}_high"] or 0.0) for row in rows]
+        return [BEST if product > 0 else "" for product in ends]
+    if column.better is NONE:
+        return marks
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        groups.setdefault(tuple(row[name] for name in group), []).append(place)
+    for members in groups.values():
+        estimates = {place: rows[place].estimate(column.name) for place in members}
+        values = {place: column.better * each.value for place, each in estimates.items() if each.value is not None}
+        if len(members) < 2 or not values:
+            continue
+        first = max(values, key=lambda place: values[place])
+        for place in values:
+            marks[place] = BEST if place == first else TIE if _tied(estimates[place], estimates[first]) else ""
+    return marks
+
+
+def _tied(one: Estimate, other: Estimate) -> bool:
+    """Whether the value of one lies within the interval of the other; an interval without an upper end is open."""
+
+    def inside(value: float | None, estimate: Estimate) -> bool:
+        if value is None or estimate.low is None:
+            return value == estimate.value
+        return estimate.low <= value and (estimate.high is None or value <= estimate.high)
+
+    return inside(one.value, other) or inside(other.value, one)
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """CSV with a header; floats by `repr`, truth values as true and false, empty cells for what is not there."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(records[0].keys() if records else columns)
-    writer.writerows([_cell(value) for value in record.values()] for record in records)
+    writer.writerow(frame.columns)
+    writer.writerows(zip(*(_cells(frame[name]) for name in frame.columns), strict=True))
     return buffer.getvalue()
 
 
 def to_markdown(text: Text) -> str:
     """A pipe table; the best is bold, what ties with it has a ≈."""
-    lines = [f"| {' | '.join(map(_md, text.header))} |"]
-    lines.append("|" + "|".join("---" if place < text.names else "---:" for place in range(len(text.header))) + "|")
-    for row, cells in enumerate(text.rows):
-        shown = [_md_marked(cell, text.mark(row, column)) for column, cell in enumerate(cells)]
-        lines.append(f"| {' | '.join(shown)} |")
-    return "\n".join([*lines, *(f"\n{_md(note)}" for note in text.notes)]) + "\n"
+    return _TEMPLATES.get_template("table.md").render(text=text)
 
 
 def to_latex(text: Text) -> str:
     """A booktabs tabular, to be `\\input` in a paper: the best in bold, ties marked, intervals small."""
-    columns = "l" * text.names + "r" * (len(text.header) - text.names)
-    lines = [r"% needs \usepackage{booktabs}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
-    lines += [" & ".join(map(_tex, text.header)) + r" \\", r"\midrule"]
-    previous = text.rows[0][0] if text.rows else ""
-    for row, cells in enumerate(text.rows):
-        if text.names > 1 and cells[0] != previous:
-            lines.append(r"\midrule")
-        previous = cells[0]
-        shown = [
-            _tex(cell) if column < text.names else _tex_number(cell, text.mark(row, column))
-            for column, cell in enumerate(cells)
-        ]
-        lines.append(" & ".join(shown) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    return "\n".join([*lines, *(f"% {_tex(note)}" for note in text.notes)]) + "\n"
+    return _TEMPLATES.get_template("table.tex").render(text=text)
 
 
 def to_terminal(text: Text) -> str:
@@ -88,12 +140,15 @@ def to_terminal(text: Text) -> str:
     return "\n".join(lines)
 
 
-def _cell(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and not np.isfinite(value)):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else value
+def _cells(column: Any) -> list[Any]:
+    """A column as the csv module writes it; it writes floats by `repr`, and None as an empty cell."""
+    if column.dtype.kind == "f":
+        column = column.where(np.isfinite(column))
+    if column.dtype.kind == "b":
+        column = column.map({True: "true", False: "false"})
+    there = column.notna()
+    cells: list[Any] = (column if there.all() else column.astype(object).where(there, None)).tolist()
+    return cells
 
 
 def _md(text: str) -> str:
@@ -123,3 +178,10 @@ def _split(cell: str) -> tuple[str, str]:
     """The number, and its interval with the blank before it."""
     at = cell.find(" [")
     return (cell, "") if at < 0 else (cell[:at], cell[at:])
+
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("rewardlab.report.tables", "templates"), trim_blocks=True, lstrip_blocks=True,
+    keep_trailing_newline=True, autoescape=False,
+)  # fmt: skip
+_TEMPLATES.filters |= {"md": _md, "md_marked": _md_marked, "tex": _tex, "tex_number": _tex_number}
