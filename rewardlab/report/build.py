@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rewardlab.errors import UserError, unknown
 from rewardlab.records.files import read_json, write_json
-from rewardlab.report.baselines import choose_baselines
 from rewardlab.report.cautions import cautions
-from rewardlab.report.comparison import Comparison, assemble
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.curves import curves_of, shared_curves, training_curves_of
-from rewardlab.report.filters import keep
+from rewardlab.report.gather import compare, find
 from rewardlab.report.output import Output, facts
 from rewardlab.report.pages.charts import charts, file_stems, profile_band
 from rewardlab.report.pages.data import Material
@@ -20,14 +19,11 @@ from rewardlab.report.pages.figures import draw_figures
 from rewardlab.report.pages.page import render_page
 from rewardlab.report.pages.styles import choose_styles
 from rewardlab.report.reading.cache import cache_folder, code_digest
-from rewardlab.report.reading.collection import Found, find_runs, read_found
-from rewardlab.report.reading.plain import clean
+from rewardlab.report.reading.collection import Found
 from rewardlab.report.reading.run_folder import Run
-from rewardlab.report.tables.aggregate import Aggregate, aggregate
-from rewardlab.report.tables.columns import Filled
 from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
-from rewardlab.report.tables.differences import differences
-from rewardlab.report.tables.efficiency import sample_efficiency
+from rewardlab.report.tables.numbers import Numbers, compute
+from rewardlab.report.tables.runs import EVALUATIONS, listed, runs
 from rewardlab.report.tables.text import reading, to_csv, to_latex, to_markdown, to_terminal
 from rewardlab.report.verdict import verdict
 
@@ -72,15 +68,6 @@ class ReportResult:
     again: bool = False
 
 
-@dataclass(frozen=True)
-class _Numbers:
-    """Everything that the tables show."""
-
-    efficiency: Filled
-    aggregated: Aggregate
-    differences: Filled
-
-
 def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = None) -> ReportResult:
     """Builds the report of all runs below some folders. Where nothing has changed since the last one, that one stays.
 
@@ -92,12 +79,9 @@ def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = No
         UserError: a folder is missing or holds no run, an option does not fit, or the report cannot be written.
     """
     options = options or Options()
-    _check(roots, options)
+    _check(roots, options.by)
+    found = find(roots)
     out = options.out if options.out is not None else roots[0][1] / "report"
-    found = find_runs(roots)
-    if not found:
-        names = ", ".join(str(path) for _, path in roots)
-        raise UserError(f"{names}: no runs found (a run is a folder that holds manifest.json)")
     memory = cache_folder() / f"report-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:24]}.json"
     digest = _digest(found, options)
     if (known := _remembered(memory, digest, out)) is not None:
@@ -111,9 +95,8 @@ def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = No
 
 
 def _build(roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: Options, out: Path) -> ReportResult:
-    whole = assemble(read_found(found), [label for label, _ in roots])
-    comparison = whole.restricted(keep(whole.runs, options.filters)) if options.filters else whole
-    numbers = _compute(comparison, options)
+    whole, comparison = compare(found, roots, options.filters)
+    numbers = compute(comparison, options.baseline, paired=options.paired)
     aggregated = numbers.aggregated
     curves = {env: curves_of(comparison, env) for env in comparison.envs}
     training = {env: training_curves_of(comparison, env) for env in comparison.envs}
@@ -126,11 +109,17 @@ def _build(roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: O
     output = Output(out, chosen=options.out is not None)
     _write_tables(output, "", numbers)
     every_curve = [curve for lines in curves.values() for curve in lines]
-    output.write("curves.csv", to_csv(CURVES.fill(every_curve).written))
-    output.write("aggregate_curves.csv", to_csv(AGGREGATE_CURVES.fill(shared).written))
+    long = (
+        CURVES.fill(every_curve),
+        AGGREGATE_CURVES.fill(shared),
+        runs(comparison),
+        EVALUATIONS.fill(listed(comparison)),
+    )
+    for filled in long:
+        output.write(f"{filled.table.name}.csv", to_csv(filled.written))
     if options.by is not None:
         for value, part in _parts(comparison, options.by).items():
-            _write_tables(output, f"by_{options.by}/{value}/", _compute(part, options))
+            _write_tables(output, f"by_{options.by}/{value}/", compute(part, options.baseline, paired=options.paired))
     drawn = charts(comparison, curves, training, shared, list(numbers.efficiency), aggregated, profiles, styles)
     for name, content in draw_figures(drawn):
         output.write(f"figures/{name}", content)
@@ -151,26 +140,11 @@ def _build(roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: O
     return ReportResult(out, output.finish(), "\n".join(lines), tuple(warnings))
 
 
-def _check(roots: Sequence[tuple[str, Path]], options: Options) -> None:
-    if not roots:
-        raise UserError("report: no folder given")
-    for _, path in roots:
-        if not path.is_dir():
-            raise UserError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}")
-    labels = [label for label, _ in roots]
-    if len(set(labels)) < len(labels):
-        raise UserError(f"report: two folders are named {max(labels, key=labels.count)}; name them: LABEL=PATH")
-    if options.by is not None and options.by not in BY:
-        raise unknown("--by", options.by, BY, "key")
-    if options.by == "folder" and len(roots) == 1:
+def _check(roots: Sequence[tuple[str, Path]], by: str | None) -> None:
+    if by is not None and by not in BY:
+        raise unknown("--by", by, BY, "key")
+    if by == "folder" and len(roots) == 1:
         raise UserError("--by folder: there is only one")
-
-
-def _compute(comparison: Comparison, options: Options) -> _Numbers:
-    baselines = choose_baselines(comparison, options.baseline)
-    aggregated = aggregate(comparison, baselines)
-    rows = differences(comparison, aggregated, baselines, paired=options.paired)
-    return _Numbers(sample_efficiency(comparison), aggregated, rows)
 
 
 def _parts(comparison: Comparison, by: str) -> dict[str, Comparison]:
@@ -182,8 +156,8 @@ def _parts(comparison: Comparison, by: str) -> dict[str, Comparison]:
     return {stems[value]: comparison.restricted(runs) for value, runs in groups.items()}
 
 
-def _write_tables(output: Output, where: str, numbers: _Numbers) -> None:
-    for filled in (numbers.efficiency, numbers.aggregated.filled, numbers.differences):
+def _write_tables(output: Output, where: str, numbers: Numbers) -> None:
+    for filled in numbers.tables:
         text = reading(filled)
         output.write(f"{where}{filled.table.name}.csv", to_csv(filled.written))
         output.write(f"{where}{filled.table.name}.md", to_markdown(text))
@@ -217,27 +191,3 @@ def _remember(memory: Path, digest: str, result: ReportResult) -> None:
             write_json(memory, {"digest": digest, "files": known, "text": result.text, "warnings": result.warnings})
         except OSError:
             return  # without a place for it, the next report is made anew
-
-
-def labelled(paths: Sequence[str]) -> list[tuple[str, Path]]:
-    """Results folders as the command line gives them: `PATH`, or `LABEL=PATH` where several are compared.
-
-    Raises:
-        UserError: a label without a path, or the other way round.
-    """
-    pairs = []
-    for text in dict.fromkeys(paths):
-        label, equals, rest = text.partition("=")
-        if equals and not Path(text).exists():
-            if not label or not rest:
-                raise UserError(f"{text}: write LABEL=PATH")
-            pairs.append((clean(label, 60), Path(rest)))
-        else:
-            pairs.append(("", Path(text)))
-    if len(pairs) == 1:
-        return [("", path) for _, path in pairs]
-    names = [label or clean(path.resolve().name, 60) for label, path in pairs]
-    return [
-        (name if label or names.count(name) == 1 else clean(str(path), 60), path)
-        for name, (label, path) in zip(names, pairs, strict=True)
-    ]

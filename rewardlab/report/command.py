@@ -29,7 +29,8 @@ def report(
         UserError: there are no runs in the paths, or the report's folder can't be written.
     """
     # Imported here so that the command line can name this function without waiting for matplotlib.
-    from rewardlab.report.build import Options, build_report, labelled
+    from rewardlab.report.build import Options, build_report
+    from rewardlab.report.gather import labelled
 
     where = None if out is None else Path(out)
     options = Options(where, tuple(filters), baseline, paired, by)

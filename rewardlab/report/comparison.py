@@ -9,6 +9,7 @@ from functools import cached_property
 
 from rewardlab.report.outcomes import Outcome, counts
 from rewardlab.report.reading.collection import Collection, Problem
+from rewardlab.report.reading.fields import written
 from rewardlab.report.reading.plain import clean
 from rewardlab.report.reading.run_folder import Run
 
@@ -180,7 +181,7 @@ def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Comparis
         folder, env, reward, agent, curriculum, setting_id = key
         shared = len(twins[key[:-1]]) > 1
         varying = fields[_without_env(key[:-1])]
-        variant = ", ".join(f"{name}={_value(runs[0], name)}" for name in sorted(varying))
+        variant = ", ".join(f"{name}={clean(written(runs[0].config.get(name)), 40)}" for name in sorted(varying))
         if shared and not variant:
             variant = f"#{setting_id[:8]}"
         runs.sort(key=lambda run: (run.seed, run.name))
@@ -223,8 +224,3 @@ def _differing_fields(runs: Iterable[Run]) -> set[str]:
         return set()
     keys = {key for config in configs for key in config if not NO_SETTING.match(key)}
     return {key for key in keys if len({config.get(key) for config in configs}) > 1}
-
-
-def _value(run: Run, field: str) -> str:
-    value = run.config.get(field)
-    return clean(value if isinstance(value, str) else json.dumps(value), 40)

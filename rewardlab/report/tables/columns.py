@@ -198,9 +198,10 @@ class Filled:
 
     @property
     def written(self) -> pd.DataFrame:
-        """What the csv file holds."""
+        """What the csv file holds: declared columns, then those that come with the rows."""
         names: list[str] = []
         for column in self.table.columns:
             empty = column.optional and not (self.frame[column.name] != "").any()
             names += column.parts if column.written and not empty else []
-        return self.frame[names]
+        declared = {part for column in self.table.columns for part in column.parts}
+        return self.frame[[*names, *(name for name in self.frame.columns if name not in declared)]]
