@@ -24,7 +24,7 @@ from rewardlab.report.reading.run_folder import Run
 from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
 from rewardlab.report.tables.numbers import Numbers, compute
 from rewardlab.report.tables.runs import EVALUATIONS, listed, runs
-from rewardlab.report.tables.text import reading, to_csv, to_latex, to_markdown, to_terminal
+from rewardlab.report.tables.text import long_csv, reading, to_csv, to_latex, to_markdown, to_terminal
 from rewardlab.report.verdict import verdict
 
 BY = ("env", "reward", "agent", "curriculum", "folder")
@@ -107,28 +107,26 @@ def _build(roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: O
     answer = verdict(comparison, aggregated, list(numbers.differences))
 
     output = Output(out, chosen=options.out is not None)
+    # Figures are drawn elsewhere where there are many; meanwhile everything else is written.
+    figures = draw_figures(
+        charts(comparison, curves, training, shared, list(numbers.efficiency), aggregated, profiles, styles)
+    )
     _write_tables(output, "", numbers)
     every_curve = [curve for lines in curves.values() for curve in lines]
-    long = (
-        CURVES.fill(every_curve),
-        AGGREGATE_CURVES.fill(shared),
-        runs(comparison),
-        EVALUATIONS.fill(listed(comparison)),
-    )
-    for filled in long:
-        output.write(f"{filled.table.name}.csv", to_csv(filled.written))
+    for table, sources in ((CURVES, every_curve), (AGGREGATE_CURVES, shared), (EVALUATIONS, listed(comparison))):
+        output.write(f"{table.name}.csv", long_csv(table, sources))
+    output.write("runs.csv", to_csv(runs(comparison).written))
     if options.by is not None:
         for value, part in _parts(comparison, options.by).items():
             _write_tables(output, f"by_{options.by}/{value}/", compute(part, options.baseline, paired=options.paired))
-    drawn = charts(comparison, curves, training, shared, list(numbers.efficiency), aggregated, profiles, styles)
-    for name, content in draw_figures(drawn):
-        output.write(f"figures/{name}", content)
     material = Material(
         comparison=comparison, efficiency=numbers.efficiency, aggregated=aggregated, differences=numbers.differences,
         curves=curves, training=training, shared=shared, profiles=profiles, warnings=warnings, answer=answer,
         styles=styles, roots=dict(roots), filters=options.filters,
     )  # fmt: skip
     output.write("report.html", render_page(material))
+    for name, content in figures:
+        output.write(f"figures/{name}", content)
 
     lines = [f"{answer.headline} ({answer.label}).", ""]
     if len(numbers.efficiency):

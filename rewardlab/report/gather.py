@@ -56,12 +56,18 @@ def find(roots: Sequence[tuple[str, Path]]) -> list[Found]:
 
 
 def compare(
-    found: Sequence[Found], roots: Sequence[tuple[str, Path]], filters: Sequence[str]
+    found: Sequence[Found], roots: Sequence[tuple[str, Path]], filters: Sequence[str], *, parallel: bool = True
 ) -> tuple[Comparison, Comparison]:
     """Reads runs and puts them in order.
+
+    Args:
+        found: their folders.
+        roots: the results folders.
+        filters: see `filters.keep`.
+        parallel: whether many may be read in several processes.
 
     Returns:
         All of them, and those that pass the filters.
     """
-    whole = assemble(read_found(found), [label for label, _ in roots])
+    whole = assemble(read_found(found, parallel=parallel), [label for label, _ in roots])
     return whole, whole.restricted(keep(whole.runs, filters)) if filters else whole

@@ -35,7 +35,7 @@ def load(
         UserError: a folder is missing or holds no run, or a filter does not fit.
     """
     roots = labelled([str(path) for path in paths] or ["results"])
-    _, comparison = compare(find(roots), roots, filters)
+    _, comparison = compare(find(roots), roots, filters, parallel=False)  # a script need not guard its main
     return Results(comparison, dict(roots), baseline, paired)
 
 

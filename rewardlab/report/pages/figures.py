@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
 from multiprocessing import get_context
 from typing import Any
 
@@ -52,8 +53,8 @@ _STYLE: Any = {
 _FRAMES = FuncFormatter(lambda value, _: amount(value) if value else "0")
 
 
-def draw_figures(charts: Sequence[Chart]) -> list[tuple[str, bytes]]:
-    """Draws charts, several at once where there are many.
+def draw_figures(charts: Sequence[Chart]) -> Iterable[tuple[str, bytes]]:
+    """Draws charts; where there are many, in processes of their own that have begun when this returns.
 
     Returns:
         File names and contents, in order.
@@ -61,8 +62,10 @@ def draw_figures(charts: Sequence[Chart]) -> list[tuple[str, bytes]]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if len(charts) < _WORTH_A_POOL or cores < 2:
         return [file for chart in charts for file in _draw(chart)]
-    with ProcessPoolExecutor(min(cores, 8), mp_context=get_context("spawn")) as pool:
-        return [file for files in pool.map(_draw, charts) for file in files]
+    pool = ProcessPoolExecutor(min(cores, 8), mp_context=get_context("spawn"))
+    drawn = pool.map(_draw, charts)
+    pool.shutdown(wait=False)  # its processes end with the last chart
+    return chain.from_iterable(drawn)
 
 
 def _draw(chart: Chart) -> list[tuple[str, bytes]]:

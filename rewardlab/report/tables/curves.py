@@ -18,7 +18,7 @@ def _band(prefix: str, band: Callable[[Any], Band | None], what: str) -> list[Co
 
     return [
         Column(f"{prefix}iqm", Kind.NUMBER, part("middle"), f"interquartile mean over seeds of {what}"),
-        Column(f"{prefix}low", Kind.NUMBER, part("low"), "the lower end of its 95 % interval"),
+        Column(f"{prefix}low", Kind.NUMBER, part("low"), f"lower end of the 95 % interval of `{prefix}iqm`"),
         Column(f"{prefix}high", Kind.NUMBER, part("high"), "the upper end"),
     ]
 
@@ -29,7 +29,7 @@ CURVES = Table(
     (
         Column("env", Kind.TEXT, lambda curve: curve.setting.env, "label of the environment"),
         *label_columns(lambda curve: curve.setting.method, variant=False),
-        Column("setting_id", Kind.TEXT, lambda curve: curve.setting.setting_id, "of the resolved config"),
+        Column("setting_id", Kind.TEXT, lambda curve: curve.setting.setting_id, "digest of the resolved config without its seed"),
         Column("frames", Kind.COUNT, lambda curve: curve.frames.astype(np.int64), "training frames", unit="frames"),
         *_band("", lambda curve: curve.bands.get("return"), "the task's own return"),
         *_band("normalised_", lambda curve: curve.bands.get("normalised"), "the normalised return"),

@@ -65,17 +65,17 @@ KEYS = (
            "the name of what is compared across environments: reward, agent, curriculum, and what else differs"),
     Column("setting", Kind.TEXT, lambda row: row.comparison.setting_name(row.setting),
            "the full name of the setting: runs of one environment with equal names differ in the seed only"),
-    Column("seed", Kind.COUNT, lambda row: row.run.seed, "of the run"),
+    Column("seed", Kind.COUNT, lambda row: row.run.seed, "the run's seed"),
     Column("state", Kind.TEXT, lambda row: row.run.state, "finished, diverged, running, interrupted or failed"),
 )  # fmt: skip
 
 RUNS = Table(
     "runs",
-    "a row per run, whatever became of it; below these columns, one for each option of the flat config (`agent.gamma`)",
+    "a row per run, whatever became of it; after these columns come the options of its config, one each (`agent.gamma`)",
     (
         *KEYS,
-        Column("setting_id", Kind.TEXT, lambda row: row.setting.setting_id, "of the resolved config without its seed"),
-        Column("run_id", Kind.TEXT, lambda row: row.run.run_id, "of the run"),
+        Column("setting_id", Kind.TEXT, lambda row: row.setting.setting_id, "digest of the resolved config without its seed"),
+        Column("run_id", Kind.TEXT, lambda row: row.run.run_id, "what names the run"),
         Column("assumes", Kind.TEXT, lambda row: " ".join(row.run.assumes), "what the scheme uses that others do not"),
         Column("budget", Kind.COUNT, lambda row: row.run.budget, "training frames that were asked for", unit="frames"),
         Column("frames", Kind.COUNT, lambda row: row.run.frames, "training frames so far", unit="frames"),
@@ -90,7 +90,7 @@ RUNS = Table(
         Column("random_return", Kind.NUMBER, lambda row: row.run.random_return, "return of a random policy"),
         Column("optimal_return", Kind.NUMBER, lambda row: row.run.optimal_return, "return of an optimal policy"),
         Column("device", Kind.TEXT, lambda row: row.run.device, "where the run trained"),
-        Column("backend", Kind.TEXT, lambda row: row.run.backend, "of the environment"),
+        Column("backend", Kind.TEXT, lambda row: row.run.backend, "which implementation of the environment"),
         Column("git_sha", Kind.TEXT, lambda row: row.run.git_sha, "commit of the code"),
         Column("error", Kind.TEXT, lambda row: row.run.error, "why the run did not finish"),
     ),

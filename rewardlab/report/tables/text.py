@@ -2,7 +2,9 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from jinja2 import Environment, PackageLoader
 
 from rewardlab.report.numbers import amount, with_interval
 from rewardlab.report.statistics import Estimate
-from rewardlab.report.tables.columns import NONE, Column, Filled, Kind, Row
+from rewardlab.report.tables.columns import NONE, Column, Filled, Kind, Row, Table
 
 BEST, TIE = "best", "tie"
 _MARKED = "Bold: the best value of its kind; ≈: a tie, the value of one lies within the interval of the other."
@@ -121,6 +123,25 @@ def to_csv(frame: pd.DataFrame) -> str:
     return buffer.getvalue()
 
 
+def long_csv(table: Table, sources: Iterable[Any]) -> str:
+    """The csv file of a long table, source by source: that of its DataFrame, in a part of the time and room."""
+    assert table.rows is not None
+    given = list(sources)
+    columns = [
+        column
+        for column in table.columns
+        if column.written and not (column.optional and not any(column.of(source) for source in given))
+    ]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([column.name for column in columns])
+    for source in given:
+        values = [column.of(source) for column in columns]
+        cells = [_numbers(value) if isinstance(value, np.ndarray) else repeat(value) for value in values]
+        writer.writerows(islice(zip(*cells, strict=False), table.rows(source)))
+    return buffer.getvalue()
+
+
 def to_markdown(text: Text) -> str:
     """A pipe table; the best is bold, what ties with it has a ≈."""
     return _TEMPLATES.get_template("table.md").render(text=text)
@@ -143,12 +164,18 @@ def to_terminal(text: Text) -> str:
 def _cells(column: Any) -> list[Any]:
     """A column as the csv module writes it; it writes floats by `repr`, and None as an empty cell."""
     if column.dtype.kind == "f":
-        column = column.where(np.isfinite(column))
+        return _numbers(column.to_numpy())
     if column.dtype.kind == "b":
         column = column.map({True: "true", False: "false"})
     there = column.notna()
     cells: list[Any] = (column if there.all() else column.astype(object).where(there, None)).tolist()
     return cells
+
+
+def _numbers(values: Any) -> list[Any]:
+    finite = np.isfinite(values)
+    cells: list[Any] = values.tolist()
+    return cells if finite.all() else [cell if there else None for cell, there in zip(cells, finite, strict=True)]
 
 
 def _md(text: str) -> str:
