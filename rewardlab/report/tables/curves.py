@@ -7,7 +7,7 @@ import numpy as np
 
 from rewardlab.report.curves import Band
 from rewardlab.report.tables.columns import Column, Kind, Table
-from rewardlab.report.tables.labels import label_columns
+from rewardlab.report.tables.labels import label_columns, setting_id_column
 
 
 def _band(prefix: str, band: Callable[[Any], Band | None], what: str) -> list[Column]:
@@ -29,7 +29,7 @@ CURVES = Table(
     (
         Column("env", Kind.TEXT, lambda curve: curve.setting.env, "label of the environment"),
         *label_columns(lambda curve: curve.setting.method, variant=False),
-        Column("setting_id", Kind.TEXT, lambda curve: curve.setting.setting_id, "digest of the resolved config without its seed"),
+        setting_id_column(lambda curve: curve.setting.setting_id),
         Column("frames", Kind.COUNT, lambda curve: curve.frames.astype(np.int64), "training frames", unit="frames"),
         *_band("", lambda curve: curve.bands.get("return"), "the task's own return"),
         *_band("normalised_", lambda curve: curve.bands.get("normalised"), "the normalised return"),

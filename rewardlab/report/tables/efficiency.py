@@ -18,7 +18,7 @@ from rewardlab.report.statistics import (
     pooled_interquartile_mean,
 )
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import assumed, covered, label_columns
+from rewardlab.report.tables.labels import assumed, covered, label_columns, setting_id_column
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ SAMPLE_EFFICIENCY = Table(
         Column("setting", Kind.METHOD, lambda row: row.name, title="scheme", written=False),
         Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method), written=False),
         *label_columns(lambda row: row.setting.method, variant=False),
-        Column("setting_id", Kind.TEXT, lambda row: row.setting.setting_id, "digest of the resolved config without its seed"),
+        setting_id_column(lambda row: row.setting.setting_id),
         Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
         Column("n_seeds", Kind.COUNT, lambda row: len(row.setting.outcomes), "runs that count", title="seeds"),
         Column("n_diverged", Kind.COUNT, lambda row: row.setting.diverged(), "of these, runs that diverged"),

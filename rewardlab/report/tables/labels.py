@@ -28,6 +28,10 @@ def label_columns(method: Callable[[Any], Method], *, variant: bool = True) -> t
     return found if variant else found[:-1]
 
 
+def setting_id_column(of: Callable[[Any], str]) -> Column:
+    return Column("setting_id", Kind.TEXT, of, "digest of the resolved config without its seed")
+
+
 def covered(seeds: int) -> str:
     """What 95 % means with few seeds."""
     if not 2 <= seeds < 10:

@@ -13,7 +13,7 @@ from rewardlab.report.comparison import Comparison, Setting
 from rewardlab.report.reading.fields import written
 from rewardlab.report.reading.run_folder import Evaluations, Run
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
-from rewardlab.report.tables.labels import label_columns
+from rewardlab.report.tables.labels import label_columns, setting_id_column
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ KEYS = (
 
 RUNS = Table(
     "runs",
-    "a row per run, whatever became of it; after these columns come the options of its config, one each (`agent.gamma`)",
+    "a row per run, whatever became of it; the options of its config follow, a column each (`agent.gamma`)",
     (
         *KEYS,
-        Column("setting_id", Kind.TEXT, lambda row: row.setting.setting_id, "digest of the resolved config without its seed"),
+        setting_id_column(lambda row: row.setting.setting_id),
         Column("run_id", Kind.TEXT, lambda row: row.run.run_id, "what names the run"),
         Column("assumes", Kind.TEXT, lambda row: " ".join(row.run.assumes), "what the scheme uses that others do not"),
         Column("budget", Kind.COUNT, lambda row: row.run.budget, "training frames that were asked for", unit="frames"),
