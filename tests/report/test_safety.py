@@ -87,7 +87,7 @@ def test_wrong_types_are_named(tmp_path, keys):
 
 
 def test_random_damage_is_never_fatal(tmp_path, monkeypatch):
-    monkeypatch.setattr("rewardlab.report.build.draw_figures", lambda *_: [])
+    monkeypatch.setattr("rewardlab.report.writing.draw_figures", lambda *_: [])
     dice = random.Random(3)
     for round_ in range(25):
         folder = tmp_path / str(round_)
