@@ -28,6 +28,7 @@ class Curve:
     """The curves of one setting on its environment's grid.
 
     Attributes:
+        method: name of its method.
         frames: training frames, [G].
         n_seeds: runs behind each point, [G]; a run with a smaller budget counts up to its own end.
         bands: "return", "normalised" and "success" -> band; without those that the task doesn't have.
@@ -35,6 +36,7 @@ class Curve:
 
     setting: Setting
     name: str
+    method: str
     frames: FloatArray
     n_seeds: FloatArray
     bands: dict[str, Band]
@@ -45,6 +47,7 @@ class TrainingCurve:
     """What happened during training, for one setting and one series of `train.csv`.
 
     Attributes:
+        method: name of its method.
         kind: "bonus" (mean reward of a stream per step, before its coefficient) or "explore".
         series: the stream's, or the metric's name.
         frames: training frames, [G]; `band` is on them.
@@ -52,6 +55,7 @@ class TrainingCurve:
 
     setting: Setting
     name: str
+    method: str
     kind: str
     series: str
     frames: FloatArray
@@ -96,7 +100,8 @@ def training_curves_of(comparison: Comparison, env: str) -> list[TrainingCurve]:
             band = _training_band([run.training for run in runs if key in run.training.series], key, grid, setting)
             if band is not None:
                 kind, _, series = key.partition(":")
-                found.append(TrainingCurve(setting, comparison.setting_name(setting), kind, series, grid, band))
+                names = (comparison.setting_name(setting), comparison.name(setting.method))
+                found.append(TrainingCurve(setting, *names, kind, series, grid, band))
     return found
 
 
@@ -167,7 +172,8 @@ def _curve(comparison: Comparison, setting: Setting, grid: FloatArray) -> Curve:
         bands[metric] = _band(table, alive, (setting.setting_id, "curve", metric))
     if len(anchors) == 1 and normalised[0] is not None:
         bands["normalised"] = _normalised(bands["return"], outcomes[0].run)
-    return Curve(setting, comparison.setting_name(setting), grid, alive.sum(axis=0), bands)
+    method = comparison.name(setting.method)
+    return Curve(setting, comparison.setting_name(setting), method, grid, alive.sum(axis=0), bands)
 
 
 def _normalised(band: Band, run: Run) -> Band:

@@ -51,9 +51,7 @@ def write_report(
 
     output = Output(out, chosen=options.out is not None)
     # Figures are drawn elsewhere where there are many; meanwhile everything else is written.
-    figures = draw_figures(
-        charts(comparison, curves, training, shared, list(numbers.efficiency), aggregated, profiles, styles)
-    )
+    figures = draw_figures(charts(curves, training, shared, list(numbers.efficiency), aggregated, profiles, styles))
     _write_tables(output, "", numbers)
     every_curve = [curve for lines in curves.values() for curve in lines]
     for table, sources in ((CURVES, every_curve), (AGGREGATE_CURVES, shared), (EVALUATIONS, listed(comparison))):

@@ -7,7 +7,6 @@ from zlib import crc32
 
 import numpy as np
 
-from rewardlab.report.comparison import Comparison
 from rewardlab.report.curves import Band, Curve, SharedCurve, TrainingCurve
 from rewardlab.report.numbers import amount
 from rewardlab.report.pages.styles import Style
@@ -77,7 +76,6 @@ Chart = LineChart | BarChart
 
 
 def charts(
-    comparison: Comparison,
     curves: dict[str, list[Curve]],
     training: dict[str, list[TrainingCurve]],
     shared: Sequence[SharedCurve],
@@ -96,13 +94,13 @@ def charts(
         lines = [curve for curve in every_line if curve.setting.setting_id in best]
         recorded = [curve for curve in training.get(env, []) if curve.setting.setting_id in best]
         title = env + _left_out(len(lines), len(every_line))
-        found.append(_learning_curves(comparison, title, lines, styles, stems[env]))
+        found.append(_learning_curves(title, lines, styles, stems[env]))
         bonuses = [curve for curve in recorded if curve.kind == "bonus"]
         if bonuses:
-            found.append(_bonus(comparison, title, lines, bonuses, styles, stems[env]))
+            found.append(_bonus(title, lines, bonuses, styles, stems[env]))
         covered = [curve for curve in recorded if curve.kind == "explore" and _COVERED.search(curve.series)]
         if covered:
-            found.append(_coverage(comparison, title, covered, styles, stems[env]))
+            found.append(_coverage(title, covered, styles, stems[env]))
     over = f"{len(aggregated.envs)} environment{'' if len(aggregated.envs) == 1 else 's'}"
     over += _left_out(_MOST_LINES, len(aggregated.rows))
     if len(aggregated.envs) > 1:
@@ -143,18 +141,13 @@ def _left_out(shown: int, there: int) -> str:
     return f" (the first {shown} of {there})" if shown < there else ""
 
 
-def _learning_curves(
-    comparison: Comparison, env: str, lines: list[Curve], styles: dict[str, Style], stem: str
-) -> LineChart:
-    return LineChart(f"learning_curves_{stem}", env, "training frames", (_returns(comparison, lines, styles),))
+def _learning_curves(env: str, lines: list[Curve], styles: dict[str, Style], stem: str) -> LineChart:
+    return LineChart(f"learning_curves_{stem}", env, "training frames", (_returns(lines, styles),))
 
 
-def _returns(comparison: Comparison, curves: list[Curve], styles: dict[str, Style]) -> Panel:
+def _returns(curves: list[Curve], styles: dict[str, Style]) -> Panel:
     metric = "normalised" if all("normalised" in curve.bands for curve in curves) else "return"
-    lines = tuple(
-        Line(curve.name, styles[comparison.name(curve.setting.method)], curve.frames, curve.bands[metric])
-        for curve in curves
-    )
+    lines = tuple(Line(curve.name, styles[curve.method], curve.frames, curve.bands[metric]) for curve in curves)
     if metric == "return":
         return Panel("return", lines)
     lowest = min(float(np.nanmin(line.band.middle)) for line in lines)
@@ -162,7 +155,6 @@ def _returns(comparison: Comparison, curves: list[Curve], styles: dict[str, Styl
 
 
 def _bonus(
-    comparison: Comparison,
     env: str,
     curves: list[Curve],
     bonuses: list[TrainingCurve],
@@ -171,30 +163,25 @@ def _bonus(
 ) -> LineChart:
     """The task's return above, the bonus below: does it fade once the task is learned, or does it distract?"""
     paid = {curve.setting.setting_id for curve in bonuses}
-    above = _returns(comparison, [curve for curve in curves if curve.setting.setting_id in paid], styles)
-    below = Panel("bonus per step", _training_lines(comparison, bonuses, styles), log=True)
+    above = _returns([curve for curve in curves if curve.setting.setting_id in paid], styles)
+    below = Panel("bonus per step", _training_lines(bonuses, styles), log=True)
     return LineChart(f"bonus_{stem}", f"{env}: return and bonus", "training frames", (above, below))
 
 
-def _coverage(
-    comparison: Comparison, env: str, covered: list[TrainingCurve], styles: dict[str, Style], stem: str
-) -> LineChart:
+def _coverage(env: str, covered: list[TrainingCurve], styles: dict[str, Style], stem: str) -> LineChart:
     kinds = list(dict.fromkeys(curve.series for curve in covered))
     panels = tuple(
         Panel(
             _short(kind.replace("_", " "), 30),
-            _training_lines(comparison, [c for c in covered if c.series == kind], styles),
+            _training_lines([c for c in covered if c.series == kind], styles),
         )
         for kind in kinds[:4]
     )
     return LineChart(f"coverage_{stem}", f"{env}: coverage", "training frames", panels)
 
 
-def _training_lines(comparison: Comparison, curves: list[TrainingCurve], styles: dict[str, Style]) -> tuple[Line, ...]:
-    return tuple(
-        Line(training_name(curve, curves), styles[comparison.name(curve.setting.method)], curve.frames, curve.band)
-        for curve in curves
-    )
+def _training_lines(curves: list[TrainingCurve], styles: dict[str, Style]) -> tuple[Line, ...]:
+    return tuple(Line(training_name(curve, curves), styles[curve.method], curve.frames, curve.band) for curve in curves)
 
 
 def training_name(curve: TrainingCurve, curves: Sequence[TrainingCurve]) -> str:

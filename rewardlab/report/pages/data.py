@@ -49,16 +49,13 @@ class Material:
 
 def page_data(material: Material) -> dict[str, Any]:
     """The data of the page's script, ready for JSON."""
-    comparison = material.comparison
     places = {name: place for place, name in enumerate(material.styles)}
     return {
         "schemes": [
             {"name": name, "color": each.colour, "dash": each.plotly_dash} for name, each in material.styles.items()
         ],
         "metrics": list(metrics(material).items()),
-        "envs": [
-            _env(comparison, lines, material.training.get(env, []), places) for env, lines in material.curves.items()
-        ],
+        "envs": [_env(lines, material.training.get(env, []), places) for env, lines in material.curves.items()],
         "profile": {
             "x": rounded(PROFILE_GRID),
             "lines": [
@@ -99,14 +96,12 @@ def rounded(values: FloatArray) -> list[float | None]:
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _env(
-    comparison: Comparison, lines: list[Curve], training: list[TrainingCurve], places: dict[str, int]
-) -> dict[str, Any]:
+def _env(lines: list[Curve], training: list[TrainingCurve], places: dict[str, int]) -> dict[str, Any]:
     keep = thin(lines[0].frames.size) if lines else np.empty(0, np.intp)
     grids = [[int(each) for each in lines[0].frames[keep]] if lines else []]
     grids += [[int(each) for each in training[0].frames]] if training else []
     curves = [
-        {"metric": metric, "name": curve.name, "scheme": places[comparison.name(curve.setting.method)], "grid": 0,
+        {"metric": metric, "name": curve.name, "scheme": places[curve.method], "grid": 0,
          **_band(band, keep)}
         for curve in lines for metric, band in curve.bands.items()
     ]  # fmt: skip
@@ -114,7 +109,7 @@ def _env(
         alike = [each for each in training if each.kind == curve.kind]
         metric = "bonus" if curve.kind == "bonus" else f"explore:{curve.series}"
         name = training_name(curve, alike) if curve.kind == "bonus" else curve.name
-        method = places[comparison.name(curve.setting.method)]
+        method = places[curve.method]
         band = _band(curve.band, np.arange(curve.frames.size))
         curves.append({"metric": metric, "name": name, "scheme": method, "grid": 1, **band})
     return {"grids": grids, "curves": curves}

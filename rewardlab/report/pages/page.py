@@ -56,7 +56,7 @@ def render_page(material: Material) -> str:
     """Renders the whole page as one text; every name in it is escaped."""
     comparison, aggregated, styles = material.comparison, material.aggregated, material.styles
     sections: Any = _TEMPLATES.get_template("sections.html").module
-    drawn = {comparison.name(curve.setting.method) for lines in material.curves.values() for curve in lines}
+    drawn = {curve.method for lines in material.curves.values() for curve in lines}
     chips = sections.chips([(name, place) for place, name in enumerate(styles) if name in drawn], styles)
     charts = [(place, env) for place, (env, lines) in enumerate(material.curves.items()) if lines]
     overview = sections.overview(
