@@ -4,11 +4,9 @@
 """
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rewardlab.report.load import Results
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -16,10 +14,7 @@ __version__ = "0.1.0"
 CORE_VERSION = 1
 
 
-def load(
-    *paths: str | Path, filters: Sequence[str] = (), baseline: str | None = None, paired: bool = False
-) -> "Results":
-    """Results folders as pandas DataFrames; see docs/loading.md and `rewardlab.report.load.load`."""
-    from rewardlab.report.load import load as loaded  # pandas takes as long to import as the rest together
-
-    return loaded(*paths, filters=filters, baseline=baseline, paired=paired)
+def load(*paths: str | Path, filters: Sequence[str] = (), baseline: str | None = None, paired: bool = False) -> Any:
+    """Results folders as pandas DataFrames: a `rewardlab.report.load.Results`; see there, and docs/loading.md."""
+    # By name: pandas takes long to import, and all that imports this package should not depend on the report.
+    return import_module("rewardlab.report.load").load(*paths, filters=filters, baseline=baseline, paired=paired)

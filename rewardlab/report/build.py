@@ -3,55 +3,17 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rewardlab.errors import UserError, unknown
 from rewardlab.records.files import read_json, write_json
 from rewardlab.report.gather import find
+from rewardlab.report.options import Options, ReportResult
 from rewardlab.report.output import facts
 from rewardlab.report.reading.cache import cache_folder, code_digest
 from rewardlab.report.reading.collection import Found
 
 BY = ("env", "reward", "agent", "curriculum", "folder")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a report is made.
-
-    Attributes:
-        out: the report's folder; `<first path>/report` if None.
-        filters: which runs it is about, see `filters.keep`.
-        baseline: what schemes are compared with, see `baselines.choose_baselines`.
-        paired: whether differences are taken between runs of equal seed.
-        by: one of BY: the tables once more for each of its values.
-    """
-
-    out: Path | None = None
-    filters: tuple[str, ...] = ()
-    baseline: str | None = None
-    paired: bool = False
-    by: str | None = None
-
-
-@dataclass(frozen=True)
-class ReportResult:
-    """What was written and what to print.
-
-    Attributes:
-        out: the report's folder.
-        files: every file written, in order.
-        text: a short summary for a terminal, the folder included.
-        warnings: where the reader should be careful.
-        again: whether everything was there already and nothing had changed.
-    """
-
-    out: Path
-    files: tuple[Path, ...]
-    text: str
-    warnings: tuple[str, ...]
-    again: bool = False
 
 
 def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = None) -> ReportResult:

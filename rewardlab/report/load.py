@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.curves import curves_of, shared_curves
 from rewardlab.report.gather import compare, find, labelled
 from rewardlab.report.reading.plain import Unreadable, clean, read_table
 from rewardlab.report.reading.run_folder import TRAINING
 from rewardlab.report.tables.columns import Filled, Table
-from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
+from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES, curves_of, shared_curves
 from rewardlab.report.tables.numbers import compute
 from rewardlab.report.tables.runs import EVALUATIONS, KEYS, Listed, listed, runs
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rewardlab.report.build import Options, ReportResult
 from rewardlab.report.cautions import cautions
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.curves import curves_of, shared_curves, training_curves_of
 from rewardlab.report.gather import compare
+from rewardlab.report.options import Options, ReportResult
 from rewardlab.report.output import Output
 from rewardlab.report.pages.charts import charts, file_stems, profile_band
 from rewardlab.report.pages.data import Material
@@ -16,7 +15,7 @@ from rewardlab.report.pages.page import render_page
 from rewardlab.report.pages.styles import choose_styles
 from rewardlab.report.reading.collection import Found
 from rewardlab.report.reading.run_folder import Run
-from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
+from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES, curves_of, shared_curves, training_curves_of
 from rewardlab.report.tables.numbers import Numbers, compute
 from rewardlab.report.tables.runs import EVALUATIONS, listed, runs
 from rewardlab.report.tables.text import long_csv, reading, to_csv, to_latex, to_markdown, to_terminal

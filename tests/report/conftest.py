@@ -4,7 +4,7 @@ import matplotlib
 import pytest
 from run_folders import HOSTILE, make, write_run, write_study
 
-from rewardlab.report.build import ReportResult
+from rewardlab.report.options import ReportResult
 
 
 @pytest.fixture(scope="session")

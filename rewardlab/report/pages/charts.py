@@ -7,12 +7,12 @@ from zlib import crc32
 
 import numpy as np
 
-from rewardlab.report.curves import Band, Curve, SharedCurve, TrainingCurve
 from rewardlab.report.numbers import amount
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import FloatArray, generator, interval, performance_profile, resample
 from rewardlab.report.tables.aggregate import PROFILE_GRID, Aggregate, Pooled
 from rewardlab.report.tables.columns import Row
+from rewardlab.report.tables.curves import Band, Curve, SharedCurve, TrainingCurve
 
 _COVERED = re.compile(r"states|cells|visited|coverage|rooms|positions", re.IGNORECASE)
 _MOST_BARS = 60  # in one figure

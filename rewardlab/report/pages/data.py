@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.curves import Band, Curve, SharedCurve, TrainingCurve
 from rewardlab.report.pages.charts import training_name
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.reading.plain import Unreadable
@@ -19,6 +18,7 @@ from rewardlab.report.reading.run_folder import Run, read_picture
 from rewardlab.report.statistics import FloatArray
 from rewardlab.report.tables.aggregate import PROFILE_GRID, Aggregate
 from rewardlab.report.tables.columns import Filled
+from rewardlab.report.tables.curves import Band, Curve, SharedCurve, TrainingCurve
 from rewardlab.report.verdict import Verdict
 
 MOST_POINTS = 200
