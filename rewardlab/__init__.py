@@ -1,6 +1,20 @@
-"""rewardlab: an experiment runner for sparse-reward reinforcement learning."""
+"""rewardlab: an experiment runner for sparse-reward reinforcement learning.
+
+`rewardlab.load(folder)` hands results on as DataFrames.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 __version__ = "0.1.0"
 
 # Raised whenever a change makes the numbers of any run differ; part of every setting id.
 CORE_VERSION = 1
+
+
+def load(*paths: str | Path, filters: Sequence[str] = (), baseline: str | None = None, paired: bool = False) -> Any:
+    """Results folders as pandas DataFrames: a `rewardlab.report.load.Results`; see there, and docs/loading.md."""
+    # By name: pandas takes long to import, and all that imports this package should not depend on the report.
+    return import_module("rewardlab.report.load").load(*paths, filters=filters, baseline=baseline, paired=paired)

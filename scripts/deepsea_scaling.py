@@ -13,20 +13,20 @@ from pathlib import Path
 
 import numpy as np
 
-from rewardlab.report.charts import Line, LineChart, Panel
-from rewardlab.report.curves import Band
-from rewardlab.report.figures import draw_figures
-from rewardlab.report.palette import Look
+from rewardlab.report.pages.charts import Line, LineChart, Panel
+from rewardlab.report.pages.figures import draw_figures
+from rewardlab.report.pages.styles import Style
+from rewardlab.report.tables.curves import Band
 
 WINDOW = 100  # episodes that success_rate in train.csv is a mean of
 BAD = 0.9
 _LOOKS = (
-    Look("#7A7F87", "-", "solid", "o"),
-    Look("#0072B2", "-", "solid", "s"),
-    Look("#D55E00", "-", "solid", "^"),
-    Look("#009E73", "-", "solid", "D"),
-    Look("#CC79A7", "-", "solid", "v"),
-    Look("#E69F00", "-", "solid", "P"),
+    Style("#7A7F87", "-", "solid", "o"),
+    Style("#0072B2", "-", "solid", "s"),
+    Style("#D55E00", "-", "solid", "^"),
+    Style("#009E73", "-", "solid", "D"),
+    Style("#CC79A7", "-", "solid", "v"),
+    Style("#E69F00", "-", "solid", "P"),
 )
 
 
@@ -95,7 +95,7 @@ def chart(rows: list[dict[str, object]]) -> LineChart:
     sizes = np.unique([float(str(row["n"])) for row in rows])
     most = max(float(str(row["budget"])) for row in rows)
     chance = np.where(2.0**sizes <= most, 2.0**sizes, np.nan)
-    lines.append(Line("2^n", Look("#A3A3A3", ":", "dot", "o"), sizes, Band(chance, chance, chance)))
+    lines.append(Line("2^n", Style("#A3A3A3", ":", "dot", "o"), sizes, Band(chance, chance, chance)))
     panel = Panel("episodes to solve", tuple(lines), log=True)
     return LineChart("deepsea_scaling", "DeepSea: episodes until fewer than 90 % are bad", "size n", (panel,))
 

@@ -1,5 +1,6 @@
 """Append-only tables of numbers: CSV with columns declared before the first row."""
 
+import contextlib
 import csv
 import errno
 import io
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rewardlab.records.files import same_file, sync_folder
+
+_TAIL = 64 * 1024  # bytes: more than a row of train.csv
 
 
 class TableMismatch(ValueError):
@@ -113,6 +116,28 @@ def read_columns(path: Path) -> dict[str, list[float]]:
     if any(len(row) != len(header) for row in body):
         raise ValueError(f"{path.name} has rows of different lengths")
     return {name: [float(row[i]) if row[i] else math.nan for row in body] for i, name in enumerate(header)}
+
+
+def last_row(path: Path) -> dict[str, float]:
+    """The numbers in the last whole row of a table that may still grow; empty if there is none. Never raises.
+
+    Only the ends of the file are read, so it is cheap enough to do for every running job once a second.
+    """
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            header = file.readline(_TAIL)
+            start = file.tell()
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start, size - _TAIL))
+            lines = file.read(_TAIL).split(b"\n")[:-1]  # what follows the last line end is a row being written
+        names, cells = csv.reader([line.decode(errors="replace").strip("\r\n") for line in (header, lines[-1])])
+    except (OSError, ValueError, IndexError, csv.Error):
+        return {}
+    row = {}
+    for name, cell in zip(names, cells, strict=False) if len(names) == len(cells) else ():
+        with contextlib.suppress(ValueError):
+            row[name] = float(cell)
+    return row
 
 
 def _cell(name: str, value: Any) -> str:

@@ -3,49 +3,51 @@
 from collections.abc import Sequence
 
 from rewardlab.errors import UserError, unknown
-from rewardlab.report.study import Scheme, Study
+from rewardlab.report.comparison import Comparison, Method
 
 
-def choose_baselines(study: Study, asked: str | None = None) -> dict[Scheme, Scheme]:
+def choose_baselines(comparison: Comparison, asked: str | None = None) -> dict[Method, Method]:
     """Scheme -> its baseline; schemes without one, and baselines themselves, are left out.
 
     Args:
-        study: all runs.
+        comparison: all runs.
         asked: a scheme's name, a reward's label or the label of a results folder. By default the same scheme in the
             first folder where folders are compared, else the scheme `none` that is otherwise alike.
 
     Raises:
         UserError: there is no such scheme or folder.
     """
-    schemes = study.schemes
-    folders = list(dict.fromkeys(scheme.folder for scheme in schemes))
+    methods = comparison.methods
+    folders = list(dict.fromkeys(method.folder for method in methods))
     if asked is None and len(folders) > 1:
         asked = folders[0]
     if asked is not None and asked in folders and len(folders) > 1:
-        there = {scheme.approach: scheme for scheme in schemes if scheme.folder == asked}
-        pairs = {scheme: there.get(scheme.approach) for scheme in schemes if scheme.folder != asked}
+        there = {method.approach: method for method in methods if method.folder == asked}
+        pairs = {method: there.get(method.approach) for method in methods if method.folder != asked}
     else:
-        candidates = _named(study, asked) if asked is not None else [s for s in schemes if s.reward == "none"]
-        pairs = {scheme: _nearest(scheme, candidates) for scheme in schemes if scheme not in candidates}
-    return {scheme: baseline for scheme, baseline in pairs.items() if baseline is not None}
+        candidates = _named(comparison, asked) if asked is not None else [s for s in methods if s.reward == "none"]
+        pairs = {method: _nearest(method, candidates) for method in methods if method not in candidates}
+    return {method: baseline for method, baseline in pairs.items() if baseline is not None}
 
 
-def _named(study: Study, asked: str) -> list[Scheme]:
-    exact = [scheme for scheme in study.schemes if study.name(scheme) == asked]
-    found = exact or [scheme for scheme in study.schemes if scheme.reward == asked]
+def _named(comparison: Comparison, asked: str) -> list[Method]:
+    exact = [method for method in comparison.methods if comparison.name(method) == asked]
+    found = exact or [method for method in comparison.methods if method.reward == asked]
     if not found:
-        if not study.schemes:
+        if not comparison.methods:
             raise UserError(f"--baseline={asked}: there are no runs that can be read")
-        names = {study.name(scheme) for scheme in study.schemes} | {scheme.folder for scheme in study.schemes} - {""}
+        names = {comparison.name(method) for method in comparison.methods} | {
+            method.folder for method in comparison.methods
+        } - {""}
         raise unknown("--baseline", asked, names, "scheme here")
     return found
 
 
-def _nearest(scheme: Scheme, candidates: Sequence[Scheme]) -> Scheme | None:
+def _nearest(method: Method, candidates: Sequence[Method]) -> Method | None:
     """The candidate that differs in the reward only; failing that, the only one."""
     for candidate in candidates:
         if (candidate.agent, candidate.curriculum, candidate.variant, candidate.folder) == (
-            scheme.agent, scheme.curriculum, scheme.variant, scheme.folder,
+            method.agent, method.curriculum, method.variant, method.folder,
         ):  # fmt: skip
             return candidate
     return candidates[0] if len(candidates) == 1 else None

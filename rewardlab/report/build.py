@@ -3,91 +3,17 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rewardlab.errors import UserError, unknown
 from rewardlab.records.files import read_json, write_json
-from rewardlab.report.aggregate import Aggregate, aggregate
-from rewardlab.report.baselines import choose_baselines
-from rewardlab.report.cautions import cautions
-from rewardlab.report.charts import charts, file_stems, profile_band
-from rewardlab.report.curves import curves_of, shared_curves, training_curves_of
-from rewardlab.report.differences import DifferenceRow, differences
-from rewardlab.report.efficiency import EfficiencyRow, efficiency_rows
-from rewardlab.report.figures import draw_figures
-from rewardlab.report.filters import keep
-from rewardlab.report.formats import Record, Text, to_csv, to_latex, to_markdown, to_terminal
-from rewardlab.report.output import Output, facts
-from rewardlab.report.page import render_page
-from rewardlab.report.page_data import Material
-from rewardlab.report.palette import looks
-from rewardlab.report.plain import clean
-from rewardlab.report.reading import Found, find_runs, read_found
-from rewardlab.report.reading_cache import cache_folder, code_digest
-from rewardlab.report.run_folder import Run
-from rewardlab.report.study import Scheme, Study, assemble
-from rewardlab.report.tables import (
-    aggregate_records,
-    aggregate_text,
-    curve_records,
-    difference_records,
-    difference_text,
-    efficiency_records,
-    efficiency_text,
-    shared_curve_records,
-)
-from rewardlab.report.verdict import verdict
+from rewardlab.report.gather import find
+from rewardlab.report.options import Options, ReportResult
+from rewardlab.report.output import facts
+from rewardlab.report.reading.cache import cache_folder, code_digest
+from rewardlab.report.reading.collection import Found
 
 BY = ("env", "reward", "agent", "curriculum", "folder")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a report is made.
-
-    Attributes:
-        out: the report's folder; `<first path>/report` if None.
-        filters: which runs it is about, see `filters.keep`.
-        baseline: what schemes are compared with, see `baselines.choose_baselines`.
-        paired: whether differences are taken between runs of equal seed.
-        by: one of BY: the tables once more for each of its values.
-    """
-
-    out: Path | None = None
-    filters: tuple[str, ...] = ()
-    baseline: str | None = None
-    paired: bool = False
-    by: str | None = None
-
-
-@dataclass(frozen=True)
-class ReportResult:
-    """What was written and what to print.
-
-    Attributes:
-        out: the report's folder.
-        files: every file written, in order.
-        text: a short summary for a terminal, the folder included.
-        warnings: where the reader should be careful.
-        again: whether everything was there already and nothing had changed.
-    """
-
-    out: Path
-    files: tuple[Path, ...]
-    text: str
-    warnings: tuple[str, ...]
-    again: bool = False
-
-
-@dataclass(frozen=True)
-class _Numbers:
-    """Everything that the tables show."""
-
-    baselines: dict[Scheme, Scheme]
-    efficiency: list[EfficiencyRow]
-    aggregated: Aggregate
-    differences: list[DifferenceRow] = field(default_factory=list)
 
 
 def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = None) -> ReportResult:
@@ -101,106 +27,28 @@ def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = No
         UserError: a folder is missing or holds no run, an option does not fit, or the report cannot be written.
     """
     options = options or Options()
-    _check(roots, options)
+    _check(roots, options.by)
+    found = find(roots)
     out = options.out if options.out is not None else roots[0][1] / "report"
-    found = find_runs(roots)
-    if not found:
-        names = ", ".join(str(path) for _, path in roots)
-        raise UserError(f"{names}: no runs found (a run is a folder that holds manifest.json)")
     memory = cache_folder() / f"report-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:24]}.json"
     digest = _digest(found, options)
     if (known := _remembered(memory, digest, out)) is not None:
         return known
+    from rewardlab.report.writing import write_report  # pandas, jinja2 and matplotlib, which the above does without
+
     try:
-        result = _build(roots, found, options, out)
+        result = write_report(roots, found, options, out)
         _remember(memory, digest, result)
     except OSError as error:
         raise UserError(f"{out}: the report cannot be written ({error.strerror or error})") from None
     return result
 
 
-def _build(roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: Options, out: Path) -> ReportResult:
-    whole = assemble(read_found(found), [label for label, _ in roots])
-    study = whole.restricted(keep(whole.runs, options.filters)) if options.filters else whole
-    numbers = _compute(study, options)
-    aggregated = numbers.aggregated
-    curves = {env: curves_of(study, env) for env in study.envs}
-    training = {env: training_curves_of(study, env) for env in study.envs}
-    shared = shared_curves(study, aggregated)
-    profiles = {row.name: profile_band(row) for row in aggregated.rows}
-    look = looks(whole, study)
-    warnings = cautions(study, aggregated)
-    answer = verdict(study, aggregated, numbers.differences)
-
-    output = Output(out, chosen=options.out is not None)
-    _write_tables(output, "", numbers)
-    every_curve = [curve for lines in curves.values() for curve in lines]
-    output.write("curves.csv", to_csv(curve_records(every_curve), ("env", "reward", "frames", "iqm")))
-    output.write("aggregate_curves.csv", to_csv(shared_curve_records(shared), ("reward", "budget_share", "iqm")))
-    if options.by is not None:
-        for value, part in _parts(study, options.by).items():
-            _write_tables(output, f"by_{options.by}/{value}/", _compute(part, options))
-    drawn = charts(study, curves, training, shared, numbers.efficiency, aggregated, profiles, look)
-    for name, content in draw_figures(drawn):
-        output.write(f"figures/{name}", content)
-    material = Material(
-        study=study, efficiency=numbers.efficiency, aggregated=aggregated, differences=numbers.differences,
-        curves=curves, training=training, shared=shared, profiles=profiles, warnings=warnings, answer=answer,
-        look=look, roots=dict(roots), filters=options.filters,
-    )  # fmt: skip
-    output.write("report.html", render_page(material))
-
-    lines = [f"{answer.headline} ({answer.label}).", ""]
-    if any(row.n_seeds for row in numbers.efficiency):
-        lines += [to_terminal(efficiency_text(numbers.efficiency, cpu=False)), ""]
-    if numbers.differences and len(roots) > 1:
-        lines += [to_terminal(difference_text(numbers.differences)), ""]
-    lines += [*(f"Careful: {warning}" for warning in warnings), *([""] if warnings else [])]
-    lines.append(f"Report: {out}/report.html (tables and figures beside it)")
-    return ReportResult(out, output.finish(), "\n".join(lines), tuple(warnings))
-
-
-def _check(roots: Sequence[tuple[str, Path]], options: Options) -> None:
-    if not roots:
-        raise UserError("report: no folder given")
-    for _, path in roots:
-        if not path.is_dir():
-            raise UserError(f"{path}: {'not a folder' if path.exists() else 'no such folder'}")
-    labels = [label for label, _ in roots]
-    if len(set(labels)) < len(labels):
-        raise UserError(f"report: two folders are named {max(labels, key=labels.count)}; name them: LABEL=PATH")
-    if options.by is not None and options.by not in BY:
-        raise unknown("--by", options.by, BY, "key")
-    if options.by == "folder" and len(roots) == 1:
+def _check(roots: Sequence[tuple[str, Path]], by: str | None) -> None:
+    if by is not None and by not in BY:
+        raise unknown("--by", by, BY, "key")
+    if by == "folder" and len(roots) == 1:
         raise UserError("--by folder: there is only one")
-
-
-def _compute(study: Study, options: Options) -> _Numbers:
-    baselines = choose_baselines(study, options.baseline)
-    aggregated = aggregate(study, baselines)
-    rows = differences(study, aggregated, baselines, paired=options.paired)
-    return _Numbers(baselines, efficiency_rows(study), aggregated, rows)
-
-
-def _parts(study: Study, by: str) -> dict[str, Study]:
-    """The study once for each value of a key, by a name that is safe for a folder."""
-    groups: dict[str, list[Run]] = {}
-    for run in study.runs:
-        groups.setdefault(str(getattr(run, by)), []).append(run)
-    stems = file_stems(list(groups))
-    return {stems[value]: study.restricted(runs) for value, runs in groups.items()}
-
-
-def _write_tables(output: Output, where: str, numbers: _Numbers) -> None:
-    tables: list[tuple[str, list[Record], Text]] = [
-        ("sample_efficiency", efficiency_records(numbers.efficiency), efficiency_text(numbers.efficiency)),
-        ("aggregate", aggregate_records(numbers.aggregated), aggregate_text(numbers.aggregated)),
-        ("differences", difference_records(numbers.differences), difference_text(numbers.differences)),
-    ]
-    for stem, records, text in tables:
-        output.write(f"{where}{stem}.csv", to_csv(records, text.header))
-        output.write(f"{where}{stem}.md", to_markdown(text))
-        output.write(f"{where}{stem}.tex", to_latex(text))
 
 
 def _digest(found: Sequence[Found], options: Options) -> str:
@@ -230,27 +78,3 @@ def _remember(memory: Path, digest: str, result: ReportResult) -> None:
             write_json(memory, {"digest": digest, "files": known, "text": result.text, "warnings": result.warnings})
         except OSError:
             return  # without a place for it, the next report is made anew
-
-
-def labelled(paths: Sequence[str]) -> list[tuple[str, Path]]:
-    """Results folders as the command line gives them: `PATH`, or `LABEL=PATH` where several are compared.
-
-    Raises:
-        UserError: a label without a path, or the other way round.
-    """
-    pairs = []
-    for text in dict.fromkeys(paths):
-        label, equals, rest = text.partition("=")
-        if equals and not Path(text).exists():
-            if not label or not rest:
-                raise UserError(f"{text}: write LABEL=PATH")
-            pairs.append((clean(label, 60), Path(rest)))
-        else:
-            pairs.append(("", Path(text)))
-    if len(pairs) == 1:
-        return [("", path) for _, path in pairs]
-    names = [label or clean(path.resolve().name, 60) for label, path in pairs]
-    return [
-        (name if label or names.count(name) == 1 else clean(str(path), 60), path)
-        for name, (label, path) in zip(names, pairs, strict=True)
-    ]

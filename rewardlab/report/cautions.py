@@ -3,42 +3,42 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from rewardlab.report.aggregate import Aggregate
+from rewardlab.report.comparison import Comparison, Setting
 from rewardlab.report.numbers import share_range
 from rewardlab.report.statistics import coverage
-from rewardlab.report.study import Setting, Study
+from rewardlab.report.tables.aggregate import Aggregate
 
 FEW_SEEDS = 5
 ENOUGH_SEEDS = 10
 MANY = 6  # names listed before "and n more"
 
 
-def cautions(study: Study, aggregated: Aggregate) -> list[str]:
+def cautions(comparison: Comparison, aggregated: Aggregate) -> list[str]:
     """Plain sentences, the gravest first; empty if there is nothing to say."""
     found = [
-        *_lost(study),
-        *_few_seeds(study),
-        *_unequal(study),
-        *_mixed(study),
-        *_assumptions(study),
-        *_scale(study),
+        *_lost(comparison),
+        *_few_seeds(comparison),
+        *_unequal(comparison),
+        *_mixed(comparison),
+        *_assumptions(comparison),
+        *_scale(comparison),
         *_aggregated(aggregated),
     ]
     return [sentence for sentence in found if sentence]
 
 
-def missing_seeds(study: Study, setting: Setting) -> list[int]:
+def missing_seeds(comparison: Comparison, setting: Setting) -> list[int]:
     """Seeds that somebody ran in this environment and that don't count for this setting."""
-    return [seed for seed in study.seeds_of(setting.env) if seed not in setting.seeds]
+    return [seed for seed in comparison.seeds_of(setting.env) if seed not in setting.seeds]
 
 
-def _lost(study: Study) -> Iterable[str]:
+def _lost(comparison: Comparison) -> Iterable[str]:
     by_state: dict[str, list[str]] = {}
-    for run in study.runs:
+    for run in comparison.runs:
         by_state.setdefault(run.state, []).append(f"{run.folder}: {run.name}" if run.folder else run.name)
-    if names := [p.name for p in study.problems]:
+    if names := [p.name for p in comparison.problems]:
         yield f"{_count(names, 'run')} could not be read and {_were(names)} left out: {listed(names)}."
-    if blemished := [f"{run.name} ({'; '.join(run.blemishes)})" for run in study.runs if run.blemishes]:
+    if blemished := [f"{run.name} ({'; '.join(run.blemishes)})" for run in comparison.runs if run.blemishes]:
         yield f"Files that could not be used, though the runs count: {listed(blemished)}."
     if names := by_state.get("running", []):
         yield f"{_count(names, 'run')} still going (or killed); not in any statistic: {listed(names)}."
@@ -53,12 +53,12 @@ def _lost(study: Study) -> Iterable[str]:
         )
 
 
-def _few_seeds(study: Study) -> Iterable[str]:
-    few = [s for s in study.settings if 0 < len(s.outcomes) < FEW_SEEDS]
+def _few_seeds(comparison: Comparison) -> Iterable[str]:
+    few = [s for s in comparison.settings if 0 < len(s.outcomes) < FEW_SEEDS]
     if few:
-        names = [f"{study.setting_name(s)} on {s.env} ({len(s.outcomes)})" for s in few]
+        names = [f"{comparison.setting_name(s)} on {s.env} ({len(s.outcomes)})" for s in few]
         yield f"Fewer than {FEW_SEEDS} seeds, so the intervals say little: {listed(names)}."
-    fewest = min((len(s.outcomes) for s in study.settings if len(s.outcomes) > 1), default=ENOUGH_SEEDS)
+    fewest = min((len(s.outcomes) for s in comparison.settings if len(s.outcomes) > 1), default=ENOUGH_SEEDS)
     if fewest < ENOUGH_SEEDS:
         yield (
             f"With {fewest} seeds a 95 % interval is too narrow: it holds the true value in "
@@ -66,9 +66,9 @@ def _few_seeds(study: Study) -> Iterable[str]:
         )
 
 
-def _unequal(study: Study) -> Iterable[str]:
-    for env in study.envs:
-        settings = [setting for setting in study.of_env(env) if setting.outcomes]
+def _unequal(comparison: Comparison) -> Iterable[str]:
+    for env in comparison.envs:
+        settings = [setting for setting in comparison.of_env(env) if setting.outcomes]
         budgets = sorted({run.budget for setting in settings for run in setting.runs})
         if len(budgets) > 1:
             yield (
@@ -77,15 +77,15 @@ def _unequal(study: Study) -> Iterable[str]:
             )
         if len({setting.seeds for setting in settings}) > 1:
             names = [
-                f"{study.setting_name(setting)} lacks {listed(map(str, missing))}"
+                f"{comparison.setting_name(setting)} lacks {listed(map(str, missing))}"
                 for setting in settings
-                if (missing := missing_seeds(study, setting))
+                if (missing := missing_seeds(comparison, setting))
             ]
             yield f"Unequal seeds on {env}: {'; '.join(names)}."
 
 
-def _mixed(study: Study) -> Iterable[str]:
-    runs = [outcome.run for setting in study.settings for outcome in setting.outcomes]
+def _mixed(comparison: Comparison) -> Iterable[str]:
+    runs = [outcome.run for setting in comparison.settings for outcome in setting.outcomes]
     versions: dict[str, set[str]] = {}
     for run in runs:
         for package, version in run.packages:
@@ -103,16 +103,18 @@ def _mixed(study: Study) -> Iterable[str]:
         yield f"{_count(continued, 'run')} continued under other versions or on other hardware: {listed(continued)}."
 
 
-def _assumptions(study: Study) -> Iterable[str]:
-    groups = {setting.assumes for setting in study.settings}
+def _assumptions(comparison: Comparison) -> Iterable[str]:
+    groups = {setting.assumes for setting in comparison.settings}
     if len(groups) > 1:
-        names = sorted({f"{study.name(s.scheme)} ({', '.join(s.assumes)})" for s in study.settings if s.assumes})
+        names = sorted(
+            {f"{comparison.name(s.method)} ({', '.join(s.assumes)})" for s in comparison.settings if s.assumes}
+        )
         yield f"Unequal assumptions, marked † and ranked apart: {listed(names)}."
 
 
-def _scale(study: Study) -> Iterable[str]:
-    for env in study.envs:
-        runs = [outcome.run for setting in study.of_env(env) for outcome in setting.outcomes]
+def _scale(comparison: Comparison) -> Iterable[str]:
+    for env in comparison.envs:
+        runs = [outcome.run for setting in comparison.of_env(env) for outcome in setting.outcomes]
         anchors = Counter((run.random_return, run.optimal_return) for run in runs)
         if len(anchors) > 1:
             yield f"Runs on {env} disagree about its random or optimal return: each is normalised by its own."

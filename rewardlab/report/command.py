@@ -20,7 +20,7 @@ def report(
     Args:
         paths: results folders, as `PATH` or `LABEL=PATH`; `results` if none is given.
         out: the report's folder; `<first path>/report` if None.
-        filters, baseline, paired, by: as in `build.Options`.
+        filters, baseline, paired, by: as in `options.Options`.
 
     Returns:
         0.
@@ -29,7 +29,9 @@ def report(
         UserError: there are no runs in the paths, or the report's folder can't be written.
     """
     # Imported here so that the command line can name this function without waiting for matplotlib.
-    from rewardlab.report.build import Options, build_report, labelled
+    from rewardlab.report.build import build_report
+    from rewardlab.report.gather import labelled
+    from rewardlab.report.options import Options
 
     where = None if out is None else Path(out)
     options = Options(where, tuple(filters), baseline, paired, by)

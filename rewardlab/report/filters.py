@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from rewardlab.errors import UserError, unknown
-from rewardlab.report.run_folder import Run
+from rewardlab.report.reading.fields import written
+from rewardlab.report.reading.run_folder import Run
 
 _FACTS = ("env", "reward", "agent", "curriculum", "seed", "state", "budget", "folder", "name", "device", "backend")
 _FORM = re.compile(r"([\w./-]+?)\s*(!=|<=|>=|=|<|>)\s*(.+)", re.DOTALL)
@@ -44,7 +45,7 @@ def _parsed(text: str) -> tuple[str, str, str]:
 def _passes(run: Run, key: str, operator: str, wanted: str, text: str) -> bool:
     value = getattr(run, key) if key in _FACTS else run.config.get(key)
     if operator in ("=", "!="):
-        shown = _shown(value)
+        shown = written(value)
         matched = any(fnmatchcase(shown, pattern.strip()) for pattern in wanted.split(","))
         return matched is (operator == "=")
     try:
@@ -54,10 +55,3 @@ def _passes(run: Run, key: str, operator: str, wanted: str, text: str) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return {"<": value < limit, "<=": value <= limit, ">": value > limit, ">=": value >= limit}[operator]
-
-
-def _shown(value: object) -> str:
-    """A value as it is written on the command line."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from rewardlab.records.summary import THRESHOLDS, area_under_curve, can_normalise, first_reached, normalise
-from rewardlab.report.run_folder import Run
+from rewardlab.report.reading.run_folder import Run
 from rewardlab.report.statistics import FloatArray
 
 COUNTED_STATES = ("finished", "diverged")

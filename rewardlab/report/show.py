@@ -11,8 +11,8 @@ from rewardlab.errors import UserError
 from rewardlab.records.summary import THRESHOLDS, normalise
 from rewardlab.report.numbers import amount, duration, score
 from rewardlab.report.outcomes import Outcome
-from rewardlab.report.plain import Unreadable
-from rewardlab.report.run_folder import FILES, MANIFEST, FloatArray, Run, read_run
+from rewardlab.report.reading.plain import Unreadable
+from rewardlab.report.reading.run_folder import FILES, MANIFEST, FloatArray, Run, read_run
 
 _BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 _WIDTH = 50  # characters of a sparkline

@@ -116,8 +116,7 @@ def improvement_estimate(
     value = float(probability_of_improvement(first, second))
     if max(task.shape[-1] for task in (*first, *second)) < 2:
         return Estimate(value)
-    low, high = interval(probability_of_improvement(resample(first, rng), resample(second, rng)))
-    return Estimate(value, float(low), float(high))
+    return _bounded(value, probability_of_improvement(resample(first, rng), resample(second, rng)))
 
 
 def kaplan_meier_median(times: FloatArray, reached: BoolArray) -> FloatArray:
@@ -184,8 +183,7 @@ def estimate(tasks: Sequence[FloatArray], statistic: Statistic, rng: np.random.G
     value = float(statistic(tasks))
     if not tasks or max(task.shape[-1] for task in tasks) < 2:
         return Estimate(value)
-    low, high = interval(statistic(resample(tasks, rng)))
-    return Estimate(value, float(low), float(high))
+    return _bounded(value, statistic(resample(tasks, rng)))
 
 
 def resample(tasks: Sequence[FloatArray], rng: np.random.Generator, count: int = RESAMPLES) -> list[FloatArray]:
@@ -245,8 +243,7 @@ def difference(
     if not first or max(task.shape[-1] for task in (*first, *second)) < 2:
         return Estimate(value)
     draws = resample_pairs(first, second, rng) if paired else (resample(first, rng), resample(second, rng))
-    low, high = interval(np.asarray(statistic(draws[0]) - statistic(draws[1])))
-    return Estimate(value, float(low), float(high))
+    return _bounded(value, np.asarray(statistic(draws[0]) - statistic(draws[1])))
 
 
 def interval(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -256,27 +253,12 @@ def interval(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def curve_band(curves: FloatArray, rng: np.random.Generator, count: int = 1000) -> tuple[FloatArray, ...]:
-    """Interquartile mean of learning curves at every grid point with a pointwise bootstrap band.
-
-    Args:
-        curves: one curve per run on a common grid, [n, G], n >= 1.
-        rng: source of the resamples; whole runs are redrawn.
-        count: number of resamples.
-
-    Returns:
-        (iqm, low, high), each [G]; the band is NaN for a single run.
-    """
-    middle = interquartile_mean(curves.T)
-    if curves.shape[0] < 2:
-        empty = np.full_like(middle, np.nan)
-        return middle, empty, empty
-    picks = rng.integers(0, curves.shape[0], size=(count, curves.shape[0]))
-    samples = np.stack([interquartile_mean(column[picks]) for column in np.ascontiguousarray(curves.T)], axis=-1)
-    return middle, *interval(samples)
+    """`pooled_band` of one task: one curve per run on a common grid, [n, G], n >= 1."""
+    return pooled_band([curves], rng, count)
 
 
 def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: int = 500) -> tuple[FloatArray, ...]:
-    """Interquartile mean over the pooled runs x tasks at every grid point, with a stratified bootstrap band.
+    """Interquartile mean over the pooled runs x tasks at every grid point, with a pointwise stratified bootstrap band.
 
     Args:
         tables: one array of curves per task on a common grid, [n_t, G].
@@ -291,11 +273,17 @@ def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: i
         empty = np.full_like(middle, np.nan)
         return middle, empty, empty
     picks = [rng.integers(0, table.shape[0], size=(count, table.shape[0])) for table in tables]
-    samples = [
-        interquartile_mean(np.concatenate([t[pick, point] for t, pick in zip(tables, picks, strict=True)], axis=-1))
-        for point in range(middle.size)
-    ]
+    columns = [np.ascontiguousarray(table.T) for table in tables]
+    samples = []
+    for point in range(middle.size):
+        drawn = [column[point][pick] for column, pick in zip(columns, picks, strict=True)]
+        samples.append(interquartile_mean(np.concatenate(drawn, axis=-1) if len(drawn) > 1 else drawn[0]))
     return middle, *interval(np.stack(samples, axis=-1))
+
+
+def _bounded(value: float, samples: FloatArray) -> Estimate:
+    low, high = interval(samples)
+    return Estimate(value, float(low), float(high))
 
 
 def _task_means(tasks: Sequence[FloatArray]) -> FloatArray:

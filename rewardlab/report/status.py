@@ -16,12 +16,13 @@ from rich.text import Text
 from rewardlab.errors import UserError
 from rewardlab.records.lock import live_owner
 from rewardlab.records.status import STATES, read_status
+from rewardlab.records.table import last_row
 from rewardlab.report.numbers import amount, duration, score
-from rewardlab.report.plain import Unreadable, clean, read_json
-from rewardlab.report.run_folder import MANIFEST, STATUS, TRAINING
+from rewardlab.report.reading.plain import Unreadable, clean, read_json
+from rewardlab.report.reading.run_folder import MANIFEST, STATUS, TRAINING
 
-_SECONDS = 2.0  # between two looks
-_TAIL = 64 * 1024  # bytes: more than the last row of any train.csv
+_SECONDS = 2.0  # between two scans
+_LARGEST = 1e18  # what is beyond, or no number, is not believed
 _MOST_ROWS = 30
 _KILLED = "killed"  # running by its status, but nobody holds its lock
 
@@ -61,7 +62,7 @@ def status(where: str, *, once: bool = False) -> int:
     root = Path(where)
     if not root.is_dir():
         raise UserError(f"{where}: no such folder")
-    runs = look(root)
+    runs = scan(root)
     if not runs:
         raise UserError(f"{where}: no runs found (a run is a folder that holds {MANIFEST})")
     live_terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
@@ -71,12 +72,12 @@ def status(where: str, *, once: bool = False) -> int:
     with Live(_table(runs), refresh_per_second=4) as live:
         while any(run.state == "running" for run in runs):
             time.sleep(_SECONDS)
-            runs = look(root)
+            runs = scan(root)
             live.update(_table(runs))
     return 0
 
 
-def look(root: Path) -> list[Doing]:
+def scan(root: Path) -> list[Doing]:
     """Every run below a folder: what runs first, then what went wrong, then the rest."""
     order = ("running", _KILLED, "failed", "diverged", "interrupted", "unreadable", "finished")
     return sorted(
@@ -125,27 +126,11 @@ def _doing(folder: Path, root: Path) -> Doing:
     except Unreadable:
         given = None
     budget = given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
-    row = _last_row(folder / TRAINING)
+    row = {name: value for name, value in last_row(folder / TRAINING).items() if abs(value) < _LARGEST}
     frames = max(found.frames, int(row.get("frames", 0)))
     fps = row.get("fps")
     left = (budget - frames) / fps if budget is not None and fps and state == "running" else None
     return Doing(name, state, frames, budget, fps, row.get("return_mean"), left, error)
-
-
-def _last_row(path: Path) -> dict[str, float]:
-    """The last whole row of a table, by column; empty if there is none. Only the ends of the file are read."""
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            header = file.readline(_TAIL).decode().strip().split(",")
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL))
-            lines = file.read(_TAIL).decode(errors="replace").split("\n")[:-1]
-        cells = lines[-1].split(",")
-        if len(cells) != len(header) or cells == header:
-            return {}
-        return {name: float(cell) for name, cell in zip(header, cells, strict=True) if cell and abs(float(cell)) < 1e18}
-    except (OSError, ValueError, IndexError):
-        return {}
 
 
 def _cells(run: Doing) -> tuple[str, ...]:

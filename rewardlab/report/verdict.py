@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rewardlab.report.aggregate import Aggregate, AggregateRow, lead
 from rewardlab.report.cautions import FEW_SEEDS
-from rewardlab.report.differences import DifferenceRow
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import share, signed, with_interval
-from rewardlab.report.study import Study
+from rewardlab.report.tables.aggregate import Aggregate, lead
+from rewardlab.report.tables.columns import Row
 
 SURE = 0.975
 LIKELY = 0.8
@@ -31,18 +31,18 @@ class Verdict:
     details: list[str]
 
 
-def verdict(study: Study, aggregated: Aggregate, against: Sequence[DifferenceRow] = ()) -> Verdict:
+def verdict(comparison: Comparison, aggregated: Aggregate, against: Sequence[Row] = ()) -> Verdict:
     """Ranks schemes of equal assumptions by the area under their learning curves, over all shared environments.
 
     Args:
-        study: all runs.
+        comparison: all runs.
         aggregated: the aggregate over the shared environments.
         against: differences from the baselines; where folders are compared, these are the answer.
     """
-    folders = list(dict.fromkeys(scheme.folder for scheme in study.schemes))
+    folders = list(dict.fromkeys(method.folder for method in comparison.methods))
     if len(folders) > 1 and (compared := _compared(folders, against)) is not None:
         return compared
-    if not any(setting.outcomes for setting in study.settings):
+    if not any(setting.outcomes for setting in comparison.settings):
         return Verdict("No finished run yet", "open", "nothing to compare", ["Curves appear as soon as a run ends."])
     if not aggregated.rows:
         return Verdict(
@@ -54,20 +54,26 @@ def verdict(study: Study, aggregated: Aggregate, against: Sequence[DifferenceRow
     if len(groups) > 1 and len(rows) == 1:
         assumes, rows = max(groups.items(), key=lambda item: len(item[1]))
     result = _ranking(rows, aggregated.envs)
-    apart = [f"{row.name} ({', '.join(row.assumes) or 'nothing'})" for row in aggregated.rows if row.assumes != assumes]
+    apart = [
+        f"{row['method']} ({', '.join(row.assumes) or 'nothing'})" for row in aggregated.rows if row.assumes != assumes
+    ]
     if apart:
         given = f"schemes that assume {', '.join(assumes)}" if assumes else "schemes without special assumptions"
         result.details.append(f"Ranked among {given}; apart, with what they assume: {', '.join(apart)}.")
     return result
 
 
-def _compared(folders: list[str], rows: Sequence[DifferenceRow]) -> Verdict | None:
+def _compared(folders: list[str], rows: Sequence[Row]) -> Verdict | None:
     """Folder against folder: which schemes learn faster in the others than in the first, each environment by itself."""
-    told = [row for row in rows if row.env and row.auc.value is not None and row.baseline.startswith(f"{folders[0]}: ")]
+    told = [
+        row
+        for row in rows
+        if row["env"] and row["auc_difference"] is not None and row["baseline"].startswith(f"{folders[0]}: ")
+    ]
     if not told:
         return None
-    better = [row for row in told if row.auc.low is not None and row.auc.low > 0]
-    worse = [row for row in told if row.auc.high is not None and row.auc.high < 0]
+    better = [row for row in told if (row["auc_difference_low"] or 0.0) > 0]
+    worse = [row for row in told if (row["auc_difference_high"] or 0.0) < 0]
     level = len(told) - len(better) - len(worse)
     others = folders[1] if len(folders) == 2 else "the others"
     if better and not worse:
@@ -78,48 +84,54 @@ def _compared(folders: list[str], rows: Sequence[DifferenceRow]) -> Verdict | No
         headline, sureness = f"{others} against {folders[0]}: better here, worse there", "open"
     else:
         headline, sureness = f"{others} and {folders[0]} cannot be told apart", "open"
-    fewest = min(min(row.n_seeds, row.n_baseline) for row in told)
+    fewest = min(min(row["n_seeds"], row["n_baseline"]) for row in told)
     counts = f"{len(better)} better, {len(worse)} worse, {level} not told apart"
-    overall = [row for row in rows if not row.env and row.auc.value is not None]
+
+    def change(row: Row) -> str:
+        return with_interval(row.estimate("auc_difference"), signed)
+
+    overall = [row for row in rows if not row["env"] and row["auc_difference"] is not None]
     details = [f"Area under the learning curve, scheme by scheme and environment by environment: {counts}."]
-    details += [f"{row.name}: {with_interval(row.auc, signed)} over all shared environments." for row in overall]
-    ordered = sorted([*better, *worse], key=lambda row: -abs(row.auc.value or 0.0))
-    details += [f"{row.name} on {row.env}: {with_interval(row.auc, signed)}." for row in ordered[:_NAMED]]
+    details += [f"{row['method']}: {change(row)} over all shared environments." for row in overall]
+    ordered = sorted([*better, *worse], key=lambda row: -abs(row["auc_difference"]))
+    details += [f"{row['method']} on {row['env']}: {change(row)}." for row in ordered[:_NAMED]]
     return Verdict(headline, sureness, f"{sureness}, with {fewest} seed{'' if fewest == 1 else 's'}", details)
 
 
-def _ranking(rows: list[AggregateRow], envs: list[str]) -> Verdict:
+def _ranking(rows: list[Row], envs: list[str]) -> Verdict:
     best, *rest = rows
     where = f"on {envs[0]}" if len(envs) == 1 else f"over {len(envs)} environments"
-    area = f"Mean height of {best.name}'s learning curve: {with_interval(best.auc)} of the optimum {where}"
+    height = with_interval(best.estimate("auc_iqm"))
+    area = f"Mean height of {best['method']}'s learning curve: {height} of the optimum {where}"
     if not rest:
-        details = [f"{area}; final score {with_interval(best.iqm)}."]
-        return Verdict(f"Only {best.name} was run", "open", "nothing to compare", details)
-    if (best.auc.value or 0.0) < NOTHING:
+        details = [f"{area}; final score {with_interval(best.estimate('iqm'))}."]
+        return Verdict(f"Only {best['method']} was run", "open", "nothing to compare", details)
+    if (best["auc_iqm"] or 0.0) < NOTHING:
         details = [
             f"Every curve's mean height is below {NOTHING:.0%} of the optimum: more frames or easier tasks are needed."
         ]
         return Verdict("No scheme has learned the task yet", "open", "nothing learned", details)
     certainty, rival = min(((lead(best, row), row) for row in rest), key=lambda pair: pair[0])
     details = [
-        f"{area}, against {with_interval(rest[0].auc)} for {rest[0].name}, the next.",
+        f"{area}, against {with_interval(rest[0].estimate('auc_iqm'))} for {rest[0]['method']}, the next.",
     ]
-    if best.n_seeds < 2 or rival.n_seeds < 2:
+    if best["n_seeds"] < 2 or rival["n_seeds"] < 2:
         details.append("One seed per environment: nothing can be said about how sure this is.")
-        return Verdict(f"{best.name} is ahead, by one seed", "open", "one seed only", details)
-    details.append(f"It stays ahead of {rival.name} in {share(certainty)} of bootstrap resamples over seeds.")
+        return Verdict(f"{best['method']} is ahead, by one seed", "open", "one seed only", details)
+    details.append(f"It stays ahead of {rival['method']} in {share(certainty)} of bootstrap resamples over seeds.")
     details.append(_ends_highest(rows))
-    fewest = min(best.n_seeds, rival.n_seeds)
+    fewest = min(best["n_seeds"], rival["n_seeds"])
     if certainty >= SURE and fewest >= FEW_SEEDS:
-        return Verdict(f"{best.name} learns fastest", "clear", f"clear, with {fewest} seeds", details)
+        return Verdict(f"{best['method']} learns fastest", "clear", f"clear, with {fewest} seeds", details)
     if certainty >= LIKELY:
         label = f"likely, with only {fewest} seeds" if fewest < FEW_SEEDS else f"likely, with {fewest} seeds"
-        return Verdict(f"{best.name} probably learns fastest", "likely", label, details)
-    return Verdict(f"{best.name} or {rival.name}: too close to call", "open", f"open, with {fewest} seeds", details)
+        return Verdict(f"{best['method']} probably learns fastest", "likely", label, details)
+    headline = f"{best['method']} or {rival['method']}: too close to call"
+    return Verdict(headline, "open", f"open, with {fewest} seeds", details)
 
 
-def _ends_highest(rows: list[AggregateRow]) -> str:
-    top, *others = sorted(rows, key=lambda row: (-(row.iqm.value or 0.0), row.name))
-    level = [row.name for row in others if lead(top, row, "scores") < SURE]
+def _ends_highest(rows: list[Row]) -> str:
+    top, *others = sorted(rows, key=lambda row: (-(row["iqm"] or 0.0), row["method"]))
+    level = [row["method"] for row in others if lead(top, row, "scores") < SURE]
     tied = f", not clearly above {' or '.join(level[:3])}{' and others' if len(level) > 3 else ''}" if level else ""
-    return f"Highest at the end: {top.name}, final score {with_interval(top.iqm)}{tied}."
+    return f"Highest at the end: {top['method']}, final score {with_interval(top.estimate('iqm'))}{tied}."

@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rewardlab.records.status import Status, read_status
+from rewardlab.records.table import last_row
 from rewardlab.sweep.job import Job, Outcome
-from rewardlab.sweep.progress import read_last_row
 from rewardlab.sweep.table import clock
 
 _REFRESH_SECONDS = 1.0
@@ -148,7 +148,7 @@ def _look(running: Running) -> _Row:
     status = read_status(running.job.folder)[0]
     if status is None or status == running.before:
         return _Row()
-    last = read_last_row(running.job.folder)
+    last = last_row(running.job.folder / "train.csv")
     fps, frames = last.get("fps"), max(status.frames, int(last.get("frames", 0)))
     left = (running.job.frames - frames) / fps if fps and frames else None
     return _Row(frames, fps, last.get("return_mean"), left)

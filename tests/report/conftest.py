@@ -4,7 +4,7 @@ import matplotlib
 import pytest
 from run_folders import HOSTILE, make, write_run, write_study
 
-from rewardlab.report.build import ReportResult
+from rewardlab.report.options import ReportResult
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def hostile_result(tmp_path_factory) -> ReportResult:
 @pytest.fixture
 def without_figures(monkeypatch):
     """Drawing takes most of the time of a report, and most tests look at the rest."""
-    monkeypatch.setattr("rewardlab.report.build.draw_figures", lambda *_: [])
+    monkeypatch.setattr("rewardlab.report.writing.draw_figures", lambda *_: [])
 
 
 @pytest.fixture(autouse=True, scope="package")  # kernels that others have compiled are elsewhere

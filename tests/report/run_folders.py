@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rewardlab.report.build import Options, ReportResult, build_report, labelled
+from rewardlab.report.build import build_report
+from rewardlab.report.gather import labelled
+from rewardlab.report.options import Options, ReportResult
 
 HOSTILE = '<script>alert("1")</script></script>&$x^2$ | \\input{x} \u202e\x00\ud800\n_{}%#'
 FRAMES = tuple(range(0, 100_001, 5_000))

@@ -10,7 +10,7 @@ from run_folders import make, write_run
 
 from rewardlab.cli import main
 from rewardlab.errors import UserError
-from rewardlab.report.reading import find_runs, read_collection
+from rewardlab.report.reading.collection import find_runs, read_collection
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -129,7 +129,7 @@ class TestMemory:
         status = run / "status.json"
         status.write_text(status.read_text().replace("finished", "diverged"))
         read = []
-        from rewardlab.report import reading
+        from rewardlab.report.reading import collection as reading
 
         honest = reading.read_run
         monkeypatch.setattr(reading, "read_run", lambda *given: read.append(given[0]) or honest(*given))

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from run_folders import gif, make, write_run
 
-from rewardlab.report.reading import read_collection
+from rewardlab.report.reading.collection import read_collection
 
 
 def damaged_study(tmp_path):
@@ -87,7 +87,7 @@ def test_wrong_types_are_named(tmp_path, keys):
 
 
 def test_random_damage_is_never_fatal(tmp_path, monkeypatch):
-    monkeypatch.setattr("rewardlab.report.build.draw_figures", lambda *_: [])
+    monkeypatch.setattr("rewardlab.report.writing.draw_figures", lambda *_: [])
     dice = random.Random(3)
     for round_ in range(25):
         folder = tmp_path / str(round_)

@@ -10,7 +10,7 @@ from run_folders import bonus_that_fades, write_run
 from rewardlab.cli import main
 from rewardlab.records.lock import hold
 from rewardlab.report.show import sparkline
-from rewardlab.report.status import look, totals
+from rewardlab.report.status import scan, totals
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ class TestStatus:
         run = self.running(tmp_path, seed=1)
         (run / "train.csv").write_bytes(b"frames,fps\n\xff\xfe,1,2\n")
         (run / "manifest.json").write_text("[]")
-        states = {doing.name.rpartition("/")[2][:5]: doing.state for doing in look(tmp_path)}
+        states = {doing.name.rpartition("/")[2][:5]: doing.state for doing in scan(tmp_path)}
         assert states == {"seed0": "unreadable", "seed1": "killed"}
-        assert totals(look(tmp_path)) == "2 runs: 1 killed, 1 unreadable"
+        assert totals(scan(tmp_path)) == "2 runs: 1 killed, 1 unreadable"
 
     @pytest.mark.parametrize("what", ["absent", ""])
     def test_bad_input_is_one_line(self, tmp_path, capsys, what):

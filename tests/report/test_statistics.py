@@ -81,6 +81,31 @@ def test_kaplan_meier_agrees_with_the_product_over_distinct_times(pairs, random)
     assert kaplan_meier_median(times, reached) == pytest.approx(expected)
 
 
+@given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=12))
+def test_kaplan_meier_is_scipys_curve(pairs):
+    """scipy gives the curve; the median of a stretch at exactly one half is ours, for libraries miss it."""
+    times, reached = np.array([t for t, _ in pairs], float), np.array([r for _, r in pairs], bool)
+    curve = stats.ecdf(stats.CensoredData(times[reached], right=times[~reached])).sf
+    under = curve.quantiles[curve.probabilities <= 0.5 + 1e-9]
+    below = curve.quantiles[curve.probabilities < 0.5 - 1e-9]
+    # A curve that ends by a censored run stays where it is: its last quantile may be no event.
+    events = np.unique(times[reached])
+    under, below = (np.intersect1d(each, events) for each in (under, below))
+    expected = np.inf if not under.size else (under[0] + below[0]) / 2 if below.size else under[0]
+    assert kaplan_meier_median(times, reached) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("statistic", [statistics.mean_over_tasks, statistics.pooled_interquartile_mean])
+def test_the_bootstrap_is_scipys(statistic):
+    """The same resamples, drawn in the same order; only the last digit of a percentile may differ."""
+    ours = statistics.estimate(TASKS, statistic, generator("a"))
+    theirs = stats.bootstrap(
+        TASKS, lambda *tasks, axis: statistic(tasks), n_resamples=statistics.RESAMPLES, vectorized=True,
+        method="percentile", confidence_level=statistics.LEVEL, rng=generator("a"),
+    ).confidence_interval  # fmt: skip
+    assert (ours.low, ours.high) == pytest.approx(tuple(theirs), rel=1e-12)
+
+
 def test_kaplan_meier_works_on_stacks():
     times, reached = np.array([[1.0, 2.0, 3.0], [5.0, 9.0, 9.0]]), np.array([[1, 1, 1], [1, 0, 0]], bool)
     np.testing.assert_array_equal(kaplan_meier_median(times, reached), [2.0, np.inf])

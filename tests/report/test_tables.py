@@ -2,15 +2,18 @@
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from run_folders import make, write_run
 
-from rewardlab.report.formats import BEST, TIE, Text, to_latex, to_markdown
 from rewardlab.report.statistics import Estimate
-from rewardlab.report.tables import LESS, MORE, mark
+from rewardlab.report.tables import efficiency
+from rewardlab.report.tables.columns import LESS, MORE, Column, Kind, Row
+from rewardlab.report.tables.describe import described
+from rewardlab.report.tables.text import BEST, TIE, Text, mark, to_latex, to_markdown
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -38,8 +41,12 @@ def test_golden_numbers(result, name):
 
 
 class TestMarks:
-    def marks(self, estimates, sign=MORE, group=lambda _: 0):
-        return [row[0] for row in mark(estimates, group, [(0, (lambda each: each, sign))], 1)]
+    def marks(self, estimates, better=MORE, group=lambda _: 0):
+        rows = [
+            Row(None, {"area": value, "area_low": low, "area_high": high, "group": group(Estimate(value, low, high))})
+            for value, low, high in estimates
+        ]
+        return mark(rows, Column("area", Kind.ESTIMATE, None, better=better), ("group",))
 
     def test_the_best_and_its_ties(self):
         best, tie, behind = Estimate(0.9, 0.8, 1.0), Estimate(0.7, 0.6, 0.92), Estimate(0.5, 0.4, 0.6)
@@ -72,6 +79,39 @@ def test_marks_in_markdown_and_latex():
     assert r"a\_1 & \textbf{0.90} {\scriptsize [0.80, 1.00]} \\" in latex
     assert r"b & 0.85$^{\approx}$ {\scriptsize [0.70, 0.95]} \\" in latex
     assert latex.index(r"\toprule") < latex.index(r"\midrule") < latex.index(r"\bottomrule")
+
+
+@pytest.mark.usefixtures("without_figures")
+class TestDeclarations:
+    def test_a_new_column_is_one_edit(self, tmp_path, monkeypatch):
+        """Declared once, it is in every form of the table; `test_readme` holds the documentation to the same."""
+        column = Column(
+            "worst_return", Kind.ESTIMATE, lambda row: Estimate(min(run.final_return for run in row.setting.outcomes)),
+            "the lowest final return of a seed", title="worst seed", better=MORE,
+        )  # fmt: skip
+        declared = replace(efficiency.SAMPLE_EFFICIENCY, columns=(*efficiency.SAMPLE_EFFICIENCY.columns, column))
+        monkeypatch.setattr(efficiency, "SAMPLE_EFFICIENCY", declared)
+        for seed in range(2):
+            write_run(tmp_path, reward="none", seed=seed, returns=[0.0, 0.5, 0.25 + seed])
+            write_run(tmp_path, reward="rnd", seed=seed, returns=[0.0, 0.5, 0.75 + seed])
+        result = make(tmp_path)
+        with (result.out / "sample_efficiency.csv").open(newline="") as file:
+            assert [row["worst_return"] for row in csv.DictReader(file)] == ["0.75", "0.25"]
+        markdown, latex = (result.out / f"sample_efficiency.{form}" for form in ("md", "tex"))
+        assert "| worst seed |" in markdown.read_text() and "| **0.75** |" in markdown.read_text()
+        assert "& worst seed" in latex.read_text() and r"\textbf{0.75}" in latex.read_text()
+        assert "worst seed" in result.text and "0.75" in result.text
+        page = (result.out / "report.html").read_text()
+        assert ">worst seed</button>" in page
+        assert '<td data-sort="0.75"><span class="best">0.75</span>' in page
+        assert "| `worst_return` `_low` `_high` | the lowest final return of a seed |" in described(declared)
+
+    def test_empty_files_have_the_columns_of_full_ones(self, tmp_path, result):
+        write_run(tmp_path, state="running", returns=[], budget=1000)
+        for path in make(tmp_path).files:
+            if path.suffix == ".csv" and path.name != "runs.csv":
+                (header,) = path.read_text().splitlines()
+                assert header == (result.out / path.name).read_text().splitlines()[0], path.name
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -8,11 +8,11 @@ import pytest
 
 from rewardlab.errors import UserError
 from rewardlab.records.status import write_status
+from rewardlab.records.table import last_row
 from rewardlab.sweep import result
 from rewardlab.sweep.command import job_arguments, job_environment, shown_command, slots
 from rewardlab.sweep.display import LiveDisplay, Running, eta, make_display
 from rewardlab.sweep.job import Job, Outcome
-from rewardlab.sweep.progress import read_last_row
 from rewardlab.sweep.result import SweepResult
 from rewardlab.sweep.table import clock, outcome_table
 
@@ -103,14 +103,14 @@ def test_slots_default_to_the_cores():
 
 
 def test_last_row_is_the_last_whole_one(tmp_path):
-    assert read_last_row(tmp_path) == {}
+    assert last_row(tmp_path / "train.csv") == {}
     table = tmp_path / "train.csv"
     table.write_text("frames,fps,return_mean\n")
-    assert read_last_row(tmp_path) == {}
+    assert last_row(tmp_path / "train.csv") == {}
     table.write_text("frames,fps,return_mean\n" + "100,50.5,\n" * 3000 + "200,60.5,0.25\n300,7")
-    assert read_last_row(tmp_path) == {"frames": 200.0, "fps": 60.5, "return_mean": 0.25}
+    assert last_row(tmp_path / "train.csv") == {"frames": 200.0, "fps": 60.5, "return_mean": 0.25}
     table.write_text("frames,fps,return_mean\n100,50.5,\n")
-    assert read_last_row(tmp_path) == {"frames": 100.0, "fps": 50.5}
+    assert last_row(tmp_path / "train.csv") == {"frames": 100.0, "fps": 50.5}
 
 
 @pytest.mark.parametrize(

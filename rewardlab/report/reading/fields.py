@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardlab.report.plain import Unreadable, clean
+from rewardlab.report.reading.plain import Unreadable, clean
 
 _MOST_KEYS = 400
 _LONGEST_VALUE = 300  # characters
@@ -72,6 +72,11 @@ def flat(value: Any) -> dict[str, Any]:
     return {clean(str(key), 100): _plain(item) for key, item in list(value.items())[:_MOST_KEYS]}
 
 
+def written(value: Any) -> str:
+    """A plain value as it is written on the command line: null, true, 0.5, a text as it is."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def shown(value: Any) -> str:
     return clean(repr(value), 60)
 
@@ -81,4 +86,4 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if np.isfinite(value) else str(value)
-    return clean(value if isinstance(value, str) else json.dumps(value), _LONGEST_VALUE)
+    return clean(written(value), _LONGEST_VALUE)

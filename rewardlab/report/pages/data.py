@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.report.aggregate import PROFILE_GRID, Aggregate
-from rewardlab.report.charts import training_name
-from rewardlab.report.curves import Band, Curve, SharedCurve, TrainingCurve
-from rewardlab.report.differences import DifferenceRow
-from rewardlab.report.efficiency import EfficiencyRow
-from rewardlab.report.palette import Look
-from rewardlab.report.plain import Unreadable
-from rewardlab.report.run_folder import Run, read_picture
+from rewardlab.report.comparison import Comparison
+from rewardlab.report.pages.charts import training_name
+from rewardlab.report.pages.styles import Style
+from rewardlab.report.reading.plain import Unreadable
+from rewardlab.report.reading.run_folder import Run, read_picture
 from rewardlab.report.statistics import FloatArray
-from rewardlab.report.study import Study
+from rewardlab.report.tables.aggregate import PROFILE_GRID, Aggregate
+from rewardlab.report.tables.columns import Filled
+from rewardlab.report.tables.curves import Band, Curve, SharedCurve, TrainingCurve
 from rewardlab.report.verdict import Verdict
 
 MOST_POINTS = 200
@@ -33,31 +32,30 @@ _METRICS = {"normalised": "normalised return", "return": "return", "success": "s
 class Material:
     """Everything that the page shows."""
 
-    study: Study
-    efficiency: Sequence[EfficiencyRow]
+    comparison: Comparison
+    efficiency: Filled
     aggregated: Aggregate
-    differences: Sequence[DifferenceRow]
+    differences: Filled
     curves: dict[str, list[Curve]]
     training: dict[str, list[TrainingCurve]]
     shared: Sequence[SharedCurve]
     profiles: dict[str, Band]
     warnings: Sequence[str]
     answer: Verdict
-    look: dict[str, Look]
+    styles: dict[str, Style]
     roots: dict[str, Path]
     filters: Sequence[str]
 
 
 def page_data(material: Material) -> dict[str, Any]:
     """The data of the page's script, ready for JSON."""
-    study = material.study
-    places = {name: place for place, name in enumerate(material.look)}
+    places = {name: place for place, name in enumerate(material.styles)}
     return {
         "schemes": [
-            {"name": name, "color": each.colour, "dash": each.plotly_dash} for name, each in material.look.items()
+            {"name": name, "color": each.colour, "dash": each.plotly_dash} for name, each in material.styles.items()
         ],
         "metrics": list(metrics(material).items()),
-        "envs": [_env(study, lines, material.training.get(env, []), places) for env, lines in material.curves.items()],
+        "envs": [_env(lines, material.training.get(env, []), places) for env, lines in material.curves.items()],
         "profile": {
             "x": rounded(PROFILE_GRID),
             "lines": [
@@ -80,9 +78,9 @@ def metrics(material: Material) -> dict[str, str]:
     return found | {f"explore:{name}": f"explore/{name}" for name in explored}
 
 
-def run_places(study: Study) -> dict[int, int]:
+def run_places(comparison: Comparison) -> dict[int, int]:
     """id of a run -> its place in the page's data."""
-    return {id(run): place for place, run in enumerate(study.runs)}
+    return {id(run): place for place, run in enumerate(comparison.runs)}
 
 
 def thin(count: int, most: int = MOST_POINTS) -> Places:
@@ -98,12 +96,12 @@ def rounded(values: FloatArray) -> list[float | None]:
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _env(study: Study, lines: list[Curve], training: list[TrainingCurve], places: dict[str, int]) -> dict[str, Any]:
+def _env(lines: list[Curve], training: list[TrainingCurve], places: dict[str, int]) -> dict[str, Any]:
     keep = thin(lines[0].frames.size) if lines else np.empty(0, np.intp)
     grids = [[int(each) for each in lines[0].frames[keep]] if lines else []]
     grids += [[int(each) for each in training[0].frames]] if training else []
     curves = [
-        {"metric": metric, "name": curve.name, "scheme": places[study.name(curve.setting.scheme)], "grid": 0,
+        {"metric": metric, "name": curve.name, "scheme": places[curve.method], "grid": 0,
          **_band(band, keep)}
         for curve in lines for metric, band in curve.bands.items()
     ]  # fmt: skip
@@ -111,9 +109,9 @@ def _env(study: Study, lines: list[Curve], training: list[TrainingCurve], places
         alike = [each for each in training if each.kind == curve.kind]
         metric = "bonus" if curve.kind == "bonus" else f"explore:{curve.series}"
         name = training_name(curve, alike) if curve.kind == "bonus" else curve.name
-        scheme = places[study.name(curve.setting.scheme)]
+        method = places[curve.method]
         band = _band(curve.band, np.arange(curve.frames.size))
-        curves.append({"metric": metric, "name": name, "scheme": scheme, "grid": 1, **band})
+        curves.append({"metric": metric, "name": name, "scheme": method, "grid": 1, **band})
     return {"grids": grids, "curves": curves}
 
 
@@ -130,16 +128,16 @@ def _shared(shared: Sequence[SharedCurve], places: dict[str, int]) -> dict[str, 
 
 def _runs(material: Material, places: dict[str, int]) -> dict[str, Any]:
     """Every run, with what many share (grids of frames, configs, versions) written once."""
-    study = material.study
-    most = int(np.clip(_POINTS_OF_ALL_RUNS // max(1, len(study.runs)), 20, MOST_POINTS))
+    comparison = material.comparison
+    most = int(np.clip(_POINTS_OF_ALL_RUNS // max(1, len(comparison.runs)), 20, MOST_POINTS))
     grids: dict[tuple[int, ...], int] = {}
     versions: dict[str, int] = {}
     settings, runs = [], []
-    for setting in study.settings:
+    for setting in comparison.settings:
         own = setting.runs[0].config
         settings.append({
-            "id": setting.setting_id, "name": study.setting_name(setting), "env": setting.env,
-            "scheme": places[study.name(setting.scheme)], "agent": setting.scheme.agent,
+            "id": setting.setting_id, "name": comparison.setting_name(setting), "env": setting.env,
+            "scheme": places[comparison.name(setting.method)], "agent": setting.method.agent,
             "config": {key: str(value) if value is not None else "null" for key, value in own.items()},
         })  # fmt: skip
         for run in setting.runs:
@@ -157,7 +155,7 @@ def _runs(material: Material, places: dict[str, int]) -> dict[str, Any]:
                 "notes": list(run.blemishes),
             }  # fmt: skip
             runs.append({key: value for key, value in found.items() if value not in ("", [])})
-    problems = [{"name": each.name, "folder": each.folder, "reason": each.reason} for each in study.problems]
+    problems = [{"name": each.name, "folder": each.folder, "reason": each.reason} for each in comparison.problems]
     return {
         "settings": settings, "runs": runs, "problems": problems, "versions": list(versions),
         "grids": [list(grid) for grid in grids], "pictures": _pictures(material),
@@ -172,10 +170,10 @@ def _repeat(root: Path | None, run: Run) -> str:
 
 def _pictures(material: Material) -> dict[int, str]:
     """GIFs of policies by the place of their run, the first of each setting first, until the page is full."""
-    places = run_places(material.study)
+    places = run_places(material.comparison)
     candidates = [
         (at, places[id(run)], run)
-        for setting in material.study.settings
+        for setting in material.comparison.settings
         for at, run in enumerate(run for run in setting.runs if run.picture)
     ]
     found: dict[int, str] = {}

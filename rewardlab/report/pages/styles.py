@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rewardlab.report.study import Study
+from rewardlab.report.comparison import Comparison
 
 # Okabe & Ito 2008, without its yellow (invisible on white) and its black (invisible on dark pages), which a darker
 # ochre and the grey of the baseline replace.
@@ -14,7 +14,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How a scheme is drawn: told apart by colour first, by dash and marker in print."""
 
     colour: str
@@ -23,28 +23,28 @@ class Look:
     marker: str
 
 
-def looks(study: Study, shown: Study) -> dict[str, Look]:
-    """Gives every scheme its look; those without any bonus are grey, a background to the rest.
+def choose_styles(comparison: Comparison, shown: Comparison) -> dict[str, Style]:
+    """Gives every scheme its style; those without any bonus are grey, a background to the rest.
 
     The same approach in two folders has one colour and two dashes.
 
     Args:
-        study: everything there is, so that a scheme looks the same whatever a filter leaves.
+        comparison: everything there is, so that a scheme looks the same whatever a filter leaves.
         shown: what is left of it.
 
     Returns:
-        The looks by the names that schemes have in `shown`.
+        The styles by the names that schemes have in `shown`.
     """
-    approaches = list(dict.fromkeys(scheme.approach for scheme in study.schemes))
+    approaches = list(dict.fromkeys(method.approach for method in comparison.methods))
     plain = [approach for approach in approaches if approach[0] == "none"]
     coloured = [approach for approach in approaches if approach[0] != "none"]
     result = {}
-    for scheme in shown.schemes:
-        group, palette = (plain, _BASELINES) if scheme.approach in plain else (coloured, _COLOURS)
-        place = group.index(scheme.approach)
-        dash, plotly_dash = _DASHES[(place // len(palette) + scheme.place) % len(_DASHES)]
+    for method in shown.methods:
+        group, palette = (plain, _BASELINES) if method.approach in plain else (coloured, _COLOURS)
+        place = group.index(method.approach)
+        dash, plotly_dash = _DASHES[(place // len(palette) + method.place) % len(_DASHES)]
         # Once all dashes have been used, markers go on turning: no two of 196 look the same in print.
         turn = place // (len(palette) * len(_DASHES))
         marker = "o" if group is plain else _MARKERS[(place + 1 + turn) % len(_MARKERS)]
-        result[shown.name(scheme)] = Look(palette[place % len(palette)], dash, plotly_dash, marker)
+        result[shown.name(method)] = Style(palette[place % len(palette)], dash, plotly_dash, marker)
     return result

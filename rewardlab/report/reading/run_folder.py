@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rewardlab.records.files import read_regular
 from rewardlab.records.manifest import SCHEMA_VERSION
 from rewardlab.records.status import STATES
-from rewardlab.report import fields
-from rewardlab.report.plain import Unreadable, clean, read_json, read_table, require_inside
+from rewardlab.report.reading import fields
+from rewardlab.report.reading.plain import Unreadable, clean, read_json, read_table, require_inside
 
 FloatArray = NDArray[np.float64]
 
@@ -23,7 +23,8 @@ FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE)
 TRAINING_POINTS = 100  # rows of train.csv are averaged down to so many
 PICTURE_LIMIT = 2 * 2**20  # bytes
 _MOST_SERIES = 24
-_EVALUATED = ("frames", "return_mean", "success_rate", "cpu_seconds", "wall_seconds", "cells_mean")
+_EVALUATED = ("frames", "return_mean", "success_rate", "cpu_seconds", "wall_seconds", "cells_mean", "episodes",
+              "return_std", "length_mean")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Evaluations:
     cpu_seconds: FloatArray
     wall_seconds: FloatArray
     cells_mean: FloatArray
+    episodes: FloatArray
+    return_std: FloatArray
+    length_mean: FloatArray
 
 
 @dataclass(frozen=True)

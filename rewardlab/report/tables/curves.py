@@ -1,14 +1,18 @@
-"""Learning curves over seeds on a common grid of frames."""
+"""`curves` and `aggregate_curves`: learning curves over seeds on a common grid of frames."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from rewardlab.records.summary import normalise
-from rewardlab.report.aggregate import Aggregate
-from rewardlab.report.run_folder import Run, Training
+from rewardlab.report.comparison import Comparison, Method, Setting
+from rewardlab.report.reading.run_folder import Run, Training
 from rewardlab.report.statistics import BoolArray, FloatArray, curve_band, generator, pooled_band
-from rewardlab.report.study import Scheme, Setting, Study
+from rewardlab.report.tables.aggregate import Aggregate
+from rewardlab.report.tables.columns import Column, Kind, Table
+from rewardlab.report.tables.labels import label_columns, setting_id_column
 
 GRID_POINTS = 101
 TRAINING_GRID_POINTS = 61
@@ -28,6 +32,7 @@ class Curve:
     """The curves of one setting on its environment's grid.
 
     Attributes:
+        method: name of its method.
         frames: training frames, [G].
         n_seeds: runs behind each point, [G]; a run with a smaller budget counts up to its own end.
         bands: "return", "normalised" and "success" -> band; without those that the task doesn't have.
@@ -35,6 +40,7 @@ class Curve:
 
     setting: Setting
     name: str
+    method: str
     frames: FloatArray
     n_seeds: FloatArray
     bands: dict[str, Band]
@@ -45,6 +51,7 @@ class TrainingCurve:
     """What happened during training, for one setting and one series of `train.csv`.
 
     Attributes:
+        method: name of its method.
         kind: "bonus" (mean reward of a stream per step, before its coefficient) or "explore".
         series: the stream's, or the metric's name.
         frames: training frames, [G]; `band` is on them.
@@ -52,6 +59,7 @@ class TrainingCurve:
 
     setting: Setting
     name: str
+    method: str
     kind: str
     series: str
     frames: FloatArray
@@ -67,23 +75,23 @@ class SharedCurve:
         frames: the same in frames where every environment has one and the same budget, else None.
     """
 
-    scheme: Scheme
+    method: Method
     name: str
     share: FloatArray
     frames: FloatArray | None
     band: Band
 
 
-def curves_of(study: Study, env: str) -> list[Curve]:
+def curves_of(comparison: Comparison, env: str) -> list[Curve]:
     """Curves of all settings with counted runs in one environment."""
-    settings = [setting for setting in study.of_env(env) if setting.outcomes]
+    settings = [setting for setting in comparison.of_env(env) if setting.outcomes]
     grid = common_grid([outcome.frames for setting in settings for outcome in setting.outcomes])
-    return [_curve(study, setting, grid) for setting in settings]
+    return [_curve(comparison, setting, grid) for setting in settings]
 
 
-def training_curves_of(study: Study, env: str) -> list[TrainingCurve]:
+def training_curves_of(comparison: Comparison, env: str) -> list[TrainingCurve]:
     """Curves of the bonuses and of exploration in one environment, of all settings that recorded any."""
-    settings = [setting for setting in study.of_env(env) if setting.outcomes]
+    settings = [setting for setting in comparison.of_env(env) if setting.outcomes]
     recorded = [run.training for setting in settings for run in _trained(setting)]
     if not recorded:
         return []
@@ -96,27 +104,24 @@ def training_curves_of(study: Study, env: str) -> list[TrainingCurve]:
             band = _training_band([run.training for run in runs if key in run.training.series], key, grid, setting)
             if band is not None:
                 kind, _, series = key.partition(":")
-                found.append(TrainingCurve(setting, study.setting_name(setting), kind, series, grid, band))
+                names = (comparison.setting_name(setting), comparison.name(setting.method))
+                found.append(TrainingCurve(setting, *names, kind, series, grid, band))
     return found
 
 
-def shared_curves(study: Study, aggregated: Aggregate) -> list[SharedCurve]:
+def shared_curves(aggregated: Aggregate) -> list[SharedCurve]:
     """One curve per row of the aggregate: the interquartile mean over the pooled runs of all shared environments."""
-    ranges = [study.common_range(env) for env in aggregated.envs]
-    share = np.linspace(0.0, 1.0, TRAINING_GRID_POINTS)
-    frames = share * ranges[0][1] if len({end for _, end in ranges}) == 1 else None
     curves = []
-    for row in aggregated.rows:
-        tables = []
-        for env, (_, end) in zip(aggregated.envs, ranges, strict=True):
-            setting = study.find(row.scheme, env)
-            assert setting is not None
-            tables.append(np.stack([
-                np.interp(share * end, outcome.frames, outcome.normalised)
-                for outcome in setting.outcomes if outcome.normalised is not None
-            ]))  # fmt: skip
-        band = Band(*pooled_band(tables, generator(row.name, "shared curve")))
-        curves.append(SharedCurve(row.scheme, row.name, share, frames, band))
+    for pooled in aggregated.filled.sources:
+        ends = [pooled.comparison.common_range(env)[1] for env in pooled.envs]
+        share = np.linspace(0.0, 1.0, TRAINING_GRID_POINTS)
+        tables = [
+            np.stack([np.interp(share * end, outcome.frames, outcome.normalised) for outcome in setting.outcomes])
+            for end, setting in zip(ends, pooled.settings, strict=True)
+        ]
+        band = Band(*pooled_band(tables, generator(pooled.name, "shared curve")))
+        frames = share * ends[0] if len(set(ends)) == 1 else None
+        curves.append(SharedCurve(pooled.method, pooled.name, share, frames, band))
     return curves
 
 
@@ -150,7 +155,7 @@ def common_grid(frames: list[FloatArray]) -> FloatArray:
     return np.unique(np.round(np.linspace(min(each[0] for each in frames), longest[-1], GRID_POINTS)))
 
 
-def _curve(study: Study, setting: Setting, grid: FloatArray) -> Curve:
+def _curve(comparison: Comparison, setting: Setting, grid: FloatArray) -> Curve:
     outcomes = setting.outcomes
     ends = np.array([outcome.frames[-1] for outcome in outcomes])
     alive = ends[:, None] >= grid
@@ -171,7 +176,8 @@ def _curve(study: Study, setting: Setting, grid: FloatArray) -> Curve:
         bands[metric] = _band(table, alive, (setting.setting_id, "curve", metric))
     if len(anchors) == 1 and normalised[0] is not None:
         bands["normalised"] = _normalised(bands["return"], outcomes[0].run)
-    return Curve(setting, study.setting_name(setting), grid, alive.sum(axis=0), bands)
+    method = comparison.name(setting.method)
+    return Curve(setting, comparison.setting_name(setting), method, grid, alive.sum(axis=0), bands)
 
 
 def _normalised(band: Band, run: Run) -> Band:
@@ -192,3 +198,46 @@ def _band(table: FloatArray, alive: BoolArray, names: tuple[str, ...]) -> Band:
             rows = table[alive[:, where][:, 0]][:, where]
             middle[where], low[where], high[where] = curve_band(rows, generator(*names))
     return Band(middle, low, high)
+
+
+def _band_columns(prefix: str, band: Callable[[Any], Band | None], what: str) -> list[Column]:
+    """The middle and both ends of a band, at every point."""
+
+    def part(name: str) -> Callable[[Any], Any]:
+        return lambda curve: None if (found := band(curve)) is None else getattr(found, name)
+
+    return [
+        Column(f"{prefix}iqm", Kind.NUMBER, part("middle"), f"interquartile mean over seeds of {what}"),
+        Column(f"{prefix}low", Kind.NUMBER, part("low"), f"lower end of the 95 % interval of `{prefix}iqm`"),
+        Column(f"{prefix}high", Kind.NUMBER, part("high"), "the upper end"),
+    ]
+
+
+CURVES = Table(
+    "curves",
+    "learning curves per setting: a row per point of a grid of frames",
+    (
+        Column("env", Kind.TEXT, lambda curve: curve.setting.env, "label of the environment"),
+        *label_columns(lambda curve: curve.setting.method, variant=False),
+        setting_id_column(lambda curve: curve.setting.setting_id),
+        Column("frames", Kind.COUNT, lambda curve: curve.frames.astype(np.int64), "training frames", unit="frames"),
+        *_band_columns("", lambda curve: curve.bands.get("return"), "the task's own return"),
+        *_band_columns("normalised_", lambda curve: curve.bands.get("normalised"), "the normalised return"),
+        *_band_columns("success_", lambda curve: curve.bands.get("success"), "the share of successful episodes"),
+        Column("n_seeds", Kind.COUNT, lambda curve: curve.n_seeds.astype(np.int64),
+               "runs behind the point; a run with a smaller budget counts up to its own end"),
+    ),
+    rows=lambda curve: int(curve.frames.size),
+)  # fmt: skip
+
+AGGREGATE_CURVES = Table(
+    "aggregate_curves",
+    "learning curves per scheme over the shared environments",
+    (
+        *label_columns(lambda curve: curve.method),
+        Column("budget_share", Kind.NUMBER, lambda curve: curve.share, "share of each environment's common budget"),
+        *(_band_columns("", lambda curve: curve.band, "the normalised return over all shared environments")[place]
+          for place in (1, 2, 0)),
+    ),
+    rows=lambda curve: int(curve.share.size),
+)  # fmt: skip

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from rewardlab.machine import cores
-from rewardlab.report.plain import Unreadable, clean
-from rewardlab.report.reading_cache import ReadingCache, Stamp
-from rewardlab.report.run_folder import EVALUATIONS, FILES, MANIFEST, STATUS, Run, read_run
+from rewardlab.report.reading.cache import ReadingCache, Stamp
+from rewardlab.report.reading.plain import Unreadable, clean
+from rewardlab.report.reading.run_folder import EVALUATIONS, FILES, MANIFEST, STATUS, Run, read_run
 
 # A folder with one of these but no manifest was a run once: it is named, not passed over.
 _TRACES = (STATUS, EVALUATIONS)
@@ -85,8 +85,12 @@ def read_collection(roots: Sequence[tuple[str, Path]]) -> Collection:
     return read_found(find_runs(roots))
 
 
-def read_found(found: Sequence[Found]) -> Collection:
+def read_found(found: Sequence[Found], *, parallel: bool = True) -> Collection:
     """Reads folders of runs, those that have not changed since they were last read from the user's cache.
+
+    Args:
+        found: the folders.
+        parallel: whether many may be read in several processes; these import the caller's main module anew.
 
     Returns:
         Runs and problems, sorted by folder. The same setting and seed found twice below one folder counts once, and
@@ -98,7 +102,7 @@ def read_found(found: Sequence[Found]) -> Collection:
         if each.stamp is not None and (known := caches[each.root].get(each.name, each.stamp)) is not None:
             read[place] = replace(known, folder=each.label)
     fresh = [place for place in range(len(found)) if place not in read]
-    read |= zip(fresh, _read_all([found[place] for place in fresh]), strict=True)
+    read |= zip(fresh, _read_all([found[place] for place in fresh], parallel), strict=True)
     for root, cache in caches.items():
         cache.keep({
             each.name: (each.stamp, run)
@@ -132,9 +136,9 @@ def _stamp(path: Path, moment: int) -> Stamp | None:
     return tuple(stamps)
 
 
-def _read_all(found: Sequence[Found]) -> list[Run | Problem]:
+def _read_all(found: Sequence[Found], parallel: bool) -> list[Run | Problem]:
     shared = _sharing()
-    if len(found) < _WORTH_A_POOL or cores() < 2:
+    if len(found) < _WORTH_A_POOL or cores() < 2 or not parallel:
         return [shared(_read(each)) for each in found]
     with ProcessPoolExecutor(min(cores(), 8), mp_context=get_context("spawn")) as pool:
         return [shared(each) for each in pool.map(_read, found, chunksize=25)]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rewardlab.report.outcomes import Outcome, counts
-from rewardlab.report.plain import clean
-from rewardlab.report.reading import Collection, Problem
-from rewardlab.report.run_folder import Run
+from rewardlab.report.reading.collection import Collection, Problem
+from rewardlab.report.reading.fields import written
+from rewardlab.report.reading.plain import clean
+from rewardlab.report.reading.run_folder import Run
 
 # Fields that are no part of a setting: where, on what and how often something is written.
 NO_SETTING = re.compile(
@@ -19,7 +20,7 @@ NO_SETTING = re.compile(
 
 
 @dataclass(frozen=True, order=True)
-class Scheme:
+class Method:
     """Reward scheme, agent and curriculum together: what is compared across environments.
 
     Attributes:
@@ -50,7 +51,7 @@ class Setting:
 
     setting_id: str
     env: str
-    scheme: Scheme
+    method: Method
     assumes: tuple[str, ...]
     runs: tuple[Run, ...]
     outcomes: tuple[Outcome, ...]
@@ -65,9 +66,13 @@ class Setting:
     def budget(self) -> int:
         return max(run.budget for run in self.runs)
 
+    def diverged(self) -> int:
+        """Counted runs that diverged."""
+        return sum(outcome.run.state == "diverged" for outcome in self.outcomes)
+
 
 @dataclass(frozen=True)
-class Study:
+class Comparison:
     """Everything the report is made of."""
 
     settings: tuple[Setting, ...]
@@ -82,21 +87,21 @@ class Study:
         return sorted({setting.env for setting in self.settings}, key=natural)
 
     @cached_property
-    def schemes(self) -> list[Scheme]:
+    def methods(self) -> list[Method]:
         # 0.002 and 0.0002 read alike as numbers, and a set has no order of its own: their texts decide.
         return sorted(
-            {setting.scheme for setting in self.settings}, key=lambda each: (_scheme_order(each), each.approach)
+            {setting.method for setting in self.settings}, key=lambda each: (_method_order(each), each.approach)
         )
 
-    def restricted(self, runs: Iterable[Run]) -> "Study":
-        """The same study with some of its runs only."""
+    def restricted(self, runs: Iterable[Run]) -> "Comparison":
+        """The same comparison with some of its runs only."""
         kept = {id(run) for run in runs}
         settings = []
         for setting in self.settings:
             if left := tuple(run for run in setting.runs if id(run) in kept):
                 outcomes = tuple(outcome for outcome in setting.outcomes if id(outcome.run) in kept)
                 settings.append(replace(setting, runs=left, outcomes=outcomes))
-        return Study(tuple(settings), self.problems)
+        return Comparison(tuple(settings), self.problems)
 
     def of_env(self, env: str) -> list[Setting]:
         """Settings of one environment, in the order of the schemes."""
@@ -105,7 +110,7 @@ class Study:
     @cached_property
     def _by_env(self) -> dict[str, list[Setting]]:
         groups: dict[str, list[Setting]] = defaultdict(list)
-        for setting in sorted(self.settings, key=lambda s: (_scheme_order(s.scheme), s.setting_id)):
+        for setting in sorted(self.settings, key=lambda s: (_method_order(s.method), s.setting_id)):
             groups[setting.env].append(setting)
         return dict(groups)
 
@@ -119,17 +124,17 @@ class Study:
         return found
 
     @cached_property
-    def _names(self) -> dict[Scheme, str]:
-        schemes = self.schemes
-        several = [len({getattr(each, part) for each in schemes}) > 1 for part in ("agent", "curriculum")]
+    def _names(self) -> dict[Method, str]:
+        methods = self.methods
+        several = [len({getattr(each, part) for each in methods}) > 1 for part in ("agent", "curriculum")]
         names = {}
-        for scheme in schemes:
-            parts = [scheme.reward]
-            parts += [scheme.agent] if several[0] else []
-            parts += [scheme.curriculum] if several[1] else []
-            parts += [scheme.variant] if scheme.variant else []
+        for method in methods:
+            parts = [method.reward]
+            parts += [method.agent] if several[0] else []
+            parts += [method.curriculum] if several[1] else []
+            parts += [method.variant] if method.variant else []
             name = " · ".join(parts)
-            names[scheme] = f"{scheme.folder}: {name}" if scheme.folder else name
+            names[method] = f"{method.folder}: {name}" if method.folder else name
         return names
 
     def seeds_of(self, env: str) -> list[int]:
@@ -140,22 +145,22 @@ class Study:
         """First and last frame that the curves of all counted runs of one environment cover; (0, 0) if none counts."""
         return self._ranges.get(env, (0.0, 0.0))
 
-    def find(self, scheme: Scheme, env: str) -> Setting | None:
+    def find(self, method: Method, env: str) -> Setting | None:
         """The setting of a scheme in one environment, if any of its runs count."""
-        return next((s for s in self.of_env(env) if s.scheme == scheme and s.outcomes), None)
+        return next((s for s in self.of_env(env) if s.method == method and s.outcomes), None)
 
-    def name(self, scheme: Scheme) -> str:
+    def name(self, method: Method) -> str:
         """The shortest name that tells a scheme from all others here: the reward alone if nothing else varies."""
-        return self._names[scheme]
+        return self._names[method]
 
     def setting_name(self, setting: Setting) -> str:
         """Name of a row: its scheme, and the start of its setting id where labels alone don't tell."""
         tag = f"#{setting.setting_id[:8]}"
-        name = self.name(setting.scheme)
+        name = self.name(setting.method)
         return f"{name} {tag}" if setting.shared and tag not in name else name
 
 
-def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Study:
+def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Comparison:
     """Groups runs into settings and names the schemes.
 
     Args:
@@ -176,7 +181,7 @@ def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Study:
         folder, env, reward, agent, curriculum, setting_id = key
         shared = len(twins[key[:-1]]) > 1
         varying = fields[_without_env(key[:-1])]
-        variant = ", ".join(f"{name}={_value(runs[0], name)}" for name in sorted(varying))
+        variant = ", ".join(f"{name}={clean(written(runs[0].config.get(name)), 40)}" for name in sorted(varying))
         if shared and not variant:
             variant = f"#{setting_id[:8]}"
         runs.sort(key=lambda run: (run.seed, run.name))
@@ -184,15 +189,15 @@ def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Study:
             Setting(
                 setting_id=setting_id,
                 env=env,
-                scheme=Scheme(reward, agent, curriculum, clean(variant, 120), folder, folders.index(folder)),
+                method=Method(reward, agent, curriculum, clean(variant, 120), folder, folders.index(folder)),
                 assumes=tuple(sorted({item for run in runs for item in run.assumes})),
                 runs=tuple(runs),
                 outcomes=tuple(Outcome(run) for run in runs if counts(run)),
                 shared=shared,
             )
         )
-    settings.sort(key=lambda s: (natural(s.env), _scheme_order(s.scheme), s.setting_id))
-    return Study(tuple(settings), collection.problems)
+    settings.sort(key=lambda s: (natural(s.env), _method_order(s.method), s.setting_id))
+    return Comparison(tuple(settings), collection.problems)
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
@@ -201,10 +206,10 @@ def natural(text: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def _scheme_order(scheme: Scheme) -> tuple[object, ...]:
+def _method_order(method: Method) -> tuple[object, ...]:
     # The baseline without any bonus first, the others by name.
-    names = (scheme.reward, scheme.agent, scheme.curriculum, scheme.variant)
-    return (scheme.place, scheme.folder, scheme.reward != "none", *map(natural, names))
+    names = (method.reward, method.agent, method.curriculum, method.variant)
+    return (method.place, method.folder, method.reward != "none", *map(natural, names))
 
 
 def _without_env(labels: Sequence[str]) -> tuple[str, ...]:
@@ -219,8 +224,3 @@ def _differing_fields(runs: Iterable[Run]) -> set[str]:
         return set()
     keys = {key for config in configs for key in config if not NO_SETTING.match(key)}
     return {key for key in keys if len({config.get(key) for config in configs}) > 1}
-
-
-def _value(run: Run, field: str) -> str:
-    value = run.config.get(field)
-    return clean(value if isinstance(value, str) else json.dumps(value), 40)

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
 from multiprocessing import get_context
 from typing import Any
 
@@ -16,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from rewardlab.machine import cores
-from rewardlab.report.charts import Bar, BarChart, Chart, Line, LineChart, Panel
 from rewardlab.report.numbers import amount
+from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel
 
 _CANVASES: dict[str, Any] = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
 _WORTH_A_POOL = 12  # figures
@@ -52,16 +53,18 @@ _STYLE: Any = {
 _FRAMES = FuncFormatter(lambda value, _: amount(value) if value else "0")
 
 
-def draw_figures(charts: Sequence[Chart]) -> list[tuple[str, bytes]]:
-    """Draws charts, several at once where there are many.
+def draw_figures(charts: Sequence[Chart]) -> Iterable[tuple[str, bytes]]:
+    """Draws charts; where there are many, in processes of their own that have begun when this returns.
 
     Returns:
         File names and contents, in order.
     """
     if len(charts) < _WORTH_A_POOL or cores() < 2:
         return [file for chart in charts for file in _draw(chart)]
-    with ProcessPoolExecutor(min(cores(), 8), mp_context=get_context("spawn")) as pool:
-        return [file for files in pool.map(_draw, charts) for file in files]
+    pool = ProcessPoolExecutor(min(cores(), 8), mp_context=get_context("spawn"))
+    drawn = pool.map(_draw, charts)
+    pool.shutdown(wait=False)  # its processes end with the last chart
+    return chain.from_iterable(drawn)
 
 
 def _draw(chart: Chart) -> list[tuple[str, bytes]]:
@@ -99,18 +102,18 @@ def _line_chart(chart: LineChart) -> Figure:
 
 
 def _line(axes: Axes, line: Line, *, log: bool) -> None:
-    look, where = line.look, {"step": "post"} if line.step else {}
+    style, where = line.style, {"step": "post"} if line.step else {}
     low, middle, high = line.band.low, line.band.middle, line.band.high
     if log:  # nothing at or below zero can be shown there
         low, middle, high = (np.where(values > 0, values, np.nan) for values in (low, middle, high))
-    fill: Any = {"color": look.colour, "alpha": 0.16, "linewidth": 0, **where}
+    fill: Any = {"color": style.colour, "alpha": 0.16, "linewidth": 0, **where}
     axes.fill_between(line.x, low, high, **fill)
-    style: Any = {"color": look.colour, "linewidth": 1.7, "label": _short(line.label)}
+    drawn: Any = {"color": style.colour, "linewidth": 1.7, "label": _short(line.label)}
     if line.step:
-        axes.step(line.x, middle, look.dash, where="post", **style)
+        axes.step(line.x, middle, style.dash, where="post", **drawn)
         return
     every = max(1, line.x.size // 8)
-    axes.plot(line.x, middle, look.dash, marker=look.marker, markersize=3.6, markevery=(every // 2, every), **style)
+    axes.plot(line.x, middle, style.dash, marker=style.marker, markersize=3.6, markevery=(every // 2, every), **drawn)
 
 
 def _y_axis(axes: Axes, panel: Panel) -> None:
@@ -147,12 +150,12 @@ def _bar_chart(chart: BarChart) -> Figure:
 
 def _bar(axes: Axes, place: int, bar: Bar) -> None:
     if bar.value is None:
-        open_bar: Any = {"facecolor": "none", "edgecolor": bar.look.colour, "hatch": "////", "alpha": 0.45}
+        open_bar: Any = {"facecolor": "none", "edgecolor": bar.style.colour, "hatch": "////", "alpha": 0.45}
         axes.barh(place, bar.limit, 0.62, linewidth=0.8, **open_bar)
         axes.text(bar.limit / 2, place, bar.note, va="center", ha="center", fontsize=7.5, color="#33373d",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2})  # fmt: skip
         return
-    axes.barh(place, bar.value, 0.62, color=bar.look.colour, alpha=0.85, linewidth=0)
+    axes.barh(place, bar.value, 0.62, color=bar.style.colour, alpha=0.85, linewidth=0)
     right = bar.value
     if bar.low is not None:
         right = bar.high if bar.high is not None else bar.limit

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from rewardlab.machine import user_cache
-from rewardlab.report.run_folder import Evaluations, FloatArray, Run, Training
+from rewardlab.report.reading.run_folder import Evaluations, FloatArray, Run, Training
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 """(file name, size, time in nanoseconds, inode) of each file of a run."""
@@ -70,9 +70,9 @@ def cache_folder() -> Path:
 def code_digest() -> str:
     """Of the report's own code: what other code has kept is of no use."""
     digest = hashlib.sha256(f"{sys.version} {np.__version__}".encode())
-    package = Path(__file__).parents[1]
-    for source in sorted([*Path(__file__).parent.rglob("*.*"), *(package / "records").glob("*.py")]):
-        if source.suffix in (".py", ".js", ".css", ".html"):
+    package = Path(__file__).parents[2]
+    for source in sorted([*(package / "report").rglob("*.*"), *(package / "records").glob("*.py")]):
+        if source.suffix in (".py", ".js", ".css", ".html", ".md", ".tex"):
             digest.update(source.read_bytes())
     return digest.hexdigest()
 

@@ -7,13 +7,12 @@ from zlib import crc32
 
 import numpy as np
 
-from rewardlab.report.aggregate import PROFILE_GRID, Aggregate, AggregateRow
-from rewardlab.report.curves import Band, Curve, SharedCurve, TrainingCurve
-from rewardlab.report.efficiency import EfficiencyRow
 from rewardlab.report.numbers import amount
-from rewardlab.report.palette import Look
+from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import FloatArray, generator, interval, performance_profile, resample
-from rewardlab.report.study import Study
+from rewardlab.report.tables.aggregate import PROFILE_GRID, Aggregate, Pooled
+from rewardlab.report.tables.columns import Row
+from rewardlab.report.tables.curves import Band, Curve, SharedCurve, TrainingCurve
 
 _COVERED = re.compile(r"states|cells|visited|coverage|rooms|positions", re.IGNORECASE)
 _MOST_BARS = 60  # in one figure
@@ -23,7 +22,7 @@ _MOST_LINES = 12  # in one figure: more can't be told apart in print; the page a
 @dataclass(frozen=True)
 class Line:
     label: str
-    look: Look
+    style: Style
     x: FloatArray
     band: Band
     step: bool = False
@@ -56,7 +55,7 @@ class Bar:
     """A value with its interval; `value` None is not reached within `limit`, `high` None beyond it."""
 
     label: str
-    look: Look
+    style: Style
     value: float | None
     low: float | None
     high: float | None
@@ -77,14 +76,13 @@ Chart = LineChart | BarChart
 
 
 def charts(
-    study: Study,
     curves: dict[str, list[Curve]],
     training: dict[str, list[TrainingCurve]],
     shared: Sequence[SharedCurve],
-    efficiency: Sequence[EfficiencyRow],
+    efficiency: Sequence[Row],
     aggregated: Aggregate,
     profiles: dict[str, Band],
-    look: dict[str, Look],
+    styles: dict[str, Style],
 ) -> list[Chart]:
     """Every figure that the runs allow."""
     found: list[Chart] = []
@@ -92,33 +90,33 @@ def charts(
     for env, every_line in curves.items():
         if not every_line:
             continue
-        best = [row.setting.setting_id for row in efficiency if row.setting.env == env][:_MOST_LINES]
+        best = [row["setting_id"] for row in efficiency if row["env"] == env][:_MOST_LINES]
         lines = [curve for curve in every_line if curve.setting.setting_id in best]
         recorded = [curve for curve in training.get(env, []) if curve.setting.setting_id in best]
         title = env + _left_out(len(lines), len(every_line))
-        found.append(_learning_curves(study, title, lines, look, stems[env]))
+        found.append(_learning_curves(title, lines, styles, stems[env]))
         bonuses = [curve for curve in recorded if curve.kind == "bonus"]
         if bonuses:
-            found.append(_bonus(study, title, lines, bonuses, look, stems[env]))
+            found.append(_bonus(title, lines, bonuses, styles, stems[env]))
         covered = [curve for curve in recorded if curve.kind == "explore" and _COVERED.search(curve.series)]
         if covered:
-            found.append(_coverage(study, title, covered, look, stems[env]))
+            found.append(_coverage(title, covered, styles, stems[env]))
     over = f"{len(aggregated.envs)} environment{'' if len(aggregated.envs) == 1 else 's'}"
     over += _left_out(_MOST_LINES, len(aggregated.rows))
     if len(aggregated.envs) > 1:
-        found.append(_shared(shared[:_MOST_LINES], over, look))
+        found.append(_shared(shared[:_MOST_LINES], over, styles))
     if aggregated.rows:
-        best = [row.name for row in aggregated.rows[:_MOST_LINES]]
-        steps = tuple(Line(name, look[name], PROFILE_GRID, profiles[name], step=True) for name in best)
+        best = [row["method"] for row in aggregated.rows[:_MOST_LINES]]
+        steps = tuple(Line(name, styles[name], PROFILE_GRID, profiles[name], step=True) for name in best)
         panel = Panel("share of runs above τ", steps, floor=-0.02, top=1.04)
         title = f"Performance profile, {over}"
         found.append(LineChart("performance_profile", title, "final normalised score τ", (panel,), x_frames=False))
-    if rows := [row for row in efficiency if row.n_seeds and row.speed["90"].n_reached is not None]:
-        found += _efficiency(study, rows, look)
+    if rows := [row for row in efficiency if row["n_reached_90"] is not None]:
+        found += _efficiency(rows, styles)
     return found
 
 
-def profile_band(row: AggregateRow) -> Band:
+def profile_band(row: Pooled) -> Band:
     """Performance profile of one scheme over `PROFILE_GRID`, with its stratified-bootstrap band."""
     middle = performance_profile(row.scores, PROFILE_GRID)
     if max(score.size for score in row.scores) < 2:
@@ -143,15 +141,13 @@ def _left_out(shown: int, there: int) -> str:
     return f" (the first {shown} of {there})" if shown < there else ""
 
 
-def _learning_curves(study: Study, env: str, lines: list[Curve], look: dict[str, Look], stem: str) -> LineChart:
-    return LineChart(f"learning_curves_{stem}", env, "training frames", (_returns(study, lines, look),))
+def _learning_curves(env: str, lines: list[Curve], styles: dict[str, Style], stem: str) -> LineChart:
+    return LineChart(f"learning_curves_{stem}", env, "training frames", (_returns(lines, styles),))
 
 
-def _returns(study: Study, curves: list[Curve], look: dict[str, Look]) -> Panel:
+def _returns(curves: list[Curve], styles: dict[str, Style]) -> Panel:
     metric = "normalised" if all("normalised" in curve.bands for curve in curves) else "return"
-    lines = tuple(
-        Line(curve.name, look[study.name(curve.setting.scheme)], curve.frames, curve.bands[metric]) for curve in curves
-    )
+    lines = tuple(Line(curve.name, styles[curve.method], curve.frames, curve.bands[metric]) for curve in curves)
     if metric == "return":
         return Panel("return", lines)
     lowest = min(float(np.nanmin(line.band.middle)) for line in lines)
@@ -159,31 +155,33 @@ def _returns(study: Study, curves: list[Curve], look: dict[str, Look]) -> Panel:
 
 
 def _bonus(
-    study: Study, env: str, curves: list[Curve], bonuses: list[TrainingCurve], look: dict[str, Look], stem: str
+    env: str,
+    curves: list[Curve],
+    bonuses: list[TrainingCurve],
+    styles: dict[str, Style],
+    stem: str,
 ) -> LineChart:
     """The task's return above, the bonus below: does it fade once the task is learned, or does it distract?"""
     paid = {curve.setting.setting_id for curve in bonuses}
-    above = _returns(study, [curve for curve in curves if curve.setting.setting_id in paid], look)
-    below = Panel("bonus per step", _training_lines(study, bonuses, look), log=True)
+    above = _returns([curve for curve in curves if curve.setting.setting_id in paid], styles)
+    below = Panel("bonus per step", _training_lines(bonuses, styles), log=True)
     return LineChart(f"bonus_{stem}", f"{env}: return and bonus", "training frames", (above, below))
 
 
-def _coverage(study: Study, env: str, covered: list[TrainingCurve], look: dict[str, Look], stem: str) -> LineChart:
+def _coverage(env: str, covered: list[TrainingCurve], styles: dict[str, Style], stem: str) -> LineChart:
     kinds = list(dict.fromkeys(curve.series for curve in covered))
     panels = tuple(
         Panel(
-            _short(kind.replace("_", " "), 30), _training_lines(study, [c for c in covered if c.series == kind], look)
+            _short(kind.replace("_", " "), 30),
+            _training_lines([c for c in covered if c.series == kind], styles),
         )
         for kind in kinds[:4]
     )
     return LineChart(f"coverage_{stem}", f"{env}: coverage", "training frames", panels)
 
 
-def _training_lines(study: Study, curves: list[TrainingCurve], look: dict[str, Look]) -> tuple[Line, ...]:
-    return tuple(
-        Line(training_name(curve, curves), look[study.name(curve.setting.scheme)], curve.frames, curve.band)
-        for curve in curves
-    )
+def _training_lines(curves: list[TrainingCurve], styles: dict[str, Style]) -> tuple[Line, ...]:
+    return tuple(Line(training_name(curve, curves), styles[curve.method], curve.frames, curve.band) for curve in curves)
 
 
 def training_name(curve: TrainingCurve, curves: Sequence[TrainingCurve]) -> str:
@@ -192,10 +190,10 @@ def training_name(curve: TrainingCurve, curves: Sequence[TrainingCurve]) -> str:
     return f"{curve.name} ({curve.series})" if several else curve.name
 
 
-def _shared(shared: Sequence[SharedCurve], over: str, look: dict[str, Look]) -> LineChart:
+def _shared(shared: Sequence[SharedCurve], over: str, styles: dict[str, Style]) -> LineChart:
     in_frames = all(curve.frames is not None for curve in shared)
     lines = tuple(
-        Line(curve.name, look[curve.name], curve.share if curve.frames is None else curve.frames, curve.band)
+        Line(curve.name, styles[curve.name], curve.share if curve.frames is None else curve.frames, curve.band)
         for curve in shared
     )
     panel = Panel("normalised return", lines, floor=-0.03, top=1.04)
@@ -203,12 +201,12 @@ def _shared(shared: Sequence[SharedCurve], over: str, look: dict[str, Look]) -> 
     return LineChart("aggregate_curves", f"Interquartile mean, {over}", x_label, (panel,), x_frames=in_frames)
 
 
-def _efficiency(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Look]) -> list[BarChart]:
+def _efficiency(rows: Sequence[Row], styles: dict[str, Style]) -> list[BarChart]:
     """One chart for all environments, or one for each where that would be too long to read."""
     groups = []
-    for env in dict.fromkeys(row.setting.env for row in rows):
-        own = [row for row in rows if row.setting.env == env]
-        groups.append((env, tuple(_bar(row, look[study.name(row.setting.scheme)]) for row in own)))
+    for env in dict.fromkeys(row["env"] for row in rows):
+        own = [row for row in rows if row["env"] == env]
+        groups.append((env, tuple(_bar(row, styles[row["method"]]) for row in own)))
     x_label = "training frames to 90 % of the optimum (median over seeds, 95 % interval)"
     if len(rows) <= _MOST_BARS:
         return [BarChart("sample_efficiency", x_label, tuple(groups))]
@@ -216,12 +214,11 @@ def _efficiency(study: Study, rows: Sequence[EfficiencyRow], look: dict[str, Loo
     return [BarChart(f"sample_efficiency_{stems[env]}", x_label, ((env, bars),)) for env, bars in groups]
 
 
-def _bar(row: EfficiencyRow, look: Look) -> Bar:
-    speed = row.speed["90"]
-    value, low, high = speed.frames
-    count = f"({speed.n_reached}/{row.n_seeds})"
+def _bar(row: Row, style: Style) -> Bar:
+    value, low, high = row.estimate("frames_to_90")
+    count = f"({row['n_reached_90']}/{row['n_seeds']})"
     note = f"not reached {count}" if value is None else f"{amount(value)}  {count}"
-    return Bar(row.name, look, value, low, high, float(row.setting.budget), note)
+    return Bar(row["setting"], style, value, low, high, float(row["budget"]), note)
 
 
 def _short(text: str, limit: int) -> str:

@@ -1,0 +1,1 @@
+"""Tables: each column is declared once, and everything that shows it follows."""

@@ -1,0 +1,137 @@
+"""`sample_efficiency`: one row per setting, every number with its interval over seeds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from rewardlab.records.summary import THRESHOLDS
+from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.numbers import amount, duration
+from rewardlab.report.outcomes import Outcome
+from rewardlab.report.statistics import (
+    Estimate,
+    estimate,
+    generator,
+    kaplan_meier_estimate,
+    pooled_interquartile_mean,
+)
+from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
+from rewardlab.report.tables.labels import assumed, covered, label_columns, setting_id_column
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A setting with counted runs: what a row of the table stands for."""
+
+    comparison: Comparison
+    setting: Setting
+
+    @property
+    def name(self) -> str:
+        return self.comparison.setting_name(self.setting)
+
+    @property
+    def assumes(self) -> tuple[str, ...]:
+        return self.setting.assumes
+
+    @cached_property
+    def common(self) -> tuple[float, float]:
+        return self.comparison.common_range(self.setting.env)
+
+    def middle(self, what: str, value: Callable[[Outcome], float | None]) -> Estimate | None:
+        """Interquartile mean over seeds of one number of a run; None if a run doesn't have it.
+
+        Args:
+            what: seeds the interval's generator.
+            value: the number.
+        """
+        values = [value(outcome) for outcome in self.setting.outcomes]
+        known = [each for each in values if each is not None and np.isfinite(each)]
+        if len(known) < len(values):
+            return None
+        return estimate([np.array(known)], pooled_interquartile_mean, generator(self.setting.setting_id, what))
+
+    def n_reached(self, suffix: str) -> int | None:
+        """Seeds that reached a threshold; None if the task cannot be normalised."""
+        times = [outcome.reached(suffix) for outcome in self.setting.outcomes]
+        return None if None in times else sum(time is not None and time.reached for time in times)
+
+    def median(self, unit: str, suffix: str) -> Estimate | None:
+        """Censored median over seeds until a threshold, in frames or cpu_seconds; None if a run didn't record it."""
+        times = [time for outcome in self.setting.outcomes if (time := outcome.reached(suffix)) is not None]
+        taken = np.array([getattr(time, unit) for time in times])
+        if len(times) < len(self.setting.outcomes) or np.isnan(taken).any():
+            return None
+        rng = generator(self.setting.setting_id, unit.removesuffix("_seconds"), suffix)
+        return kaplan_meier_estimate(taken, np.array([time.reached for time in times]), rng)
+
+
+def _time(unit: str, suffix: str, threshold: float) -> Column:
+    frames = unit == "frames"
+    return Column(
+        f"{unit}_to_{suffix}", Kind.TIME, lambda row: row.median(unit, suffix),
+        f"{'training frames' if frames else 'processor time'} to the normalised return {threshold}: the first of two "
+        "evaluations in a row that reach it; the median over seeds, those that never get there censored",
+        title=f"frames to {suffix} %" if frames else "CPU time to 90 %" if suffix == "90" else "",
+        unit="frames" if frames else "seconds", form=amount if frames else duration, better=LESS,
+        reached=f"n_reached_{suffix}" if frames else "", brief=frames,
+    )  # fmt: skip
+
+
+def _notes(filled: Filled) -> list[str]:
+    seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
+    first = (
+        "Frames and CPU time: median over seeds with unreached runs censored (Kaplan-Meier), and how many seeds got "
+        "there. Area, success and return: interquartile mean over seeds. In brackets: 95 % bootstrap intervals."
+    )
+    return [first + covered(seeds), *assumed(filled.sources)]
+
+
+SAMPLE_EFFICIENCY = Table(
+    "sample_efficiency",
+    "a row per environment and setting (one config, any seed)",
+    (
+        Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment", title="environment"),
+        Column("setting", Kind.METHOD, lambda row: row.name, title="scheme", written=False),
+        Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method), written=False),
+        *label_columns(lambda row: row.setting.method, variant=False),
+        setting_id_column(lambda row: row.setting.setting_id),
+        Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
+        Column("n_seeds", Kind.COUNT, lambda row: len(row.setting.outcomes), "runs that count", title="seeds"),
+        Column("n_diverged", Kind.COUNT, lambda row: row.setting.diverged(), "of these, runs that diverged"),
+        Column("n_missing", Kind.COUNT, lambda row: len(row.setting.runs) - len(row.setting.outcomes),
+               "runs that failed, were interrupted or have not ended"),
+        Column("budget", Kind.COUNT, lambda row: row.setting.budget, "the largest budget of a run", unit="frames"),
+        *(Column(f"n_reached_{suffix}", Kind.COUNT, lambda row, suffix=suffix: row.n_reached(suffix),  # type: ignore[misc]
+                 f"seeds that reached the normalised return {threshold}") for suffix, threshold in THRESHOLDS.items()),
+        *(_time(unit, *each) for unit in ("frames", "cpu_seconds") for each in THRESHOLDS.items()),
+        Column("auc_iqm", Kind.ESTIMATE, lambda row: row.middle("auc", lambda run: run.area(*row.common)),
+               "area: mean height of the normalised learning curve over the frames that all runs have", title="area",
+               better=MORE),
+        Column("final_success_iqm", Kind.ESTIMATE, lambda row: row.middle("success", lambda run: run.final_success),
+               "share of successful episodes in the last evaluation", title="final success", better=MORE),
+        Column("final_return_iqm", Kind.ESTIMATE, lambda row: row.middle("return", lambda run: run.final_return),
+               "the task's own return in the last evaluation", title="final return", better=MORE),
+        Column("final_normalised_iqm", Kind.ESTIMATE,
+               lambda row: row.middle("normalised", lambda run: run.final_normalised),
+               "final return between 0, a random policy, and 1, the optimum"),
+    ),
+    names=2,
+    group=("env", "assumes"),
+    notes=_notes,
+)  # fmt: skip
+
+
+def sample_efficiency(comparison: Comparison) -> Filled:
+    """Rows by environment; within it unequal assumptions stay apart, then the larger area comes first."""
+    order = {env: place for place, env in enumerate(comparison.envs)}
+
+    def rank(row: Row) -> tuple[object, ...]:
+        height = row["final_return_iqm"] if row["auc_iqm"] is None else row["auc_iqm"]
+        return (order[row["env"]], row.assumes, height is None, -(height or 0.0), row["setting"])
+
+    return SAMPLE_EFFICIENCY.fill(
+        (Measured(comparison, setting) for setting in comparison.settings if setting.outcomes), rank
+    )

@@ -1,0 +1,140 @@
+"""`runs` and `evaluations`: every run that could be read, whatever became of it, and what was measured of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rewardlab.records.summary import THRESHOLDS, can_normalise, normalise, summarise
+from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.reading.fields import written
+from rewardlab.report.reading.run_folder import Evaluations, Run
+from rewardlab.report.tables.columns import Column, Filled, Kind, Table
+from rewardlab.report.tables.labels import label_columns, setting_id_column
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run among the others: what a row, or a stretch of rows, stands for."""
+
+    comparison: Comparison
+    setting: Setting
+    run: Run
+
+    @property
+    def evaluations(self) -> Evaluations:
+        return self.run.evaluations
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What `summary.json` says of a finished run, of the evaluations that there are."""
+        run, known = self.run, self.evaluations
+        wall, cpu = (float(times[-1]) if times.size else None for times in (known.wall_seconds, known.cpu_seconds))
+        curve = (known.frames, known.return_mean, known.success_rate)
+        return summarise(*curve, run.random_return, run.optimal_return, None, wall, cpu)
+
+    def normalised(self) -> Any:
+        """Normalised returns of the evaluations, [E]; None if the task's anchors are not known."""
+        low, high = self.run.random_return, self.run.optimal_return
+        if low is None or high is None or not can_normalise(low, high):
+            return None
+        return normalise(self.evaluations.return_mean, low, high)
+
+
+def listed(comparison: Comparison) -> Iterator[Listed]:
+    """Every run, in the order of the settings."""
+    return (Listed(comparison, setting, run) for setting in comparison.settings for run in setting.runs)
+
+
+def _summary(name: str, definition: str, unit: str = "") -> Column:
+    return Column(name, Kind.NUMBER, lambda row: row.summary[name], definition, unit=unit)
+
+
+def _measured(name: str, definition: str, unit: str = "") -> Column:
+    return Column(name, Kind.NUMBER, lambda row: getattr(row.evaluations, name), definition, unit=unit)
+
+
+KEYS = (
+    Column("run", Kind.TEXT, lambda row: row.run.name, "the run's folder, below the results folder"),
+    Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment"),
+    *label_columns(lambda row: row.setting.method, variant=False),
+    Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method),
+           "the name of what is compared across environments: reward, agent, curriculum, and what else differs"),
+    Column("setting", Kind.TEXT, lambda row: row.comparison.setting_name(row.setting),
+           "the full name of the setting: runs of one environment with equal names differ in the seed only"),
+    Column("seed", Kind.COUNT, lambda row: row.run.seed, "the run's seed"),
+    Column("state", Kind.TEXT, lambda row: row.run.state, "finished, diverged, running, interrupted or failed"),
+)  # fmt: skip
+
+RUNS = Table(
+    "runs",
+    "a row per run, whatever became of it; the options of its config follow, a column each (`agent.gamma`)",
+    (
+        *KEYS,
+        setting_id_column(lambda row: row.setting.setting_id),
+        Column("run_id", Kind.TEXT, lambda row: row.run.run_id, "what names the run"),
+        Column("assumes", Kind.TEXT, lambda row: " ".join(row.run.assumes), "what the scheme uses that others do not"),
+        Column("budget", Kind.COUNT, lambda row: row.run.budget, "training frames that were asked for", unit="frames"),
+        Column("frames", Kind.COUNT, lambda row: row.run.frames, "training frames so far", unit="frames"),
+        _summary("final_return", "the task's own return in the last evaluation"),
+        _summary("final_success", "share of successful episodes in it"),
+        _summary("final_normalised", "the return between 0, a random policy, and 1, the optimum"),
+        *(_summary(f"frames_to_{suffix}", f"training frames to the normalised return {threshold}; empty where it was "
+                   "never reached in two evaluations in a row", "frames") for suffix, threshold in THRESHOLDS.items()),
+        _summary("auc", "area: mean height of the normalised learning curve"),
+        _summary("wall_seconds", "time spent on the run until its last evaluation", "seconds"),
+        _summary("cpu_seconds", "processor time until then", "seconds"),
+        Column("random_return", Kind.NUMBER, lambda row: row.run.random_return, "return of a random policy"),
+        Column("optimal_return", Kind.NUMBER, lambda row: row.run.optimal_return, "return of an optimal policy"),
+        Column("device", Kind.TEXT, lambda row: row.run.device, "where the run trained"),
+        Column("backend", Kind.TEXT, lambda row: row.run.backend, "which implementation of the environment"),
+        Column("git_sha", Kind.TEXT, lambda row: row.run.git_sha, "commit of the code"),
+        Column("error", Kind.TEXT, lambda row: row.run.error, "why the run did not finish"),
+    ),
+)  # fmt: skip
+
+EVALUATIONS = Table(
+    "evaluations",
+    "a row per evaluation of every run",
+    (
+        *KEYS,
+        Column("frames", Kind.COUNT, lambda row: row.evaluations.frames.astype(np.int64), "training frames so far",
+               unit="frames"),
+        _measured("return_mean", "the task's own return, mean over the episodes of the evaluation"),
+        Column("normalised_return", Kind.NUMBER, lambda row: row.normalised(),
+               "the same between 0, a random policy, and 1, the optimum"),
+        _measured("return_std", "standard deviation of the return over the episodes"),
+        _measured("success_rate", "share of successful episodes"),
+        _measured("length_mean", "mean length of the episodes", "steps"),
+        _measured("cells_mean", "distinct cells that the agent stood on in an episode"),
+        _measured("episodes", "episodes of the evaluation"),
+        _measured("wall_seconds", "time spent on the run so far", "seconds"),
+        _measured("cpu_seconds", "processor time so far", "seconds"),
+    ),
+    rows=lambda row: int(row.evaluations.frames.size),
+)  # fmt: skip
+
+
+def runs(comparison: Comparison) -> Filled:
+    """One row per run, with the options of the flat config as further columns; facts win where names are equal."""
+    filled = RUNS.fill(listed(comparison))
+    configs = [row.run.config for row in filled.sources]
+    names = sorted({name for config in configs for name in config} - set(filled.frame.columns))
+    options = {name: _option([config.get(name) for config in configs]) for name in names}
+    frame = pd.concat([filled.frame, pd.DataFrame(options, index=filled.frame.index)], axis=1)
+    return Filled(RUNS, filled.sources, frame)
+
+
+def _option(values: list[Any]) -> Any:
+    """The values of one option in the narrowest type that holds them all; None is a missing value."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {bool}:
+        return pd.array(values, dtype="boolean")
+    if kinds == {int} and all(value is None or abs(value) < 2**63 for value in values):
+        return pd.array(values, dtype="Int64")
+    if kinds and kinds <= {int, float}:
+        return pd.array([np.nan if value is None else float(value) for value in values], dtype="float64")
+    return pd.array([None if value is None else written(value) for value in values], dtype="str")

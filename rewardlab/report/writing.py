@@ -1,0 +1,95 @@
+"""Writes a report: every table, figure and page of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rewardlab.report.cautions import cautions
+from rewardlab.report.comparison import Comparison
+from rewardlab.report.gather import compare
+from rewardlab.report.options import Options, ReportResult
+from rewardlab.report.output import Output
+from rewardlab.report.pages.charts import charts, file_stems, profile_band
+from rewardlab.report.pages.data import Material
+from rewardlab.report.pages.figures import draw_figures
+from rewardlab.report.pages.page import render_page
+from rewardlab.report.pages.styles import choose_styles
+from rewardlab.report.reading.collection import Found
+from rewardlab.report.reading.run_folder import Run
+from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES, curves_of, shared_curves, training_curves_of
+from rewardlab.report.tables.numbers import Numbers, compute
+from rewardlab.report.tables.runs import EVALUATIONS, listed, runs
+from rewardlab.report.tables.text import long_csv, reading, to_csv, to_latex, to_markdown, to_terminal
+from rewardlab.report.verdict import verdict
+
+
+def write_report(
+    roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: Options, out: Path
+) -> ReportResult:
+    """Reads, groups, computes and writes.
+
+    Args:
+        roots: (label, folder) pairs.
+        found: the folders of runs below them.
+        options: how.
+        out: the report's folder.
+
+    Raises:
+        UserError: an option does not fit the runs, or the folder is a link.
+        OSError: the report cannot be written.
+    """
+    whole, comparison = compare(found, roots, options.filters)
+    numbers = compute(comparison, options.baseline, paired=options.paired)
+    aggregated = numbers.aggregated
+    curves = {env: curves_of(comparison, env) for env in comparison.envs}
+    training = {env: training_curves_of(comparison, env) for env in comparison.envs}
+    shared = shared_curves(aggregated)
+    profiles = {pooled.name: profile_band(pooled) for pooled in aggregated.filled.sources}
+    styles = choose_styles(whole, comparison)
+    warnings = cautions(comparison, aggregated)
+    answer = verdict(comparison, aggregated, list(numbers.differences))
+
+    output = Output(out, chosen=options.out is not None)
+    # Figures are drawn elsewhere where there are many; meanwhile everything else is written.
+    figures = draw_figures(charts(curves, training, shared, list(numbers.efficiency), aggregated, profiles, styles))
+    _write_tables(output, "", numbers)
+    every_curve = [curve for lines in curves.values() for curve in lines]
+    for table, sources in ((CURVES, every_curve), (AGGREGATE_CURVES, shared), (EVALUATIONS, listed(comparison))):
+        output.write(f"{table.name}.csv", long_csv(table, sources))
+    output.write("runs.csv", to_csv(runs(comparison).written))
+    if options.by is not None:
+        for value, part in _parts(comparison, options.by).items():
+            _write_tables(output, f"by_{options.by}/{value}/", compute(part, options.baseline, paired=options.paired))
+    material = Material(
+        comparison=comparison, efficiency=numbers.efficiency, aggregated=aggregated, differences=numbers.differences,
+        curves=curves, training=training, shared=shared, profiles=profiles, warnings=warnings, answer=answer,
+        styles=styles, roots=dict(roots), filters=options.filters,
+    )  # fmt: skip
+    output.write("report.html", render_page(material))
+    for name, content in figures:
+        output.write(f"figures/{name}", content)
+
+    lines = [f"{answer.headline} ({answer.label}).", ""]
+    if len(numbers.efficiency):
+        lines += [to_terminal(reading(numbers.efficiency, brief=True)), ""]
+    if len(numbers.differences) and len(roots) > 1:
+        lines += [to_terminal(reading(numbers.differences, brief=True)), ""]
+    lines += [*(f"Careful: {warning}" for warning in warnings), *([""] if warnings else [])]
+    lines.append(f"Report: {out}/report.html (tables and figures beside it)")
+    return ReportResult(out, output.finish(), "\n".join(lines), tuple(warnings))
+
+
+def _parts(comparison: Comparison, by: str) -> dict[str, Comparison]:
+    """The comparison once for each value of a key, by a name that is safe for a folder."""
+    groups: dict[str, list[Run]] = {}
+    for run in comparison.runs:
+        groups.setdefault(str(getattr(run, by)), []).append(run)
+    stems = file_stems(list(groups))
+    return {stems[value]: comparison.restricted(runs) for value, runs in groups.items()}
+
+
+def _write_tables(output: Output, where: str, numbers: Numbers) -> None:
+    for filled in numbers.tables:
+        text = reading(filled)
+        output.write(f"{where}{filled.table.name}.csv", to_csv(filled.written))
+        output.write(f"{where}{filled.table.name}.md", to_markdown(text))
+        output.write(f"{where}{filled.table.name}.tex", to_latex(text))
