@@ -22,11 +22,9 @@ import subprocess
 import sys
 import time
 
-from threshold import cpu_seconds
+from common import ENVS, EPOCHS, FRAMES, MINIBATCH, STEPS, convolutions, cpu_seconds, torch_ac_algorithm
 from threshold import run as run_to_threshold
 
-ENVS, STEPS, EPOCHS, MINIBATCH = 16, 128, 4, 256
-FRAMES = ENVS * STEPS
 MODULES = {
     "torch_ac": "torch_ac", "stable_baselines3": "stable_baselines3", "sb3_dummy": "stable_baselines3",
     "sb3_envpool": "envpool", "xland": "xminigrid", "navix": "navix",
@@ -143,32 +141,6 @@ def torch_ac(env_id: str, updates: int) -> dict[str, float]:
     return _timed(update, updates)
 
 
-def torch_ac_algorithm(envs: list):  # type: ignore[no-untyped-def]
-    """torch-ac's PPO on these environments, with the network of rl-starter-files."""
-    import torch
-    import torch_ac as library
-
-    class Model(torch.nn.Module, library.ACModel):
-        def __init__(self, actions: int) -> None:
-            super().__init__()
-            self.trunk = _convolutions()
-            self.actor, self.critic = _head(actions), _head(1)
-
-        def forward(self, obs):  # type: ignore[no-untyped-def]
-            features = self.trunk(obs.image.permute(0, 3, 1, 2))
-            return torch.distributions.Categorical(logits=self.actor(features)), self.critic(features).squeeze(1)
-
-    def preprocess(observations, device=None):  # type: ignore[no-untyped-def]
-        import numpy
-
-        images = numpy.array([observation["image"] for observation in observations])
-        return library.DictList({"image": torch.tensor(images, device=device, dtype=torch.float)})
-
-    return library.PPOAlgo(
-        envs, Model(7), None, STEPS, recurrence=1, epochs=EPOCHS, batch_size=MINIBATCH, preprocess_obss=preprocess
-    )
-
-
 def stable_baselines3(env_id: str, updates: int) -> dict[str, float]:
     """stable-baselines3's PPO on its DummyVecEnv, which is faster here than one process per environment."""
     import gymnasium
@@ -182,7 +154,7 @@ def stable_baselines3(env_id: str, updates: int) -> dict[str, float]:
     class Features(BaseFeaturesExtractor):
         def __init__(self, space: gymnasium.Space) -> None:
             super().__init__(space, 64)
-            self.trunk = _convolutions()
+            self.trunk = convolutions()
 
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return self.trunk(image)
@@ -253,20 +225,6 @@ class _Stopwatch:
 
     def restart(self) -> None:
         self.seconds = 0.0
-
-
-def _convolutions():  # type: ignore[no-untyped-def]
-    """The network of rl-starter-files on the 7x7x3 view."""
-    from torch import nn
-
-    layers = [nn.Conv2d(3, 16, 2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 2), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Conv2d(32, 64, 2), nn.ReLU(), nn.Flatten())
-
-
-def _head(outputs: int):  # type: ignore[no-untyped-def]
-    from torch import nn
-
-    return nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, outputs))
 
 
 def _timed(update, updates: int, before=lambda: None) -> dict[str, float]:  # type: ignore[no-untyped-def]

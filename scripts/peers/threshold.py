@@ -20,6 +20,8 @@ import time
 from collections import deque
 from pathlib import Path
 
+import common
+
 ENVS, STEPS, EPOCHS, MINIBATCH, LEARNING_RATE = 64, 32, 2, 256, 2e-3
 EPISODES = 100
 _JAX = Path(__file__).with_name("jax_ppo.py")
@@ -39,7 +41,7 @@ class Watch:
         """After one vector step; true where the run is over."""
         self.frames += num_envs
         if self.began is None:
-            self.began = (self.frames, cpu_seconds())
+            self.began = (self.frames, common.cpu_seconds())
         if self.frames > self.ignored:
             self.returns.extend(finished)
         full = len(self.returns) == EPISODES
@@ -49,26 +51,25 @@ class Watch:
     def result(self) -> dict[str, float | bool]:
         assert self.began is not None
         frames, seconds = self.began
-        fps = (self.frames - frames) / max(cpu_seconds() - seconds, 1e-9)
+        fps = (self.frames - frames) / max(common.cpu_seconds() - seconds, 1e-9)
         return {"reached": self.reached, "frames": self.frames, "fps": fps}
 
 
 def torch_ac(size: int, seed: int, threshold: float, limit: float) -> dict[str, float | bool]:
     import gymnasium
     import minigrid  # noqa: F401
-    import ppo
     import torch
 
     torch.manual_seed(seed)
-    envs = [gymnasium.make(f"MiniGrid-DoorKey-{size}x{size}-v0") for _ in range(ppo.ENVS)]
+    envs = [gymnasium.make(f"MiniGrid-DoorKey-{size}x{size}-v0") for _ in range(common.ENVS)]
     for index, env in enumerate(envs):
         env.reset(seed=1000 * seed + index)
-    algorithm = ppo.torch_ac_algorithm(envs)
-    watch = Watch(ppo.ENVS, size, threshold, limit)
+    algorithm = common.torch_ac_algorithm(envs)
+    watch = Watch(common.ENVS, size, threshold, limit)
     while True:
         experience, logs = algorithm.collect_experiences()
         # Where fewer episodes than environments have ended, torch-ac repeats older ones.
-        if watch.step(ppo.FRAMES, logs["return_per_episode"]):
+        if watch.step(common.FRAMES, logs["return_per_episode"]):
             return watch.result()
         algorithm.update_parameters(experience)
 
@@ -177,13 +178,13 @@ def run(name: str, python: str, size: int, seed: int, threshold: float, limit: f
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment(), preexec_fn=_pin(core)
     )
-    cpu_before = _children_cpu()
+    cpu_before = common.children_cpu()
     output, errors = process.communicate()
     seconds = time.monotonic() - started
     if process.returncode:
         raise RuntimeError(f"{name}: {errors[-2000:]}")
     found = json.loads(output.splitlines()[-1])
-    cpu = _children_cpu() - cpu_before
+    cpu = common.children_cpu() - cpu_before
     names = {name: found[name] for name in ("frames", "fps")}
     return {"reached": bool(found["reached"]), "wall": seconds, "cpu": cpu} | names
 
@@ -203,7 +204,7 @@ def _rewardlab(
         rows: list[dict[str, str]] = []
         while time.monotonic() - started < limit:
             ended = process.poll() is not None
-            wall, cpu = time.monotonic() - started, 0.0 if ended else _cpu(process.pid)
+            wall, cpu = time.monotonic() - started, 0.0 if ended else common.cpu_of(process.pid)
             rows = _rows(folder, "eval.csv" if evaluated else "train.csv")
             reaching = [bool(row["return_mean"]) and float(row["return_mean"]) >= threshold for row in rows]
             if reaching and reaching[-1] and first is None:
@@ -232,29 +233,6 @@ def _rows(folder: str, name: str) -> list[dict[str, str]]:
         return []
     text = tables[0].read_text()
     return list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))  # the last line may not be whole
-
-
-def cpu_seconds() -> float:
-    """Of this process and of its children, which torch-ac's environments are."""
-    mine = os.getpid()
-    total = _cpu(mine)
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == mine:
-                total += _cpu(int(stat.parent.name))
-        except OSError:
-            continue  # it has just ended
-    return total
-
-
-def _cpu(process_id: int) -> float:
-    fields = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _children_cpu() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
 
 
 def _environment() -> dict[str, str]:
