@@ -153,12 +153,28 @@ def _backend(config: Config) -> str:
 
 
 def _grid(config: Config) -> "MiniGridEnv":
-    """The bare environment: MiniGrid keeps its own time limit, so no wrapper is needed."""
-    env: Any = registry.build(config.id).unwrapped
+    """The bare environment: MiniGrid keeps its own time limit, so no wrapper is needed.
+
+    Raises:
+        UserError: it is no MiniGrid task, or was registered with wrappers, which would be left out.
+    """
+    made: Any = registry.build(config.id)
+    env, spec = made.unwrapped, made.spec
     from minigrid.minigrid_env import MiniGridEnv
 
     if not isinstance(env, MiniGridEnv):
         raise UserError(f"env.id={config.id}: not a MiniGrid task; use env=gym env.id={config.id}")
+    if spec.max_episode_steps is not None:
+        raise UserError(
+            f"env.id={config.id}: registered with max_episode_steps={spec.max_episode_steps}, and MiniGrid has a limit"
+            " of its own; register it with kwargs={'max_steps': N} instead"
+        )
+    if spec.additional_wrappers:
+        names = ", ".join(wrapper.name for wrapper in spec.additional_wrappers)
+        raise UserError(
+            f"env.id={config.id}: registered with wrappers ({names}), which env=minigrid does not use; set its options"
+            " instead (rewardlab run env=minigrid --help)"
+        )
     env.agent_view_size = config.view_size
     if config.see_through_walls is not None:
         env.see_through_walls = config.see_through_walls
