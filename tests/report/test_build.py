@@ -12,8 +12,8 @@ import pytest
 from run_folders import make, write_run
 from scipy import stats
 
+from rewardlab.cli import main
 from rewardlab.errors import UserError
-from rewardlab.report.command import report
 
 ROOT = Path(__file__).parents[2]
 
@@ -197,9 +197,9 @@ def test_warnings(tmp_path, first, second, warning):
 
 
 class TestBadInput:
-    def test_empty_folder(self, tmp_path):
-        with pytest.raises(UserError, match="no runs found"):
-            report([str(tmp_path)])
+    def test_empty_folder(self, tmp_path, capsys):
+        assert main(["report", str(tmp_path)]) == 2
+        assert "no runs found" in capsys.readouterr().err
         assert list(tmp_path.iterdir()) == []
 
     def test_missing_folder_and_file(self, tmp_path):
