@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from rewardlab import __version__
-from rewardlab.commands import COMMANDS, flags
+from rewardlab.commands import COMMANDS
 from rewardlab.errors import Interrupted, UserError, one_line, report_internal_error
 
 _DESCRIPTION = "An experiment runner for sparse-reward reinforcement learning."
@@ -50,6 +50,8 @@ def _dispatch(argv: list[str]) -> int:
         close = get_close_matches(command, COMMANDS, n=1, cutoff=0.5)
         hint = f"; did you mean rewardlab {close[0]}?" if close else ""
         raise UserError(f"{command}: no such command{hint} (allowed: {', '.join(COMMANDS)})")
+    from rewardlab.commands import flags
+
     given = flags.parse(command, arguments)
     gc.disable()  # to look for garbage among what is imported takes a tenth of the start
     try:

@@ -178,7 +178,7 @@ def _plugins(group: str, user_path: str) -> dict[str, Plugin]:
     folder = FOLDERS[group]
     found = [
         Plugin(group, path.stem, path, ".".join(("rewardlab", *path.relative_to(PACKAGE).with_suffix("").parts)))
-        for path in sorted((PACKAGE / folder).rglob("*.py"))
+        for path in sorted((PACKAGE / folder).rglob("*.py"), key=lambda path: path.stem)
         if _is_plugin(path)
     ]
     for root in filter(None, user_path.split(os.pathsep)):

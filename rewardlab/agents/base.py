@@ -24,7 +24,7 @@ class BaseAgent:
         acts_by: the name of the attribute whose state is the trained policy.
     """
 
-    learns_from: str
+    learns_from: str = ""
     metrics: tuple[str, ...] = ()
     assumes: frozenset[str] = frozenset()
     stochastic: bool = False

@@ -1,4 +1,4 @@
-"""One command, one file: its flags, and what it prints."""
+"""One command, one file: what it does and prints. The flags of all stand in `flags.py`."""
 
 COMMANDS = {
     "run": "train one run, or a sweep with -m",
@@ -9,6 +9,6 @@ COMMANDS = {
     "play": "write a GIF of a run's policy at play",
     "demos": "record demonstrations of the exact solver or of a trained run",
     "bench": "time the engine and the training of every scheme, as ratios",
-    "check": "test a reward scheme or an agent against the laws that all obey",
+    "check": "test an environment, scheme, agent or curriculum against the laws that all obey",
 }
-"""What each is for; `commands/NAME.py` has `main(arguments)`, which returns the exit code."""
+"""What each is for; `commands/NAME.py` has `main(given)`, which takes the flags and returns the exit code."""

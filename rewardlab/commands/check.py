@@ -7,8 +7,6 @@ from rewardlab import contracts
 from rewardlab.config import composition
 from rewardlab.errors import UserError, one_line
 
-_GROUPS = ("env", "reward", "agent", "curriculum")
-
 
 def main(given: Namespace) -> int:
     """Check the choice that the flags name."""
@@ -26,7 +24,7 @@ def check(choice: str, overrides: Sequence[str]) -> int:
         UserError: there is no such choice or option.
     """
     group, _, name = choice.partition("=")
-    if group not in _GROUPS or not name:
+    if group not in contracts.GROUPS or not name:
         raise UserError(f"check {choice}: name what to check, as in reward=rnd or agent=ppo")
     prepared = composition.compose([choice, *overrides])
     results = contracts.check(group, name, getattr(prepared.config, group))

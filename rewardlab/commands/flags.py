@@ -125,9 +125,9 @@ def _demos() -> Parser:
 def _check() -> Parser:
     parser = Parser(
         prog="rewardlab check",
-        description="Test a reward scheme or an agent, your own or ours, against the laws that all obey.",
+        description="Test an environment, scheme, agent or curriculum, your own or ours, against the laws of its kind.",
     )
-    parser.add_argument("choice", metavar="GROUP=NAME", help="reward=NAME or agent=NAME")
+    parser.add_argument("choice", metavar="GROUP=NAME", help="env=NAME, reward=NAME, agent=NAME or curriculum=NAME")
     parser.add_argument(
         "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="options of it, as in reward.coef=0.1"
     )

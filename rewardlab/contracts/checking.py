@@ -6,8 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from rewardlab import discovery
-from rewardlab.agents.base import BaseAgent
-from rewardlab.contracts import agent_laws, conditioner_laws, curriculum_laws, env_laws, replay_laws, reward_laws
+from rewardlab.contracts import (
+    GROUPS,
+    agent_laws,
+    conditioner_laws,
+    curriculum_laws,
+    env_laws,
+    replay_laws,
+    reward_laws,
+)
 from rewardlab.contracts.agent_laws import STREAMS, AgentCase
 from rewardlab.contracts.conditioner_laws import ConditionerCase
 from rewardlab.contracts.curriculum_laws import CurriculumCase
@@ -17,13 +24,11 @@ from rewardlab.contracts.reward_laws import RewardCase
 from rewardlab.contracts.ways import way
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
-from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import NO_CURRICULUM
+from rewardlab.training.compatibility import check_agent_class, check_scheme_class
 from rewardlab.types import EnvSpec
 
-GROUPS = ("env", "reward", "agent", "curriculum")
 _CLASSES = {"reward": "Scheme", "agent": "Agent", "curriculum": "Conditioner"}
-_BASES: dict[str, type[Any]] = {"reward": BaseScheme, "agent": BaseAgent}
 
 
 def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
@@ -60,9 +65,10 @@ def check_class(group: str, name: str, plugin_class: Any, config: Any) -> list[L
     Raises:
         UserError: it fits none of them, or extends none of our base classes.
     """
-    base = _BASES.get(group)
-    if base is not None and not (isinstance(plugin_class, type) and issubclass(plugin_class, base)):
-        raise UserError(f"check {group}={name}: its {_CLASSES[group]} must extend {base.__name__} of {base.__module__}")
+    if group == "reward":
+        check_scheme_class(name, plugin_class)
+    if group == "agent":
+        check_agent_class(name, plugin_class)
     cases: dict[str, Any] = {}
     refusals: list[str] = []
     for world, spec in worlds(() if group == "agent" else config.privileged()).items():

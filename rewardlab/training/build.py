@@ -7,7 +7,7 @@ from typing import cast
 from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
-from rewardlab.training.compatibility import check_fit
+from rewardlab.training.compatibility import check_agent_class, check_fit, check_scheme_class
 from rewardlab.training.environments import evaluation_levels, make_level_env, make_training_env
 from rewardlab.training.parts import Generators, RunParts
 from rewardlab.training.wrappers.goal_env import GoalEnv
@@ -28,14 +28,18 @@ def build(config: RootConfig) -> RunParts:
         scheme_context = generators.context("scheme", config, env.spec)
         if env.spec.goals:
             scheme_context = replace(scheme_context, goal_outcome=cast(GoalVecEnv, env).goal_outcome)
-        scheme = discovery.load("reward", config.reward.plugin).Scheme(config.reward, scheme_context)
+        scheme_class = discovery.load("reward", config.reward.plugin).Scheme
+        agent_class = discovery.load("agent", config.agent.plugin).Agent
+        check_scheme_class(config.reward.name, scheme_class)
+        check_agent_class(config.agent.name, agent_class)
+        scheme = scheme_class(config.reward, scheme_context)
         module = discovery.load("curriculum", config.curriculum.plugin)
         conditioner = _conditioner(config, module, generators, env.spec, scheme.streams)
         paid = scheme.streams
         if conditioner is not None:
             env, paid = GoalEnv(env, conditioner, config.reward.privileged(), learns=True), paid + conditioner.streams
         agent_context = generators.context("agent", config, env.spec)
-        agent = discovery.load("agent", config.agent.plugin).Agent(config.agent, agent_context, paid)
+        agent = agent_class(config.agent, agent_context, paid)
         check_fit(scheme, agent, config, env.spec)
         curriculum = _curriculum(config, module, generators, env.spec, agent)
         if curriculum is not None:

@@ -1,13 +1,33 @@
-"""What an agent and a reward scheme want of one another: refused before anything is written."""
+"""What plug-ins must be, and what agents and schemes want of one another: refused before anything is written."""
 
-import importlib.util
+import sys
 
 from rewardlab.agents.base import BaseAgent
-from rewardlab.errors import UserError
+from rewardlab.errors import UserError, unknown
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RootConfig
-from rewardlab.training.learning.base import way
+from rewardlab.training.learning.base import way, ways
 from rewardlab.types import Agent, EnvSpec, RewardScheme
+
+_OF_ALL = ("act", "rollout_steps")  # what every way of learning asks of an agent
+
+
+def check_scheme_class(name: str, scheme: object) -> None:
+    """Raises:
+    UserError: it is no scheme of ours, so that nobody knows what it can do.
+    """
+    if not (isinstance(scheme, type) and issubclass(scheme, BaseScheme)):
+        raise UserError(f"reward={name}: {_named(scheme)} must extend BaseScheme of rewardlab/rewards/base.py")
+
+
+def check_agent_class(name: str, agent: object) -> None:
+    """Raises:
+    UserError: it is no agent of ours, or names no way of learning.
+    """
+    if not (isinstance(agent, type) and issubclass(agent, BaseAgent)):
+        raise UserError(f"agent={name}: {_named(agent)} must extend BaseAgent of rewardlab/agents/base.py")
+    if agent.learns_from not in ways():
+        raise unknown(f"agent={name}: learns_from", agent.learns_from, ways(), "way of learning")
 
 
 def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -> None:
@@ -16,16 +36,18 @@ def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig, spec: EnvS
     Raises:
         UserError: the agent can't learn from what the scheme gives, or is no learner at all.
     """
-    if not isinstance(scheme, BaseScheme):
-        raise UserError(f"reward={config.reward.name}: its Scheme must extend BaseScheme of rewardlab/rewards/base.py")
-    if not isinstance(agent, BaseAgent):
-        raise UserError(f"agent={config.agent.name}: its Agent must extend BaseAgent of rewardlab/agents/base.py")
-    if importlib.util.find_spec(f"rewardlab.training.learning.{agent.learns_from}") is None:
-        raise UserError(f"agent={config.agent.name}: learns_from={agent.learns_from}: no such way of learning")
+    assert isinstance(scheme, BaseScheme), "refused by check_scheme_class"
     chosen = way(agent)
-    if lacking := [name for name in chosen.NEEDS if not hasattr(agent, name)]:
+    needs = (*_OF_ALL, *chosen.NEEDS)
+    if lacking := [name for name in needs if not hasattr(agent, name)]:
         raise UserError(
-            f"agent={config.agent.name}: learns_from={agent.learns_from} needs {', '.join(chosen.NEEDS)}, and it has no"
+            f"agent={config.agent.name}: learns_from={agent.learns_from} needs {', '.join(needs)}, and it has no"
             f" {', '.join(lacking)}"
         )
     chosen.check(scheme, agent, config, spec)
+
+
+def _named(found: object) -> str:
+    """`Scheme of FILE`, as far as that can be told."""
+    file = getattr(sys.modules.get(getattr(found, "__module__", "")), "__file__", None)
+    return f"{getattr(found, '__name__', found)}{f' of {file}' if file else ''}"

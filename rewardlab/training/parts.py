@@ -1,6 +1,5 @@
 """The objects of a run, and the random generators that they draw from."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,14 +57,14 @@ class Generators:
 
 @dataclass
 class RunParts:
-    """Everything that a run trains with. A piece that is not there is None."""
+    """Everything that a run trains with; the conditioner and the curriculum are None where the run has none."""
 
     env: VecEnv
     agent: Agent
     scheme: RewardScheme
     conditioner: Conditioner | None = None
     curriculum: Curriculum | None = None
-    generators: Generators = field(default_factory=Generators)  # restored last: to restore the others may draw
+    generators: Generators = field(default_factory=Generators)
 
     @property
     def reward_streams(self) -> tuple[StreamSpec, ...]:
@@ -90,20 +89,23 @@ class RunParts:
 
     def state_dict(self) -> State:
         """The state of every piece, by its name in checkpoints."""
-        return {name: piece.state_dict() for name, piece in self._pieces()}
+        return {name: piece.state_dict() for name, piece in self._pieces().items()}
 
     def load_state_dict(self, state: State) -> None:
         """Restore all pieces from what `state_dict` returned."""
-        for name, piece in self._pieces():
+        for name, piece in self._pieces().items():
             piece.load_state_dict(state[name])
 
     def _plugins(self) -> list[Any]:
         return [piece for piece in (self.agent, self.scheme, self.conditioner, self.curriculum) if piece is not None]
 
-    def _pieces(self) -> Iterator[tuple[str, Any]]:
-        for name, piece in vars(self).items():
-            if name != "env" and piece is not None:  # the environments belong to what is learned from
-                yield _SAVED_AS.get(name, name), piece
-
-
-_SAVED_AS = {"generators": "streams"}  # what checkpoints of before call it
+    def _pieces(self) -> dict[str, Any]:
+        """What has a state, by its name in checkpoints; the environments belong to what is learned from."""
+        pieces = {
+            "agent": self.agent,
+            "scheme": self.scheme,
+            "conditioner": self.conditioner,
+            "curriculum": self.curriculum,
+            "streams": self.generators,  # restored last: to restore the others may draw
+        }
+        return {name: piece for name, piece in pieces.items() if piece is not None}

@@ -170,13 +170,18 @@ class Scheme:
     def __init__(self, config, context):
         pass
 """
+OURS = "from rewardlab.rewards.base import BaseScheme"
 # What stands in a scheme's file -> what the line must say.
 BROKEN = {
     "import no_such_module\nclass Config: pass": ["No module named 'no_such_module'"],
     CONFIG.replace("pass", "pass pass"): ["SyntaxError"],
     CONFIG: ["need Scheme(config, context)"],
     CONFIG + SCHEME.replace(", context", ""): ["need Scheme(config, context)"],
-    CONFIG + SCHEME.replace("pass", "config.nowhere"): ["mine.py:11: AttributeError", "nowhere"],
+    CONFIG + OURS + SCHEME.replace("pass", "config.nowhere").replace("Scheme:", "Scheme(BaseScheme):"): [
+        "mine.py:12: AttributeError",
+        "nowhere",
+    ],
+    CONFIG + SCHEME: ["mine.py must extend BaseScheme"],
     CONFIG.replace("pass", "def validate(self): 1 / 0") + SCHEME: ["mine.py:7: ZeroDivisionError"],
     CONFIG.replace("@dataclass\n", "") + SCHEME: ["@dataclass", "RewardConfig"],
     CONFIG.replace("(RewardConfig)", "(AgentConfig)") + SCHEME: ["@dataclass", "RewardConfig"],

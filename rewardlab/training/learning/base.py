@@ -1,17 +1,22 @@
-"""Ways of learning: what an agent plays and is given. A way is one module here, which agents name in `learns_from`.
+"""Ways of learning: what an agent plays and is given. Each module beside this one is a way, which agents name in
+`learns_from`.
 
-Such a module has a class `Learning`, `NEEDS`, the names of the methods that it calls on agents, and
+It has a class `Learning`, `NEEDS`, the names of the methods that it calls on agents, and
 `check(scheme, agent, config, spec)`, which refuses what cannot be learned that way.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
 import torch
 
 from rewardlab import discovery, seeding
+from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 from rewardlab.training.collect import Collector, EpisodeStatistics
 from rewardlab.training.environments import make_training_env
@@ -122,6 +127,14 @@ class Collected:
     def load_buffer(self, state: State) -> None: ...
 
 
+@cache
+def ways() -> tuple[str, ...]:
+    """The names that `learns_from` may have."""
+    return tuple(
+        sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "base"))
+    )
+
+
 def way(agent: Agent) -> ModuleType:
     """The module of an agent's way of learning."""
     return import_module(f"rewardlab.training.learning.{agent.learns_from}")
@@ -129,7 +142,11 @@ def way(agent: Agent) -> ModuleType:
 
 def agents_that_learn_from(name: str) -> str:
     """The agents of one way, as a user writes them."""
-    able = [each for each in discovery.plugins("agent") if discovery.load("agent", each).Agent.learns_from == name]
+    able = []
+    for each in discovery.plugins("agent"):
+        with suppress(UserError):  # a faulty one of the user's own
+            if getattr(discovery.load("agent", each).Agent, "learns_from", "") == name:
+                able.append(each)
     return " or ".join(f"agent={each}" for each in able)
 
 

@@ -9,7 +9,7 @@ from rewardlab.errors import UserError
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RootConfig
 from rewardlab.training.learning.base import Collected, agents_that_learn_from
-from rewardlab.training.learning.paying import pay
+from rewardlab.training.paying import pay
 from rewardlab.types import Agent, EnvSpec, Metrics, OnPolicyAgent, Rollout
 
 NEEDS = ("assess", "value", "update")

@@ -8,6 +8,7 @@ arXiv:2110.15191); schemes with `rewards_of`.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import cast
 
 import torch
@@ -21,10 +22,10 @@ from rewardlab.parts.buffers.replay import Replay, columns_of, with_returns
 from rewardlab.parts.state_keys import FACT
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
+from rewardlab.training.demonstrated import DemonstratedSteps
 from rewardlab.training.learning.base import Collected
-from rewardlab.training.learning.demonstrated import DemonstratedSteps
-from rewardlab.training.learning.paying import pay
 from rewardlab.training.parts import RunParts
+from rewardlab.training.paying import pay
 from rewardlab.types import (
     Agent,
     EnvSpec,
@@ -39,7 +40,7 @@ from rewardlab.types import (
     Windows,
 )
 
-NEEDS = ("progress", "columns", "update_batch")
+NEEDS = ("columns", "update_batch")
 
 
 def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -> None:
@@ -69,7 +70,11 @@ def _check_replayed_bonus(scheme: BaseScheme, config: RootConfig) -> None:
     if config.curriculum.plugin != NO_CURRICULUM:
         raise UserError("agent.bonus=replayed: what a curriculum pays can't be paid anew; use agent.bonus=collected")
     if len(scheme.streams) > 1 and not scheme.pays_anew:
-        able = [name for name in discovery.plugins("reward") if discovery.load("reward", name).Scheme.pays_anew]
+        able = []
+        for name in discovery.plugins("reward"):
+            with suppress(UserError):  # a faulty one of the user's own
+                if getattr(discovery.load("reward", name).Scheme, "pays_anew", False):
+                    able.append(name)
         raise UserError(
             f"reward={config.reward.name} agent.bonus=replayed: its bonus can't be paid anew; use"
             f" agent.bonus=collected, or one of {', '.join(able)}"
