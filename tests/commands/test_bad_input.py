@@ -178,7 +178,7 @@ BROKEN = {
     CONFIG: ["need Scheme(config, context)"],
     CONFIG + SCHEME.replace(", context", ""): ["need Scheme(config, context)"],
     CONFIG + OURS + SCHEME.replace("pass", "config.nowhere").replace("Scheme:", "Scheme(BaseScheme):"): [
-        "mine.py:12: AttributeError",
+        "mine.py:11: AttributeError",
         "nowhere",
     ],
     CONFIG + SCHEME: ["mine.py must extend BaseScheme"],
