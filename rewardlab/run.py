@@ -46,7 +46,7 @@ def run(prepared: Prepared, parts: RunParts | None = None) -> int:
     parts = parts or build(prepared.config)
     store = RunStore(prepared.folder)
     try:
-        with store.lock(), stop_by_signals() as stop:
+        with stop_by_signals() as stop, store.lock():  # a signal that comes in between must not leave a lone lock
             # Another process may just have finished it.
             decision = decide(prepared.folder, prepared.config.overwrite, held=True)
             if decision.settled is not None:
