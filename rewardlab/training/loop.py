@@ -48,6 +48,7 @@ class Training:
         self._evaluation, self._checkpoints = Cadence(config.eval.every), Cadence(config.checkpoint.every)
         self._rows = Cadence(max(1, config.frames // _TRAIN_ROWS))
         self._evaluated_at = -1
+        self._cut_said = False
         self._means = Means()
         self._at_last_row = (0, 0.0)  # frames and training seconds then
         train_bytes, eval_bytes = (checkpoint["train_bytes"], checkpoint["eval_bytes"]) if checkpoint else (None, None)
@@ -85,6 +86,11 @@ class Training:
         finally:
             for opened in (self._train_table, self._eval_table, self._evaluator, self.parts.env):
                 opened.close()
+
+    def say(self, line: str) -> None:
+        """One line for whoever watches, and in run.log for whoever looks later."""
+        self.progress.note(line)
+        self.store.log(line)
 
     @property
     def exact(self) -> bool:
@@ -149,6 +155,12 @@ class Training:
         self._eval_table.append({"frames": self.frames} | times | evaluation.row())
         self._evaluated_at = self.frames
         self._evaluation.done(self.frames)
+        if evaluation.cut and not self._cut_said:
+            self._cut_said = True
+            self.say(
+                f"evaluation at frame {self.frames}: {evaluation.cut} of {len(evaluation.returns)} episodes did not end"
+                f" within {evaluation.limit} steps: the return so far counts (eval.max_steps=N sets another limit)"
+            )
 
     @property
     def _checkpoint_due(self) -> bool:
