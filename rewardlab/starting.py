@@ -27,12 +27,12 @@ _begun_by = 0  # the process whose start it is: not that of a child that it fork
 def begin() -> None:
     """From here on Ctrl-C ends the process at once with exit code 130 and one line. Heavy imports come after this."""
     global _begun_by
+    before, _begun_by = _begun_by, os.getpid()
     try:
         signal.signal(signal.SIGINT, _end_at_once)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a sweep starts its jobs with it blocked
     except ValueError:  # not in the main thread, which is the only one that takes signals in
-        return
-    _begun_by = os.getpid()
+        _begun_by = before
 
 
 def end(before: object) -> None:

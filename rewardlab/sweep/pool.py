@@ -147,6 +147,8 @@ class Pool:
     def _tried_again(self, job: Job, outcome: Outcome) -> bool:
         if outcome.state != "failed" or outcome.exit_code == BAD_INPUT or self._stopping:
             return False
+        if decide(job.folder, job.overwrite).action == "damaged":  # nor one that only its user can mend
+            return False
         if self._tries[job.number] >= self.retries:
             return False
         self._tries[job.number] += 1

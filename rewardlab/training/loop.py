@@ -7,7 +7,7 @@ from rewardlab import seeding
 from rewardlab.errors import Interrupted
 from rewardlab.records.progress import Progress
 from rewardlab.records.store import EVAL, TRAIN, RunStore
-from rewardlab.records.table import Table
+from rewardlab.records.table import Table, check_continuation
 from rewardlab.schemas import RootConfig
 from rewardlab.training.cadence import Cadence, Clock, Means
 from rewardlab.training.evaluate import Evaluator
@@ -55,12 +55,14 @@ class Training:
         streams = [f"reward/{spec.name}_mean" for spec in parts.reward_streams]
         self._learning = make_learning(config, parts)
         columns = (*_TRAIN_COLUMNS, *streams, *parts.metrics, *self._learning.metrics)
-        self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
-        self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
         self.saving, self._saved_at = False, time.monotonic()
         self._begun = checkpoint is not None
-        if checkpoint is not None:
+        if checkpoint is not None:  # no table is cut back before every part has been found whole
+            check_continuation(store.folder / TRAIN, columns, checkpoint["train_bytes"])
+            check_continuation(store.folder / EVAL, EVAL_COLUMNS, checkpoint["eval_bytes"])
             self._load(checkpoint)
+        self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
+        self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
         self._evaluator = Evaluator(config, parts.env.spec, parts.conditioner)
 
     def run(self) -> None:
