@@ -11,13 +11,14 @@ import torch
 import yaml
 
 from rewardlab import discovery
+from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
 from rewardlab.errors import Diverged, Interrupted, one_line
-from rewardlab.records.checkpoint import Damaged
-from rewardlab.records.continuation import ANEW, Decision, decide
+from rewardlab.records.continuation import ANEW, Decision, decide, told
+from rewardlab.records.files import Damaged
 from rewardlab.records.lock import Locked
-from rewardlab.records.manifest import build_manifest, continued
+from rewardlab.records.manifest import build_manifest, continued, other_code
 from rewardlab.records.progress import Progress
 from rewardlab.records.status import read_status
 from rewardlab.records.store import EVAL, MANIFEST, RunStore
@@ -64,7 +65,7 @@ def run(prepared: Prepared, parts: RunParts | None = None) -> int:
                     reason = store.checkpoint_problem()
                     store.set_status("failed", store.frames(), reason, "damaged")
                     return _damaged(store, f"{reason}: not continued; {ANEW}")
-                _say_what_is_lost(store, decision)
+                _say_what_is_other(prepared, store, decision)
             return _train(prepared, parts, store, checkpoint, stop)
     except Locked as locked:
         return _settled(prepared, Decision("locked", str(locked)))
@@ -80,7 +81,7 @@ def validated(config: RootConfig) -> RunParts:
 
 
 def _settled(prepared: Prepared, decision: Decision) -> int:
-    print(f"{prepared.folder}: {decision.reason}", flush=True)
+    print(f"{prepared.folder}: {told(decision, prepared.folder, code_of(prepared.config))}", flush=True)
     return decision.exit_code
 
 
@@ -104,10 +105,12 @@ def _make_room(store: RunStore, decision: Decision) -> None:
         store.clear()
 
 
-def _say_what_is_lost(store: RunStore, decision: Decision) -> None:
-    """A run can go on without these two files, which are written anew; but not without a word."""
+def _say_what_is_other(prepared: Prepared, store: RunStore, decision: Decision) -> None:
+    """A run can go on under other code, and without two of its files, which are written anew; not without a word."""
     if (problem := read_status(store.folder)[1]) != "":
         _say(store, decision.reason if problem in decision.reason else f"{problem}: {decision.reason}")
+    if changed := other_code(store.manifest(), code_of(prepared.config)):
+        _say(store, f"continued under other code than it began with ({', '.join(changed)}); its manifest says so")
     if (problem := store.manifest_problem()) != "":
         kept = store.keep_copy(MANIFEST)
         _say(store, f"{problem}: made anew{f', the old one is kept as {kept}' if kept else ''}; the run goes on")
@@ -132,6 +135,7 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         device=config.device,
         backend=spec.backend,
         command=["rewardlab", "run", *prepared.overrides],
+        code=code_of(config),
     )
     if before is None:
         store.write_manifest(manifest)

@@ -15,10 +15,6 @@ _FORMATS = {"checkpoint": 2, "policy": 1, "replay": 1}  # raised when a reader o
 _PLAIN = (int, float, str, bool)
 
 
-class Damaged(ValueError):
-    """A part of a run is missing or is not what was written: the run cannot go on. Nothing has been changed."""
-
-
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write a state atomically.
 

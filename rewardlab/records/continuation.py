@@ -1,11 +1,14 @@
 """What to do with a run's folder: start, continue, or leave it alone."""
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rewardlab.records.checkpoint import CHECKPOINT
+from rewardlab.records.files import read_json
 from rewardlab.records.lock import live_owner
+from rewardlab.records.manifest import other_code
 from rewardlab.records.status import Status, read_status
 
 NO_STATUS = "no status.json"
@@ -63,6 +66,17 @@ def decide(folder: Path, overwrite: bool, held: bool = False) -> Decision:
             f"diverged at frame {status.frames}{_because(status)}: that is a result; overwrite=true runs it anew",
         )
     return _again(folder, _what_happened(status), keep=status.frames > 0)
+
+
+def told(decision: Decision, folder: Path, code: Mapping[str, str]) -> str:
+    """The reason, and, of a run that stands as a result, in what the code that made it differs from that of now."""
+    changed = (
+        other_code(read_json(folder / "manifest.json")[0], code) if decision.action in ("skip", "diverged") else []
+    )
+    if not changed:
+        return decision.reason
+    head, colon, rest = decision.reason.partition(": ")
+    return f"{head}, by other code than there is now ({', '.join(changed)}){colon}{rest}"
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -111,7 +111,7 @@ class RunStore:
         """
         state, reason = checkpoint.load(self.folder / name)
         if state is None:
-            raise checkpoint.Damaged(reason)
+            raise files.Damaged(reason)
         return state
 
     def drop_replays(self, but: str | None = None) -> None:

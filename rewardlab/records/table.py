@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rewardlab.records.checkpoint import Damaged
-from rewardlab.records.files import same_file, sync_folder
+from rewardlab.records.files import Damaged, same_file, sync_folder
 
 _TAIL = 64 * 1024  # bytes: more than a row of train.csv
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from rewardlab.records.continuation import decide
+from rewardlab.records.continuation import decide, told
 from rewardlab.records.status import Status, read_status
 from rewardlab.stopping import SIGNALS
 from rewardlab.sweep.command import CHILD, job_environment
@@ -118,7 +118,11 @@ class Pool:
         # The second look never undoes what the other process has just finished.
         decision = decide(job.folder, job.overwrite and not again)
         if decision.settled is not None:
-            self._settle(Outcome(job.number, job.label, decision.settled, job.folder, detail=decision.reason))
+            self._settle(
+                Outcome(
+                    job.number, job.label, decision.settled, job.folder, detail=told(decision, job.folder, job.code)
+                )
+            )
             return
         try:
             process = JobProcess(job, self.log_folder, continued=decision.action == "continue")
