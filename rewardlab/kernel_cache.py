@@ -18,9 +18,10 @@ from typing import Any
 import numba
 from numba.core import caching
 
+from rewardlab import sources
 from rewardlab.machine import user_cache
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = sources.PACKAGE
 _COMPILES = re.compile(rb"^(?:import numba|from numba|from rewardlab\.kernel_cache import)", re.MULTILINE)
 _IMPORTS = re.compile(rb"^from rewardlab\.([\w.]+) import ([^(\n]+|\([^)]*\))", re.MULTILINE)
 
@@ -37,7 +38,7 @@ def cache_folder() -> Path:
 
 def kernel_sources() -> list[Path]:
     """The modules that compile anything, and those that these import: kernels read their functions and constants."""
-    texts = {path: path.read_bytes() for path in sorted(_PACKAGE.rglob("*.py"))}
+    texts = sources.texts()
     found: set[Path] = {Path(__file__)}
     waiting = [path for path, text in texts.items() if _COMPILES.search(text)]
     while waiting:

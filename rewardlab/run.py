@@ -11,14 +11,17 @@ import torch
 import yaml
 
 from rewardlab import discovery
+from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
 from rewardlab.errors import Diverged, Interrupted, one_line
-from rewardlab.records.continuation import Decision, decide
+from rewardlab.records.continuation import ANEW, Decision, decide, told
+from rewardlab.records.files import Damaged
 from rewardlab.records.lock import Locked
-from rewardlab.records.manifest import build_manifest, continued
+from rewardlab.records.manifest import build_manifest, continued, other_code
 from rewardlab.records.progress import Progress
-from rewardlab.records.store import EVAL, RunStore
+from rewardlab.records.status import read_status
+from rewardlab.records.store import EVAL, MANIFEST, RunStore
 from rewardlab.records.summary import summarise
 from rewardlab.records.table import read_columns
 from rewardlab.schemas import RootConfig
@@ -46,20 +49,23 @@ def run(prepared: Prepared, parts: RunParts | None = None) -> int:
     parts = parts or build(prepared.config)
     store = RunStore(prepared.folder)
     try:
-        with store.lock(), stop_by_signals() as stop:
+        with stop_by_signals() as stop, store.lock():  # a signal that comes in between must not leave a lone lock
             # Another process may just have finished it.
             decision = decide(prepared.folder, prepared.config.overwrite, held=True)
             if decision.settled is not None:
                 return _settled(prepared, decision)
+            if decision.action == "damaged":
+                return _damaged(store, decision.reason)
             checkpoint = None
             if decision.action == "start":
-                store.clear()
-            elif (checkpoint := store.load_checkpoint()) is None:
-                print(
-                    f"{prepared.folder}: checkpoint.pt is of no use, see run.log; overwrite=true starts anew",
-                    flush=True,
-                )
-                return 1
+                _make_room(store, decision)
+            else:
+                checkpoint = store.load_checkpoint()
+                if checkpoint is None:
+                    reason = store.checkpoint_problem()
+                    store.set_status("failed", store.frames(), reason, "damaged")
+                    return _damaged(store, f"{reason}: not continued; {ANEW}")
+                _say_what_is_other(prepared, store, decision)
             return _train(prepared, parts, store, checkpoint, stop)
     except Locked as locked:
         return _settled(prepared, Decision("locked", str(locked)))
@@ -75,13 +81,44 @@ def validated(config: RootConfig) -> RunParts:
 
 
 def _settled(prepared: Prepared, decision: Decision) -> int:
-    print(f"{prepared.folder}: {decision.reason}", flush=True)
+    print(f"{prepared.folder}: {told(decision, prepared.folder, code_of(prepared.config))}", flush=True)
     return decision.exit_code
+
+
+def _damaged(store: RunStore, reason: str) -> int:
+    _say(store, reason)
+    return 1
+
+
+def _say(store: RunStore, line: str) -> None:
+    """To whoever watches, and to run.log for whoever looks later."""
+    print(f"{store.folder}: {one_line(line)}", file=sys.stderr, flush=True)
+    store.log(one_line(line))
+
+
+def _make_room(store: RunStore, decision: Decision) -> None:
+    """Remove what an earlier run left; what a damaged one left is put aside."""
+    aside = store.set_aside() if decision.keep else None
+    if aside is not None:
+        _say(store, f"{decision.reason}; what was there is kept in {aside.name}/")
+    else:
+        store.clear()
+
+
+def _say_what_is_other(prepared: Prepared, store: RunStore, decision: Decision) -> None:
+    """A run can go on under other code, and without two of its files, which are written anew; not without a word."""
+    if (problem := read_status(store.folder)[1]) != "":
+        _say(store, decision.reason if problem in decision.reason else f"{problem}: {decision.reason}")
+    if changed := other_code(store.manifest(), code_of(prepared.config)):
+        _say(store, f"continued under other code than it began with ({', '.join(changed)}); its manifest says so")
+    if (problem := store.manifest_problem()) != "":
+        kept = store.keep_copy(MANIFEST)
+        _say(store, f"{problem}: made anew{f', the old one is kept as {kept}' if kept else ''}; the run goes on")
 
 
 def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: State | None, stop: Stop) -> int:
     config, spec = prepared.config, parts.env.spec
-    before = store.manifest()
+    before = store.manifest() if checkpoint is None else store.manifest() or {}  # {}: lost, so nothing is known of it
     frames = checkpoint["frames"] if checkpoint else 0
     manifest = build_manifest(
         config=prepared.flat,
@@ -98,8 +135,10 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         device=config.device,
         backend=spec.backend,
         command=["rewardlab", "run", *prepared.overrides],
+        code=code_of(config),
     )
-    store.write_manifest(manifest if before is None else continued(before, manifest, exact=True))
+    if before is None:
+        store.write_manifest(manifest)
     store.write_config(yaml.safe_dump(prepared.resolved, sort_keys=False))
     store.set_status("running", frames)
     labels = " ".join(shown_labels(prepared.labels))
@@ -109,11 +148,12 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
     training: Training | None = None
     state, code = "failed", 1
     error: str | BaseException | None = None
+    kind: str | None = None
     try:
         with store.pulse(lambda: training.frames if training else frames):
             training = _begin(config, parts, store, checkpoint, progress, stop)
-            if before is not None and not training.exact:
-                store.write_manifest(continued(before, manifest, exact=False))
+            if before is not None:
+                store.write_manifest(continued(before, manifest, exact=training.exact))
             training.run()
         stop.out_of_time = lambda number: None  # what is left to write is little, and makes it a finished run
         store.write_summary(_summary(store, parts, training))
@@ -125,13 +165,17 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         state, error = "diverged", f"after frame {training.frames if training else frames}: {diverged}"
     except KeyboardInterrupt:
         state, error, code = "interrupted", "ended at once by a second signal", 130
+    except Damaged as damaged:
+        error, kind = f"{damaged}: not continued; {ANEW}", "damaged"
+        with suppress(OSError):
+            store.log(error)
     except Exception as exception:
         error = exception
         with suppress(OSError):
             store.log(traceback.format_exc())
     progress.close()
     with suppress(OSError):  # on a full disk the status stays `running`, from which the run continues as well
-        store.set_status(state, training.frames if training else frames, error)
+        store.set_status(state, training.frames if training else frames, error, kind)
         if state in ("finished", "diverged"):  # neither is ever continued
             store.drop_replays()
     if side_process is not None:
@@ -151,11 +195,13 @@ def _begin(
 ) -> Training:
     try:
         return Training(config, parts, store, checkpoint, progress, stop)
+    except Damaged:
+        raise
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         if checkpoint is None:
             raise
         reason = f"{type(error).__name__}: {error}"
-        raise RuntimeError(f"its checkpoint does not fit ({reason}); overwrite=true starts anew") from error
+        raise Damaged(f"its checkpoint does not fit ({reason})") from error
 
 
 def _summary(store: RunStore, parts: RunParts, training: Training) -> dict[str, Any]:

@@ -17,6 +17,7 @@ ALWAYS_IN_SETTING = object()  # equal to no value: the `neutral` of a field that
 LARGEST_SEED = 2**63 - 1
 LARGEST_BUDGET = 10**15  # frames
 NO_CURRICULUM = "none"  # the choice that stands for no plug-in at all
+WITHOUT_LIMIT = 10_000  # steps of an episode outside training, of a task that sets no limit
 _MOST = 10**6  # of what is made one by one: levels, episodes, environments
 
 
@@ -121,6 +122,12 @@ class EvalConfig:
     episodes: int = option(100, "episodes of an evaluation, on a fixed list of levels", above=0, maximum=_MOST)
     policy: str = option("sample", "how the policy acts", choices=("sample", "greedy"))
     levels: str = option("heldout", "levels not trained on, or the training ones", choices=("heldout", "train"))
+    max_steps: int | None = option(
+        None,
+        f"an episode is cut after so many steps; null: the task's own limit, {WITHOUT_LIMIT} where it has none",
+        above=0,
+        neutral=None,
+    )
 
 
 @dataclass

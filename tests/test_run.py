@@ -1,11 +1,13 @@
 """A run as a whole, read back from its files: what it writes, that it repeats, how it ends and goes on."""
 
 import csv
+import errno
 import json
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from rewardlab.config.composition import Prepared, compose
 from rewardlab.errors import UserError
 from rewardlab.records.status import write_status
 from rewardlab.run import run
+from rewardlab.training.loop import Training
 
 TINY = ["env=empty_5x5", "num_envs=4", "frames=1000", "agent.rollout_steps=32", "eval.every=256", "eval.episodes=6"]
 WALL_CLOCK = {"wall_seconds", "cpu_seconds", "fps"}
@@ -189,6 +192,104 @@ def test_what_cannot_be_continued_is_kept_and_says_what_to_do(
     assert "overwrite=true starts anew" in "".join(capsys.readouterr())
     assert (folder / "eval.csv").read_text() == evaluations
     assert run(prepare(tmp_path, "overwrite=true")) == 0
+
+
+DQN = ["agent=dqn", "agent.hidden=[16]", "agent.learning_starts=64", "agent.batch_size=16", "agent.buffer_size=500"]
+
+
+def interrupted(folder: Path) -> Path:
+    """A run on replay that stands at its last checkpoint, frame 512, with a row more than that counts."""
+    prepared = prepare_replay(folder)
+    write_row = Training._write_row
+
+    def die(self: Training) -> None:
+        write_row(self)
+        if self.frames > 520:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Training, "_write_row", die)
+        assert run(prepared) == 1
+    return prepared.folder
+
+
+def prepare_replay(folder: Path, *overrides: str) -> Prepared:
+    return compose(
+        ["env=empty_5x5", "num_envs=4", "frames=1000", "eval.every=256", "eval.episodes=4", *DQN, *overrides,
+         f"results_dir={folder}"]
+    )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".csv", ".pt", ".yaml")}
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("checkpoint.pt", lambda content: content[: len(content) // 2], "checkpoint.pt is damaged"),
+        ("checkpoint.pt", lambda content: b"", "checkpoint.pt is damaged"),
+        ("checkpoint.pt", lambda content: b"rubbish" * 100, "checkpoint.pt is damaged"),
+        ("checkpoint.pt", lambda content: content[:3000] + b"x" * 500 + content[3500:], "checkpoint.pt cannot be read"),
+        ("replay-*.pt", lambda content: content[: len(content) // 2], "replay-512.pt cannot be read"),
+        ("replay-*.pt", None, "no replay-512.pt"),
+        ("train.csv", lambda content: content[: len(content) // 2], "train.csv has"),
+        ("train.csv", None, "train.csv is missing"),
+        ("eval.csv", lambda content: content[:-20], "eval.csv has"),
+    ],
+)
+def test_a_damaged_part_is_named_and_nothing_is_lost(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    damage: Callable[[bytes], bytes] | None,
+    words: str,
+) -> None:
+    folder = interrupted(tmp_path)
+    (path,) = folder.glob(name)
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    before = contents(folder)
+    for _ in range(2):  # the second time it is no better
+        capsys.readouterr()
+        assert run(prepare_replay(tmp_path)) == 1
+        said = "".join(capsys.readouterr())
+        assert said.count("\n") == 1 and words in said and "overwrite=true starts anew" in said
+        assert words in (folder / "run.log").read_text()
+        assert contents(folder) == before
+    assert run(prepare_replay(tmp_path, "overwrite=true")) == 0
+    assert {key: (folder / "damaged-1" / key).read_bytes() for key in before} == before
+    assert "damaged-1/" in "".join(capsys.readouterr()) and "damaged-1/" in (folder / "run.log").read_text()
+    assert run(prepare_replay(tmp_path)) == 0  # finished
+
+
+@pytest.mark.parametrize("name", ["status.json", "manifest.json"])
+@pytest.mark.parametrize("content", [b"", b"{rubbish"])
+def test_a_run_goes_on_without_a_file_that_can_be_made_anew_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes
+) -> None:
+    folder = interrupted(tmp_path / "broken")
+    (folder / name).write_bytes(content)
+    capsys.readouterr()
+    assert run(prepare_replay(tmp_path / "broken")) == 0
+    assert f"{name} is not valid JSON" in capsys.readouterr().err
+    assert f"{name} is not valid JSON" in (folder / "run.log").read_text()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["resume"] == ("approximate" if name == "manifest.json" else "exact")
+    whole = prepare_replay(tmp_path / "whole")
+    assert run(whole) == 0
+    assert table(folder / "train.csv") == table(whole.folder / "train.csv")
+
+
+def test_tables_of_a_lost_checkpoint_are_kept_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = interrupted(tmp_path)
+    (folder / "checkpoint.pt").unlink()
+    before = contents(folder)
+    assert run(prepare_replay(tmp_path)) == 0
+    assert "left no checkpoint: starts anew; what was there is kept in damaged-1/" in capsys.readouterr().err
+    assert contents(folder / "damaged-1") == before
 
 
 def test_a_warm_up_that_leaves_nothing_to_train_on_is_refused(tmp_path: Path) -> None:

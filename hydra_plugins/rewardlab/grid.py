@@ -12,6 +12,8 @@ from hydra._internal.core_plugins import basic_sweeper
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
+from rewardlab import starting
+
 
 @dataclass
 class GridConfig:
@@ -45,6 +47,8 @@ class GridSweeper(basic_sweeper.BasicSweeper):
         if jobs is None:
             jobs = expansion.expand_grids(self.params, self.grids, arguments)
         folder = Path(self.config.hydra.sweep.dir)
+        starting.undo_folder(str(folder))
+        starting.undo(lambda: _remove_lone(folder / "multirun.yaml"))
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
         results, start = [], 0
@@ -52,6 +56,12 @@ class GridSweeper(basic_sweeper.BasicSweeper):
             results.append(self.launcher.launch(batch, initial_job_idx=start))
             start += len(batch)
         return results
+
+
+def _remove_lone(file: Path) -> None:
+    """As long as no job has been started."""
+    if [found.name for found in file.parent.iterdir()] == [file.name]:
+        file.unlink()
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=GridConfig, provider="rewardlab")

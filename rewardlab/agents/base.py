@@ -20,6 +20,7 @@ class BaseAgent:
         stochastic: whether its policy is random in evaluation too, where the mode is not greedy.
         takes_aux_losses: whether `take_aux_losses` works.
         curriculum: where episodes begin, of an agent that finds such places itself.
+        whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
         acts_by: the name of the attribute whose state is the trained policy.
     """
@@ -30,6 +31,7 @@ class BaseAgent:
     stochastic: bool = False
     takes_aux_losses: bool = False
     curriculum: Curriculum | None = None
+    whole_episodes: bool = False
     stateful: tuple[str, ...] = ()
     acts_by: str = ""
     _updates: int = 0

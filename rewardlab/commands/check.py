@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Sequence
 
-from rewardlab import contracts
+from rewardlab import contracts, starting
 from rewardlab.config import composition
 from rewardlab.errors import UserError, one_line
 
@@ -26,6 +26,7 @@ def check(choice: str, overrides: Sequence[str]) -> int:
     group, _, name = choice.partition("=")
     if group not in contracts.GROUPS or not name:
         raise UserError(f"check {choice}: name what to check, as in reward=rnd or agent=ppo")
+    starting.over()
     prepared = composition.compose([choice, *overrides])
     results = contracts.check(group, name, getattr(prepared.config, group))
     width = max((len(result.law) for result in results), default=0)

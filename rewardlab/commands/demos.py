@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from rewardlab import trained
+from rewardlab import starting, trained
 from rewardlab.config import composition
 from rewardlab.datasets.demonstrations import minari_storage
 from rewardlab.errors import UserError
@@ -36,6 +36,7 @@ def record(overrides: Sequence[str], out: str, what: Recording) -> int:
     torch.set_num_threads(1)
     config, agent = _subject(overrides, what.source)
     partial = target.with_name(f".{target.name}.partial")
+    starting.over()
     shutil.rmtree(partial, ignore_errors=True)
     try:
         totals = recorder.record(partial, config, agent, what)

@@ -14,7 +14,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from rewardlab import discovery
+from rewardlab import discovery, starting
 from rewardlab.config import composition, expansion, saved
 from rewardlab.config.refusals import as_user_errors, no_such_key
 from rewardlab.errors import Interrupted, UserError, one_line, report_internal_error
@@ -84,6 +84,7 @@ def run(request: Request) -> int:
         return _sweep(flags, overrides, request.config_dir)
     expansion.refuse_open_study(overrides, request.config_dir)
     prepared = composition.compose(overrides, request.config_dir)
+    starting.undo_folder(prepared.config.results_dir)  # Hydra makes it before the run begins
     return _hydra([*flags, *overrides], (prepared, _validated(prepared.config)))
 
 

@@ -112,11 +112,19 @@ def _counts(spec: "dataclasses.Field[Any]", item: Any) -> bool:
 def _versions(config: RootConfig) -> dict[str, int]:
     """The version of the core and of every plug-in in the config, by where it stands."""
     found = {"core": CORE_VERSION}
+    for place, (group, stem) in plugins_in(config).items():
+        found[place] = int(getattr(discovery.load(group, stem), "VERSION", 1))
+    return found
+
+
+def plugins_in(config: RootConfig) -> dict[str, tuple[str, str]]:
+    """Group and stem of every plug-in that distinguishes settings, by where it stands: those of a mix included."""
+    found: dict[str, tuple[str, str]] = {}
 
     def visit(value: Any, path: str) -> None:
         if isinstance(value, PluginConfig):
             group = next(group for group, base in BASES.items() if isinstance(value, base))
-            found[path] = int(getattr(discovery.load(group, value.plugin), "VERSION", 1))
+            found[path] = (group, value.plugin)
         if dataclasses.is_dataclass(value):
             for spec in dataclasses.fields(value):
                 if _counts(spec, getattr(value, spec.name)):

@@ -1,20 +1,31 @@
 """What to do with a run's folder: start, continue, or leave it alone."""
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rewardlab.records.checkpoint import CHECKPOINT
+from rewardlab.records.files import read_json
 from rewardlab.records.lock import live_owner
+from rewardlab.records.manifest import other_code
 from rewardlab.records.status import Status, read_status
+
+NO_STATUS = "no status.json"
+ANEW = "overwrite=true starts anew and keeps aside what is there"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`action` is start, continue, skip, diverged or locked; `reason` is one line for people."""
+    """What to do, and one line for people that says why.
+
+    action: start, continue, skip, diverged, locked, or damaged: neither can it go on, nor is it begun anew unasked.
+    keep: before a start, put aside what is there: it is of a run that lost a part of itself.
+    """
 
     action: str
     reason: str
+    keep: bool = False
 
     @property
     def settled(self) -> str | None:
@@ -24,7 +35,7 @@ class Decision:
     @property
     def exit_code(self) -> int:
         """Of a command that finds its run settled."""
-        return 1 if self.action == "diverged" else 0
+        return 1 if self.action in ("diverged", "damaged") else 0
 
 
 def decide(folder: Path, overwrite: bool, held: bool = False) -> Decision:
@@ -39,7 +50,8 @@ def decide(folder: Path, overwrite: bool, held: bool = False) -> Decision:
         return Decision("locked", f"left to {owner}")
     status, problem = read_status(folder)
     if overwrite:
-        return Decision("start", "starts anew (overwrite=true)" if status else "a new run")
+        lost = _is_damaged(folder, status, problem)
+        return Decision("start", "starts anew (overwrite=true)" if status else "a new run", keep=lost)
     if status is None:
         return _unknown(folder, problem)
     if status.state == "finished":
@@ -53,7 +65,18 @@ def decide(folder: Path, overwrite: bool, held: bool = False) -> Decision:
             "diverged",
             f"diverged at frame {status.frames}{_because(status)}: that is a result; overwrite=true runs it anew",
         )
-    return _again(folder, _what_happened(status))
+    return _again(folder, _what_happened(status), keep=status.frames > 0)
+
+
+def told(decision: Decision, folder: Path, code: Mapping[str, str]) -> str:
+    """The reason, and, of a run that stands as a result, in what the code that made it differs from that of now."""
+    changed = (
+        other_code(read_json(folder / "manifest.json")[0], code) if decision.action in ("skip", "diverged") else []
+    )
+    if not changed:
+        return decision.reason
+    head, colon, rest = decision.reason.partition(": ")
+    return f"{head}, by other code than there is now ({', '.join(changed)}){colon}{rest}"
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -64,16 +87,27 @@ def has_checkpoint(folder: Path) -> bool:
         return False
 
 
+def _is_damaged(folder: Path, status: Status | None, problem: str) -> bool:
+    """Whether it is known, without loading anything, that a part of the run is lost; a finished run lacks nothing."""
+    if status is None:
+        return problem != NO_STATUS or (folder / CHECKPOINT).exists()
+    if status.state in ("finished", "diverged"):
+        return False
+    return status.kind == "damaged" or ((folder / CHECKPOINT).exists() and not has_checkpoint(folder))
+
+
 def _unknown(folder: Path, problem: str) -> Decision:
-    if problem == "no status.json":
-        return Decision("start", "a new run")
-    return _again(folder, problem)
+    if problem == NO_STATUS:
+        return Decision("start", "a new run", keep=(folder / CHECKPOINT).exists())
+    return _again(folder, problem, keep=True)
 
 
-def _again(folder: Path, happened: str) -> Decision:
+def _again(folder: Path, happened: str, keep: bool) -> Decision:
     if has_checkpoint(folder):
         return Decision("continue", f"{happened}: continued from its last checkpoint")
-    return Decision("start", f"{happened}, and left no checkpoint: starts anew")
+    if (folder / CHECKPOINT).exists():
+        return Decision("damaged", f"{happened}, and its {CHECKPOINT} is damaged: not continued; {ANEW}")
+    return Decision("start", f"{happened}, and left no checkpoint: starts anew", keep)
 
 
 def _what_happened(status: Status) -> str:
@@ -81,6 +115,8 @@ def _what_happened(status: Status) -> str:
         return f"interrupted at frame {status.frames}"
     if status.state == "running" or status.kind == "killed":
         return f"killed after frame {status.frames}"
+    if status.kind == "damaged":
+        return f"not continued at frame {status.frames}{_because(status)}, tried again"
     if status.kind == "storage":
         return f"failed at frame {status.frames} because it could not write{_because(status)}"
     return f"failed at frame {status.frames}{_because(status)}, tried again"

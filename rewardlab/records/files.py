@@ -17,6 +17,10 @@ JSON_LIMIT = 8 * 2**20  # bytes
 _TEMPORARY = ".tmp"
 
 
+class Damaged(ValueError):
+    """A part of a run is missing or is not what was written: the run cannot go on. Nothing has been changed."""
+
+
 def write_atomic(path: Path, content: bytes | memoryview) -> None:
     """Replace a file as a whole: whoever reads it, and whenever the machine stops, finds the old content or the new.
 

@@ -50,6 +50,7 @@ def build_manifest(
     backend: str,
     curriculum: str = "none",
     command: Sequence[str] | None = None,
+    code: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Everything worth knowing of a run before its first step.
 
@@ -63,6 +64,7 @@ def build_manifest(
         task: the task's facts, a dataclass or a mapping: random_return, optimal_return, optimum_kind, success.
         backend: the environment's engine.
         command: the command line; this process's by default.
+        code: a hash of the source of each plug-in and of the package, by where it stands in the config.
 
     Returns:
         JSON-ready values. `run_id` is new with every call; `resume` is exact.
@@ -83,6 +85,7 @@ def build_manifest(
         "assumes": sorted(set(assumes)),
         "task": facts,
         "command": shlex.join(command if command is not None else [Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "code": code or {},
         "git_sha": sha,
         "git_dirty": dirty,
         "packages": package_versions(),
@@ -120,7 +123,16 @@ def continued(previous: Mapping[str, Any], current: Mapping[str, Any], exact: bo
 
 def differences(previous: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """Names of the circumstances (code, versions, machine, device, engine) in which two manifests differ."""
-    return [name for name in _CIRCUMSTANCES if _circumstance(previous, name) != _circumstance(current, name)]
+    changed = [name for name in _CIRCUMSTANCES if _circumstance(previous, name) != _circumstance(current, name)]
+    return ["code", *changed] if other_code(previous, current.get("code") or {}) else changed
+
+
+def other_code(previous: Mapping[str, Any] | None, code: Mapping[str, str]) -> list[str]:
+    """Where the code differs from that of a manifest; nothing where either does not tell."""
+    before = (previous or {}).get("code")
+    if not isinstance(before, Mapping) or not before or not code:
+        return []
+    return sorted(name for name in {*before, *code} if before.get(name) != code.get(name))
 
 
 def _circumstance(manifest: Mapping[str, Any], name: str) -> Any:

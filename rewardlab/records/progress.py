@@ -72,6 +72,16 @@ class Progress:
         else:
             self._print_when_due(elapsed, math.floor(10 * share))
 
+    def note(self, text: str) -> None:
+        """Say something once, above the live line."""
+        try:
+            if self._console is not None:
+                self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            else:
+                self._print(f"{self.label}  {text}")
+        except (OSError, ValueError):
+            self._silence()
+
     def close(self) -> None:
         """Show the last state and give the terminal back; harmless when called twice."""
         try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 from rewardlab.records import checkpoint, files, lock
 from rewardlab.records.loggers import side
-from rewardlab.records.status import write_status
+from rewardlab.records.status import read_status, write_status
 
 CONFIG, MANIFEST, STATUS, SUMMARY = "config.yaml", "manifest.json", "status.json", "summary.json"
 TRAIN, EVAL, LOG = "train.csv", "eval.csv", "run.log"
@@ -53,6 +54,23 @@ class RunStore:
     def manifest(self) -> dict[str, Any] | None:
         return files.read_json(self.folder / MANIFEST)[0]
 
+    def manifest_problem(self) -> str:
+        """Why there is no manifest; empty where there is one."""
+        return files.read_json(self.folder / MANIFEST)[1]
+
+    def keep_copy(self, name: str) -> str | None:
+        """Put a damaged file aside, under the name that is returned; None where there is none."""
+        if not (self.folder / name).exists():
+            return None
+        kept = f"{name}.damaged"
+        (self.folder / name).replace(self.folder / kept)
+        return kept
+
+    def frames(self) -> int:
+        """How far the run has come, by its status."""
+        status = read_status(self.folder)[0]
+        return status.frames if status is not None else 0
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         self._check_there()
         files.write_json(self.folder / MANIFEST, manifest)
@@ -74,6 +92,10 @@ class RunStore:
         """The last checkpoint's state, or None; why an existing one is of no use goes to run.log."""
         return self._load(checkpoint.CHECKPOINT)
 
+    def checkpoint_problem(self) -> str:
+        """Why the checkpoint cannot be loaded; empty where it can."""
+        return checkpoint.load(self.folder / checkpoint.CHECKPOINT)[1]
+
     def save_replay(self, frames: int, state: dict[str, Any]) -> str:
         """Write what a replay buffer holds beside those that are there; the name, for the checkpoint to come."""
         self._check_there()
@@ -85,11 +107,11 @@ class RunStore:
         """What `save_replay` wrote.
 
         Raises:
-            ValueError: it is missing or damaged.
+            Damaged: it is missing or cannot be read.
         """
         state, reason = checkpoint.load(self.folder / name)
         if state is None:
-            raise ValueError(reason)
+            raise files.Damaged(reason)
         return state
 
     def drop_replays(self, but: str | None = None) -> None:
@@ -123,6 +145,22 @@ class RunStore:
         for logger_folder in side.logger_folders(self.folder):
             shutil.rmtree(logger_folder, ignore_errors=True)
         files.clean_temporaries(self.folder)
+
+    def set_aside(self) -> Path | None:
+        """Move what earlier runs wrote here into a folder beside it, whose name is returned; None: there is nothing.
+
+        run.log stays, and goes on.
+        """
+        names = [name for name in _OWN if name != LOG]
+        there = [self.folder / name for name in names if (self.folder / name).exists()]
+        there += self.folder.glob(checkpoint.REPLAY.format(frames="*"))
+        if not there:
+            return None
+        aside = next(path for i in itertools.count(1) if not (path := self.folder / f"damaged-{i}").exists())
+        aside.mkdir()
+        for path in there:
+            path.rename(aside / path.name)
+        return aside
 
     @contextlib.contextmanager
     def pulse(self, frames: Callable[[], int]) -> Iterator[None]:

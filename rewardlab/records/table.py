@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rewardlab.records.files import same_file, sync_folder
+from rewardlab.records.files import Damaged, same_file, sync_folder
 
 _TAIL = 64 * 1024  # bytes: more than a row of train.csv
 
 
-class TableMismatch(ValueError):
-    """A table cannot be continued: it is not the one that the checkpoint knows. Nothing has been changed."""
+class TableMismatch(Damaged):
+    """A table cannot be continued: it is not the one that the checkpoint knows."""
 
 
 class Table:
@@ -48,7 +48,7 @@ class Table:
             self._write(header)
             sync_folder(path.parent)
         else:
-            _check_continuation(path, header, keep_bytes)
+            check_continuation(path, columns, keep_bytes)
             self._file = open(path, "r+b", buffering=0)  # noqa: SIM115
             self._length = keep_bytes
             self._file.truncate(keep_bytes)
@@ -158,7 +158,11 @@ def _line(cells: Sequence[str]) -> bytes:
     return buffer.getvalue().encode()
 
 
-def _check_continuation(path: Path, header: bytes, keep_bytes: int) -> None:
+def check_continuation(path: Path, columns: Sequence[str], keep_bytes: int) -> None:
+    """Raises:
+    TableMismatch: the table is not one that can be continued at this length.
+    """
+    header = _line(columns)
     try:
         with open(path, "rb") as file:
             found = file.readline()

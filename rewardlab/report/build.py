@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from rewardlab import starting
 from rewardlab.errors import UserError, unknown
 from rewardlab.records.files import read_json, write_json
 from rewardlab.report.gather import find
@@ -36,6 +37,7 @@ def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = No
         return known
     from rewardlab.report.writing import write_report  # pandas, jinja2 and matplotlib, which the above does without
 
+    starting.over()
     try:
         result = write_report(roots, found, options, out)
         _remember(memory, digest, result)

@@ -19,6 +19,7 @@ def cautions(comparison: Comparison, aggregated: Aggregate) -> list[str]:
         *_lost(comparison),
         *_few_seeds(comparison),
         *_unequal(comparison),
+        *_other_code(comparison),
         *_mixed(comparison),
         *_assumptions(comparison),
         *_scale(comparison),
@@ -82,6 +83,22 @@ def _unequal(comparison: Comparison) -> Iterable[str]:
                 if (missing := missing_seeds(comparison, setting))
             ]
             yield f"Unequal seeds on {env}: {'; '.join(names)}."
+
+
+def _other_code(comparison: Comparison) -> Iterable[str]:
+    for setting in comparison.settings:
+        by_code: dict[tuple[tuple[str, str], ...], list[int]] = {}
+        for run in setting.runs:
+            if run.code:
+                by_code.setdefault(run.code, []).append(run.seed)
+        if len(by_code) > 1:
+            shared = set.intersection(*(set(code) for code in by_code))
+            places = sorted({part[0] for code in by_code for part in code if part not in shared})
+            seeds = " / ".join(listed(map(str, sorted(seeds))) for seeds in by_code.values())
+            yield (
+                f"Made by different code though of one setting: {comparison.setting_name(setting)} on {setting.env} "
+                f"({listed(places)} changed between seeds {seeds})."
+            )
 
 
 def _mixed(comparison: Comparison) -> Iterable[str]:

@@ -21,6 +21,8 @@ from rewardlab.types import (
     Windows,
 )
 
+GIVE_LIMIT = "register it with max_episode_steps"
+
 
 class BaseScheme:
     """The task's own reward, and nothing to learn or to remember.
@@ -39,6 +41,7 @@ class BaseScheme:
         pays_demonstrated: whether it pays for `demonstrated` steps among those that are replayed, and needs some.
         relabels: whether `relabel` works, which only agents on replay ask for; others are refused.
         reads_policy: whether it needs the probabilities of the policy that acted, or adds to advantages.
+        whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
     """
@@ -53,6 +56,7 @@ class BaseScheme:
     pays_demonstrated: bool = False
     relabels: bool = False
     reads_policy: bool = False
+    whole_episodes: bool = False
     reads: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()
 
@@ -70,6 +74,10 @@ class BaseScheme:
             if entry not in spec.obs:
                 shown = ", ".join(spec.obs)
                 raise UserError(f"reward={name}: reads the {entry}, and {spec.id} shows {shown}; use another scheme")
+        if self.whole_episodes and spec.max_steps is None:
+            raise UserError(
+                f"reward={name}: learns from whole episodes, and {spec.id} has no limit of steps; {GIVE_LIMIT}"
+            )
         self.streams: tuple[StreamSpec, ...] = (StreamSpec("task", context.gamma),)
         self.privileged = config.privileged()
         self.assumes: frozenset[str] = frozenset({"privileged"} if self.privileged else ())

@@ -10,11 +10,14 @@ import sys
 import threading
 import time
 
+from rewardlab import starting
+
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLL_SECONDS = 1.0
 
 
 def main() -> None:
+    starting.begin()
     driver = int(sys.argv.pop(1))
     _follow(driver)
     runpy.run_module("rewardlab", run_name="__main__", alter_sys=True)

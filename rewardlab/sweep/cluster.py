@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from omegaconf import DictConfig
 
-from rewardlab.records.continuation import decide
+from rewardlab.records.continuation import decide, told
 from rewardlab.records.status import read_status
 from rewardlab.stopping import SIGNALS
 from rewardlab.sweep.display import Display, Running
@@ -132,7 +132,7 @@ def _settled(job: Job) -> Outcome | None:
     decision = decide(job.folder, job.overwrite)
     if decision.settled is None or decision.action == "locked":
         return None
-    return Outcome(job.number, job.label, decision.settled, job.folder, detail=decision.reason)
+    return Outcome(job.number, job.label, decision.settled, job.folder, detail=told(decision, job.folder, job.code))
 
 
 def _is_running(job: Job) -> bool:

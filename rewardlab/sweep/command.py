@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rewardlab.errors import UserError
 from rewardlab.machine import cores, one_thread
 
+CHILD = "rewardlab.sweep.child"  # the module that is a job's process
 # Concerns of the driver alone: a job has no use for them.
 _DRIVER_ONLY = ("hydra/launcher", "hydra/sweeper", "hydra.launcher", "hydra.sweeper", "hydra.sweep", "hydra.mode")
 
@@ -29,7 +30,7 @@ def job_command(arguments: Sequence[str]) -> list[str]:
     """The command that runs a job as a child of this process, and ends when this process does."""
     # `python -m` looks into the working folder first: only where this process does so too.
     safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
-    return [sys.executable, *safe_path, "-m", "rewardlab.sweep.child", str(os.getpid()), *arguments]
+    return [sys.executable, *safe_path, "-m", CHILD, str(os.getpid()), *arguments]
 
 
 def shown_command(arguments: Sequence[str]) -> str:

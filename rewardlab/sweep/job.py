@@ -1,7 +1,8 @@
 """One job of a sweep, and what became of it."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # In the order of the final table: what needs attention stands last, next to the totals.
@@ -19,6 +20,7 @@ class Job:
     frames: its budget.
     command: what to execute.
     shown: the same as a user would type it.
+    code: hashes of what it would be made by.
     """
 
     number: int
@@ -28,6 +30,7 @@ class Job:
     command: tuple[str, ...]
     shown: str
     overwrite: bool = False
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def log_name(self) -> str:

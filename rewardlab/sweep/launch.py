@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from rewardlab import discovery
 from rewardlab.config import composition
+from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
 from rewardlab.errors import UserError
@@ -119,6 +120,7 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
                 command=tuple(command.job_command(arguments)),
                 shown=command.shown_command(arguments),
                 overwrite=prepared.config.overwrite,
+                code=code_of(prepared.config),
             )
         )
     return made

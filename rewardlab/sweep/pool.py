@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from rewardlab.records.continuation import decide
+from rewardlab.records.continuation import decide, told
 from rewardlab.records.status import Status, read_status
 from rewardlab.stopping import SIGNALS
-from rewardlab.sweep.command import job_environment
+from rewardlab.sweep.command import CHILD, job_environment
 from rewardlab.sweep.display import Display, Running
 from rewardlab.sweep.job import Job, Outcome
 from rewardlab.sweep.memory import GIB, Memory, memory_left, taken_by
@@ -118,7 +118,11 @@ class Pool:
         # The second look never undoes what the other process has just finished.
         decision = decide(job.folder, job.overwrite and not again)
         if decision.settled is not None:
-            self._settle(Outcome(job.number, job.label, decision.settled, job.folder, detail=decision.reason))
+            self._settle(
+                Outcome(
+                    job.number, job.label, decision.settled, job.folder, detail=told(decision, job.folder, job.code)
+                )
+            )
             return
         try:
             process = JobProcess(job, self.log_folder, continued=decision.action == "continue")
@@ -146,6 +150,8 @@ class Pool:
 
     def _tried_again(self, job: Job, outcome: Outcome) -> bool:
         if outcome.state != "failed" or outcome.exit_code == BAD_INPUT or self._stopping:
+            return False
+        if decide(job.folder, job.overwrite).action == "damaged":  # nor one that only its user can mend
             return False
         if self._tries[job.number] >= self.retries:
             return False
@@ -199,14 +205,15 @@ class JobProcess:
         with self.log.open("ab") as log:
             log.write(f"{COMMAND_MARK}{job.shown}\n".encode())
             log.flush()
-            self._popen = subprocess.Popen(
-                job.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=job_environment(),
-                start_new_session=True,
-            )
+            with _interrupts_held(job):
+                self._popen = subprocess.Popen(
+                    job.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=job_environment(),
+                    start_new_session=True,
+                )
 
     def ended(self) -> bool:
         return self._popen.poll() is not None
@@ -244,3 +251,19 @@ class JobProcess:
     def _kill_group(self, signal_number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal_number)
+
+
+@contextmanager
+def _interrupts_held(job: Job) -> Iterator[None]:
+    """SIGINT waits, also in the process that is started now: while Python starts there, it would end in a traceback.
+
+    `starting.begin` lets it in again, so other programs than ours are started as always.
+    """
+    if CHILD not in job.command:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

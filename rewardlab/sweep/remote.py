@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rewardlab.records.continuation import decide
+from rewardlab.records.continuation import decide, told
 from rewardlab.sweep.command import job_command
 from rewardlab.sweep.job import Job, Outcome
 from rewardlab.sweep.pool import JobProcess
@@ -42,7 +42,9 @@ class Remote:
         while (decision := decide(job.folder, job.overwrite)).action == "locked" and time.monotonic() < give_up:
             time.sleep(_POLL_SECONDS)
         if decision.settled is not None:
-            return Outcome(job.number, job.label, decision.settled, job.folder, detail=decision.reason)
+            return Outcome(
+                job.number, job.label, decision.settled, job.folder, detail=told(decision, job.folder, job.code)
+            )
         self._process = JobProcess(job, self.log_folder, continued=decision.action == "continue")
         try:
             while not self._process.ended():

@@ -4,7 +4,7 @@ import sys
 
 from rewardlab.agents.base import BaseAgent
 from rewardlab.errors import UserError, unknown
-from rewardlab.rewards.base import BaseScheme
+from rewardlab.rewards.base import GIVE_LIMIT, BaseScheme
 from rewardlab.schemas import RootConfig
 from rewardlab.training.learning.base import way, ways
 from rewardlab.types import Agent, EnvSpec, RewardScheme
@@ -36,7 +36,12 @@ def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig, spec: EnvS
     Raises:
         UserError: the agent can't learn from what the scheme gives, or is no learner at all.
     """
+    assert isinstance(agent, BaseAgent), "refused by check_agent_class"
     assert isinstance(scheme, BaseScheme), "refused by check_scheme_class"
+    if agent.whole_episodes and spec.max_steps is None:
+        raise UserError(
+            f"agent={config.agent.name}: learns from whole episodes, and {spec.id} has no limit of steps; {GIVE_LIMIT}"
+        )
     chosen = way(agent)
     needs = (*_OF_ALL, *chosen.NEEDS)
     if lacking := [name for name in needs if not hasattr(agent, name)]:

@@ -7,7 +7,7 @@ from rewardlab import discovery, seeding
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.facts import PLACE
-from rewardlab.schemas import RootConfig
+from rewardlab.schemas import WITHOUT_LIMIT, RootConfig
 from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.types import Conditioner, EnvSpec, MakeEnv, VecEnv
 
@@ -34,12 +34,20 @@ def make_level_env(config: RootConfig, privileged: tuple[str, ...] = ()) -> Make
     return made
 
 
-def make_evaluation_env(config: RootConfig, spec: EnvSpec, conditioner: Conditioner | None) -> tuple[VecEnv, list[int]]:
+def make_evaluation_env(
+    config: RootConfig,
+    spec: EnvSpec,
+    conditioner: Conditioner | None,
+    lists: Sequence[Sequence[int]] | None = None,
+) -> tuple[VecEnv, list[int]]:
     """The evaluation environments, and how many whole episodes each of them plays; goals stay, nobody learns there.
 
     They tell `PLACE` where the training environments, of `spec`, could.
+
+    Args:
+        lists: the level seeds that each plays; those of `evaluation_levels` by default.
     """
-    lists = evaluation_levels(config)
+    lists = evaluation_levels(config) if lists is None else lists
     make = discovery.load("env", config.env.plugin).make
     told = (PLACE,) if PLACE in spec.privileged else ()
     facts = tuple(dict.fromkeys((*config.curriculum.privileged(), *told)))
@@ -67,6 +75,13 @@ def evaluation_levels(config: RootConfig) -> list[list[int]]:
         levels = seeding.evaluation_seeds(episodes)
     num_envs = min(episodes, _MAX_EVALUATION_ENVS)
     return [levels[i::num_envs] for i in range(num_envs)]
+
+
+def longest_episode(config: RootConfig, spec: EnvSpec) -> int | None:
+    """After how many steps an episode is cut outside training; None where the task's own limit does it."""
+    if config.eval.max_steps is not None:
+        return config.eval.max_steps
+    return WITHOUT_LIMIT if spec.max_steps is None else None
 
 
 def training_levels(config: RootConfig) -> list[int] | None:

@@ -13,18 +13,20 @@ import torch
 from rewardlab import seeding
 from rewardlab.facts import PLACE
 from rewardlab.schemas import RootConfig
-from rewardlab.training.environments import make_evaluation_env
-from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs
+from rewardlab.training.environments import evaluation_levels, longest_episode, make_evaluation_env
+from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs, VecEnv
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Whole episodes: return, length and success of each."""
+    """Return, length and success of each episode: whole ones, and those that were cut."""
 
     returns: Array
     lengths: Array
     successes: Array | None  # None where the task has no definition of success
     cells: Array | None  # distinct cells that the agent stood on; None where it stands on none
+    cut: int = 0  # how many did not end within `limit` steps: they count with the return so far, as not solved
+    limit: int | None = None
 
     def row(self) -> dict[str, float | int | None]:
         """The columns of eval.csv that an evaluation decides."""
@@ -38,13 +40,18 @@ class Evaluation:
         }
 
 
+_Played = tuple[float, int, bool, int, bool]  # return, length, success, distinct cells (-1: none), whether it was cut
+
+
 class Evaluator:
     """Environments of its own, built once; frames spent here are not training frames."""
 
     def __init__(self, config: RootConfig, spec: EnvSpec, conditioner: Conditioner | None = None) -> None:
         """`spec` is the training environments'."""
-        self._config = config
-        self._env, self._quota = make_evaluation_env(config, spec, conditioner)
+        self._config, self._spec, self._conditioner = config, spec, conditioner
+        self._limit = longest_episode(config, spec)
+        self._lists = evaluation_levels(config)
+        self._env, _ = make_evaluation_env(config, spec, conditioner, self._lists)
 
     @torch.no_grad()
     def evaluate(self, agent: Agent, frames: int, stop: Callable[[], bool]) -> Evaluation | None:
@@ -52,17 +59,53 @@ class Evaluator:
 
         Sampling is seeded by the run seed and `frames` alone: it neither touches nor depends on the training streams.
         """
-        config, env = self._config, self._env
+        rng = seeding.torch_rng(self._config.seed, f"evaluation/{frames}")
+        played: list[_Played] = []
+        lists, env = self._lists, self._env
+        while True:
+            try:
+                left = self._play(env, [len(levels) for levels in lists], agent, rng, stop, played)
+            finally:
+                if env is not self._env:
+                    env.close()
+            if left is None:
+                return None
+            # Where an episode was cut that never ended, the levels after it are for other environments.
+            lists = [levels[len(levels) - count :] for levels, count in zip(lists, left, strict=True) if count]
+            if not lists:
+                break
+            env, _ = make_evaluation_env(self._config, self._spec, self._conditioner, lists)
+        returns, lengths, successes, cells, cut = (np.array(column) for column in zip(*played, strict=True))
+        can_succeed, told = env.spec.task.success is not None, bool((cells >= 0).all())
+        return Evaluation(
+            returns, lengths, successes if can_succeed else None, cells if told else None, int(cut.sum()), self._limit
+        )
+
+    def _play(
+        self,
+        env: VecEnv,
+        quota: list[int],
+        agent: Agent,
+        rng: torch.Generator,
+        stop: Callable[[], bool],
+        played: list[_Played],
+    ) -> list[int] | None:
+        """Play `quota` episodes in each environment.
+
+        Returns:
+            How many are left to each whose last episode was cut and did not end while the others played. None: stopped.
+        """
+        config = self._config
         device = torch.device(config.device)
-        rng = seeding.torch_rng(config.seed, f"evaluation/{frames}")
+        limit = np.inf if self._limit is None else self._limit
         obs = env.reset(seeding.env_seeds(config.seed, "evaluation_envs", env.num_envs))
         state = agent.initial_state(env.num_envs)
         first = np.ones(env.num_envs, dtype=bool)
-        remaining = np.array(self._quota)
+        remaining = np.array(quota)
+        overdue = np.zeros(env.num_envs, dtype=bool)  # counted as cut, and going on until it ends
         episode_return, episode_length = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)
         visited = [{place} for place in _places(env.privileged())]
-        finished: list[tuple[float, int, bool, int]] = []
-        while remaining.any():
+        while (remaining[~overdue] > 0).any():
             if stop():
                 return None
             tensors = {key: torch.from_numpy(value).to(device) for key, value in obs.items()}
@@ -74,20 +117,20 @@ class Evaluator:
             for seen, place in zip(visited, _places(batch.privileged), strict=True):
                 seen.add(place)
             begun = _places(env.privileged()) if first.any() else []
-            for i in np.flatnonzero(first):
-                if remaining[i]:
-                    cells_visited = len(visited[i]) if visited else 0
-                    finished.append(
-                        (float(episode_return[i]), int(episode_length[i]), bool(batch.success[i]), cells_visited)
-                    )
+            cut = ~first & ~overdue & (episode_length >= limit)
+            for i in np.flatnonzero(first | cut):
+                if remaining[i] and not overdue[i]:
+                    places = len(visited[i]) if visited else -1
+                    success = bool(batch.success[i]) and not cut[i]
+                    played.append((float(episode_return[i]), int(episode_length[i]), success, places, bool(cut[i])))
                     remaining[i] -= 1
+                overdue[i] = cut[i]
+                if cut[i]:
+                    continue
                 episode_return[i], episode_length[i] = 0.0, 0
                 if visited:
                     visited[i] = {begun[i]}
-        returns, lengths, successes, cells = (np.array(column) for column in zip(*finished, strict=True))
-        return Evaluation(
-            returns, lengths, successes if env.spec.task.success is not None else None, cells if visited else None
-        )
+        return [int(count) for count in remaining]
 
     def close(self) -> None:
         self._env.close()

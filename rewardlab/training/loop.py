@@ -7,7 +7,7 @@ from rewardlab import seeding
 from rewardlab.errors import Interrupted
 from rewardlab.records.progress import Progress
 from rewardlab.records.store import EVAL, TRAIN, RunStore
-from rewardlab.records.table import Table
+from rewardlab.records.table import Table, check_continuation
 from rewardlab.schemas import RootConfig
 from rewardlab.training.cadence import Cadence, Clock, Means
 from rewardlab.training.evaluate import Evaluator
@@ -48,18 +48,21 @@ class Training:
         self._evaluation, self._checkpoints = Cadence(config.eval.every), Cadence(config.checkpoint.every)
         self._rows = Cadence(max(1, config.frames // _TRAIN_ROWS))
         self._evaluated_at = -1
+        self._cut_said = False
         self._means = Means()
         self._at_last_row = (0, 0.0)  # frames and training seconds then
         train_bytes, eval_bytes = (checkpoint["train_bytes"], checkpoint["eval_bytes"]) if checkpoint else (None, None)
         streams = [f"reward/{spec.name}_mean" for spec in parts.reward_streams]
         self._learning = make_learning(config, parts)
         columns = (*_TRAIN_COLUMNS, *streams, *parts.metrics, *self._learning.metrics)
-        self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
-        self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
         self.saving, self._saved_at = False, time.monotonic()
         self._begun = checkpoint is not None
-        if checkpoint is not None:
+        if checkpoint is not None:  # no table is cut back before every part has been found whole
+            check_continuation(store.folder / TRAIN, columns, checkpoint["train_bytes"])
+            check_continuation(store.folder / EVAL, EVAL_COLUMNS, checkpoint["eval_bytes"])
             self._load(checkpoint)
+        self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
+        self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
         self._evaluator = Evaluator(config, parts.env.spec, parts.conditioner)
 
     def run(self) -> None:
@@ -85,6 +88,11 @@ class Training:
         finally:
             for opened in (self._train_table, self._eval_table, self._evaluator, self.parts.env):
                 opened.close()
+
+    def say(self, line: str) -> None:
+        """One line for whoever watches, and in run.log for whoever looks later."""
+        self.progress.note(line)
+        self.store.log(line)
 
     @property
     def exact(self) -> bool:
@@ -149,6 +157,12 @@ class Training:
         self._eval_table.append({"frames": self.frames} | times | evaluation.row())
         self._evaluated_at = self.frames
         self._evaluation.done(self.frames)
+        if evaluation.cut and not self._cut_said:
+            self._cut_said = True
+            self.say(
+                f"evaluation at frame {self.frames}: {evaluation.cut} of {len(evaluation.returns)} episodes did not end"
+                f" within {evaluation.limit} steps: the return so far counts (eval.max_steps=N sets another limit)"
+            )
 
     @property
     def _checkpoint_due(self) -> bool:

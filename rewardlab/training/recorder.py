@@ -21,6 +21,7 @@ from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.facts import DISTANCE
 from rewardlab.schemas import RootConfig
+from rewardlab.training.environments import longest_episode
 from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
 
 SOLVER = "solver"
@@ -189,17 +190,24 @@ def _play(
         running = player.begin()
         tracks = [_Track(level, {name: [entry[i]] for name, entry in obs.items()}) for i, level in enumerate(levels)]
         able, first = running.copy(), np.ones(len(levels), dtype=bool)
+        limit, step = longest_episode(config, env.spec), 0
         while running.any():
             random = rng.random(len(levels)) < noise
             actions = player.actions(obs, first, running & ~random)
             actions = np.where(_beside(random, actions), _drawn(actions, env.spec, rng), actions)
             batch = env.step(actions)
             player.done(actions)
-            ended = batch.terminated | batch.truncated
+            ended, step = batch.terminated | batch.truncated, step + 1
+            cut = running & ~ended & (step == limit)
+            if cut.any():
+                print(f"{cut.sum()} episodes did not end within {limit} steps: cut there", file=sys.stderr, flush=True)
+                ended = ended | cut
             for i in np.flatnonzero(running):
                 tracks[i].add(batch.next_obs, actions, batch.task_reward, int(i))
                 if ended[i]:
-                    tracks[i].end = (bool(batch.terminated[i]), bool(batch.truncated[i]), bool(batch.success[i]))
+                    terminated = bool(batch.terminated[i])
+                    truncated = bool(batch.truncated[i]) or not terminated  # cut by us, where the task did not
+                    tracks[i].end = (terminated, truncated, bool(batch.success[i]) and not cut[i])
             obs, first, running = batch.obs, ended, running & ~ended
     finally:
         env.close()

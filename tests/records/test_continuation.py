@@ -68,5 +68,10 @@ def test_a_damaged_checkpoint_is_none(tmp_path, content):
     store.save_checkpoint({"many": list(range(1000))})
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:-100] if content is None else content)
-    assert decide(tmp_path, overwrite=False).action == "start"
+    decision = decide(tmp_path, overwrite=False)
+    assert (decision.action, decision.exit_code) == ("damaged", 1)
+    assert "checkpoint.pt is damaged" in decision.reason and "overwrite=true" in decision.reason
+    assert decide(tmp_path, overwrite=True).keep
     assert store.load_checkpoint() is None
+    store.set_status("finished", 700)
+    assert decide(tmp_path, overwrite=False).action == "skip"  # it needs none any more

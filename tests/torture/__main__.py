@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tests.torture import cost, kills, launchers, left_out, nodes, starved
+from tests.torture import cost, interrupts, kills, launchers, left_out, nodes, starved
 
 
 def main() -> int:
@@ -18,12 +18,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100, help="SIGKILLs of runs (default: 100)")
     parser.add_argument("--drivers", type=int, default=20, help="SIGKILLs of a sweep's driver (default: 20)")
     parser.add_argument("--jobs", type=int, default=24, help="runs of that sweep (default: 24)")
+    parser.add_argument("--interrupts", type=int, default=200, help="interrupted starts (default: 200)")
     parser.add_argument("--writers", type=int, default=16, help="processes on one folder (default: 16)")
     given = parser.parse_args()
     torch.set_num_threads(1)
     parts: dict[str, Callable[[Path], tuple[str, bool]]] = {
         "killed runs": lambda root: _kills(root, given.kills),
         "killed driver": lambda root: _driver(root, given.jobs, given.drivers),
+        "interrupted starts": lambda root: _interrupts(root, given.interrupts),
         "left out": _left_out,
         "writers": lambda root: _writers(root, given.writers),
         "full disks": _disks,
@@ -61,6 +63,16 @@ def _driver(root: Path, jobs: int, count: int) -> tuple[str, bool]:
         f"{len(found.run_again)} finished runs run again, {found.orphans} times jobs that outlived it by 12 s"
     )
     return said, found.results == jobs and not (found.doubled or found.run_again or found.orphans)
+
+
+def _interrupts(root: Path, count: int) -> tuple[str, bool]:
+    found = interrupts.interrupt_starts(root, count)
+    said = (
+        f"SIGINT at {found.moments} moments of starts: {found.starting} ended at once with one line, {found.at_work} "
+        f"were at work and ended as such, {found.ended} had ended, {found.before_python} met Python before our first "
+        f"line; {len(found.faults)} faults"
+    )
+    return "\n  ".join([said, *found.faults]), not found.faults
 
 
 def _left_out(root: Path) -> tuple[str, bool]:

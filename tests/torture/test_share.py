@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import kills, left_out, runs, starved
+from tests.torture import interrupts, kills, left_out, runs, starved
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +17,13 @@ def test_killed_runs_come_out_as_unbroken_ones(tmp_path: Path) -> None:
         tmp_path, kills=9, settings=["rnd, fast engine", "icm, reference backend", "dqn, prioritised replay"]
     )
     assert (found.kills, found.unreadable, found.differing, found.resumes) == (9, [], [], {"exact"})
+
+
+@pytest.mark.parametrize("command", list(interrupts.COMMANDS))
+def test_an_interrupted_start_is_one_line_and_leaves_nothing(tmp_path: Path, command: str) -> None:
+    found = interrupts.interrupt_starts(tmp_path, moments=3, commands=[command])
+    assert found.faults == []
+    assert found.moments == 3 and found.before_python < 3
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ Stamp = tuple[tuple[str, int, int, int], ...]
 
 _ARRAYS = ("evaluations", "training")
 _TUPLES = ("assumes", "blemishes")
-_SHARED = ("config", "packages")
+_SHARED = ("config", "packages", "code")
 _COLUMNS = tuple(column.name for column in fields(Evaluations))
 _FACTS = tuple(field.name for field in fields(Run) if field.name not in _ARRAYS)
 
@@ -106,7 +106,7 @@ def _load(path: Path) -> dict[str, tuple[Stamp, Run]]:
     known, at = {}, 0
     for name, stamp, facts, (evaluated, trained), names in header["runs"]:
         facts |= {field: shared[facts[field]] for field in _SHARED}
-        facts["packages"] = tuple(map(tuple, facts["packages"]))
+        facts |= {field: tuple(map(tuple, facts[field])) for field in ("packages", "code")}
         facts |= {field: tuple(facts[field]) for field in _TUPLES}
         columns = numbers[at : at + len(_COLUMNS) * evaluated].reshape(len(_COLUMNS), evaluated)
         at += columns.size

@@ -90,6 +90,7 @@ class Run:
     command: str = ""
     git_sha: str = ""
     packages: tuple[tuple[str, str], ...] = ()
+    code: tuple[tuple[str, str], ...] = ()
     device: str = ""
     backend: str = ""
     resume: str = ""
@@ -151,6 +152,7 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
         command=fields.optional_text(manifest, "command", 2000),
         git_sha=fields.optional_text(manifest, "git_sha"),
         packages=fields.pairs(manifest.get("packages")),
+        code=fields.pairs(manifest.get("code")),
         device=fields.optional_text(manifest, "device"),
         backend=fields.optional_text(manifest, "backend"),
         resume=fields.optional_text(manifest, "resume"),

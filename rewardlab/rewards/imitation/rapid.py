@@ -65,6 +65,7 @@ class Scheme(BaseScheme):
     """Pays the task's reward; what it adds is the loss."""
 
     name = "rapid"
+    whole_episodes = True
     metrics = ("explore/states", "explore/rapid_score", "explore/rapid_return")
 
     def __init__(self, config: Config, context: BuildContext) -> None:

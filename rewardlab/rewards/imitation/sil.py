@@ -51,6 +51,7 @@ class Scheme(BaseScheme):
     """Pays the task's reward; what it adds is the loss."""
 
     name = "sil"
+    whole_episodes = True
     metrics = ("explore/sil_steps", "explore/sil_above_value")
     stateful = ("episodes", "replay")
 

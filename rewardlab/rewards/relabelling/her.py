@@ -42,6 +42,7 @@ class Scheme(BaseScheme):
     """Pays the task's reward; what it adds are the relabelled steps."""
 
     relabels = True
+    whole_episodes = True
 
     metrics = ("explore/her_reward_mean",)
 
