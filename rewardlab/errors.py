@@ -14,6 +14,18 @@ class UserError(Exception):
     """The request is wrong, not the program: shown as one line, exit code 2, nothing written."""
 
 
+class NoSuchKey(UserError):
+    """An option that what was chosen does not have.
+
+    Args:
+        key: dotted.
+    """
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 class Diverged(Exception):
     """A loss or a reward became NaN or infinite: the run ends in the state `diverged`, which is a result."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from hydra._internal.core_plugins import basic_sweeper
 from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, read_write
 
 from rewardlab import starting
 
@@ -43,9 +43,13 @@ class GridSweeper(basic_sweeper.BasicSweeper):
         from rewardlab.config import expansion
 
         assert self.config is not None and self.launcher is not None
-        jobs = expansion.planned()
-        if jobs is None:
+        plan = expansion.planned()
+        if plan is None:
             jobs = expansion.expand_grids(self.params, self.grids, arguments)
+        else:
+            jobs = plan.jobs
+            with read_write(self.config):  # Hydra was given the first job
+                self.config.hydra.overrides.task = plan.asked
         folder = Path(self.config.hydra.sweep.dir)
         starting.undo_folder(str(folder))
         starting.undo(lambda: _remove_lone(folder / "multirun.yaml"))

@@ -127,7 +127,7 @@ def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> in
     for line in dropped:
         print(f"dropped: {line}", file=sys.stderr)
     result.forget()
-    expansion.plan(jobs)
+    expansion.plan(jobs, overrides)
     _end_start()
     try:
         code = _hydra([*flags, "--multirun", *(overrides if jobs is None else expansion.as_first(jobs, overrides))])

@@ -2,10 +2,12 @@
 
 The driver expands the command line as Hydra's BasicSweeper does, validates each distinct setting once, and
 hands the list over through `plan`: our sweeper (hydra_plugins/rewardlab/grid.py) launches exactly these jobs,
-so that what was validated is what runs, under every launcher. `skip_invalid=true` merely makes the list shorter.
+so that what was validated is what runs, under every launcher. `skip_invalid=true` merely makes the list shorter. An
+override of a key that only some of the swept choices have is left out where there is no such key.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +15,32 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 
 from rewardlab.config.composition import Prepared, check_writable, compose, parse, raw, session
-from rewardlab.errors import UserError
+from rewardlab.errors import NoSuchKey, UserError
 from rewardlab.schemas import RootConfig
 
 _LISTED = 10  # invalid combinations that are named; the rest is counted
 _STUDY = "+study="
-_plan: list[list[str]] | None = None
 
 
-def plan(jobs: Sequence[Sequence[str]] | None) -> None:
-    """Leave a list of jobs for the sweeper; None takes it back."""
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a sweep, and the command line that asked for them, without Hydra's own settings."""
+
+    jobs: list[list[str]]
+    asked: list[str]
+
+
+_plan: Plan | None = None
+
+
+def plan(jobs: Sequence[Sequence[str]] | None, overrides: Sequence[str] = ()) -> None:
+    """Leave a list of jobs for the sweeper, and what asked for them; None takes it back."""
     global _plan
-    _plan = None if jobs is None else [list(job) for job in jobs]
+    asked = [text for text in overrides if not _is_hydras(text)]
+    _plan = None if jobs is None else Plan([list(job) for job in jobs], asked)
 
 
-def planned() -> list[list[str]] | None:
+def planned() -> Plan | None:
     return _plan
 
 
@@ -90,18 +103,17 @@ def refuse_open_study(overrides: Sequence[str], config_dir: str | None) -> None:
 
 
 def as_first(jobs: list[list[str]], overrides: Sequence[str]) -> list[str]:
-    """What Hydra is to compose before it starts the jobs of a sweep: the command line, or, where the choices that its
-    keys belong to come from a study's grids, the first job and Hydra's own settings.
+    """What Hydra is to compose before it starts the jobs of a sweep: the first job and Hydra's own settings. From the
+    command line it would leave out the swept choices, and miss the keys that belong to them.
     """
-    if not any(text.startswith(_STUDY) for text in overrides):
-        return list(overrides)
-    return [*(text for text in overrides if text.lstrip("+~").startswith(("hydra.", "hydra/"))), *jobs[0]]
+    return [*filter(_is_hydras, overrides), *jobs[0]]
 
 
 def valid_jobs(
     overrides: Sequence[str], config_dir: str | None, validate: Callable[[RootConfig], None]
 ) -> tuple[list[list[str]] | None, list[str]]:
-    """The jobs of a sweep that fit together, each run once, and a line for each combination that was dropped.
+    """The jobs of a sweep that fit together, each run once, and a line for each combination that was dropped, and for
+    each override that was left out of some.
 
     The jobs are None under a sweeper that chooses them as it goes (an optimiser's): each is checked when it starts.
 
@@ -119,7 +131,10 @@ def valid_jobs(
         verdicts: dict[str, str | None] = {}
         kept: dict[str, list[str]] = {}
         refused: list[str] = []
-        swept = _swept(jobs)
+        swept, skips = _swept(jobs), _skips_invalid(overrides)
+        left_out: list[str] = []
+        if not skips:
+            jobs, left_out = _without_foreign_keys(jobs, config_dir)
         for job in jobs:
             reason, prepared = _judge(job, config_dir, validate, verdicts)
             if prepared is not None and reason is None:
@@ -131,9 +146,9 @@ def valid_jobs(
             line = f"{combination}: {reason}" if combination and combination not in str(reason) else str(reason)
             if line not in refused:
                 refused.append(line)
-    if refused and not (kept and _skips_invalid(overrides)):
+    if refused and not (kept and skips):
         raise UserError(_refusal(refused, len(jobs)))
-    return list(kept.values()), refused
+    return list(kept.values()), [*refused, *left_out]
 
 
 def _narrowed(grids: list[dict[str, Any]], item: Override) -> list[dict[str, Any]]:
@@ -178,6 +193,46 @@ def _judge(
         except UserError as error:
             verdicts[setting] = str(error)
     return verdicts[setting], prepared
+
+
+def _without_foreign_keys(jobs: list[list[str]], config_dir: str | None) -> tuple[list[list[str]], list[str]]:
+    """The jobs without the overrides of keys that their choices lack and those of other jobs have; a line for each."""
+    missing = [_missing_keys(job, config_dir) for job in jobs]
+    known = {_key(item) for job, lacks in zip(jobs, missing, strict=True) for item in job if _key(item) not in lacks}
+    lines: dict[str, None] = {}
+    kept = []
+    for job, lacks in zip(jobs, missing, strict=True):
+        foreign = [item for item in job if _key(item) in lacks & known]
+        for item in foreign:
+            group = _key(item).partition(".")[0]
+            choice = next((other for other in job if _key(other) == group), group)
+            lines[f"{item} from {choice}, which has no such key"] = None
+        kept.append([item for item in job if item not in foreign])
+    return kept, list(lines)
+
+
+def _missing_keys(job: list[str], config_dir: str | None) -> frozenset[str]:
+    """The keys among its overrides that its choices do not have."""
+    missing: set[str] = set()
+    while True:
+        try:
+            compose([item for item in job if _key(item) not in missing], config_dir)
+        except NoSuchKey as error:
+            if error.key not in set(map(_key, job)) - missing:
+                return frozenset(missing)
+            missing.add(error.key)
+        except UserError:
+            return frozenset(missing)
+        else:
+            return frozenset(missing)
+
+
+def _key(item: str) -> str:
+    return item.partition("=")[0].lstrip("+")
+
+
+def _is_hydras(text: str) -> bool:
+    return text.lstrip("+~").startswith(("hydra.", "hydra/"))
 
 
 def _swept(jobs: list[list[str]]) -> set[str]:

@@ -20,7 +20,7 @@ from omegaconf.errors import (
 )
 
 from rewardlab import discovery
-from rewardlab.errors import UserError, one_line, unknown
+from rewardlab.errors import NoSuchKey, UserError, one_line, unknown
 
 FILLED_IN = ("name", "plugin")  # fields of a choice that composition fills in
 # Hydra's own settings that we have set: no job moves, and nothing is written but a run's own files.
@@ -93,7 +93,7 @@ def no_such_key(key: str, allowed: Iterable[str], elsewhere: Iterable[str] = ())
     suggestion = moved[0] if moved else close[0] if close else None
     hint = f"; did you mean {suggestion}?" if suggestion else ""
     known = f" (allowed: {', '.join(names)})" if names else f" ({parent} has no keys)" if parent else ""
-    return UserError(f"{key}: no such key{hint}{known}")
+    return NoSuchKey(f"{key}: no such key{hint}{known}", key)
 
 
 def _no_such_choice(error: MissingConfigException) -> UserError:
@@ -125,7 +125,8 @@ def _wrong_value(error: Exception) -> UserError:
         return UserError(_shortened(error))
     key = cause.full_key or str(cause.key or "")
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
-        return UserError(f"{place}{_unknown_key(key, cause.parent_node)}")
+        refusal = _unknown_key(key, cause.parent_node)
+        return UserError(f"{place}{refusal}") if place else refusal
     if isinstance(cause, MissingMandatoryValue):
         return UserError(f"{place}{key}: needs a value; give {key}=...")
     if isinstance(cause, InterpolationResolutionError):

@@ -17,6 +17,7 @@ import torch
 
 from rewardlab.datasets.folders import METADATA, data_folder
 from rewardlab.errors import UserError, one_line
+from rewardlab.maths.boxes import executed
 from rewardlab.maths.returns import discounted_returns
 from rewardlab.records.files import read_json
 from rewardlab.types import Array, EnvSpec, Episode, Obs, TensorObs, Transitions
@@ -80,7 +81,8 @@ class DemonstrationFile:
         where, episodes, levels = self._where, self._episodes, self._levels
         try:
             chosen, seeds = _chosen(self._storage, episodes, levels)
-            found = [_episode(where, raw, self._spec) for raw in self._storage.get_episodes(chosen)]
+            start = int(getattr(self._storage.action_space, "start", 0))
+            found = [_episode(where, raw, self._spec, start) for raw in self._storage.get_episodes(chosen)]
         except UserError:
             raise
         except Exception as error:  # whatever a damaged file leads to
@@ -165,10 +167,11 @@ def _chosen(storage: Any, episodes: int | None, levels: int | None) -> tuple[lis
     return chosen, seeds
 
 
-def _episode(where: str, raw: Mapping[str, Any], spec: EnvSpec) -> tuple[Episode, TensorObs]:
+def _episode(where: str, raw: Mapping[str, Any], spec: EnvSpec, start: int) -> tuple[Episode, TensorObs]:
+    """An episode, whose discrete actions the file counts from `start`, and what it showed."""
     reward = torch.from_numpy(np.asarray(raw["rewards"], dtype=np.float32).copy())
     shown = _shown(where, raw["observations"], spec, len(reward) + 1)
-    action = _action(where, np.asarray(raw["actions"]), spec, len(reward))
+    action = _action(where, np.asarray(raw["actions"]), spec, len(reward), start)
     terminated, truncated = bool(raw["terminations"][-1]), bool(raw["truncations"][-1])
     told = (raw["infos"] or {}).get("success")
     success = bool(told[-1]) if told is not None else terminated and float(reward[-1]) > 0
@@ -198,12 +201,19 @@ def _shown(where: str, observations: Any, spec: EnvSpec, count: int) -> TensorOb
     return {name: torch.from_numpy(entry) for name, entry in shown.items()}
 
 
-def _action(where: str, action: Array, spec: EnvSpec, count: int) -> torch.Tensor:
-    shape = (count, *spec.action.shape)
+def _action(where: str, action: Array, spec: EnvSpec, count: int, start: int) -> torch.Tensor:
+    """Actions as they were executed: a file may hold what the policy asked for, beyond the bounds of a box."""
+    taken, shape = spec.action, (count, *spec.action.shape)
+    if not taken.discrete and len(action) == count:
+        action = action.reshape(count, -1)  # of whatever shape: flat to a policy
     if action.shape != shape or action.dtype.kind not in "iuf" or not count:
         raise UserError(f"{where}: an episode's actions have shape {action.shape}, and {spec.id} takes {shape}")
-    if spec.action.n is None:
-        return torch.from_numpy(action.astype(np.float32))
-    if action.min() < 0 or action.max() >= spec.action.n:
-        raise UserError(f"{where}: has actions outside of 0 to {spec.action.n - 1}, which {spec.id} does not take")
-    return torch.from_numpy(action.astype(np.int64))
+    if taken.n is None:
+        if not np.isfinite(action).all():
+            raise UserError(f"{where}: has actions that are not finite")
+        done = executed(action, np.array(taken.low), np.array(taken.high), taken.whole)
+        return torch.from_numpy(done.astype(np.float32))
+    last = start + taken.n - 1
+    if action.min() < start or action.max() > last:
+        raise UserError(f"{where}: has actions outside of {start} to {last}, which {spec.id} does not take")
+    return torch.from_numpy(action.astype(np.int64) - start)

@@ -1,10 +1,16 @@
 """Where a dataset of Minari's format lies, and what distinguishes it from others. No heavy import."""
 
+import contextlib
 import hashlib
 import os
+import time
 from pathlib import Path
 
+from rewardlab.machine import user_cache
+from rewardlab.records.files import write_atomic
+
 METADATA, EPISODES = "metadata.json", "main_data.hdf5"
+_SETTLED = 2.0  # seconds: a file may change once more within what its times can tell apart
 
 
 def data_folder(path: str) -> Path | None:
@@ -18,13 +24,33 @@ def data_folder(path: str) -> Path | None:
 
 
 def fingerprint(path: str) -> str:
-    """The same wherever a dataset lies, another once it is recorded anew; the path itself where there is none.
-
-    It covers what the metadata tell, and how long the file of the episodes is.
-    """
+    """The same wherever a dataset lies, another once a byte of it changes; the path itself where there is none."""
     data = data_folder(path)
     if data is None:
         return path
-    episodes = data / EPISODES
-    length = episodes.stat().st_size if episodes.is_file() else 0
-    return hashlib.sha256((data / METADATA).read_bytes() + str(length).encode()).hexdigest()[:16]
+    try:
+        content = _digest(data / EPISODES).encode()
+        return hashlib.sha256((data / METADATA).read_bytes() + content).hexdigest()[:16]
+    except OSError:  # without its episodes it is refused when it is opened
+        return path
+
+
+def _digest(file: Path) -> str:
+    """The sha256 of a file's bytes; kept in the user's cache while its place, size and times stay.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    told = file.stat()
+    facts = (file.resolve(), told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
+    kept = user_cache() / "datasets" / hashlib.sha256(repr(facts).encode()).hexdigest()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        found = kept.read_text(encoding="ascii")
+        if len(found) == hashlib.sha256().digest_size * 2:
+            return found
+    with open(file, "rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if time.time() - max(told.st_mtime, told.st_ctime) > _SETTLED:
+        with contextlib.suppress(OSError):
+            write_atomic(kept, digest.encode())
+    return digest

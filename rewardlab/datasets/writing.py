@@ -13,7 +13,10 @@ from rewardlab.types import Array, EnvSpec, Obs
 
 @dataclass(frozen=True)
 class Recorded:
-    """One episode of L steps on a level: observations of L + 1 moments, and what was done and paid."""
+    """One episode of L steps on a level: observations of L + 1 moments, and what was done and paid.
+
+    action: int64 [L], counted from 0, or float32 [L, A], as it was executed.
+    """
 
     level: int
     obs: Obs
@@ -74,11 +77,11 @@ def write_dataset(folder: Path, episodes: Iterable[Recorded], spec: EnvSpec, abo
         for name, entry in spec.obs.items()
     }
     action = (
-        spaces.Discrete(spec.action.n)
+        spaces.Discrete(spec.action.n, start=spec.action.start)
         if spec.action.n is not None
         else spaces.Box(np.array(spec.action.low, np.float32), np.array(spec.action.high, np.float32))
     )
-    made_again = gymnasium.spec(about.env_id) if about.env_id else None  # from which Minari can make it again
+    made_again = _serialisable(gymnasium.spec(about.env_id)) if about.env_id else None
     storage: Any = MinariStorage.new(data, spaces.Dict(boxes), action, made_again, jpeg_encoding=False)
     totals = Totals()
 
@@ -88,7 +91,7 @@ def write_dataset(folder: Path, episodes: Iterable[Recorded], spec: EnvSpec, abo
             yield EpisodeBuffer(
                 seed=episode.level,
                 observations=episode.obs,
-                actions=episode.action,
+                actions=episode.action + spec.action.start if spec.action.discrete else episode.action,
                 rewards=episode.reward,
                 terminations=_last(episode.terminated, len(episode.action)),
                 truncations=_last(episode.truncated, len(episode.action)),
@@ -111,6 +114,15 @@ def write_dataset(folder: Path, episodes: Iterable[Recorded], spec: EnvSpec, abo
         }
     )
     return totals
+
+
+def _serialisable(registered: Any) -> Any:
+    """What Minari can make the environment of again; None where it was registered with code instead of names."""
+    try:
+        registered.to_json()
+    except (TypeError, ValueError):
+        return None
+    return registered
 
 
 def _last(value: bool, count: int) -> Array:

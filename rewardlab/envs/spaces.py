@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 
 from rewardlab.errors import UserError
+from rewardlab.maths.boxes import executed
 from rewardlab.types import ActionSpec, Array, ObsSpec
 
 
@@ -34,7 +35,7 @@ def action_codec(env_id: str, space: gymnasium.Space[Any]) -> ActionCodec:
     if isinstance(space, gymnasium.spaces.Discrete):
         start = int(space.start)
         # Python ints: MiniGrid compares each action with its enum, which is slow on numpy scalars.
-        return ActionCodec(ActionSpec(n=int(space.n)), lambda action: (action + start).tolist())
+        return ActionCodec(ActionSpec(n=int(space.n), start=start), lambda action: (action + start).tolist())
     if isinstance(space, gymnasium.spaces.Box):
         return _box_codec(space)
     raise UserError(f"env.id={env_id}: actions are {type(space).__name__}; only Discrete and Box are supported")
@@ -42,16 +43,15 @@ def action_codec(env_id: str, space: gymnasium.Space[Any]) -> ActionCodec:
 
 def _box_codec(space: gymnasium.spaces.Box) -> ActionCodec:
     low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-    rounded = np.issubdtype(space.dtype, np.integer)
+    whole = np.issubdtype(space.dtype, np.integer)
 
     def decode(action: Array) -> Array:
-        clipped = np.clip(action.reshape(len(action), *space.shape), low, high)
-        return (np.rint(clipped) if rounded else clipped).astype(space.dtype)
+        return executed(action.reshape(len(action), *space.shape), low, high, whole).astype(space.dtype)
 
     def bounds(values: Array) -> tuple[float, ...]:
         return tuple(values.ravel().tolist())
 
-    return ActionCodec(ActionSpec(shape=(low.size,), low=bounds(low), high=bounds(high)), decode)
+    return ActionCodec(ActionSpec(shape=(low.size,), low=bounds(low), high=bounds(high), whole=whole), decode)
 
 
 def _entry(name: str, space: gymnasium.Space[Any]) -> ObsSpec:

@@ -20,6 +20,7 @@ from rewardlab.datasets.writing import About, Recorded, Totals, write_dataset
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.facts import DISTANCE
+from rewardlab.maths import boxes
 from rewardlab.schemas import RootConfig
 from rewardlab.training.environments import longest_episode
 from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
@@ -195,6 +196,7 @@ def _play(
             random = rng.random(len(levels)) < noise
             actions = player.actions(obs, first, running & ~random)
             actions = np.where(_beside(random, actions), _drawn(actions, env.spec, rng), actions)
+            actions = _executed(actions, env.spec)
             batch = env.step(actions)
             player.done(actions)
             ended, step = batch.terminated | batch.truncated, step + 1
@@ -219,11 +221,21 @@ def _beside(mask: Array, like: Array) -> Array:
 
 
 def _drawn(like: Array, spec: EnvSpec, rng: np.random.Generator) -> Array:
-    """Uniformly random actions (within [-1, 1] where a box has no bounds)."""
-    if spec.action.n is not None:
-        return rng.integers(spec.action.n, size=like.shape)
-    low, high = np.maximum(spec.action.low, -1.0), np.minimum(spec.action.high, 1.0)
-    return rng.uniform(low, high, size=like.shape).astype(like.dtype)
+    """Random actions: uniform within their bounds, see `boxes.drawn` where a box lacks some."""
+    action = spec.action
+    if action.n is not None:
+        return rng.integers(action.n, size=like.shape)
+    found = boxes.drawn(np.array(action.low), np.array(action.high), len(like), rng, action.whole)
+    return found.reshape(like.shape).astype(like.dtype)
+
+
+def _executed(actions: Array, spec: EnvSpec) -> Array:
+    """What is done where the policy asks for `actions`, [N] or [N, *shape]."""
+    action = spec.action
+    if action.n is not None:
+        return actions
+    low, high = (np.array(bound).reshape(action.shape) for bound in (action.low, action.high))
+    return boxes.executed(actions, low, high, action.whole).astype(actions.dtype)
 
 
 class _Track:

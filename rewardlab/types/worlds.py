@@ -20,12 +20,17 @@ class ObsSpec:
 
 @dataclass(frozen=True)
 class ActionSpec:
-    """`n` discrete actions, or a box of `shape` with bounds; exactly one of the two."""
+    """`n` discrete actions, or a box of `shape` with bounds; exactly one of the two.
+
+    start: what gymnasium calls the first of the discrete ones, which is 0 here. whole: the box takes whole numbers.
+    """
 
     n: int | None = None
     shape: tuple[int, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    start: int = 0
+    whole: bool = False
 
     @property
     def discrete(self) -> bool:

@@ -102,6 +102,38 @@ def test_invalid_pairs_can_be_dropped(rewardlab: Callable, prepared_runs: list[P
     assert answer.err.count("dropped: ") == 3
 
 
+def test_a_key_of_the_swept_choices_need_not_be_one_of_the_default(
+    rewardlab: Callable, prepared_runs: list[Prepared], tmp_path: Path
+) -> None:
+    line = ["env=empty_5x5", "reward=rnd,noveld", "reward.hidden=32", "hydra/launcher=basic"]
+    answer = rewardlab("run", "-m", *line)
+    assert (answer.code, answer.err) == (0, "")
+    assert [(p.config.reward.name, p.config.reward.hidden) for p in prepared_runs] == [("rnd", 32), ("noveld", 32)]
+    (saved,) = tmp_path.rglob("multirun.yaml")
+    assert yaml.safe_load(saved.read_text())["hydra"]["overrides"]["task"] == line[:3]
+
+
+def test_a_key_is_left_out_where_a_swept_choice_lacks_it(rewardlab: Callable, prepared_runs: list[Prepared]) -> None:
+    line = ["env=empty_5x5", "reward=none,rnd", "reward.hidden=32,16", "hydra/launcher=basic"]
+    answer = rewardlab("run", "-m", *line)
+    assert [p.labels["reward"] for p in prepared_runs] == ["none", "rnd-hidden=32", "rnd-hidden=16"]
+    assert answer.code == 0 and answer.err.splitlines() == [
+        f"dropped: reward.hidden={width} from reward=none, which has no such key" for width in (32, 16)
+    ]
+
+
+def test_such_combinations_are_dropped_on_request(rewardlab: Callable, prepared_runs: list[Prepared]) -> None:
+    line = ["env=empty_5x5", "reward=none,rnd", "reward.hidden=32", "hydra/launcher=basic", "skip_invalid=true"]
+    assert rewardlab("run", "-m", *line).code == 0
+    assert [p.labels["reward"] for p in prepared_runs] == ["rnd-hidden=32"]
+
+
+def test_a_key_that_no_swept_choice_has_is_refused(rewardlab: Callable, prepared_runs: list[Prepared]) -> None:
+    answer = rewardlab("run", "-m", "env=empty_5x5", "reward=rnd,noveld", "reward.hiden=32")
+    assert answer.code == 2 and not prepared_runs
+    assert "reward.hiden: no such key; did you mean hidden?" in answer.err and answer.err.count("\n") == 1
+
+
 def test_the_run_gets_what_was_validated(rewardlab: Callable, prepared_runs: list[Prepared], tmp_path: Path) -> None:
     (tmp_path / "mine" / "reward").mkdir(parents=True)
     (tmp_path / "mine" / "reward" / "bold.yaml").write_text("defaults: [count_schema, _self_]\ncoef: 4\n")

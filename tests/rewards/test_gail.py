@@ -18,7 +18,7 @@ from rewardlab.records.table import read_columns
 from rewardlab.rewards.imitation import gail, sqil
 from rewardlab.run import run
 from rewardlab.training.recorder import Recording
-from rewardlab.types import Transitions
+from rewardlab.types import EnvSpec, Transitions
 
 SPEC = worlds()["vector"]
 
@@ -59,6 +59,20 @@ def test_it_pays_what_its_discriminator_says(form: str) -> None:
     assert paid["intrinsic"].numpy() == pytest.approx(expected, rel=1e-3, abs=1e-4)
     assert torch.equal(paid["task"], played.task_reward)
     assert made.streams[0].coef == 0
+
+
+def test_beyond_a_box_it_judges_what_is_executed() -> None:
+    box = worlds()["continuous"]
+    made = made_anew(box)
+    played = Renderer(box, seed=1).rollout(write_script(np.random.default_rng(0), box, 40, 4))
+    asked, done = (replace(played, action=actions) for actions in (3 * played.action, (3 * played.action).clip(-1, 1)))
+    assert torch.equal(made.compute(asked).streams["intrinsic"], made.compute(done).streams["intrinsic"])
+    assert made.update(asked) == pytest.approx(made_anew(box).update(done))
+    assert not torch.equal(asked.action, done.action), "the learner keeps what it asked for"
+
+
+def made_anew(spec: EnvSpec) -> gail.Scheme:
+    return gail.Scheme(gail.Config(demos=made_up(spec), plugin="gail"), new_context(spec))
 
 
 def test_its_discriminator_learns_to_tell_them_apart() -> None:

@@ -10,6 +10,8 @@ imitation learning, arXiv:2006.16785); there memory=100_000 and agent.bonus=repl
 absorbing states are left out: where episodes end, form=positive pays for staying, form=negative for leaving; the
 default can do either. The task's reward counts nothing by default.
 
+D is shown the actions that were executed: beyond the bounds of a box they are clipped, as the world clips them.
+
 Constants: penalty 10 and batches of 256 as in DAC's code; its network of 256, 256 is smaller here.
 """
 
@@ -20,6 +22,7 @@ import torch
 from rewardlab.datasets.options import DemosOptions
 from rewardlab.errors import UserError
 from rewardlab.maths.adversarial import REWARDS, gradient_penalty, imitation_reward, told_apart
+from rewardlab.maths.boxes import executed
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import can_onehot, encode_flat, flat_size
 from rewardlab.networks.init import mlp
@@ -29,7 +32,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, TensorObs, Transitions
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -64,6 +67,10 @@ class Scheme(BonusScheme):
         self._file = config.demonstrations("reward", spec)
         self._demonstrated: Replay | None = None
         self._onehot = can_onehot(spec.obs)
+        self._low, self._high = (
+            torch.tensor(bound).reshape(spec.action.shape or (0,)).to(context.device)
+            for bound in (spec.action.low, spec.action.high)
+        )
         inputs = flat_size(spec.obs, onehot=self._onehot) + action_size(spec.action)
         self.judge = mlp((inputs, config.hidden, config.hidden, 1), context.generator, activation="tanh")
         self.judge.to(context.device)
@@ -116,6 +123,8 @@ class Scheme(BonusScheme):
     def _inputs(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:
         spec = self.context.spec
         shown = encode_flat(obs, spec.obs, onehot=self._onehot)
+        if not spec.action.discrete:
+            action = executed(action, self._low, self._high, spec.action.whole)
         return torch.cat([shown, encode_action(action, spec.action)], dim=-1)
 
     def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
