@@ -93,7 +93,9 @@ def _other_code(comparison: Comparison) -> Iterable[str]:
                 by_code.setdefault(run.code, []).append(run.seed)
         if len(by_code) > 1:
             each = [set(code) for code in by_code]
-            places = sorted({place for place, _ in set.union(*each) - set.intersection(*each)})
+            places = sorted(
+                {name for code in each for name, digest in code if any((name, digest) not in o for o in each)}
+            )
             seeds = " / ".join(listed(map(str, sorted(seeds))) for seeds in by_code.values())
             yield (
                 f"Made by different code though of one setting: {comparison.setting_name(setting)} on {setting.env} "
