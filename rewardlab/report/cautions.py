@@ -92,8 +92,10 @@ def _other_code(comparison: Comparison) -> Iterable[str]:
             if run.code:
                 by_code.setdefault(run.code, []).append(run.seed)
         if len(by_code) > 1:
-            shared = set.intersection(*(set(code) for code in by_code))
-            places = sorted({part[0] for code in by_code for part in code if part not in shared})
+            each = [set(code) for code in by_code]
+            places = sorted(
+                {name for code in each for name, digest in code if any((name, digest) not in o for o in each)}
+            )
             seeds = " / ".join(listed(map(str, sorted(seeds))) for seeds in by_code.values())
             yield (
                 f"Made by different code though of one setting: {comparison.setting_name(setting)} on {setting.env} "
