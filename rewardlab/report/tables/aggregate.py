@@ -8,7 +8,15 @@ import numpy as np
 
 from rewardlab.report import statistics
 from rewardlab.report.comparison import Comparison, Method, Setting
-from rewardlab.report.statistics import Estimate, FloatArray, Statistic, estimate, generator, improvement_estimate
+from rewardlab.report.statistics import (
+    Estimate,
+    FloatArray,
+    Statistic,
+    bootstrap,
+    estimate,
+    generator,
+    probability_of_improvement,
+)
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
 from rewardlab.report.tables.labels import assumed, covered, label_columns
 
@@ -60,7 +68,9 @@ class Pooled:
         """How likely a run ends higher than one of the rival on the same task."""
         if self.rival is None:
             return None
-        return improvement_estimate(self.scores, self.rival.scores, generator(self.name, "improvement"))
+        return bootstrap(
+            (self.scores, self.rival.scores), probability_of_improvement, generator(self.name, "improvement")
+        )
 
 
 def _notes(filled: Filled) -> list[str]:

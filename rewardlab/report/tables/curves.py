@@ -9,7 +9,7 @@ import numpy as np
 from rewardlab.records.summary import normalise
 from rewardlab.report.comparison import Comparison, Method, Setting
 from rewardlab.report.reading.run_folder import Run, Training
-from rewardlab.report.statistics import BoolArray, FloatArray, curve_band, generator, pooled_band
+from rewardlab.report.statistics import BoolArray, FloatArray, generator, pooled_band
 from rewardlab.report.tables.aggregate import Aggregate
 from rewardlab.report.tables.columns import Column, Kind, Table
 from rewardlab.report.tables.labels import label_columns, setting_id_column
@@ -196,7 +196,7 @@ def _band(table: FloatArray, alive: BoolArray, names: tuple[str, ...]) -> Band:
         where = counts == count
         if count:
             rows = table[alive[:, where][:, 0]][:, where]
-            middle[where], low[where], high[where] = curve_band(rows, generator(*names))
+            middle[where], low[where], high[where] = pooled_band([rows], generator(*names), 1000)
     return Band(middle, low, high)
 
 

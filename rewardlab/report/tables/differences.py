@@ -12,10 +12,11 @@ from rewardlab.report.outcomes import Outcome
 from rewardlab.report.statistics import (
     Estimate,
     FloatArray,
+    bootstrap,
     difference,
     generator,
-    improvement_estimate,
     pooled_interquartile_mean,
+    probability_of_improvement,
 )
 from rewardlab.report.tables.aggregate import Aggregate
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
@@ -82,7 +83,8 @@ class Contrast:
         first, second = self.values(0, what), self.values(1, what)
         if first is None or second is None:
             return None
-        return improvement_estimate(first, second, generator(self.env, self.name, "difference", "improvement"))
+        rng = generator(self.env, self.name, "difference", "improvement")
+        return bootstrap((first, second), probability_of_improvement, rng)
 
 
 def _notes(filled: Filled) -> list[str]:
