@@ -88,7 +88,7 @@ def _mixed(comparison: Comparison) -> Iterable[str]:
     runs = [outcome.run for setting in comparison.settings for outcome in setting.outcomes]
     versions: dict[str, set[str]] = {}
     for run in runs:
-        for package, version in run.packages:
+        for package, version in run.packages.items():
             versions.setdefault(package, set()).add(version)
     if mixed := [f"{package} {' / '.join(sorted(v))}" for package, v in sorted(versions.items()) if len(v) > 1]:
         yield f"Mixed package versions: {listed(mixed)}."

@@ -143,7 +143,7 @@ def _runs(material: Material, places: dict[str, int]) -> dict[str, Any]:
         for run in setting.runs:
             keep = thin(run.evaluations.frames.size, most)
             grid = tuple(int(each) for each in run.evaluations.frames[keep])
-            packages = " ".join(f"{name} {version}" for name, version in run.packages)
+            packages = " ".join(f"{name} {version}" for name, version in run.packages.items())
             found = {
                 "name": run.name, "folder": run.folder, "setting": len(settings) - 1, "seed": run.seed,
                 "state": run.state, "frames": run.frames, "budget": run.budget, "error": run.error,

@@ -89,7 +89,7 @@ class Run:
     config: dict[str, Any] = field(repr=False)
     command: str = ""
     git_sha: str = ""
-    packages: tuple[tuple[str, str], ...] = ()
+    packages: dict[str, str] = field(default_factory=dict)
     device: str = ""
     backend: str = ""
     resume: str = ""
@@ -150,7 +150,7 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
         config={key: value for key, value in fields.flat(manifest.get("config")).items() if key != "seed"},
         command=fields.optional_text(manifest, "command", 2000),
         git_sha=fields.optional_text(manifest, "git_sha"),
-        packages=fields.pairs(manifest.get("packages")),
+        packages=fields.short(manifest.get("packages")),
         device=fields.optional_text(manifest, "device"),
         backend=fields.optional_text(manifest, "backend"),
         resume=fields.optional_text(manifest, "resume"),
