@@ -1,12 +1,21 @@
 """`rewardlab report`: tables, figures and a page about finished runs."""
 
 from argparse import Namespace
+from pathlib import Path
 
-from rewardlab.report.command import report
+DEFAULT_PATH = "results"
 
 
 def main(given: Namespace) -> int:
-    """Write a report; see `rewardlab/report/build.py`."""
-    return report(
-        given.paths, given.out, filters=given.filter, baseline=given.baseline, paired=given.paired, by=given.by
-    )
+    """Write a report, if anything has changed since the last one, and print its summary; see `report/build.py`."""
+    from rewardlab.report.build import build_report
+    from rewardlab.report.gather import labelled
+    from rewardlab.report.options import Options
+
+    out = None if given.out is None else Path(given.out)
+    options = Options(out, tuple(given.filter), given.baseline, given.paired, given.by)
+    result = build_report(labelled(given.paths or [DEFAULT_PATH]), options)
+    print(result.text)
+    if result.again:
+        print("Nothing has changed since it was made.")
+    return 0

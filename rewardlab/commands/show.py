@@ -1,10 +1,131 @@
-"""`rewardlab show`: one run as text."""
+"""`rewardlab show RUN`: one run in a few lines, its curves as text."""
 
+import shlex
+import sys
 from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
-from rewardlab.report.show import show
+import numpy as np
+
+from rewardlab.errors import UserError
+from rewardlab.records.summary import THRESHOLDS, normalise
+from rewardlab.report.numbers import amount, duration, score
+from rewardlab.report.outcomes import Outcome
+from rewardlab.report.reading.plain import Unreadable
+from rewardlab.report.reading.run_folder import FILES, MANIFEST, FloatArray, Run, read_run
+
+_BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", "_.-=+*%#"
+_WIDTH = 50  # characters of a sparkline
 
 
 def main(given: Namespace) -> int:
-    """Print the summary of a run."""
-    return show(given.run)
+    """Print a readable summary of one run, named by its folder or a file in it.
+
+    Raises:
+        UserError: there is no run, or it cannot be read.
+    """
+    where = given.run
+    path = Path(where)
+    folder = path.parent if path.name in (*FILES, "config.yaml", "summary.json", "checkpoint.pt") else path
+    if not folder.is_dir():
+        raise UserError(f"{where}: no such folder")
+    if not (folder / MANIFEST).exists():
+        inside = next((found.parent for found in sorted(folder.glob("**/manifest.json"))), None)
+        hint = f"; did you mean {inside}?" if inside is not None else ""
+        raise UserError(f"{where}: not a run's folder (no {MANIFEST}){hint}")
+    try:
+        run = read_run(folder, folder)
+    except Unreadable as problem:
+        raise UserError(f"{where}: {problem}") from None
+    print("\n".join(summary(run, folder)))
+    return 0
+
+
+def summary(run: Run, folder: Path) -> list[str]:
+    """The lines of `show`."""
+    curriculum = [] if run.curriculum == "none" else [run.curriculum]
+    lines = [f"{run.env}  {' '.join([run.reward, run.agent, *curriculum])}  seed {run.seed}: {run.state}"]
+    lines += [f"  error      {run.error}"] if run.error else []
+    rows = [("frames", f"{run.frames:,} of {run.budget:,}"), *_scores(run), *_times(run)]
+    rows += [("started", run.started_at), ("written", run.updated_at)]
+    rows += [("ran on", " · ".join(filter(None, (run.device, run.backend)))), ("commit", run.git_sha)]
+    rows += [("continued", run.resume)] if run.resume not in ("", "exact") else []
+    rows += [("unusable", "; ".join(run.blemishes))]
+    lines += [f"  {name:<10} {value}" for name, value in rows if value]
+    if curves := _curves(run):
+        widest = max(len(name) for name, _, _ in curves)
+        lines += ["", *(f"  {name:<{widest}}  {spark}  {ends}" for name, spark, ends in curves)]
+    config = shlex.quote(str(folder / "config.yaml"))
+    return [*lines, "", f"  repeat     rewardlab run --config {config} results_dir=again"]
+
+
+def sparkline(values: Sequence[float] | FloatArray, width: int = _WIDTH, blocks: str = _BLOCKS) -> str:
+    """Values as a row of bars between their least and their greatest; blank where there is no number.
+
+    Args:
+        values: [n]; more than `width` are averaged in groups.
+        width: characters at most.
+        blocks: characters from low to high.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    parts = np.array_split(array, min(width, array.size)) if array.size else []
+    means = [float(known.mean()) if (known := part[np.isfinite(part)]).size else np.nan for part in parts]
+    finite = [mean for mean in means if np.isfinite(mean)]
+    if not finite:
+        return ""
+    low, span = min(finite), max(finite) - min(finite)
+    top = len(blocks) - 1
+    return "".join(
+        " " if not np.isfinite(mean) else blocks[round(top * (mean - low) / span) if span > 0 else 0] for mean in means
+    )
+
+
+def _scores(run: Run) -> list[tuple[str, str]]:
+    if not run.evaluations.frames.size:
+        return [("return", "not evaluated yet")]
+    outcome = Outcome(run)
+    success = outcome.final_success
+    rows = [("return", score(outcome.final_return))]
+    if outcome.normalised is not None:
+        scale = f"random {score(run.random_return)}, optimum {score(run.optimal_return)} ({run.optimum_kind})"
+        rows[0] = ("return", f"{score(outcome.final_return)}, normalised {score(outcome.final_normalised)}; {scale}")
+    rows += [("success", f"{success:.0%}")] if np.isfinite(success) else []
+    if outcome.normalised is not None:
+        for suffix, threshold in THRESHOLDS.items():
+            reached = outcome.reached(suffix)
+            assert reached is not None
+            rows.append(
+                (f"to {threshold:.0%}", f"{amount(reached.frames)} frames" if reached.reached else "not reached")
+            )
+        rows.append(("area", score(outcome.area(float(outcome.frames[0]), float(outcome.frames[-1])))))
+    return rows
+
+
+def _times(run: Run) -> list[tuple[str, str]]:
+    evaluations = run.evaluations
+    if not evaluations.frames.size or not np.isfinite(evaluations.wall_seconds[-1]):
+        return []
+    wall, cpu = float(evaluations.wall_seconds[-1]), float(evaluations.cpu_seconds[-1])
+    fps = f", {evaluations.frames[-1] / wall:,.0f} frames a second" if wall > 0 else ""
+    return [("time", f"{duration(wall)}{fps}" + (f" ({duration(cpu)} of processor time)" if np.isfinite(cpu) else ""))]
+
+
+def _curves(run: Run) -> list[tuple[str, str, str]]:
+    blocks = _BLOCKS
+    try:
+        blocks.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        blocks = _ASCII
+    evaluations = run.evaluations
+    series = {"return": evaluations.return_mean, "success": evaluations.success_rate}
+    if run.random_return is not None and run.optimal_return is not None and evaluations.frames.size:
+        series["normalised"] = normalise(evaluations.return_mean, run.random_return, run.optimal_return)
+        del series["return"]
+    series |= {name.replace("bonus:", "bonus ").replace("explore:", ""): v for name, v in run.training.series.items()}
+    curves = []
+    for name, values in series.items():
+        known = values[np.isfinite(values)]
+        if known.size > 1:
+            curves.append((name, sparkline(values, blocks=blocks), f"{known[0]:.3g} to {known[-1]:.3g}"))
+    return curves

@@ -33,6 +33,14 @@ class Estimate(NamedTuple):
     high: float | None = None
 
 
+class Band(NamedTuple):
+    """A curve and the ends of its pointwise interval, each [G]; NaN where a number cannot be had."""
+
+    middle: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
 def generator(*names: str) -> np.random.Generator:
     """A generator seeded by what it is used for: another scheme in the folder moves nobody else's interval."""
     return np.random.default_rng([2021, *(crc32(name.encode()) for name in names)])
@@ -196,7 +204,7 @@ def interval(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
     return low, high
 
 
-def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: int = 500) -> tuple[FloatArray, ...]:
+def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: int = 500) -> Band:
     """Interquartile mean over the pooled runs x tasks at every grid point, with a pointwise stratified bootstrap band.
 
     Args:
@@ -205,19 +213,19 @@ def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: i
         count: number of resamples.
 
     Returns:
-        (iqm, low, high), each [G]; the band is NaN if no task has two runs.
+        Each [G]; the interval is NaN if no task has two runs.
     """
     middle = interquartile_mean(np.concatenate(list(tables)).T)
     if max(table.shape[0] for table in tables) < 2:
         empty = np.full_like(middle, np.nan)
-        return middle, empty, empty
+        return Band(middle, empty, empty)
     picks = [rng.integers(0, table.shape[0], size=(count, table.shape[0])) for table in tables]
     columns = [np.ascontiguousarray(table.T) for table in tables]
     samples = []
     for point in range(middle.size):
         drawn = [column[point][pick] for column, pick in zip(columns, picks, strict=True)]
         samples.append(interquartile_mean(np.concatenate(drawn, axis=-1) if len(drawn) > 1 else drawn[0]))
-    return middle, *interval(np.stack(samples, axis=-1))
+    return Band(middle, *interval(np.stack(samples, axis=-1)))
 
 
 def _task_means(tasks: Sequence[FloatArray]) -> FloatArray:

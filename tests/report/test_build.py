@@ -13,7 +13,6 @@ from run_folders import make, write_run
 from scipy import stats
 
 from rewardlab.errors import UserError
-from rewardlab.report.command import report
 
 ROOT = Path(__file__).parents[2]
 
@@ -199,7 +198,7 @@ def test_warnings(tmp_path, first, second, warning):
 class TestBadInput:
     def test_empty_folder(self, tmp_path):
         with pytest.raises(UserError, match="no runs found"):
-            report([str(tmp_path)])
+            make(tmp_path)
         assert list(tmp_path.iterdir()) == []
 
     def test_missing_folder_and_file(self, tmp_path):

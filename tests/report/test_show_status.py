@@ -8,9 +8,9 @@ import pytest
 from run_folders import bonus_that_fades, write_run
 
 from rewardlab.cli import main
+from rewardlab.commands.show import sparkline
+from rewardlab.commands.status import scan, totals
 from rewardlab.records.lock import hold
-from rewardlab.report.show import sparkline
-from rewardlab.report.status import scan, totals
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ class TestStatus:
 
     def test_needs_neither_torch_nor_matplotlib(self):
         code = (
-            "import sys, rewardlab.report.show, rewardlab.report.status; "
+            "import sys, rewardlab.commands.show, rewardlab.commands.status; "
             "assert not {'torch', 'matplotlib', 'hydra'} & set(sys.modules)"
         )
         subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))

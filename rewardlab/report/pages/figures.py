@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from rewardlab.machine import cores
 from rewardlab.report.numbers import amount
-from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel
+from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel, short
 
 _CANVASES: dict[str, Any] = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
 _WORTH_A_POOL = 12  # figures
@@ -195,5 +195,5 @@ def _tick(value: float) -> str:
 
 def _short(text: str, limit: int = 40) -> str:
     # matplotlib keeps labels that begin with an underscore out of legends.
-    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    text = short(text, limit)
     return f"\u200b{text}" if text.startswith("_") else text

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
@@ -13,13 +14,15 @@ from jinja2 import Environment, PackageLoader
 from rewardlab import __version__
 from rewardlab.records.status import STATES
 from rewardlab.report.cautions import listed
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, bounds, score, share_range
-from rewardlab.report.pages.data import Material, metrics, page_data, run_places
+from rewardlab.report.pages.data import metrics, page_data, run_places
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import COVERED
 from rewardlab.report.tables.columns import Column, Filled, Kind, Row
+from rewardlab.report.tables.numbers import Numbers
 from rewardlab.report.tables.text import cell, reading
-from rewardlab.report.verdict import NOTHING
+from rewardlab.report.verdict import NOTHING, Verdict
 
 SIGNS = {"finished": "✓", "diverged": "≁", "running": "…", "interrupted": "‖", "failed": "✗", "absent": "·"}
 _MOST_SEEDS = 60  # columns of the grid of runs
@@ -52,75 +55,74 @@ class Cell:
     below: str | None = None
 
 
-def render_page(material: Material) -> str:
-    """Renders the whole page as one text; every name in it is escaped."""
-    comparison, aggregated, styles = material.comparison, material.aggregated, material.styles
+def render_page(
+    numbers: Numbers, answer: Verdict, warnings: Sequence[str], styles: dict[str, Style], roots: dict[str, Path],
+    filters: Sequence[str],
+) -> str:  # fmt: skip
+    """Renders the whole page as one text; every name in it is escaped. `roots` are the results folders by label."""
+    comparison, aggregated = numbers.comparison, numbers.aggregated
     sections: Any = _TEMPLATES.get_template("sections.html").module
-    drawn = {curve.method for lines in material.curves.values() for curve in lines}
+    drawn = {curve.method for lines in numbers.curves.values() for curve in lines}
     chips = sections.chips([(name, place) for place, name in enumerate(styles) if name in drawn], styles)
-    charts = [(place, env) for place, (env, lines) in enumerate(material.curves.items()) if lines]
+    charts = [(place, env) for place, (env, lines) in enumerate(numbers.curves.items()) if lines]
     overview = sections.overview(
-        material.answer, _facts(material), aggregated.groups(), styles, list(_winners(material)), material.warnings
+        answer, _facts(comparison, filters), aggregated.groups(), styles, list(_winners(numbers, styles)), warnings
     )
-    efficiency, differences = material.efficiency, material.differences
-    signs = {state: sign for state, sign in SIGNS.items() if state == "absent" or _any(material, state)}
-    states = [*(state for state in STATES if _any(material, state)), *(["unreadable"] if comparison.problems else [])]
+    efficiency, differences = numbers.efficiency, numbers.differences
+    signs = {state: sign for state, sign in SIGNS.items() if state == "absent" or _any(comparison, state)}
+    states = [*(state for state in STATES if _any(comparison, state)), *(["unreadable"] if comparison.problems else [])]
     parts = [
         ("overview", "Overview", overview),
-        ("curves", "Curves", sections.curves(charts, chips, metrics(material)) if drawn else ""),
+        ("curves", "Curves", sections.curves(charts, chips, metrics(numbers)) if drawn else ""),
         ("efficiency", "Sample efficiency",
          sections.efficiency(*_table(efficiency, styles)) if len(efficiency) else ""),
         ("aggregate", "Aggregate", sections.aggregate(*_table(aggregated.filled, styles), aggregated.envs, chips)
          if aggregated.rows else ""),
         ("baseline", "Baseline", sections.baseline(*_table(differences, styles), reading(differences).notes)
          if len(differences) else ""),
-        ("runs", "Runs", sections.runs(list(_grid(material)), signs.items(), SIGNS, states, _RUNS)),
+        ("runs", "Runs", sections.runs(list(_grid(comparison)), signs.items(), SIGNS, states, _RUNS)),
         ("method", "Method", sections.method(
             ", ".join(f"{share_range(COVERED[seeds])} with {seeds} seeds" for seeds in (3, 5, 10)))),
     ]  # fmt: skip
     plotly = files("plotly").joinpath("package_data/plotly.min.js").read_text(encoding="utf-8")
     script = _asset("page.js")
     return _TEMPLATES.get_template("page.html").render(
-        answer=material.answer,
+        answer=answer,
         parts=[part for part in parts if part[2]],
         version=__version__,
         css=_asset("page.css"),
-        data=_for_script(page_data(material)),
+        data=_for_script(page_data(numbers, styles, roots)),
         plotly=plotly,
         script=script,
         hashes=f"{_hash(plotly)} {_hash(script)}",
     )
 
 
-def _any(material: Material, state: str) -> bool:
-    return any(run.state == state for run in material.comparison.runs)
+def _any(comparison: Comparison, state: str) -> bool:
+    return any(run.state == state for run in comparison.runs)
 
 
-def _facts(material: Material) -> str:
+def _facts(comparison: Comparison, filters: Sequence[str]) -> str:
     """How much the answer rests on."""
-    comparison = material.comparison
     tally = [f"{n} {state}" for state in STATES if (n := sum(run.state == state for run in comparison.runs))]
     tally += [f"{len(comparison.problems)} unreadable"] if comparison.problems else []
     counts = f"{_plural(len(comparison.methods), 'scheme')} · {_plural(len(comparison.envs), 'environment')}"
-    only = f" · only {', '.join(material.filters)}" if material.filters else ""
+    only = f" · only {', '.join(filters)}" if filters else ""
     return f"{counts} · {', '.join(tally)}{only}"
 
 
-def _winners(material: Material) -> Iterator[tuple[str, Style | None, str, list[str]]]:
+def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, Style | None, str, list[str]]]:
     """Who learns fastest in each environment: its name, a swatch, a title, and lines below."""
-    rows = list(material.efficiency)
-    for env in material.comparison.envs:
+    rows = list(numbers.efficiency)
+    for env in numbers.comparison.envs:
         own = [row for row in rows if row["env"] == env]
         if not own:
             yield env, None, "", ["no finished run yet"]
             continue
         # Rows come best first within equal assumptions, the fewest assumptions first.
         best = own[0]
-        n_reached, frames, final = (
-            best["n_reached_90"],
-            best.estimate("frames_to_90"),
-            best.estimate("final_return_iqm"),
-        )
+        n_reached, frames = best["n_reached_90"], best.estimate("frames_to_90")
+        final = best.estimate("final_return_iqm")
         if n_reached and frames.value is not None:
             said = f"90 % of the optimum after {amount(frames.value)} frames {bounds(frames, amount)}"
         elif n_reached is not None:
@@ -130,7 +132,7 @@ def _winners(material: Material) -> Iterator[tuple[str, Style | None, str, list[
         reached = f", {n_reached} of {_plural(best['n_seeds'], 'seed')}" if n_reached is not None else ""
         lines = [f"{said.rstrip()}{reached}"]
         if best["auc_iqm"] is None or best["auc_iqm"] >= NOTHING:
-            yield env, material.styles[best["method"]], best["setting"], [*lines, _margin(own)]
+            yield env, styles[best["method"]], best["setting"], [*lines, _margin(own)]
         elif any(row["n_reached_50"] for row in own):  # areas end with the shortest run
             yield env, None, "nothing learned within the frames that all runs have", [*lines, ""]
         else:
@@ -183,9 +185,9 @@ def _cell(row: Row, column: Column, mark: str) -> Cell:
     return Cell(column.form(estimate.value), sort=sort, mark=mark, below=below)
 
 
-def _grid(material: Material) -> Iterator[tuple[str, list[int], list[tuple[str, list[Any]]]]]:
+def _grid(comparison: Comparison) -> Iterator[tuple[str, list[int], list[tuple[str, list[Any]]]]]:
     """Settings x seeds, one sign per run: gaps are seen at once."""
-    comparison, places = material.comparison, run_places(material.comparison)
+    places = run_places(comparison)
     for env in comparison.envs:
         seeds = comparison.seeds_of(env)
         if len(seeds) > _MOST_SEEDS:

@@ -8,18 +8,11 @@ import numpy as np
 
 from rewardlab.report import statistics
 from rewardlab.report.comparison import Comparison, Method, Setting
-from rewardlab.report.statistics import (
-    Estimate,
-    FloatArray,
-    Statistic,
-    bootstrap,
-    estimate,
-    generator,
-    probability_of_improvement,
-)
+from rewardlab.report.statistics import Band, Estimate, FloatArray, Statistic, estimate, generator
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
 from rewardlab.report.tables.labels import assumed, covered, label_columns
 
+SHARES = np.linspace(0.0, 1.0, 61)  # of each environment's common budget
 PROFILE_GRID = np.linspace(0.0, 1.0, 101)
 
 
@@ -60,6 +53,32 @@ class Pooled:
             for common, setting in zip(ranges, self.settings, strict=True)
         ]
 
+    @cached_property
+    def frames(self) -> FloatArray | None:
+        """`SHARES` in frames, [G], where every environment has one and the same budget."""
+        ends = {self.comparison.common_range(env)[1] for env in self.envs}
+        return SHARES * ends.pop() if len(ends) == 1 else None
+
+    @cached_property
+    def curve(self) -> Band:
+        """Normalised return over the pooled runs of all environments at `SHARES`."""
+        ends = [self.comparison.common_range(env)[1] for env in self.envs]
+        tables = [
+            np.stack([np.interp(SHARES * end, run.frames, np.asarray(run.normalised)) for run in setting.outcomes])
+            for end, setting in zip(ends, self.settings, strict=True)
+        ]
+        return statistics.pooled_band(tables, generator(self.name, "shared curve"))
+
+    @cached_property
+    def profile(self) -> Band:
+        """Performance profile over `PROFILE_GRID`, with its stratified-bootstrap band."""
+        middle = statistics.performance_profile(self.scores, PROFILE_GRID)
+        if max(score.size for score in self.scores) < 2:
+            empty = np.full_like(middle, np.nan)
+            return Band(middle, empty, empty)
+        resamples = statistics.resample(self.scores, generator(self.name, "profile"), 500)
+        return Band(middle, *statistics.interval(statistics.performance_profile(resamples, PROFILE_GRID)))
+
     def estimate(self, what: str, statistic: Statistic, values: Sequence[FloatArray] | None = None) -> Estimate:
         """A statistic of the final scores, or of other values, with its stratified-bootstrap interval."""
         return estimate(self.scores if values is None else values, statistic, generator(self.name, what))
@@ -68,9 +87,8 @@ class Pooled:
         """How likely a run ends higher than one of the rival on the same task."""
         if self.rival is None:
             return None
-        return bootstrap(
-            (self.scores, self.rival.scores), probability_of_improvement, generator(self.name, "improvement")
-        )
+        rng = generator(self.name, "improvement")
+        return statistics.bootstrap((self.scores, self.rival.scores), statistics.probability_of_improvement, rng)
 
 
 def _notes(filled: Filled) -> list[str]:
