@@ -17,11 +17,7 @@ BY = ("env", "reward", "agent", "curriculum", "folder")
 
 
 def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = None) -> ReportResult:
-    """Builds the report of all runs below some folders. Where nothing has changed since the last one, that one stays.
-
-    Args:
-        roots: (label, folder) pairs; the label is empty if there is only one folder.
-        options: how.
+    """Builds the report of all runs below (label, folder) pairs. Where nothing has changed, the last one stays.
 
     Raises:
         UserError: a folder is missing or holds no run, an option does not fit, or the report cannot be written.

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import share_range
 from rewardlab.report.statistics import coverage
 from rewardlab.report.tables.aggregate import Aggregate
@@ -15,21 +15,12 @@ MANY = 6  # names listed before "and n more"
 
 def cautions(comparison: Comparison, aggregated: Aggregate) -> list[str]:
     """Plain sentences, the gravest first; empty if there is nothing to say."""
-    found = [
-        *_lost(comparison),
-        *_few_seeds(comparison),
-        *_unequal(comparison),
-        *_mixed(comparison),
-        *_assumptions(comparison),
-        *_scale(comparison),
-        *_aggregated(aggregated),
-    ]
-    return [sentence for sentence in found if sentence]
-
-
-def missing_seeds(comparison: Comparison, setting: Setting) -> list[int]:
-    """Seeds that somebody ran in this environment and that don't count for this setting."""
-    return [seed for seed in comparison.seeds_of(setting.env) if seed not in setting.seeds]
+    checks = (_lost, _few_seeds, _unequal, _mixed, _assumptions, _scale)
+    found = [sentence for check in checks for sentence in check(comparison)]
+    if aggregated.left_out:
+        names = [f"{env} ({why})" for env, why in aggregated.left_out.items()]
+        found.append(f"Not in the aggregate over environments: {listed(names, '; ')}.")
+    return found
 
 
 def _lost(comparison: Comparison) -> Iterable[str]:
@@ -37,20 +28,19 @@ def _lost(comparison: Comparison) -> Iterable[str]:
     for run in comparison.runs:
         by_state.setdefault(run.state, []).append(f"{run.folder}: {run.name}" if run.folder else run.name)
     if names := [p.name for p in comparison.problems]:
-        yield f"{_count(names, 'run')} could not be read and {_were(names)} left out: {listed(names)}."
+        were = "was" if len(names) == 1 else "were"
+        yield f"{_count(names, 'run')} could not be read and {were} left out: {listed(names)}."
     if blemished := [f"{run.name} ({'; '.join(run.blemishes)})" for run in comparison.runs if run.blemishes]:
         yield f"Files that could not be used, though the runs count: {listed(blemished)}."
-    if names := by_state.get("running", []):
-        yield f"{_count(names, 'run')} still going (or killed); not in any statistic: {listed(names)}."
-    if names := by_state.get("interrupted", []):
-        yield f"{_count(names, 'run')} interrupted and missing from the statistics: {listed(names)}."
-    if names := by_state.get("failed", []):
-        yield f"{_count(names, 'run')} failed and missing from the statistics: {listed(names)}."
-    if names := by_state.get("diverged", []):
-        yield (
-            f"{_count(names, 'run')} diverged: the last evaluation is carried to the end of the budget, "
-            f"and no threshold counts as reached: {listed(names)}."
-        )
+    for state, what in (
+        ("running", "still going (or killed); not in any statistic"),
+        ("interrupted", "interrupted and missing from the statistics"),
+        ("failed", "failed and missing from the statistics"),
+        ("diverged", "diverged: the last evaluation is carried to the end of the budget, and no threshold counts as "
+         "reached"),
+    ):  # fmt: skip
+        if names := by_state.get(state, []):
+            yield f"{_count(names, 'run')} {what}: {listed(names)}."
 
 
 def _few_seeds(comparison: Comparison) -> Iterable[str]:
@@ -79,7 +69,7 @@ def _unequal(comparison: Comparison) -> Iterable[str]:
             names = [
                 f"{comparison.setting_name(setting)} lacks {listed(map(str, missing))}"
                 for setting in settings
-                if (missing := missing_seeds(comparison, setting))
+                if (missing := [seed for seed in comparison.seeds_of(env) if seed not in setting.seeds])
             ]
             yield f"Unequal seeds on {env}: {'; '.join(names)}."
 
@@ -122,12 +112,6 @@ def _scale(comparison: Comparison) -> Iterable[str]:
             yield f"The optimum of {env} is a bound, not exact: normalised scores of 1 may be out of reach."
 
 
-def _aggregated(aggregated: Aggregate) -> Iterable[str]:
-    if aggregated.left_out:
-        names = [f"{env} ({why})" for env, why in aggregated.left_out.items()]
-        yield f"Not in the aggregate over environments: {listed(names, '; ')}."
-
-
 def listed(names: Iterable[str], joint: str = ", ") -> str:
     """The first few names, and how many more there are."""
     every = list(names)
@@ -137,7 +121,3 @@ def listed(names: Iterable[str], joint: str = ", ") -> str:
 
 def _count(names: list[str], noun: str) -> str:
     return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
-
-
-def _were(names: list[str]) -> str:
-    return "was" if len(names) == 1 else "were"

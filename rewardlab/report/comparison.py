@@ -161,12 +161,7 @@ class Comparison:
 
 
 def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Comparison:
-    """Groups runs into settings and names the schemes.
-
-    Args:
-        collection: what was read.
-        folders: labels of the results folders, in the order in which they are compared.
-    """
+    """Groups runs into settings and names the schemes; folders, by their labels, are compared in the order given."""
     groups: dict[tuple[str, str, str, str, str, str], list[Run]] = defaultdict(list)
     for run in collection.runs:
         groups[run.folder, run.env, run.reward, run.agent, run.curriculum, run.setting_id].append(run)

@@ -150,18 +150,6 @@ def estimate(tasks: Sequence[FloatArray], statistic: Statistic, rng: np.random.G
     return bootstrap((tasks,), statistic, rng)
 
 
-def difference(
-    first: Sequence[FloatArray],
-    second: Sequence[FloatArray],
-    statistic: Statistic,
-    rng: np.random.Generator,
-    *,
-    paired: bool = False,
-) -> Estimate:
-    """By how much a statistic of one scheme is above that of another, as `bootstrap` has it."""
-    return bootstrap((first, second), lambda ours, theirs: statistic(ours) - statistic(theirs), rng, paired=paired)
-
-
 def bootstrap(
     sides: Sequence[Sequence[FloatArray]],
     statistic: Callable[..., FloatArray],

@@ -34,10 +34,7 @@ class Verdict:
 def verdict(comparison: Comparison, aggregated: Aggregate, against: Sequence[Row] = ()) -> Verdict:
     """Ranks schemes of equal assumptions by the area under their learning curves, over all shared environments.
 
-    Args:
-        comparison: all runs.
-        aggregated: the aggregate over the shared environments.
-        against: differences from the baselines; where folders are compared, these are the answer.
+    Where folders are compared, the differences `against` the first are the answer.
     """
     folders = list(dict.fromkeys(method.folder for method in comparison.methods))
     if len(folders) > 1 and (compared := _compared(folders, against)) is not None:
@@ -76,12 +73,13 @@ def _compared(folders: list[str], rows: Sequence[Row]) -> Verdict | None:
     worse = [row for row in told if (row["auc_difference_high"] or 0.0) < 0]
     level = len(told) - len(better) - len(worse)
     others = folders[1] if len(folders) == 2 else "the others"
-    if better and not worse:
-        headline, sureness = f"{others} is ahead of {folders[0]}", "clear" if not level else "likely"
-    elif worse and not better:
-        headline, sureness = f"{others} is behind {folders[0]}", "clear" if not level else "likely"
-    elif better:
+    if better and worse:
         headline, sureness = f"{others} against {folders[0]}: better here, worse there", "open"
+    elif better or worse:
+        headline, sureness = (
+            f"{others} is {'ahead of' if better else 'behind'} {folders[0]}",
+            "likely" if level else "clear",
+        )
     else:
         headline, sureness = f"{others} and {folders[0]} cannot be told apart", "open"
     fewest = min(min(row["n_seeds"], row["n_baseline"]) for row in told)

@@ -25,13 +25,7 @@ from rewardlab.report.verdict import verdict
 def write_report(
     roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: Options, out: Path
 ) -> ReportResult:
-    """Reads, groups, computes and writes.
-
-    Args:
-        roots: (label, folder) pairs.
-        found: the folders of runs below them.
-        options: how.
-        out: the report's folder.
+    """Reads the runs found below (label, folder) pairs, groups, computes and writes.
 
     Raises:
         UserError: an option does not fit the runs, or the folder is a link.

@@ -27,13 +27,7 @@ _METRICS = {"normalised": "normalised return", "return": "return", "success": "s
 
 
 def page_data(numbers: Numbers, styles: dict[str, Style], roots: dict[str, Path]) -> dict[str, Any]:
-    """The data of the page's script, ready for JSON.
-
-    Args:
-        numbers: what it shows.
-        styles: by the names of methods, all of them.
-        roots: results folders by their labels.
-    """
+    """The data of the page's script, ready for JSON; `styles` by the names of methods, `roots` by their labels."""
     places = {name: place for place, name in enumerate(styles)}
     pools: Sequence[Pooled] = numbers.aggregated.filled.sources
     frames = pools[0].frames if pools else None
@@ -67,11 +61,7 @@ def run_places(comparison: Comparison) -> dict[int, int]:
 
 def thin(count: int, most: int = MOST_POINTS) -> Places:
     """Indices of at most `most` of `count` points, evenly spread, both ends kept."""
-    return (
-        np.unique(np.round(np.linspace(0, count - 1, min(count, most))).astype(np.intp))
-        if count
-        else np.empty(0, np.intp)
-    )
+    return np.unique(np.round(np.linspace(0, max(0, count - 1), min(count, most))).astype(np.intp))
 
 
 def rounded(values: FloatArray) -> list[float | None]:

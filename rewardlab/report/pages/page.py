@@ -3,7 +3,6 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -31,28 +30,9 @@ _RUNS = (("run", True), ("environment", True), ("scheme", True), ("seed", False)
 Header = list[tuple[str, bool]]
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table of the page.
-
-    Attributes:
-        name: whether it is a text at the left, else a number or its like.
-        style: a swatch before it.
-        assumes: behind it a dagger that says what.
-        blank: whether its text stands for an empty one.
-        sort: what it is sorted by, if that isn't its text.
-        mark: BEST, TIE, "unreached" or nothing.
-        below: what stands small below it.
-    """
-
-    text: str
-    name: bool = False
-    style: Style | None = None
-    assumes: tuple[str, ...] = ()
-    blank: bool = False
-    sort: str | None = None
-    mark: str = ""
-    below: str | None = None
+Cell = dict[str, Any]
+"""A cell as the template takes it: its `text`; of a `name` at the left a `style`, what it `assumes` and whether it is
+`blank`; of a number what it is sorted by, its `mark`, and what stands `below`."""
 
 
 def render_page(
@@ -164,25 +144,25 @@ def _table(filled: Filled, styles: dict[str, Style]) -> tuple[Header, list[list[
 def _name(row: Row, column: Column, styles: dict[str, Style]) -> Cell:
     value = row[column.name]
     if column.kind is not Kind.METHOD:
-        return Cell(value or column.blank, name=True, blank=not value)
+        return {"name": True, "text": value or column.blank, "blank": not value}
     style = styles[row["method"] if column.name == "setting" else value]
-    return Cell(value, name=True, style=style, assumes=row.assumes)
+    return {"name": True, "text": value, "style": style, "assumes": row.assumes}
 
 
 def _cell(row: Row, column: Column, mark: str) -> Cell:
     if column.kind not in (Kind.ESTIMATE, Kind.CHANGE, Kind.TIME):
-        return Cell(cell(row, column))
+        return {"text": cell(row, column)}
     estimate = row.estimate(column.name)
     sort = "" if estimate.value is None else format(estimate.value, ".9g")
     counted = ""
     if column.reached:
         if row[column.reached] is None:
-            return Cell("", sort="")
+            return {"text": "", "sort": ""}
         counted = f"{row[column.reached]}/{row['n_seeds']}"
         if estimate.value is None:
-            return Cell("not reached", sort="1e+99", mark="unreached", below=f"{counted} seeds")
+            return {"text": "not reached", "sort": "1e+99", "mark": "unreached", "below": f"{counted} seeds"}
     below = " ".join(filter(None, (bounds(estimate, column.form), counted)))
-    return Cell(column.form(estimate.value), sort=sort, mark=mark, below=below)
+    return {"text": column.form(estimate.value), "sort": sort, "mark": mark, "below": below}
 
 
 def _grid(comparison: Comparison) -> Iterator[tuple[str, list[int], list[tuple[str, list[Any]]]]]:

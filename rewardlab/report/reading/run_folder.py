@@ -1,5 +1,6 @@
 """Reads one run's folder: plain JSON and CSV, nothing resolved, instantiated or unpickled."""
 
+import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.records.files import read_regular
 from rewardlab.records.manifest import SCHEMA_VERSION
 from rewardlab.records.status import STATES
 from rewardlab.report.reading import fields
-from rewardlab.report.reading.plain import Unreadable, clean, read_json, read_table, require_inside
+from rewardlab.report.reading.plain import Unreadable, clean, read_bytes, read_json, read_table
 
 FloatArray = NDArray[np.float64]
 
@@ -23,8 +23,6 @@ FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE)
 TRAINING_POINTS = 100  # rows of train.csv are averaged down to so many
 PICTURE_LIMIT = 2 * 2**20  # bytes
 _MOST_SERIES = 24
-_EVALUATED = ("frames", "return_mean", "success_rate", "cpu_seconds", "wall_seconds", "cells_mean", "episodes",
-              "return_std", "length_mean")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,9 @@ class Evaluations:
     episodes: FloatArray
     return_std: FloatArray
     length_mean: FloatArray
+
+
+_EVALUATED = tuple(column.name for column in dataclasses.fields(Evaluations))
 
 
 @dataclass(frozen=True)
@@ -87,26 +88,21 @@ class Run:
     optimum_kind: str
     evaluations: Evaluations
     config: dict[str, Any] = field(repr=False)
-    command: str = ""
-    git_sha: str = ""
-    packages: dict[str, str] = field(default_factory=dict)
-    device: str = ""
-    backend: str = ""
-    resume: str = ""
-    started_at: str = ""
-    updated_at: str = ""
-    training: Training = field(default_factory=Training, repr=False)
-    picture: bool = False
-    blemishes: tuple[str, ...] = ()
+    command: str
+    git_sha: str
+    packages: dict[str, str]
+    device: str
+    backend: str
+    resume: str
+    started_at: str
+    updated_at: str
+    training: Training = field(repr=False)
+    picture: bool
+    blemishes: tuple[str, ...]
 
 
 def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
-    """Reads one run's folder.
-
-    Args:
-        run_folder: the folder that holds `manifest.json`.
-        root: the results folder; links that lead out of it are refused.
-        label: label of the results folder.
+    """Reads one run's folder, below a results folder `root` that has a label; links that lead out of it are refused.
 
     Raises:
         Unreadable: with one line that says which file and why.
@@ -122,15 +118,13 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
     if state not in STATES:
         raise Unreadable(f"status.json: unknown state {fields.shown(state)}")
     labels = fields.mapping(manifest, "labels")
-    task = manifest.get("task") if isinstance(manifest.get("task"), dict) else {}
-    assert isinstance(task, dict)
+    task = fields.mapping(manifest, "task") if isinstance(manifest.get("task"), dict) else {}
     evaluations = _read_evaluations(run_folder, root, state, status.get("frames"))
     training, blemishes = _read_training(run_folder, root)
     picture, hidden = _has_picture(run_folder, root)
     return Run(
         name=clean(run_folder.relative_to(root).as_posix(), 300),
         folder=label,
-        run_id=fields.optional_text(manifest, "run_id"),
         setting_id=fields.text(manifest, "setting_id"),
         env=fields.text(labels, "env", "labels."),
         reward=fields.text(labels, "reward", "labels."),
@@ -149,16 +143,13 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
         evaluations=evaluations,
         config={key: value for key, value in fields.flat(manifest.get("config")).items() if key != "seed"},
         command=fields.optional_text(manifest, "command", 2000),
-        git_sha=fields.optional_text(manifest, "git_sha"),
         packages=fields.short(manifest.get("packages")),
-        device=fields.optional_text(manifest, "device"),
-        backend=fields.optional_text(manifest, "backend"),
-        resume=fields.optional_text(manifest, "resume"),
         started_at=fields.optional_text(manifest, "started_at", 60),
         updated_at=fields.optional_text(status, "updated_at", 60),
         training=_with_cells(training, evaluations),
         picture=picture,
         blemishes=(*blemishes, *hidden),
+        **{name: fields.optional_text(manifest, name) for name in ("run_id", "git_sha", "device", "backend", "resume")},
     )
 
 
@@ -168,11 +159,7 @@ def read_picture(run_folder: Path, root: Path) -> bytes:
     Raises:
         Unreadable: there is none, or it is no GIF, too large, or linked from elsewhere.
     """
-    path = run_folder / PICTURE
-    require_inside(path, root)
-    content, reason = read_regular(path, PICTURE_LIMIT)
-    if content is None:
-        raise Unreadable(reason)
+    content = read_bytes(run_folder / PICTURE, root, PICTURE_LIMIT)
     if content[:6] not in (b"GIF87a", b"GIF89a"):
         raise Unreadable(f"{PICTURE} is no GIF")
     return content

@@ -163,33 +163,25 @@ class Aggregate:
 
 
 def aggregate(comparison: Comparison, baselines: Mapping[Method, Method]) -> Aggregate:
-    """Aggregates every scheme with counted runs over the environments that all of them share.
-
-    Args:
-        comparison: all runs.
-        baselines: scheme -> what it is compared with.
-    """
-    table: dict[Method, dict[str, Setting]] = {}
-    for setting in comparison.settings:
-        if setting.outcomes:
-            table.setdefault(setting.method, {})[setting.env] = setting
+    """Aggregates every scheme with counted runs over the environments that all of them share."""
+    methods = {setting.method for setting in comparison.settings if setting.outcomes}
+    table = {method: {env: comparison.find(method, env) for env in comparison.envs} for method in comparison.methods
+             if method in methods}  # fmt: skip
     envs: list[str] = []
     left_out: dict[str, str] = {}
     for env in comparison.envs:
-        absent = [
-            comparison.name(method) for method in comparison.methods if method in table and env not in table[method]
-        ]
-        present = [settings[env] for settings in table.values() if env in settings]
-        if not present:
+        absent = [comparison.name(method) for method, settings in table.items() if settings[env] is None]
+        outcomes = [outcome for settings in table.values() if (s := settings[env]) for outcome in s.outcomes]
+        if not outcomes:
             left_out[env] = "no finished run"
-        elif any(outcome.normalised is None for setting in present for outcome in setting.outcomes):
+        elif any(outcome.normalised is None for outcome in outcomes):
             left_out[env] = "its optimum is not known, so returns cannot be normalised"
         elif absent:
             left_out[env] = f"no finished run of {', '.join(absent)}"
         else:
             envs.append(env)
     pools = {
-        method: Pooled(comparison, method, tuple(envs), tuple(settings[env] for env in envs))
+        method: Pooled(comparison, method, tuple(envs), tuple(s for env in envs if (s := settings[env])))
         for method, settings in (table if envs else {}).items()
     }
     sources = [
@@ -205,15 +197,9 @@ def aggregate(comparison: Comparison, baselines: Mapping[Method, Method]) -> Agg
 
 
 def lead(first: Row, second: Row, what: str = "areas") -> float:
-    """Share of stratified-bootstrap resamples in which one row's interquartile mean is above another's.
+    """Share of stratified-bootstrap resamples in which one row's interquartile mean is above another's, ties half.
 
-    Args:
-        first: the row said to be ahead.
-        second: the other.
-        what: "areas" (learns faster) or "scores" (ends higher).
-
-    Returns:
-        A share in [0, 1], ties counting half.
+    It is of "areas" (learns faster) or "scores" (ends higher).
     """
     rng = generator("lead", what, first["method"], second["method"])
     a, b = (

@@ -144,17 +144,12 @@ class Table:
         return sorted((column for column in self.columns if column.title), key=lambda column: not column.leads)
 
     def fill(self, sources: Iterable[Any], rank: Callable[[Row], Any] | None = None) -> "Filled":
-        """Computes every column.
-
-        Args:
-            sources: what the rows stand for.
-            rank: the key by which rows are put in order.
-        """
+        """Computes every column of what the rows stand for, and puts the rows in the order of a key."""
         given = list(sources)
         cells: dict[str, Any] = {}
         for column in self.columns:
             values = [column.of(source) for source in given]
-            cells |= self._long(column, values, given) if self.rows is not None else column.cells(values)
+            cells |= column.cells(self._long(column, values, given) if self.rows is not None else values)
         filled = Filled(self, tuple(given), pd.DataFrame(cells))
         if rank is None:
             return filled
@@ -162,18 +157,13 @@ class Table:
         order = sorted(range(len(given)), key=lambda place: keys[place])
         return Filled(self, tuple(given[place] for place in order), filled.frame.iloc[order].reset_index(drop=True))
 
-    def _long(self, column: Column, values: list[Any], sources: list[Any]) -> dict[str, Any]:
-        """One value or array for each source -> one cell for each row."""
+    def _long(self, column: Column, values: list[Any], sources: list[Any]) -> Any:
+        """One value or array for each source -> one for each row."""
         assert self.rows is not None
-        counts = [self.rows(source) for source in sources]
-        if column.kind is Kind.NUMBER:
-            parts = [
-                np.full(n, np.nan) if v is None else np.broadcast_to(v, n) for v, n in zip(values, counts, strict=True)
-            ]
-            return {column.name: np.concatenate(parts) if parts else np.empty(0)}
-        if values and isinstance(values[0], np.ndarray):
-            return column.cells(np.concatenate(values))
-        return column.cells(np.repeat(np.array(values, dtype=object), counts))
+        dtype = object if column.kind is Kind.TEXT else None
+        given = (np.asarray(np.nan if value is None else value, dtype=dtype) for value in values)
+        parts = [np.broadcast_to(each, self.rows(source)) for each, source in zip(given, sources, strict=True)]
+        return np.concatenate(parts) if parts else []
 
 
 @dataclass(frozen=True)
