@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.numbers import share_range
+from rewardlab.report.numbers import plural, share_range
 from rewardlab.report.statistics import coverage
 from rewardlab.report.tables.aggregate import Aggregate
 
@@ -29,7 +29,7 @@ def _lost(comparison: Comparison) -> Iterable[str]:
         by_state.setdefault(run.state, []).append(f"{run.folder}: {run.name}" if run.folder else run.name)
     if names := [p.name for p in comparison.problems]:
         were = "was" if len(names) == 1 else "were"
-        yield f"{_count(names, 'run')} could not be read and {were} left out: {listed(names)}."
+        yield f"{plural(len(names), 'run')} could not be read and {were} left out: {listed(names)}."
     if blemished := [f"{run.name} ({'; '.join(run.blemishes)})" for run in comparison.runs if run.blemishes]:
         yield f"Files that could not be used, though the runs count: {listed(blemished)}."
     for state, what in (
@@ -40,7 +40,7 @@ def _lost(comparison: Comparison) -> Iterable[str]:
          "reached"),
     ):  # fmt: skip
         if names := by_state.get(state, []):
-            yield f"{_count(names, 'run')} {what}: {listed(names)}."
+            yield f"{plural(len(names), 'run')} {what}: {listed(names)}."
 
 
 def _few_seeds(comparison: Comparison) -> Iterable[str]:
@@ -90,7 +90,8 @@ def _mixed(comparison: Comparison) -> Iterable[str]:
         if len(values) > 1:
             yield f"Runs come from {len(values)} {what}: {listed(sorted(values))}."
     if continued := [run.name for run in runs if run.resume == "approximate"]:
-        yield f"{_count(continued, 'run')} continued under other versions or on other hardware: {listed(continued)}."
+        count = plural(len(continued), "run")
+        yield f"{count} continued under other versions or on other hardware: {listed(continued)}."
 
 
 def _assumptions(comparison: Comparison) -> Iterable[str]:
@@ -117,7 +118,3 @@ def listed(names: Iterable[str], joint: str = ", ") -> str:
     every = list(names)
     rest = f" and {len(every) - MANY} more" if len(every) > MANY else ""
     return joint.join(every[:MANY]) + rest
-
-
-def _count(names: list[str], noun: str) -> str:
-    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"

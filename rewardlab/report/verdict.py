@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rewardlab.report.cautions import FEW_SEEDS
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.numbers import share, signed, with_interval
+from rewardlab.report.numbers import plural, share, signed, with_interval
 from rewardlab.report.tables.aggregate import Aggregate, lead
 from rewardlab.report.tables.columns import Row
 
@@ -18,16 +18,11 @@ _NAMED = 5  # differences told in the first screen
 
 @dataclass(frozen=True)
 class Verdict:
-    """A headline, how sure it is, and the sentences below it.
-
-    Attributes:
-        sureness: "clear", "likely", "open" (too close, or too little to say).
-        label: the sureness in words, for a badge.
-    """
+    """A headline, how sure it is, and the sentences below it."""
 
     headline: str
-    sureness: str
-    label: str
+    sureness: str  # "clear", "likely", "open" (too close, or too little to say)
+    label: str  # the sureness in words, for a badge
     details: list[str]
 
 
@@ -93,7 +88,7 @@ def _compared(folders: list[str], rows: Sequence[Row]) -> Verdict | None:
     details += [f"{row['method']}: {change(row)} over all shared environments." for row in overall]
     ordered = sorted([*better, *worse], key=lambda row: -abs(row["auc_difference"]))
     details += [f"{row['method']} on {row['env']}: {change(row)}." for row in ordered[:_NAMED]]
-    return Verdict(headline, sureness, f"{sureness}, with {fewest} seed{'' if fewest == 1 else 's'}", details)
+    return Verdict(headline, sureness, f"{sureness}, with {plural(fewest, 'seed')}", details)
 
 
 def _ranking(rows: list[Row], envs: list[str]) -> Verdict:

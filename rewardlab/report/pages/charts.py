@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
-from rewardlab.report.numbers import amount
+from rewardlab.report.numbers import amount, plural
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import Band, FloatArray
 from rewardlab.report.tables.aggregate import PROFILE_GRID, SHARES, Pooled
@@ -91,8 +91,7 @@ def charts(numbers: Numbers, styles: dict[str, Style]) -> list[Chart]:
         found.append(LineChart(f"learning_curves_{stems[env]}", title, "training frames", (_returns(curves, styles),)))
         found += [*_bonus(title, curves, recorded, styles, stems[env]), *_coverage(title, recorded, styles, stems[env])]
     aggregated = numbers.aggregated
-    over = f"{len(aggregated.envs)} environment{'' if len(aggregated.envs) == 1 else 's'}"
-    over += _left_out(_MOST_LINES, len(aggregated.rows))
+    over = plural(len(aggregated.envs), "environment") + _left_out(_MOST_LINES, len(aggregated.rows))
     best_pools: Sequence[Pooled] = aggregated.filled.sources[:_MOST_LINES]
     if len(aggregated.envs) > 1:
         found.append(_shared(best_pools, over, styles))

@@ -3,7 +3,7 @@
 import shlex
 from base64 import b64encode
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -130,14 +130,10 @@ def _repeat(root: Path | None, run: Run) -> str:
 def _pictures(comparison: Comparison, roots: dict[str, Path]) -> dict[int, str]:
     """GIFs of policies by the place of their run, the first of each setting first, until the page is full."""
     places = run_places(comparison)
-    candidates = [
-        (at, places[id(run)], run)
-        for setting in comparison.settings
-        for at, run in enumerate(run for run in setting.runs if run.picture)
-    ]
+    pictured = [[run for run in setting.runs if run.picture] for setting in comparison.settings]
     found: dict[int, str] = {}
     left = _PICTURES
-    for _, place, run in sorted(candidates, key=lambda each: each[:2]):
+    for run in filter(None, chain.from_iterable(zip_longest(*pictured))):
         root = roots.get(run.folder)
         if root is None:
             continue
@@ -147,7 +143,7 @@ def _pictures(comparison: Comparison, roots: dict[str, Path]) -> dict[int, str]:
             continue  # it went away, or its name was not fit to be shown
         if len(content) <= left:
             left -= len(content)
-            found[place] = b64encode(content).decode()
+            found[places[id(run)]] = b64encode(content).decode()
     return found
 
 

@@ -14,7 +14,7 @@ from rewardlab import __version__
 from rewardlab.records.status import STATES
 from rewardlab.report.cautions import listed
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.numbers import amount, bounds, score, share_range
+from rewardlab.report.numbers import amount, bounds, plural, score, share_range
 from rewardlab.report.pages.data import metrics, page_data, run_places
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import COVERED
@@ -27,8 +27,6 @@ SIGNS = {"finished": "✓", "diverged": "≁", "running": "…", "interrupted": 
 _MOST_SEEDS = 60  # columns of the grid of runs
 _RUNS = (("run", True), ("environment", True), ("scheme", True), ("seed", False), ("state", True), ("frames", False),
          ("final return", False), ("what happened", True))  # fmt: skip
-Header = list[tuple[str, bool]]
-
 
 Cell = dict[str, Any]
 """A cell as the template takes it: its `text`; of a `name` at the left a `style`, what it `assumes` and whether it is
@@ -49,8 +47,9 @@ def render_page(
         answer, _facts(comparison, filters), aggregated.groups(), styles, list(_winners(numbers, styles)), warnings
     )
     efficiency, differences = numbers.efficiency, numbers.differences
-    signs = {state: sign for state, sign in SIGNS.items() if state == "absent" or _any(comparison, state)}
-    states = [*(state for state in STATES if _any(comparison, state)), *(["unreadable"] if comparison.problems else [])]
+    there = {run.state for run in comparison.runs}
+    signs = {state: sign for state, sign in SIGNS.items() if state in there or state == "absent"}
+    states = [*(state for state in STATES if state in there), *(["unreadable"] if comparison.problems else [])]
     parts = [
         ("overview", "Overview", overview),
         ("curves", "Curves", sections.curves(charts, chips, metrics(numbers)) if drawn else ""),
@@ -78,15 +77,11 @@ def render_page(
     )
 
 
-def _any(comparison: Comparison, state: str) -> bool:
-    return any(run.state == state for run in comparison.runs)
-
-
 def _facts(comparison: Comparison, filters: Sequence[str]) -> str:
     """How much the answer rests on."""
     tally = [f"{n} {state}" for state in STATES if (n := sum(run.state == state for run in comparison.runs))]
     tally += [f"{len(comparison.problems)} unreadable"] if comparison.problems else []
-    counts = f"{_plural(len(comparison.methods), 'scheme')} · {_plural(len(comparison.envs), 'environment')}"
+    counts = f"{plural(len(comparison.methods), 'scheme')} · {plural(len(comparison.envs), 'environment')}"
     only = f" · only {', '.join(filters)}" if filters else ""
     return f"{counts} · {', '.join(tally)}{only}"
 
@@ -109,7 +104,7 @@ def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, 
             said = f"90 % not reached by half of the seeds; final return {score(final.value)}"
         else:
             said = f"final return {score(final.value)} {bounds(final)}"
-        reached = f", {n_reached} of {_plural(best['n_seeds'], 'seed')}" if n_reached is not None else ""
+        reached = f", {n_reached} of {plural(best['n_seeds'], 'seed')}" if n_reached is not None else ""
         lines = [f"{said.rstrip()}{reached}"]
         if best["auc_iqm"] is None or best["auc_iqm"] >= NOTHING:
             yield env, styles[best["method"]], best["setting"], [*lines, _margin(own)]
@@ -129,7 +124,7 @@ def _margin(rows: Sequence[Row]) -> str:
     return f"not clearly ahead of {listed(level)}" if level else f"clearly ahead of {rest[0]['setting']}, the next"
 
 
-def _table(filled: Filled, styles: dict[str, Style]) -> tuple[Header, list[list[Cell]]]:
+def _table(filled: Filled, styles: dict[str, Style]) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
     """A table for the page: (heading, whether its column is of text) and cells."""
     columns = filled.table.shown
     text = reading(filled)
@@ -196,15 +191,11 @@ def _asset(name: str) -> str:
     return files("rewardlab.report.pages").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 _TEMPLATES = Environment(
     loader=PackageLoader("rewardlab.report.pages", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
     keep_trailing_newline=True,
 )  # fmt: skip
 _TEMPLATES.filters |= {
-    "score": score, "bounds": bounds, "plural": _plural,
+    "score": score, "bounds": bounds, "plural": plural,
     "percent": lambda share: round(100 * min(max(share, 0.0), 1.0), 2),
 }  # fmt: skip

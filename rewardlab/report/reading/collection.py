@@ -35,18 +35,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Found:
-    """A folder that holds (or held) a run.
+    """A folder that holds (or held) a run."""
 
-    Attributes:
-        path: where it is.
-        root: the results folder.
-        label: of the results folder.
-        stamp: size, time and number of each file; None where that does not tell whether it will have changed.
-    """
-
-    path: Path
-    root: Path
-    label: str
+    path: Path  # where it is
+    root: Path  # the results folder
+    label: str  # of the results folder
+    # size, time and number of each file; None where that does not tell whether it will have changed
     stamp: Stamp | None
 
     @property

@@ -79,10 +79,6 @@ def written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def shown(value: Any) -> str:
-    return clean(repr(value), 60)
-
-
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int):
         return value

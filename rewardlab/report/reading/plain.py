@@ -44,10 +44,10 @@ def read_table(
     Args:
         path: the file.
         root: the folder that links may not lead out of.
-        wanted: whether a column of this name is to be read.
-        required: columns that must be there; each is read.
-        whole: whether a last line without its end makes the file unreadable; otherwise that line is dropped (it is
-            being written, or was when the process died).
+        wanted: whether a column of this name is to be read, besides those that are required.
+        required: columns that must be there.
+        whole: whether a last line without its end, which is being written or was when the process died, makes the file
+            unreadable; otherwise it is dropped.
 
     Returns:
         Column name -> [rows], in the file's order; empty cells are NaN. Without a header, if the table needn't be

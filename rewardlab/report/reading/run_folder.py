@@ -45,31 +45,20 @@ _EVALUATED = tuple(column.name for column in dataclasses.fields(Evaluations))
 
 @dataclass(frozen=True)
 class Training:
-    """What `train.csv` says of the bonus and of exploration, averaged down to `TRAINING_POINTS` rows.
+    """What `train.csv` says of the bonus and of exploration, averaged down to `TRAINING_POINTS` rows."""
 
-    Attributes:
-        frames: training frames, [T].
-        series: "bonus:STREAM" (mean reward of a stream per step) and "explore:NAME" -> [T]; NaN where empty.
-            "explore:cells_visited" is from the evaluations, in between them by interpolation.
-    """
-
-    frames: FloatArray = field(default_factory=lambda: np.empty(0))
+    frames: FloatArray = field(default_factory=lambda: np.empty(0))  # training frames, [T]
+    # "bonus:STREAM" (mean reward of a stream per step) and "explore:NAME" -> [T]; NaN where empty.
+    # "explore:cells_visited" is from the evaluations, in between them by interpolation.
     series: dict[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run's folder, as far as the report needs it. Every text is cleaned of control characters.
+    """One run's folder, as far as the report needs it. Every text is cleaned of control characters."""
 
-    Attributes:
-        name: the folder, relative to the results folder.
-        folder: label of the results folder; empty if there is only one.
-        picture: whether there is a `play.gif` that can be shown.
-        blemishes: files that could not be used, though the run itself can.
-    """
-
-    name: str
-    folder: str
+    name: str  # the folder, relative to the results folder
+    folder: str  # label of the results folder; empty if there is only one
     run_id: str
     setting_id: str
     env: str
@@ -97,8 +86,8 @@ class Run:
     started_at: str
     updated_at: str
     training: Training = field(repr=False)
-    picture: bool
-    blemishes: tuple[str, ...]
+    picture: bool  # whether there is a `play.gif` that can be shown
+    blemishes: tuple[str, ...]  # files that could not be used, though the run itself can
 
 
 def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
@@ -111,12 +100,12 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
     if "schema_version" not in manifest:
         raise Unreadable("manifest.json is not from rewardlab (no schema_version)")
     if manifest["schema_version"] != SCHEMA_VERSION:
-        given = fields.shown(manifest["schema_version"])
+        given = clean(repr(manifest["schema_version"]), 60)
         raise Unreadable(f"manifest.json has schema_version {given}, not {SCHEMA_VERSION}")
     status = read_json(run_folder / STATUS, root)
     state = status.get("state")
     if state not in STATES:
-        raise Unreadable(f"status.json: unknown state {fields.shown(state)}")
+        raise Unreadable(f"status.json: unknown state {clean(repr(state), 60)}")
     labels = fields.mapping(manifest, "labels")
     task = fields.mapping(manifest, "task") if isinstance(manifest.get("task"), dict) else {}
     evaluations = _read_evaluations(run_folder, root, state, status.get("frames"))

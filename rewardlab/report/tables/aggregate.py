@@ -18,18 +18,13 @@ PROFILE_GRID = np.linspace(0.0, 1.0, 101)
 
 @dataclass(frozen=True)
 class Pooled:
-    """One method over the shared environments: what a row of the table stands for.
-
-    Attributes:
-        settings: its setting in each environment.
-        rival: what it is compared with, if that is here.
-    """
+    """One method over the shared environments: what a row of the table stands for."""
 
     comparison: Comparison
     method: Method
     envs: tuple[str, ...]
-    settings: tuple[Setting, ...]
-    rival: "Pooled | None" = None
+    settings: tuple[Setting, ...]  # its setting in each environment
+    rival: "Pooled | None" = None  # what it is compared with, if that is here
 
     @property
     def name(self) -> str:
@@ -141,16 +136,11 @@ AGGREGATE = Table(
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The table, and what it is made over.
-
-    Attributes:
-        envs: environments that all rows share.
-        left_out: other environments -> why they don't count.
-    """
+    """The table, and what it is made over."""
 
     filled: Filled
-    envs: list[str]
-    left_out: dict[str, str]
+    envs: list[str]  # environments that all rows share
+    left_out: dict[str, str]  # other environments -> why they don't count
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -43,40 +43,24 @@ _DTYPES = {Kind.TEXT: "str", Kind.METHOD: "str", Kind.COUNT: "Int64", Kind.FLAG:
 
 @dataclass(frozen=True)
 class Column:
-    """One column, declared.
+    """One column, declared."""
 
-    Attributes:
-        name: in files and DataFrames.
-        kind: what its cells hold.
-        of: what a row stands for -> a text, number, truth value or `Estimate`; None where there is none. In a long
-            table an array, or one value for all rows of one source.
-        definition: what it means, for results/README.md; empty where the column before it says so.
-        title: heading for readers; empty if only files have it.
-        unit: of its numbers.
-        form: how readers see a number.
-        better: LESS or MORE marks the best of a group for readers.
-        reached: of a TIME, the column that counts the seeds that got there; readers see it beside the number.
-        blank: what readers see in an empty cell.
-        written: whether it is in the csv file.
-        optional: left out of the csv file where every cell is empty.
-        brief: whether the terminal has room for it.
-        leads: whether readers see it before the columns that do not lead.
-    """
-
-    name: str
-    kind: Kind
+    name: str  # in files and DataFrames
+    kind: Kind  # what its cells hold
+    # what a row stands for -> a text, number, truth value or `Estimate`; None where there is none. In a long table an
+    # array, or one value for all rows of one source.
     of: Callable[[Any], Any]
-    definition: str = ""
-    title: str = ""
-    unit: str = ""
-    form: Form = score
-    better: int = NONE
-    reached: str = ""
-    blank: str = ""
-    written: bool = True
-    optional: bool = False
-    brief: bool = True
-    leads: bool = False
+    definition: str = ""  # what it means, for results/README.md; empty where the column before it says so
+    title: str = ""  # heading for readers; empty if only files have it
+    unit: str = ""  # of its numbers
+    form: Form = score  # how readers see a number
+    better: int = NONE  # LESS or MORE marks the best of a group for readers
+    reached: str = ""  # of a TIME, the column that counts the seeds that got there; readers see it beside the number
+    blank: str = ""  # what readers see in an empty cell
+    written: bool = True  # whether it is in the csv file
+    optional: bool = False  # left out of the csv file where every cell is empty
+    brief: bool = True  # whether the terminal has room for it
+    leads: bool = False  # whether readers see it before the columns that do not lead
 
     @property
     def parts(self) -> list[str]:
@@ -119,24 +103,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table, declared.
+    """A table, declared."""
 
-    Attributes:
-        name: of its files.
-        title: what it holds, one row for what.
-        names: how many columns at the left of the readers' table are names; the rest are numbers.
-        group: columns that are equal in rows that are compared with each other.
-        notes: sentences below the readers' table.
-        rows: of a long table, source -> how many rows it has.
-    """
-
-    name: str
-    title: str
+    name: str  # of its files
+    title: str  # what it holds, one row for what
     columns: tuple[Column, ...]
-    names: int = 1
-    group: tuple[str, ...] = ()
-    notes: Callable[["Filled"], list[str]] = lambda filled: []
-    rows: Callable[[Any], int] | None = None
+    names: int = 1  # how many columns at the left of the readers' table are names; the rest are numbers
+    group: tuple[str, ...] = ()  # columns that are equal in rows that are compared with each other
+    notes: Callable[["Filled"], list[str]] = lambda filled: []  # sentences below the readers' table
+    rows: Callable[[Any], int] | None = None  # of a long table, source -> how many rows it has
 
     @property
     def shown(self) -> list[Column]:
@@ -168,16 +143,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Filled:
-    """A table with its rows, in order.
-
-    Attributes:
-        sources: what each row stands for (of a long table, each stretch of rows).
-        frame: the rows.
-    """
+    """A table with its rows, in order."""
 
     table: Table
-    sources: tuple[Any, ...]
-    frame: pd.DataFrame
+    sources: tuple[Any, ...]  # what each row stands for (of a long table, each stretch of rows)
+    frame: pd.DataFrame  # the rows
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -20,19 +20,14 @@ TRAINING_GRID_POINTS = 61
 
 @dataclass(frozen=True)
 class Curve:
-    """The curves of one setting on a grid of its environment's frames.
-
-    Attributes:
-        method: name of its method.
-        frames: training frames, [G].
-        bands: what they show -> band. Of evaluations "return", "normalised" and "success", without those that the task
-            doesn't have; of training "bonus:STREAM" (mean reward per step, before its coefficient) and "explore:NAME".
-    """
+    """The curves of one setting on a grid of its environment's frames."""
 
     setting: Setting
     name: str
-    method: str
-    frames: FloatArray
+    method: str  # name of its method
+    frames: FloatArray  # training frames, [G]
+    # what they show -> band. Of evaluations "return", "normalised" and "success", without those that the task doesn't
+    # have; of training "bonus:STREAM" (mean reward per step, before its coefficient) and "explore:NAME".
     bands: dict[str, Band]
 
     def label(self, key: str) -> str:
@@ -65,11 +60,7 @@ def training_curves_of(comparison: Comparison, env: str) -> list[Curve]:
 
 
 def common_grid(frames: list[FloatArray]) -> FloatArray:
-    """The evaluations' own frames if all runs share them, else an even grid up to the largest budget.
-
-    Args:
-        frames: frames of each run's evaluations, [E_i].
-    """
+    """The frames of the runs' evaluations, each [E_i], if all share them, else an even grid to the largest budget."""
     if not frames:
         return np.empty(0)
     longest = max(frames, key=lambda each: (each[-1], each.size))

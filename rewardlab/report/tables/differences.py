@@ -24,22 +24,16 @@ from rewardlab.report.tables.labels import label_columns
 
 @dataclass(frozen=True)
 class Contrast:
-    """One method against its baseline: what a row of the table stands for. Positive where the method is ahead.
-
-    Attributes:
-        env: the environment; empty for all shared environments together.
-        envs: the environments that it is over.
-        sides: runs of the method and of the baseline in each of them.
-        paired: whether runs of equal seed are compared with each other.
-    """
+    """One method against its baseline: what a row of the table stands for. Positive where the method is ahead."""
 
     comparison: Comparison
     method: Method
     baseline: str
-    env: str
-    envs: tuple[str, ...]
+    env: str  # the environment; empty for all shared environments together
+    envs: tuple[str, ...]  # the environments that it is over
+    # runs of the method and of the baseline in each of them
     sides: tuple[tuple[tuple[Outcome, ...], tuple[Outcome, ...]], ...]
-    paired: bool
+    paired: bool  # whether runs of equal seed are compared with each other
 
     @property
     def name(self) -> str:

@@ -12,12 +12,7 @@ from rewardlab.report.tables.efficiency import sample_efficiency
 
 
 class Numbers:
-    """Tables and curves over one comparison.
-
-    Args:
-        comparison: all runs.
-        baseline: what methods are compared with, see `baselines.choose_baselines`.
-        paired: whether differences are taken between runs of equal seed.
+    """Tables and curves over one comparison; `baseline` and `paired` as in `Options`.
 
     Raises:
         UserError: there is no such baseline.

@@ -28,21 +28,13 @@ _TEX = {
 
 @dataclass(frozen=True)
 class Text:
-    """A table for reading.
+    """A table for reading."""
 
-    Attributes:
-        header: names of the columns.
-        rows: cells, each row as long as the header.
-        notes: sentences below.
-        marks: BEST, TIE or nothing for each cell; empty where the table has none.
-        names: how many columns at the left are names; the rest are numbers.
-    """
-
-    header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    notes: tuple[str, ...] = ()
-    marks: tuple[tuple[str, ...], ...] = ()
-    names: int = 1
+    header: tuple[str, ...]  # names of the columns
+    rows: list[tuple[str, ...]]  # cells, each row as long as the header
+    notes: tuple[str, ...] = ()  # sentences below
+    marks: tuple[tuple[str, ...], ...] = ()  # BEST, TIE or nothing for each cell; empty where the table has none
+    names: int = 1  # how many columns at the left are names; the rest are numbers
 
     def mark(self, row: int, column: int) -> str:
         return self.marks[row][column] if self.marks else ""
