@@ -16,7 +16,7 @@ import numpy as np
 from rewardlab.report.pages.charts import Line, LineChart, Panel
 from rewardlab.report.pages.figures import draw_figures
 from rewardlab.report.pages.styles import Style
-from rewardlab.report.tables.curves import Band
+from rewardlab.report.statistics import Band
 
 WINDOW = 100  # episodes that success_rate in train.csv is a mean of
 BAD = 0.9

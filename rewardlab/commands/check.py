@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rewardlab import contracts, starting
 from rewardlab.config import composition
+from rewardlab.contracts.result import GROUPS
 from rewardlab.errors import UserError, one_line
 
 
@@ -24,7 +25,7 @@ def check(choice: str, overrides: Sequence[str]) -> int:
         UserError: there is no such choice or option.
     """
     group, _, name = choice.partition("=")
-    if group not in contracts.GROUPS or not name:
+    if group not in GROUPS or not name:
         raise UserError(f"check {choice}: name what to check, as in reward=rnd or agent=ppo")
     starting.over()
     prepared = composition.compose([choice, *overrides])

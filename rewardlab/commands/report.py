@@ -3,21 +3,17 @@
 from argparse import Namespace
 from pathlib import Path
 
-from rewardlab.report.build import build_report
-from rewardlab.report.gather import labelled
-from rewardlab.report.options import Options
-
 DEFAULT_PATH = "results"
 
 
 def main(given: Namespace) -> int:
-    """Build the report and print its summary.
+    """Write a report, if anything has changed since the last one, and print its summary; see `report/build.py`."""
+    from rewardlab.report.build import build_report
+    from rewardlab.report.gather import labelled
+    from rewardlab.report.options import Options
 
-    Raises:
-        UserError: there are no runs in the paths, or the report's folder can't be written.
-    """
-    where = None if given.out is None else Path(given.out)
-    options = Options(where, tuple(given.filter), given.baseline, given.paired, given.by)
+    out = None if given.out is None else Path(given.out)
+    options = Options(out, tuple(given.filter), given.baseline, given.paired, given.by)
     result = build_report(labelled(given.paths or [DEFAULT_PATH]), options)
     print(result.text)
     if result.again:

@@ -20,28 +20,18 @@ _WIDTH = 50  # characters of a sparkline
 
 
 def main(given: Namespace) -> int:
-    """What the flags ask for."""
-    return show(given.run)
-
-
-def show(where: str) -> int:
-    """Prints a readable summary of one run.
-
-    Args:
-        where: the run's folder, or a file in it.
-
-    Returns:
-        0.
+    """Print a readable summary of one run, named by its folder or a file in it.
 
     Raises:
         UserError: there is no run, or it cannot be read.
     """
-    given = Path(where)
-    folder = given.parent if given.name in (*FILES, "config.yaml", "summary.json", "checkpoint.pt") else given
+    where = given.run
+    path = Path(where)
+    folder = path.parent if path.name in (*FILES, "config.yaml", "summary.json", "checkpoint.pt") else path
     if not folder.is_dir():
         raise UserError(f"{where}: no such folder")
     if not (folder / MANIFEST).exists():
-        inside = next((path.parent for path in sorted(folder.glob("**/manifest.json"))), None)
+        inside = next((found.parent for found in sorted(folder.glob("**/manifest.json"))), None)
         hint = f"; did you mean {inside}?" if inside is not None else ""
         raise UserError(f"{where}: not a run's folder (no {MANIFEST}){hint}")
     try:

@@ -18,61 +18,45 @@ from rewardlab.errors import UserError
 from rewardlab.records.lock import live_owner
 from rewardlab.records.status import STATES, read_status
 from rewardlab.records.table import last_row
-from rewardlab.report.numbers import amount, duration, score
+from rewardlab.report.numbers import amount, duration, plural, score
 from rewardlab.report.reading.plain import Unreadable, clean, read_json
 from rewardlab.report.reading.run_folder import MANIFEST, STATUS, TRAINING
 
 _SECONDS = 2.0  # between two scans
 _LARGEST = 1e18  # what is beyond, or no number, is not believed
 _MOST_ROWS = 30
+_HEADINGS = ("state", "run", "frames", "return", "frames/s", "left", "")
 _KILLED = "killed"  # running by its status, but nobody holds its lock
 
 
 @dataclass(frozen=True)
 class Doing:
-    """One run as it is now; None where nothing is known.
-
-    Attributes:
-        state: as in `status.json`, or "killed" where the process is gone without having said so.
-        seconds_left: at the speed of the last row of `train.csv`.
-    """
+    """One run as it is now; None where nothing is known."""
 
     name: str
-    state: str
+    state: str  # as in `status.json`, or "killed" where the process is gone without having said so
     frames: int
     budget: int | None = None
     fps: float | None = None
     return_mean: float | None = None
-    seconds_left: float | None = None
+    seconds_left: float | None = None  # at the speed of the last row of `train.csv`
     error: str = ""
 
 
 def main(given: Namespace) -> int:
-    """What the flags ask for."""
-    return status(given.path, once=given.once)
-
-
-def status(where: str, *, once: bool = False) -> int:
-    """Shows the state of every run below a folder, until all have ended or Ctrl-C.
-
-    Args:
-        where: the results folder.
-        once: look once, on a terminal too.
-
-    Returns:
-        0.
+    """Print the state of every run below a folder: on a terminal again and again, until all have ended or Ctrl-C.
 
     Raises:
         UserError: there is no such folder, or no run in it.
     """
-    root = Path(where)
+    root = Path(given.path)
     if not root.is_dir():
-        raise UserError(f"{where}: no such folder")
+        raise UserError(f"{given.path}: no such folder")
     runs = scan(root)
     if not runs:
-        raise UserError(f"{where}: no runs found (a run is a folder that holds {MANIFEST})")
+        raise UserError(f"{given.path}: no runs found (a run is a folder that holds {MANIFEST})")
     live_terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    if once or not live_terminal or not any(run.state == "running" for run in runs):
+    if given.once or not live_terminal or not any(run.state == "running" for run in runs):
         print("\n".join(plain_lines(runs)))
         return 0
     with Live(_table(runs), refresh_per_second=4) as live:
@@ -93,7 +77,7 @@ def scan(root: Path) -> list[Doing]:
 
 def plain_lines(runs: Sequence[Doing]) -> list[str]:
     """The same as text: a line of totals, then a line for each run that did not simply finish."""
-    rows: list[tuple[str, ...]] = [("state", "run", "frames", "return", "frames/s", "left", "")]
+    rows: list[tuple[str, ...]] = [_HEADINGS]
     rows += [_cells(run) for run in runs if run.state != "finished"]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
@@ -106,7 +90,7 @@ def totals(runs: Sequence[Doing]) -> str:
     told = [f"{counts[state]} {state}" for state in (*STATES, _KILLED, "unreadable") if counts[state]]
     left = [run.seconds_left for run in runs if run.state == "running" and run.seconds_left is not None]
     until = f"; what runs now is done in {duration(max(left))}" if left else ""
-    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}: {', '.join(told)}{until}"
+    return f"{plural(len(runs), 'run')}: {', '.join(told)}{until}"
 
 
 def _folders(root: Path) -> Iterator[Path]:
@@ -153,7 +137,7 @@ _COLOURS = {"running": "cyan", "failed": "red", "diverged": "red", "unreadable":
 def _table(runs: Sequence[Doing]) -> Table:
     """The live table: what runs and what went wrong, the rest as a count."""
     table = Table(box=box.SIMPLE_HEAD, title=Text(totals(runs)), title_justify="left", expand=False)
-    for heading in ("state", "run", "frames", "return", "frames/s", "left", ""):
+    for heading in _HEADINGS:
         table.add_column(heading, justify="right" if heading in ("return", "frames/s", "left") else "left")
     told = [run for run in runs if run.state != "finished"]
     for run in told[:_MOST_ROWS]:

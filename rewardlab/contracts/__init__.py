@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rewardlab.contracts.result import LawResult
 
-GROUPS = ("env", "reward", "agent", "curriculum")  # those that have laws
-
 
 def check(group: str, name: str, config: Any) -> list[LawResult]:
     """Test one choice against the laws of its group; but for environments on made-up rollouts, without any.

@@ -7,7 +7,6 @@ from typing import Any
 
 from rewardlab import discovery
 from rewardlab.contracts import (
-    GROUPS,
     agent_laws,
     conditioner_laws,
     curriculum_laws,
@@ -19,7 +18,7 @@ from rewardlab.contracts.agent_laws import STREAMS, AgentCase
 from rewardlab.contracts.conditioner_laws import ConditionerCase
 from rewardlab.contracts.curriculum_laws import CurriculumCase
 from rewardlab.contracts.env_laws import EnvCase
-from rewardlab.contracts.result import Broken, LawResult
+from rewardlab.contracts.result import GROUPS, Broken, LawResult
 from rewardlab.contracts.reward_laws import RewardCase
 from rewardlab.contracts.ways import way
 from rewardlab.contracts.worlds import worlds

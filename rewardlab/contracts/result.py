@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+GROUPS = ("env", "reward", "agent", "curriculum")  # those that have laws
+
 
 class Broken(Exception):
     """A law does not hold: says what was found and what should have been."""

@@ -9,10 +9,8 @@ from rewardlab.report.comparison import Comparison, Method
 def choose_baselines(comparison: Comparison, asked: str | None = None) -> dict[Method, Method]:
     """Scheme -> its baseline; schemes without one, and baselines themselves, are left out.
 
-    Args:
-        comparison: all runs.
-        asked: a scheme's name, a reward's label or the label of a results folder. By default the same scheme in the
-            first folder where folders are compared, else the scheme `none` that is otherwise alike.
+    One is asked for by a scheme's name, a reward's label or the label of a results folder. By default it is the same
+    scheme in the first folder where folders are compared, else the scheme `none` that is otherwise alike.
 
     Raises:
         UserError: there is no such scheme or folder.

@@ -18,17 +18,16 @@ BY = ("env", "reward", "agent", "curriculum", "folder")
 
 
 def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = None) -> ReportResult:
-    """Builds the report of all runs below some folders. Where nothing has changed since the last one, that one stays.
-
-    Args:
-        roots: (label, folder) pairs; the label is empty if there is only one folder.
-        options: how.
+    """Builds the report of all runs below (label, folder) pairs. Where nothing has changed, the last one stays.
 
     Raises:
         UserError: a folder is missing or holds no run, an option does not fit, or the report cannot be written.
     """
     options = options or Options()
-    _check(roots, options.by)
+    if options.by is not None and options.by not in BY:
+        raise unknown("--by", options.by, BY, "key")
+    if options.by == "folder" and len(roots) == 1:
+        raise UserError("--by folder: there is only one")
     found = find(roots)
     out = options.out if options.out is not None else roots[0][1] / "report"
     memory = cache_folder() / f"report-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:24]}.json"
@@ -44,13 +43,6 @@ def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = No
     except OSError as error:
         raise UserError(f"{out}: the report cannot be written ({error.strerror or error})") from None
     return result
-
-
-def _check(roots: Sequence[tuple[str, Path]], by: str | None) -> None:
-    if by is not None and by not in BY:
-        raise unknown("--by", by, BY, "key")
-    if by == "folder" and len(roots) == 1:
-        raise UserError("--by folder: there is only one")
 
 
 def _digest(found: Sequence[Found], options: Options) -> str:

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from rewardlab.report.comparison import Comparison, Setting
-from rewardlab.report.numbers import share_range
+from rewardlab.report.comparison import Comparison
+from rewardlab.report.numbers import plural, share_range
 from rewardlab.report.statistics import coverage
 from rewardlab.report.tables.aggregate import Aggregate
 
@@ -15,22 +15,12 @@ MANY = 6  # names listed before "and n more"
 
 def cautions(comparison: Comparison, aggregated: Aggregate) -> list[str]:
     """Plain sentences, the gravest first; empty if there is nothing to say."""
-    found = [
-        *_lost(comparison),
-        *_few_seeds(comparison),
-        *_unequal(comparison),
-        *_other_code(comparison),
-        *_mixed(comparison),
-        *_assumptions(comparison),
-        *_scale(comparison),
-        *_aggregated(aggregated),
-    ]
-    return [sentence for sentence in found if sentence]
-
-
-def missing_seeds(comparison: Comparison, setting: Setting) -> list[int]:
-    """Seeds that somebody ran in this environment and that don't count for this setting."""
-    return [seed for seed in comparison.seeds_of(setting.env) if seed not in setting.seeds]
+    checks = (_lost, _few_seeds, _unequal, _other_code, _mixed, _assumptions, _scale)
+    found = [sentence for check in checks for sentence in check(comparison)]
+    if aggregated.left_out:
+        names = [f"{env} ({why})" for env, why in aggregated.left_out.items()]
+        found.append(f"Not in the aggregate over environments: {listed(names, '; ')}.")
+    return found
 
 
 def _lost(comparison: Comparison) -> Iterable[str]:
@@ -38,20 +28,19 @@ def _lost(comparison: Comparison) -> Iterable[str]:
     for run in comparison.runs:
         by_state.setdefault(run.state, []).append(f"{run.folder}: {run.name}" if run.folder else run.name)
     if names := [p.name for p in comparison.problems]:
-        yield f"{_count(names, 'run')} could not be read and {_were(names)} left out: {listed(names)}."
+        were = "was" if len(names) == 1 else "were"
+        yield f"{plural(len(names), 'run')} could not be read and {were} left out: {listed(names)}."
     if blemished := [f"{run.name} ({'; '.join(run.blemishes)})" for run in comparison.runs if run.blemishes]:
         yield f"Files that could not be used, though the runs count: {listed(blemished)}."
-    if names := by_state.get("running", []):
-        yield f"{_count(names, 'run')} still going (or killed); not in any statistic: {listed(names)}."
-    if names := by_state.get("interrupted", []):
-        yield f"{_count(names, 'run')} interrupted and missing from the statistics: {listed(names)}."
-    if names := by_state.get("failed", []):
-        yield f"{_count(names, 'run')} failed and missing from the statistics: {listed(names)}."
-    if names := by_state.get("diverged", []):
-        yield (
-            f"{_count(names, 'run')} diverged: the last evaluation is carried to the end of the budget, "
-            f"and no threshold counts as reached: {listed(names)}."
-        )
+    for state, what in (
+        ("running", "still going (or killed); not in any statistic"),
+        ("interrupted", "interrupted and missing from the statistics"),
+        ("failed", "failed and missing from the statistics"),
+        ("diverged", "diverged: the last evaluation is carried to the end of the budget, and no threshold counts as "
+         "reached"),
+    ):  # fmt: skip
+        if names := by_state.get(state, []):
+            yield f"{plural(len(names), 'run')} {what}: {listed(names)}."
 
 
 def _few_seeds(comparison: Comparison) -> Iterable[str]:
@@ -80,7 +69,7 @@ def _unequal(comparison: Comparison) -> Iterable[str]:
             names = [
                 f"{comparison.setting_name(setting)} lacks {listed(map(str, missing))}"
                 for setting in settings
-                if (missing := missing_seeds(comparison, setting))
+                if (missing := [seed for seed in comparison.seeds_of(env) if seed not in setting.seeds])
             ]
             yield f"Unequal seeds on {env}: {'; '.join(names)}."
 
@@ -90,12 +79,10 @@ def _other_code(comparison: Comparison) -> Iterable[str]:
         by_code: dict[tuple[tuple[str, str], ...], list[int]] = {}
         for run in setting.runs:
             if run.code:
-                by_code.setdefault(run.code, []).append(run.seed)
-        if len(by_code) > 1:
-            each = [set(code) for code in by_code]
-            places = sorted(
-                {name for code in each for name, digest in code if any((name, digest) not in o for o in each)}
-            )
+                by_code.setdefault(tuple(sorted(run.code.items())), []).append(run.seed)
+        shared = set.intersection(*map(set, by_code)) if by_code else set()
+        places = sorted({part[0] for code in by_code for part in code if part not in shared})
+        if places:
             seeds = " / ".join(listed(map(str, sorted(seeds))) for seeds in by_code.values())
             yield (
                 f"Made by different code though of one setting: {comparison.setting_name(setting)} on {setting.env} "
@@ -107,7 +94,7 @@ def _mixed(comparison: Comparison) -> Iterable[str]:
     runs = [outcome.run for setting in comparison.settings for outcome in setting.outcomes]
     versions: dict[str, set[str]] = {}
     for run in runs:
-        for package, version in run.packages:
+        for package, version in run.packages.items():
             versions.setdefault(package, set()).add(version)
     if mixed := [f"{package} {' / '.join(sorted(v))}" for package, v in sorted(versions.items()) if len(v) > 1]:
         yield f"Mixed package versions: {listed(mixed)}."
@@ -119,7 +106,8 @@ def _mixed(comparison: Comparison) -> Iterable[str]:
         if len(values) > 1:
             yield f"Runs come from {len(values)} {what}: {listed(sorted(values))}."
     if continued := [run.name for run in runs if run.resume == "approximate"]:
-        yield f"{_count(continued, 'run')} continued under other versions or on other hardware: {listed(continued)}."
+        count = plural(len(continued), "run")
+        yield f"{count} continued under other versions or on other hardware: {listed(continued)}."
 
 
 def _assumptions(comparison: Comparison) -> Iterable[str]:
@@ -141,22 +129,8 @@ def _scale(comparison: Comparison) -> Iterable[str]:
             yield f"The optimum of {env} is a bound, not exact: normalised scores of 1 may be out of reach."
 
 
-def _aggregated(aggregated: Aggregate) -> Iterable[str]:
-    if aggregated.left_out:
-        names = [f"{env} ({why})" for env, why in aggregated.left_out.items()]
-        yield f"Not in the aggregate over environments: {listed(names, '; ')}."
-
-
 def listed(names: Iterable[str], joint: str = ", ") -> str:
     """The first few names, and how many more there are."""
     every = list(names)
     rest = f" and {len(every) - MANY} more" if len(every) > MANY else ""
     return joint.join(every[:MANY]) + rest
-
-
-def _count(names: list[str], noun: str) -> str:
-    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}"
-
-
-def _were(names: list[str]) -> str:
-    return "was" if len(names) == 1 else "were"

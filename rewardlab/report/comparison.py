@@ -21,18 +21,13 @@ NO_SETTING = re.compile(
 
 @dataclass(frozen=True, order=True)
 class Method:
-    """Reward scheme, agent and curriculum together: what is compared across environments.
-
-    Attributes:
-        folder: label of the results folder, where several are compared.
-        variant: what tells apart two settings that share all labels ("num_envs=8", or "#" and their setting id).
-    """
+    """Reward scheme, agent and curriculum together: what is compared across environments."""
 
     reward: str
     agent: str
     curriculum: str
-    variant: str = ""
-    folder: str = ""
+    variant: str = ""  # what tells apart two settings that share all labels ("num_envs=8", or "#" and their setting id)
+    folder: str = ""  # label of the results folder, where several are compared
     place: int = 0
 
     @property
@@ -43,11 +38,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Setting:
-    """All runs of one configuration, whatever became of them.
-
-    Attributes:
-        shared: whether another setting has the same labels, so that only the id tells them apart.
-    """
+    """All runs of one configuration, whatever became of them."""
 
     setting_id: str
     env: str
@@ -55,7 +46,7 @@ class Setting:
     assumes: tuple[str, ...]
     runs: tuple[Run, ...]
     outcomes: tuple[Outcome, ...]
-    shared: bool
+    shared: bool  # whether another setting has the same labels, so that only the id tells them apart
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -109,10 +100,7 @@ class Comparison:
 
     @cached_property
     def _by_env(self) -> dict[str, list[Setting]]:
-        groups: dict[str, list[Setting]] = defaultdict(list)
-        for setting in sorted(self.settings, key=lambda s: (_method_order(s.method), s.setting_id)):
-            groups[setting.env].append(setting)
-        return dict(groups)
+        return {env: [setting for setting in self.settings if setting.env == env] for env in self.envs}
 
     @cached_property
     def _ranges(self) -> dict[str, tuple[float, float]]:
@@ -161,12 +149,7 @@ class Comparison:
 
 
 def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Comparison:
-    """Groups runs into settings and names the schemes.
-
-    Args:
-        collection: what was read.
-        folders: labels of the results folders, in the order in which they are compared.
-    """
+    """Groups runs into settings and names the schemes; folders, by their labels, are compared in the order given."""
     groups: dict[tuple[str, str, str, str, str, str], list[Run]] = defaultdict(list)
     for run in collection.runs:
         groups[run.folder, run.env, run.reward, run.agent, run.curriculum, run.setting_id].append(run)

@@ -26,20 +26,15 @@ def keep(runs: Sequence[Run], filters: Sequence[str]) -> list[Run]:
     """
     kept = list(runs)
     for text in filters:
-        key, operator, wanted = _parsed(text)
+        if (found := _FORM.fullmatch(text.strip())) is None:
+            raise UserError(f"--filter {text}: write KEY=VALUE, as in env='doorkey*', reward!=icm or seed<5")
+        key, operator, wanted = found.groups()
         if key not in _FACTS and not any(key in run.config for run in runs):
             raise unknown("--filter", key, {*_FACTS, *(key for run in runs for key in run.config)}, "key")
         kept = [run for run in kept if _passes(run, key, operator, wanted, text)]
     if filters and runs and not kept:
         raise UserError(f"--filter {' '.join(filters)}: none of the {len(runs)} runs is left")
     return kept
-
-
-def _parsed(text: str) -> tuple[str, str, str]:
-    found = _FORM.fullmatch(text.strip())
-    if found is None:
-        raise UserError(f"--filter {text}: write KEY=VALUE, as in env='doorkey*', reward!=icm or seed<5")
-    return found[1], found[2], found[3]
 
 
 def _passes(run: Run, key: str, operator: str, wanted: str, text: str) -> bool:

@@ -58,16 +58,6 @@ def find(roots: Sequence[tuple[str, Path]]) -> list[Found]:
 def compare(
     found: Sequence[Found], roots: Sequence[tuple[str, Path]], filters: Sequence[str], *, parallel: bool = True
 ) -> tuple[Comparison, Comparison]:
-    """Reads runs and puts them in order.
-
-    Args:
-        found: their folders.
-        roots: the results folders.
-        filters: see `filters.keep`.
-        parallel: whether many may be read in several processes.
-
-    Returns:
-        All of them, and those that pass the filters.
-    """
+    """All runs put in order, and those of them that pass the filters; `parallel` as in `read_found`."""
     whole = assemble(read_found(found, parallel=parallel), [label for label, _ in roots])
     return whole, whole.restricted(keep(whole.runs, filters)) if filters else whole

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from rewardlab.report.gather import compare, find, labelled
 from rewardlab.report.reading.plain import Unreadable, clean, read_table
 from rewardlab.report.reading.run_folder import TRAINING
 from rewardlab.report.tables.columns import Filled, Table
-from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES, curves_of, shared_curves
-from rewardlab.report.tables.numbers import compute
+from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
+from rewardlab.report.tables.numbers import Numbers
 from rewardlab.report.tables.runs import EVALUATIONS, KEYS, Listed, listed, runs
 
 _NAMES = ("method", "setting")  # of the rows; files leave out what their labels say
@@ -69,10 +70,9 @@ class Results:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables of the report by name: sample_efficiency, aggregate, differences, curves, aggregate_curves."""
-        numbers = compute(self._comparison, self._baseline, paired=self._paired)
-        curves = [curve for env in self._comparison.envs for curve in curves_of(self._comparison, env)]
-        shared = shared_curves(numbers.aggregated)
-        filled = (*numbers.tables, CURVES.fill(curves), AGGREGATE_CURVES.fill(shared))
+        numbers = Numbers(self._comparison, self._baseline, paired=self._paired)
+        shared = AGGREGATE_CURVES.fill(numbers.aggregated.filled.sources)
+        filled = (*numbers.tables, CURVES.fill(chain.from_iterable(numbers.curves.values())), shared)
         return {each.table.name: _named(each) for each in filled}
 
     @cached_property

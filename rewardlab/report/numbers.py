@@ -57,6 +57,11 @@ def share_range(ends: tuple[float, float]) -> str:
     return f"{low} %" if low == high else f"{low} to {high} %"
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def bounds(estimate: Estimate, form: Form = score) -> str:
     """The interval in brackets, open where its upper end was not reached; empty without one."""
     if estimate.low is None:

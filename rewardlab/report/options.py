@@ -6,37 +6,21 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """How a report is made.
+    """How a report is made."""
 
-    Attributes:
-        out: the report's folder; `<first path>/report` if None.
-        filters: which runs it is about, see `filters.keep`.
-        baseline: what schemes are compared with, see `baselines.choose_baselines`.
-        paired: whether differences are taken between runs of equal seed.
-        by: one of BY: the tables once more for each of its values.
-    """
-
-    out: Path | None = None
-    filters: tuple[str, ...] = ()
-    baseline: str | None = None
-    paired: bool = False
-    by: str | None = None
+    out: Path | None = None  # its folder; `<first path>/report` if None
+    filters: tuple[str, ...] = ()  # which runs it is about, see `filters.keep`
+    baseline: str | None = None  # what schemes are compared with, see `baselines.choose_baselines`
+    paired: bool = False  # whether differences are taken between runs of equal seed
+    by: str | None = None  # one of `build.BY`: the tables once more for each of its values
 
 
 @dataclass(frozen=True)
 class ReportResult:
-    """What was written and what to print.
-
-    Attributes:
-        out: the report's folder.
-        files: every file written, in order.
-        text: a short summary for a terminal, the folder included.
-        warnings: where the reader should be careful.
-        again: whether everything was there already and nothing had changed.
-    """
+    """What was written and what to print."""
 
     out: Path
-    files: tuple[Path, ...]
-    text: str
-    warnings: tuple[str, ...]
-    again: bool = False
+    files: tuple[Path, ...]  # every file written, in order
+    text: str  # a short summary for a terminal, the folder included
+    warnings: tuple[str, ...]  # where the reader should be careful
+    again: bool = False  # whether everything was there already and nothing had changed

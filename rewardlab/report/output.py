@@ -40,12 +40,7 @@ class Output:
         self._written: dict[str, str] = {}
 
     def write(self, name: str, content: str | bytes) -> Path:
-        """Writes one file in the place of what was there, be it a link.
-
-        Args:
-            name: relative to the folder, with / between parts.
-            content: text, or bytes.
-        """
+        """Writes one file, named relative to the folder, in the place of what was there, be it a link."""
         data = content.encode() if isinstance(content, str) else content
         path = self.folder / name
         for parent in reversed(path.relative_to(self.folder).parents[:-1]):

@@ -6,7 +6,7 @@ Reinforcement Learning at the Edge of the Statistical Precipice", NeurIPS 2021 (
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -33,6 +33,14 @@ class Estimate(NamedTuple):
     high: float | None = None
 
 
+class Band(NamedTuple):
+    """A curve and the ends of its pointwise interval, each [G]; NaN where a number cannot be had."""
+
+    middle: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
 def generator(*names: str) -> np.random.Generator:
     """A generator seeded by what it is used for: another scheme in the folder moves nobody else's interval."""
     return np.random.default_rng([2021, *(crc32(name.encode()) for name in names)])
@@ -44,21 +52,13 @@ def coverage(seeds: int) -> tuple[float, float]:
 
 
 def interquartile_mean(values: FloatArray) -> FloatArray:
-    """Mean of the middle half: a quarter of the runs, rounded down, is cut at either end.
-
-    Args:
-        values: scores, [..., n] with n >= 1.
-
-    Returns:
-        The interquartile mean over the last axis, [...].
+    """Mean of the middle half, [..., n] -> [...]: a quarter of the runs, rounded down, is cut at either end.
 
     Source:
         `scipy.stats.trim_mean(values, 0.25)`, as rliable has it.
     """
     count = values.shape[-1]
-    cut = count // 4
-    kept: FloatArray = np.sort(values, axis=-1)[..., cut : count - cut]
-    return np.asarray(kept.mean(axis=-1))
+    return np.asarray(np.sort(values, axis=-1)[..., count // 4 : count - count // 4].mean(axis=-1))
 
 
 def pooled_interquartile_mean(tasks: Sequence[FloatArray]) -> FloatArray:
@@ -82,15 +82,7 @@ def optimality_gap(tasks: Sequence[FloatArray], target: float = 1.0) -> FloatArr
 
 
 def performance_profile(tasks: Sequence[FloatArray], thresholds: FloatArray) -> FloatArray:
-    """Share of the pooled runs that score above each threshold.
-
-    Args:
-        tasks: one array of scores per task, [..., n_t].
-        thresholds: scores, [K].
-
-    Returns:
-        Shares in [0, 1], [..., K].
-    """
+    """Share of the pooled runs that score above each threshold, [K] -> [..., K]."""
     pooled = np.concatenate(list(tasks), axis=-1)
     return np.asarray((pooled[..., None, :] > thresholds[:, None]).mean(axis=-1))
 
@@ -98,25 +90,14 @@ def performance_profile(tasks: Sequence[FloatArray], thresholds: FloatArray) -> 
 def probability_of_improvement(first: Sequence[FloatArray], second: Sequence[FloatArray]) -> FloatArray:
     """How likely a run of `first` beats a run of `second` on the same task, ties counting half.
 
-    Args:
-        first: one array of scores per task, [..., n_t].
-        second: the same tasks in the same order, [..., m_t].
-
     Returns:
         The Mann-Whitney U of each task divided by n_t * m_t, averaged over tasks, [...].
     """
-    per_task = [_mann_whitney_share(x, y) for x, y in zip(first, second, strict=True)]
-    return np.asarray(np.mean(np.stack(per_task, axis=-1), axis=-1))
-
-
-def improvement_estimate(
-    first: Sequence[FloatArray], second: Sequence[FloatArray], rng: np.random.Generator
-) -> Estimate:
-    """`probability_of_improvement` with its stratified-bootstrap interval; none for single runs."""
-    value = float(probability_of_improvement(first, second))
-    if max(task.shape[-1] for task in (*first, *second)) < 2:
-        return Estimate(value)
-    return _bounded(value, probability_of_improvement(resample(first, rng), resample(second, rng)))
+    shares = []
+    for x, y in zip(first, second, strict=True):
+        ahead, level = x[..., :, None] > y[..., None, :], x[..., :, None] == y[..., None, :]
+        shares.append((ahead + 0.5 * level).mean(axis=(-2, -1)))
+    return np.asarray(np.mean(np.stack(shares, axis=-1), axis=-1))
 
 
 def kaplan_meier_median(times: FloatArray, reached: BoolArray) -> FloatArray:
@@ -148,12 +129,7 @@ def kaplan_meier_median(times: FloatArray, reached: BoolArray) -> FloatArray:
 
 
 def kaplan_meier_estimate(times: FloatArray, reached: BoolArray, rng: np.random.Generator) -> Estimate:
-    """Censored median over the runs with a bootstrap interval.
-
-    Args:
-        times: [n], n >= 1, as in `kaplan_meier_median`.
-        reached: [n].
-        rng: source of the resamples.
+    """`kaplan_meier_median` over n >= 1 runs with a bootstrap interval.
 
     Returns:
         None in the place of whatever is not reached (the median, or either end of the interval), and no interval for
@@ -170,80 +146,44 @@ def kaplan_meier_estimate(times: FloatArray, reached: BoolArray, rng: np.random.
 
 
 def estimate(tasks: Sequence[FloatArray], statistic: Statistic, rng: np.random.Generator) -> Estimate:
-    """A statistic over tasks with its stratified-bootstrap percentile interval.
-
-    Args:
-        tasks: one array of scores per task, [n_t], n_t >= 1.
-        statistic: function of such a list, mapping the last axis away.
-        rng: source of the resamples.
-
-    Returns:
-        The estimate; without an interval if no task has two runs to resample, for its width would be a false zero.
-    """
-    value = float(statistic(tasks))
-    if not tasks or max(task.shape[-1] for task in tasks) < 2:
-        return Estimate(value)
-    return _bounded(value, statistic(resample(tasks, rng)))
+    """A statistic over tasks, which maps the last axis away, with its stratified-bootstrap percentile interval."""
+    return bootstrap((tasks,), statistic, rng)
 
 
-def resample(tasks: Sequence[FloatArray], rng: np.random.Generator, count: int = RESAMPLES) -> list[FloatArray]:
-    """Bootstrap resamples stratified by task: runs are redrawn within their own task.
-
-    Args:
-        tasks: one array of scores per task, [n_t].
-        rng: source of the draws.
-        count: number of resamples B.
-
-    Returns:
-        One array per task, [B, n_t].
-    """
-    return [task[rng.integers(0, task.shape[-1], size=(count, task.shape[-1]))] for task in tasks]
-
-
-def resample_pairs(
-    first: Sequence[FloatArray], second: Sequence[FloatArray], rng: np.random.Generator, count: int = RESAMPLES
-) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Bootstrap resamples of pairs: what belongs to one seed is drawn together, so what its seed explains cancels.
-
-    Args:
-        first: one array of scores per task, [n_t].
-        second: the same tasks and, place by place, the same seeds, [n_t].
-        rng: source of the draws.
-        count: number of resamples B.
-
-    Returns:
-        Two lists of one array per task, [B, n_t].
-    """
-    picks = [rng.integers(0, task.shape[-1], size=(count, task.shape[-1])) for task in first]
-    drawn = [[task[pick] for task, pick in zip(tasks, picks, strict=True)] for tasks in (first, second)]
-    return drawn[0], drawn[1]
-
-
-def difference(
-    first: Sequence[FloatArray],
-    second: Sequence[FloatArray],
-    statistic: Statistic,
+def bootstrap(
+    sides: Sequence[Sequence[FloatArray]],
+    statistic: Callable[..., FloatArray],
     rng: np.random.Generator,
     *,
     paired: bool = False,
 ) -> Estimate:
-    """By how much a statistic of one scheme is above that of another, with its stratified-bootstrap interval.
+    """A statistic of one scheme, or of several, with its stratified-bootstrap percentile interval.
 
     Args:
-        first: one array of scores per task, [n_t].
-        second: the same tasks in the same order, [m_t].
-        statistic: function of such a list, mapping the last axis away.
+        sides: for each scheme one array of scores per task, [n_t], n_t >= 1; all have the same tasks in the same order.
+        statistic: function of such lists, mapping the last axis away.
         rng: source of the resamples.
-        paired: whether place i of both belongs to the same seed (then n_t = m_t) and is redrawn together.
+        paired: whether place i of all sides belongs to the same seed and is redrawn together, so that what the seed
+            explains cancels.
 
     Returns:
-        The difference; without an interval if nothing can be resampled.
+        The estimate; without an interval if no task has two runs to resample, for its width would be a false zero.
     """
-    value = float(statistic(first)) - float(statistic(second))
-    if not first or max(task.shape[-1] for task in (*first, *second)) < 2:
+    value = float(statistic(*sides))
+    if max((task.shape[-1] for side in sides for task in side), default=0) < 2:
         return Estimate(value)
-    draws = resample_pairs(first, second, rng) if paired else (resample(first, rng), resample(second, rng))
-    return _bounded(value, np.asarray(statistic(draws[0]) - statistic(draws[1])))
+    if paired:
+        picks = resample([np.arange(task.shape[-1]) for task in sides[0]], rng)
+        draws = [[task[pick] for task, pick in zip(side, picks, strict=True)] for side in sides]
+    else:
+        draws = [resample(side, rng) for side in sides]
+    low, high = interval(np.asarray(statistic(*draws)))
+    return Estimate(value, float(low), float(high))
+
+
+def resample(tasks: Sequence[NDArray[Any]], rng: np.random.Generator, count: int = RESAMPLES) -> list[NDArray[Any]]:
+    """Bootstrap resamples stratified by task, [n_t] -> [count, n_t]: runs are redrawn within their own task."""
+    return [task[rng.integers(0, task.shape[-1], size=(count, task.shape[-1]))] for task in tasks]
 
 
 def interval(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -252,12 +192,7 @@ def interval(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
     return low, high
 
 
-def curve_band(curves: FloatArray, rng: np.random.Generator, count: int = 1000) -> tuple[FloatArray, ...]:
-    """`pooled_band` of one task: one curve per run on a common grid, [n, G], n >= 1."""
-    return pooled_band([curves], rng, count)
-
-
-def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: int = 500) -> tuple[FloatArray, ...]:
+def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: int = 500) -> Band:
     """Interquartile mean over the pooled runs x tasks at every grid point, with a pointwise stratified bootstrap band.
 
     Args:
@@ -266,33 +201,23 @@ def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: i
         count: number of resamples.
 
     Returns:
-        (iqm, low, high), each [G]; the band is NaN if no task has two runs.
+        Each [G]; the interval is NaN if no task has two runs.
     """
     middle = interquartile_mean(np.concatenate(list(tables)).T)
     if max(table.shape[0] for table in tables) < 2:
         empty = np.full_like(middle, np.nan)
-        return middle, empty, empty
+        return Band(middle, empty, empty)
     picks = [rng.integers(0, table.shape[0], size=(count, table.shape[0])) for table in tables]
     columns = [np.ascontiguousarray(table.T) for table in tables]
     samples = []
     for point in range(middle.size):
         drawn = [column[point][pick] for column, pick in zip(columns, picks, strict=True)]
         samples.append(interquartile_mean(np.concatenate(drawn, axis=-1) if len(drawn) > 1 else drawn[0]))
-    return middle, *interval(np.stack(samples, axis=-1))
-
-
-def _bounded(value: float, samples: FloatArray) -> Estimate:
-    low, high = interval(samples)
-    return Estimate(value, float(low), float(high))
+    return Band(middle, *interval(np.stack(samples, axis=-1)))
 
 
 def _task_means(tasks: Sequence[FloatArray]) -> FloatArray:
     return np.stack([task.mean(axis=-1) for task in tasks], axis=-1)
-
-
-def _mann_whitney_share(x: FloatArray, y: FloatArray) -> FloatArray:
-    ahead, level = x[..., :, None] > y[..., None, :], x[..., :, None] == y[..., None, :]
-    return np.asarray((ahead + 0.5 * level).mean(axis=(-2, -1)))
 
 
 def _first_time(times: FloatArray, mask: BoolArray) -> FloatArray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rewardlab.report.cautions import FEW_SEEDS
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.numbers import share, signed, with_interval
+from rewardlab.report.numbers import plural, share, signed, with_interval
 from rewardlab.report.tables.aggregate import Aggregate, lead
 from rewardlab.report.tables.columns import Row
 
@@ -18,26 +18,18 @@ _NAMED = 5  # differences told in the first screen
 
 @dataclass(frozen=True)
 class Verdict:
-    """A headline, how sure it is, and the sentences below it.
-
-    Attributes:
-        sureness: "clear", "likely", "open" (too close, or too little to say).
-        label: the sureness in words, for a badge.
-    """
+    """A headline, how sure it is, and the sentences below it."""
 
     headline: str
-    sureness: str
-    label: str
+    sureness: str  # "clear", "likely", "open" (too close, or too little to say)
+    label: str  # the sureness in words, for a badge
     details: list[str]
 
 
 def verdict(comparison: Comparison, aggregated: Aggregate, against: Sequence[Row] = ()) -> Verdict:
     """Ranks schemes of equal assumptions by the area under their learning curves, over all shared environments.
 
-    Args:
-        comparison: all runs.
-        aggregated: the aggregate over the shared environments.
-        against: differences from the baselines; where folders are compared, these are the answer.
+    Where folders are compared, the differences `against` the first are the answer.
     """
     folders = list(dict.fromkeys(method.folder for method in comparison.methods))
     if len(folders) > 1 and (compared := _compared(folders, against)) is not None:
@@ -76,12 +68,13 @@ def _compared(folders: list[str], rows: Sequence[Row]) -> Verdict | None:
     worse = [row for row in told if (row["auc_difference_high"] or 0.0) < 0]
     level = len(told) - len(better) - len(worse)
     others = folders[1] if len(folders) == 2 else "the others"
-    if better and not worse:
-        headline, sureness = f"{others} is ahead of {folders[0]}", "clear" if not level else "likely"
-    elif worse and not better:
-        headline, sureness = f"{others} is behind {folders[0]}", "clear" if not level else "likely"
-    elif better:
+    if better and worse:
         headline, sureness = f"{others} against {folders[0]}: better here, worse there", "open"
+    elif better or worse:
+        headline, sureness = (
+            f"{others} is {'ahead of' if better else 'behind'} {folders[0]}",
+            "likely" if level else "clear",
+        )
     else:
         headline, sureness = f"{others} and {folders[0]} cannot be told apart", "open"
     fewest = min(min(row["n_seeds"], row["n_baseline"]) for row in told)
@@ -95,7 +88,7 @@ def _compared(folders: list[str], rows: Sequence[Row]) -> Verdict | None:
     details += [f"{row['method']}: {change(row)} over all shared environments." for row in overall]
     ordered = sorted([*better, *worse], key=lambda row: -abs(row["auc_difference"]))
     details += [f"{row['method']} on {row['env']}: {change(row)}." for row in ordered[:_NAMED]]
-    return Verdict(headline, sureness, f"{sureness}, with {fewest} seed{'' if fewest == 1 else 's'}", details)
+    return Verdict(headline, sureness, f"{sureness}, with {plural(fewest, 'seed')}", details)
 
 
 def _ranking(rows: list[Row], envs: list[str]) -> Verdict:

@@ -1,6 +1,7 @@
 """Writes a report: every table, figure and page of it."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from rewardlab.report.cautions import cautions
@@ -8,15 +9,14 @@ from rewardlab.report.comparison import Comparison
 from rewardlab.report.gather import compare
 from rewardlab.report.options import Options, ReportResult
 from rewardlab.report.output import Output
-from rewardlab.report.pages.charts import charts, file_stems, profile_band
-from rewardlab.report.pages.data import Material
+from rewardlab.report.pages.charts import charts, file_stems
 from rewardlab.report.pages.figures import draw_figures
 from rewardlab.report.pages.page import render_page
 from rewardlab.report.pages.styles import choose_styles
 from rewardlab.report.reading.collection import Found
 from rewardlab.report.reading.run_folder import Run
-from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES, curves_of, shared_curves, training_curves_of
-from rewardlab.report.tables.numbers import Numbers, compute
+from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
+from rewardlab.report.tables.numbers import Numbers
 from rewardlab.report.tables.runs import EVALUATIONS, listed, runs
 from rewardlab.report.tables.text import long_csv, reading, to_csv, to_latex, to_markdown, to_terminal
 from rewardlab.report.verdict import verdict
@@ -25,46 +25,31 @@ from rewardlab.report.verdict import verdict
 def write_report(
     roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: Options, out: Path
 ) -> ReportResult:
-    """Reads, groups, computes and writes.
-
-    Args:
-        roots: (label, folder) pairs.
-        found: the folders of runs below them.
-        options: how.
-        out: the report's folder.
+    """Reads the runs found below (label, folder) pairs, groups, computes and writes.
 
     Raises:
         UserError: an option does not fit the runs, or the folder is a link.
         OSError: the report cannot be written.
     """
     whole, comparison = compare(found, roots, options.filters)
-    numbers = compute(comparison, options.baseline, paired=options.paired)
+    numbers = Numbers(comparison, options.baseline, paired=options.paired)
     aggregated = numbers.aggregated
-    curves = {env: curves_of(comparison, env) for env in comparison.envs}
-    training = {env: training_curves_of(comparison, env) for env in comparison.envs}
-    shared = shared_curves(aggregated)
-    profiles = {pooled.name: profile_band(pooled) for pooled in aggregated.filled.sources}
     styles = choose_styles(whole, comparison)
     warnings = cautions(comparison, aggregated)
     answer = verdict(comparison, aggregated, list(numbers.differences))
 
     output = Output(out, chosen=options.out is not None)
     # Figures are drawn elsewhere where there are many; meanwhile everything else is written.
-    figures = draw_figures(charts(curves, training, shared, list(numbers.efficiency), aggregated, profiles, styles))
+    figures = draw_figures(charts(numbers, styles))
     _write_tables(output, "", numbers)
-    every_curve = [curve for lines in curves.values() for curve in lines]
-    for table, sources in ((CURVES, every_curve), (AGGREGATE_CURVES, shared), (EVALUATIONS, listed(comparison))):
-        output.write(f"{table.name}.csv", long_csv(table, sources))
+    output.write("curves.csv", long_csv(CURVES, chain.from_iterable(numbers.curves.values())))
+    output.write("aggregate_curves.csv", long_csv(AGGREGATE_CURVES, aggregated.filled.sources))
+    output.write("evaluations.csv", long_csv(EVALUATIONS, listed(comparison)))
     output.write("runs.csv", to_csv(runs(comparison).written))
     if options.by is not None:
         for value, part in _parts(comparison, options.by).items():
-            _write_tables(output, f"by_{options.by}/{value}/", compute(part, options.baseline, paired=options.paired))
-    material = Material(
-        comparison=comparison, efficiency=numbers.efficiency, aggregated=aggregated, differences=numbers.differences,
-        curves=curves, training=training, shared=shared, profiles=profiles, warnings=warnings, answer=answer,
-        styles=styles, roots=dict(roots), filters=options.filters,
-    )  # fmt: skip
-    output.write("report.html", render_page(material))
+            _write_tables(output, f"by_{options.by}/{value}/", Numbers(part, options.baseline, paired=options.paired))
+    output.write("report.html", render_page(numbers, answer, warnings, styles, dict(roots), options.filters))
     for name, content in figures:
         output.write(f"figures/{name}", content)
 

@@ -140,7 +140,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
         "import sys, rewardlab; heavy = {'pandas', 'numpy', 'scipy', 'jinja2', 'matplotlib', 'plotly', 'torch'}\n"
         "assert not heavy & set(sys.modules)\n"
         "import rewardlab.cli, rewardlab.sweep\n"
-        "import rewardlab.commands.status, rewardlab.commands.show, rewardlab.commands.report\n"
+        "import rewardlab.commands.status, rewardlab.commands.show, rewardlab.commands.report, rewardlab.report.build\n"
         "assert not heavy - {'numpy'} & set(sys.modules), heavy & set(sys.modules)\n"
         "import rewardlab.report.load\n"
         "assert not {'torch', 'scipy', 'jinja2', 'matplotlib', 'plotly'} & set(sys.modules)"

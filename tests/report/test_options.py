@@ -10,7 +10,7 @@ from run_folders import make, write_run
 
 from rewardlab.cli import main
 from rewardlab.errors import UserError
-from rewardlab.report.reading.collection import find_runs, read_collection
+from rewardlab.report.reading.collection import find_runs, read_found
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 
@@ -124,7 +124,7 @@ class TestMemory:
 
     def test_a_changed_run_is_read_again_and_the_others_are_not(self, study, monkeypatch):
         aged(study)
-        first = read_collection([("", study)])
+        first = read_found(find_runs([("", study)]))
         run = next(study.glob("runs/doorkey_5x5/rnd/ppo/seed0*"))
         status = run / "status.json"
         status.write_text(status.read_text().replace("finished", "diverged"))
@@ -133,7 +133,7 @@ class TestMemory:
 
         honest = reading.read_run
         monkeypatch.setattr(reading, "read_run", lambda *given: read.append(given[0]) or honest(*given))
-        second = read_collection([("", study)])
+        second = read_found(find_runs([("", study)]))
         assert read == [run]
         assert [run.state for run in second.runs].count("diverged") == 1
         assert [run.name for run in first.runs] == [run.name for run in second.runs]
@@ -144,10 +144,10 @@ class TestMemory:
         write_run(
             study, reward="count", seed=5, training={"frames": [1, 2, 3], "reward/intrinsic_mean": [3.0, "", 1.0]}
         )
-        fresh = read_collection([("", study)])
+        fresh = read_found(find_runs([("", study)]))
         aged(study)
         for _ in range(2):
-            kept = read_collection([("a", study)])
+            kept = read_found(find_runs([("a", study)]))
         for one, other in zip(fresh.runs, kept.runs, strict=True):
             assert (one.name, one.config, one.packages, one.assumes) == (
                 other.name,

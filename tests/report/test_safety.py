@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from run_folders import gif, make, write_run
 
-from rewardlab.report.reading.collection import read_collection
+from rewardlab.report.reading.collection import find_runs, read_found
 
 
 def damaged_study(tmp_path):
@@ -20,7 +20,7 @@ def damaged_study(tmp_path):
 
 
 def problems(tmp_path):
-    return read_collection([("", tmp_path)]).problems
+    return read_found(find_runs([("", tmp_path)])).problems
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "status.json", "eval.csv"])
@@ -108,7 +108,7 @@ def test_a_damaged_training_table_or_picture_costs_the_run_nothing_else(tmp_path
         content = (run / name).read_bytes()
         for damaged in (*(content[:length] for length in range(0, len(content), 7)), b"\x00" * 50, b"frames\n2\n1\n"):
             (run / name).write_bytes(damaged)
-            collection = read_collection([("", tmp_path)])
+            collection = read_found(find_runs([("", tmp_path)]))
             assert not collection.problems
             (read,) = collection.runs
             assert read.evaluations.frames.size == 4
@@ -135,7 +135,7 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
     run = write_run(results, seed=2)
     (run / "eval.csv").unlink()
     (run / "eval.csv").symlink_to(outside / "eval.csv")
-    collection = read_collection([("", results)])
+    collection = read_found(find_runs([("", results)]))
     assert [run.seed for run in collection.runs] == [1]
     assert ["link out of" in problem.reason for problem in collection.problems] == [True]
 
@@ -143,7 +143,7 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
 def test_a_copy_counts_once(tmp_path):
     run = write_run(tmp_path)
     shutil.copytree(run, tmp_path / "zz_copy")
-    assert len(read_collection([("", tmp_path)]).runs) == 1
+    assert len(read_found(find_runs([("", tmp_path)])).runs) == 1
     assert "same setting and seed" in problems(tmp_path)[0].reason
 
 
@@ -151,7 +151,7 @@ def test_a_running_table_may_end_in_the_middle_of_a_line(tmp_path):
     run = write_run(tmp_path, state="running", status={"frames": 10_000})
     with (run / "eval.csv").open("a") as file:
         file.write("40000,1.0,2")
-    collection = read_collection([("", tmp_path)])
+    collection = read_found(find_runs([("", tmp_path)]))
     assert not collection.problems
     assert collection.runs[0].evaluations.frames.tolist() == [0, 10_000, 20_000, 30_000]
 

@@ -139,13 +139,13 @@ def test_bootstrap_is_stratified():
 
 def test_one_run_has_no_interval():
     assert statistics.estimate([np.array([0.3])], statistics.mean_over_tasks, generator("x")) == Estimate(0.3)
-    middle, low, _ = statistics.curve_band(np.array([[0.1, 0.2]]), generator("x"))
+    middle, low, _ = statistics.pooled_band([np.array([[0.1, 0.2]])], generator("x"))
     np.testing.assert_array_equal(middle, [0.1, 0.2])
     assert np.isnan(low).all()
 
 
 def test_curve_band_is_the_interquartile_mean_at_every_point():
     curves = RNG.random((5, 11))
-    middle, low, high = statistics.curve_band(curves, generator("x"))
+    middle, low, high = statistics.pooled_band([curves], generator("x"), 1000)
     np.testing.assert_allclose(middle, stats.trim_mean(curves, 0.25, axis=0))
     assert ((low <= middle) & (middle <= high)).all()

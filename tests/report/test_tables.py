@@ -161,11 +161,11 @@ class TestDifferences:
         assert float(row["final_return_difference"]) == pytest.approx(0.4)
 
     def test_an_interval_is_that_of_a_plain_loop(self):
-        from rewardlab.report.statistics import difference, generator, mean_over_tasks
+        from rewardlab.report.statistics import bootstrap, generator, mean_over_tasks
 
         rng = np.random.default_rng(1)
         x, y = [rng.random(8), rng.random(8)], [rng.random(8), rng.random(8)]
-        ours = difference(x, y, mean_over_tasks, generator("a"), paired=True)
+        ours = bootstrap((x, y), lambda a, b: mean_over_tasks(a) - mean_over_tasks(b), generator("a"), paired=True)
         loop = []
         for _ in range(20_000):
             picks = rng.integers(0, 8, (2, 8))

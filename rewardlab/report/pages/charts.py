@@ -1,18 +1,19 @@
 """What the static figures show, as plain data: lines and bars with their looks, nothing drawn yet."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
 
-from rewardlab.report.numbers import amount
+from rewardlab.report.numbers import amount, plural
 from rewardlab.report.pages.styles import Style
-from rewardlab.report.statistics import FloatArray, generator, interval, performance_profile, resample
-from rewardlab.report.tables.aggregate import PROFILE_GRID, Aggregate, Pooled
+from rewardlab.report.statistics import Band, FloatArray
+from rewardlab.report.tables.aggregate import PROFILE_GRID, SHARES, Pooled
 from rewardlab.report.tables.columns import Row
-from rewardlab.report.tables.curves import Band, Curve, SharedCurve, TrainingCurve
+from rewardlab.report.tables.curves import Curve
+from rewardlab.report.tables.numbers import Numbers
 
 _COVERED = re.compile(r"states|cells|visited|coverage|rooms|positions", re.IGNORECASE)
 _MOST_BARS = 60  # in one figure
@@ -75,55 +76,33 @@ class BarChart:
 Chart = LineChart | BarChart
 
 
-def charts(
-    curves: dict[str, list[Curve]],
-    training: dict[str, list[TrainingCurve]],
-    shared: Sequence[SharedCurve],
-    efficiency: Sequence[Row],
-    aggregated: Aggregate,
-    profiles: dict[str, Band],
-    styles: dict[str, Style],
-) -> list[Chart]:
+def charts(numbers: Numbers, styles: dict[str, Style]) -> list[Chart]:
     """Every figure that the runs allow."""
     found: list[Chart] = []
-    stems = file_stems(list(curves))
-    for env, every_line in curves.items():
-        if not every_line:
+    stems = file_stems(list(numbers.curves))
+    efficiency = list(numbers.efficiency)
+    for env, every in numbers.curves.items():
+        if not every:
             continue
         best = [row["setting_id"] for row in efficiency if row["env"] == env][:_MOST_LINES]
-        lines = [curve for curve in every_line if curve.setting.setting_id in best]
-        recorded = [curve for curve in training.get(env, []) if curve.setting.setting_id in best]
-        title = env + _left_out(len(lines), len(every_line))
-        found.append(_learning_curves(title, lines, styles, stems[env]))
-        bonuses = [curve for curve in recorded if curve.kind == "bonus"]
-        if bonuses:
-            found.append(_bonus(title, lines, bonuses, styles, stems[env]))
-        covered = [curve for curve in recorded if curve.kind == "explore" and _COVERED.search(curve.series)]
-        if covered:
-            found.append(_coverage(title, covered, styles, stems[env]))
-    over = f"{len(aggregated.envs)} environment{'' if len(aggregated.envs) == 1 else 's'}"
-    over += _left_out(_MOST_LINES, len(aggregated.rows))
+        curves = [curve for curve in every if curve.setting.setting_id in best]
+        recorded = [curve for curve in numbers.training[env] if curve.setting.setting_id in best]
+        title = env + _left_out(len(curves), len(every))
+        found.append(LineChart(f"learning_curves_{stems[env]}", title, "training frames", (_returns(curves, styles),)))
+        found += [*_bonus(title, curves, recorded, styles, stems[env]), *_coverage(title, recorded, styles, stems[env])]
+    aggregated = numbers.aggregated
+    over = plural(len(aggregated.envs), "environment") + _left_out(_MOST_LINES, len(aggregated.rows))
+    best_pools: Sequence[Pooled] = aggregated.filled.sources[:_MOST_LINES]
     if len(aggregated.envs) > 1:
-        found.append(_shared(shared[:_MOST_LINES], over, styles))
-    if aggregated.rows:
-        best = [row["method"] for row in aggregated.rows[:_MOST_LINES]]
-        steps = tuple(Line(name, styles[name], PROFILE_GRID, profiles[name], step=True) for name in best)
+        found.append(_shared(best_pools, over, styles))
+    if best_pools:
+        steps = tuple(Line(each.name, styles[each.name], PROFILE_GRID, each.profile, step=True) for each in best_pools)
         panel = Panel("share of runs above τ", steps, floor=-0.02, top=1.04)
         title = f"Performance profile, {over}"
         found.append(LineChart("performance_profile", title, "final normalised score τ", (panel,), x_frames=False))
     if rows := [row for row in efficiency if row["n_reached_90"] is not None]:
         found += _efficiency(rows, styles)
     return found
-
-
-def profile_band(row: Pooled) -> Band:
-    """Performance profile of one scheme over `PROFILE_GRID`, with its stratified-bootstrap band."""
-    middle = performance_profile(row.scores, PROFILE_GRID)
-    if max(score.size for score in row.scores) < 2:
-        empty = np.full_like(middle, np.nan)
-        return Band(middle, empty, empty)
-    resamples = resample(row.scores, generator(row.name, "profile"), 500)
-    return Band(middle, *interval(performance_profile(resamples, PROFILE_GRID)))
 
 
 def file_stems(names: Sequence[str]) -> dict[str, str]:
@@ -141,13 +120,9 @@ def _left_out(shown: int, there: int) -> str:
     return f" (the first {shown} of {there})" if shown < there else ""
 
 
-def _learning_curves(env: str, lines: list[Curve], styles: dict[str, Style], stem: str) -> LineChart:
-    return LineChart(f"learning_curves_{stem}", env, "training frames", (_returns(lines, styles),))
-
-
 def _returns(curves: list[Curve], styles: dict[str, Style]) -> Panel:
     metric = "normalised" if all("normalised" in curve.bands for curve in curves) else "return"
-    lines = tuple(Line(curve.name, styles[curve.method], curve.frames, curve.bands[metric]) for curve in curves)
+    lines = _lines(curves, metric, styles)
     if metric == "return":
         return Panel("return", lines)
     lowest = min(float(np.nanmin(line.band.middle)) for line in lines)
@@ -155,46 +130,42 @@ def _returns(curves: list[Curve], styles: dict[str, Style]) -> Panel:
 
 
 def _bonus(
-    env: str,
-    curves: list[Curve],
-    bonuses: list[TrainingCurve],
-    styles: dict[str, Style],
-    stem: str,
-) -> LineChart:
+    env: str, curves: list[Curve], recorded: list[Curve], styles: dict[str, Style], stem: str
+) -> Iterator[LineChart]:
     """The task's return above, the bonus below: does it fade once the task is learned, or does it distract?"""
-    paid = {curve.setting.setting_id for curve in bonuses}
-    above = _returns([curve for curve in curves if curve.setting.setting_id in paid], styles)
-    below = Panel("bonus per step", _training_lines(bonuses, styles), log=True)
-    return LineChart(f"bonus_{stem}", f"{env}: return and bonus", "training frames", (above, below))
+    if lines := _lines(recorded, "bonus:", styles):
+        paid = {curve.setting.setting_id for curve in recorded if _lines([curve], "bonus:", styles)}
+        above = _returns([curve for curve in curves if curve.setting.setting_id in paid], styles)
+        below = Panel("bonus per step", lines, log=True)
+        yield LineChart(f"bonus_{stem}", f"{env}: return and bonus", "training frames", (above, below))
 
 
-def _coverage(env: str, covered: list[TrainingCurve], styles: dict[str, Style], stem: str) -> LineChart:
-    kinds = list(dict.fromkeys(curve.series for curve in covered))
-    panels = tuple(
-        Panel(
-            _short(kind.replace("_", " "), 30),
-            _training_lines([c for c in covered if c.series == kind], styles),
-        )
-        for kind in kinds[:4]
+def _coverage(env: str, recorded: list[Curve], styles: dict[str, Style], stem: str) -> Iterator[LineChart]:
+    every = dict.fromkeys(key for curve in recorded for key in curve.bands if key.startswith("explore:"))
+    names = {key: key.removeprefix("explore:") for key in every}
+    panels = [
+        Panel(short(name.replace("_", " "), 30), _lines([c for c in recorded if key in c.bands], key, styles))
+        for key, name in names.items()
+        if _COVERED.search(name)
+    ]
+    if panels:
+        yield LineChart(f"coverage_{stem}", f"{env}: coverage", "training frames", tuple(panels[:4]))
+
+
+def _lines(curves: list[Curve], start: str, styles: dict[str, Style]) -> tuple[Line, ...]:
+    """The bands of curves whose key starts so."""
+    return tuple(
+        Line(curve.label(key), styles[curve.method], curve.frames, band)
+        for curve in curves
+        for key, band in curve.bands.items()
+        if key.startswith(start)
     )
-    return LineChart(f"coverage_{stem}", f"{env}: coverage", "training frames", panels)
 
 
-def _training_lines(curves: list[TrainingCurve], styles: dict[str, Style]) -> tuple[Line, ...]:
-    return tuple(Line(training_name(curve, curves), styles[curve.method], curve.frames, curve.band) for curve in curves)
-
-
-def training_name(curve: TrainingCurve, curves: Sequence[TrainingCurve]) -> str:
-    """The setting's name, and the stream's where the setting has several."""
-    several = len({each.series for each in curves if each.setting is curve.setting}) > 1
-    return f"{curve.name} ({curve.series})" if several else curve.name
-
-
-def _shared(shared: Sequence[SharedCurve], over: str, styles: dict[str, Style]) -> LineChart:
-    in_frames = all(curve.frames is not None for curve in shared)
+def _shared(pools: Sequence[Pooled], over: str, styles: dict[str, Style]) -> LineChart:
+    in_frames = all(pooled.frames is not None for pooled in pools)
     lines = tuple(
-        Line(curve.name, styles[curve.name], curve.share if curve.frames is None else curve.frames, curve.band)
-        for curve in shared
+        Line(each.name, styles[each.name], SHARES if each.frames is None else each.frames, each.curve) for each in pools
     )
     panel = Panel("normalised return", lines, floor=-0.03, top=1.04)
     x_label = "training frames" if in_frames else "share of each environment's budget"
@@ -221,5 +192,6 @@ def _bar(row: Row, style: Style) -> Bar:
     return Bar(row["setting"], style, value, low, high, float(row["budget"]), note)
 
 
-def _short(text: str, limit: int) -> str:
+def short(text: str, limit: int = 40) -> str:
+    """At most so many characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -3,7 +3,7 @@
 import shlex
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.pages.charts import training_name
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.reading.plain import Unreadable
 from rewardlab.report.reading.run_folder import Run, read_picture
-from rewardlab.report.statistics import FloatArray
-from rewardlab.report.tables.aggregate import PROFILE_GRID, Aggregate
-from rewardlab.report.tables.columns import Filled
-from rewardlab.report.tables.curves import Band, Curve, SharedCurve, TrainingCurve
-from rewardlab.report.verdict import Verdict
+from rewardlab.report.statistics import Band, FloatArray
+from rewardlab.report.tables.aggregate import PROFILE_GRID, SHARES, Pooled
+from rewardlab.report.tables.curves import TRAINING_GRID_POINTS, Curve
+from rewardlab.report.tables.numbers import Numbers
 
 MOST_POINTS = 200
 _POINTS_OF_ALL_RUNS = 400_000
@@ -28,54 +26,32 @@ Places = NDArray[np.intp]
 _METRICS = {"normalised": "normalised return", "return": "return", "success": "success rate", "bonus": "bonus per step"}
 
 
-@dataclass(frozen=True)
-class Material:
-    """Everything that the page shows."""
+def page_data(numbers: Numbers, styles: dict[str, Style], roots: dict[str, Path]) -> dict[str, Any]:
+    """The data of the page's script, ready for JSON; `styles` by the names of methods, `roots` by their labels."""
+    places = {name: place for place, name in enumerate(styles)}
+    pools: Sequence[Pooled] = numbers.aggregated.filled.sources
+    frames = pools[0].frames if pools else None
+    x = ([] if not pools else rounded(SHARES)) if frames is None else [int(each) for each in frames]
 
-    comparison: Comparison
-    efficiency: Filled
-    aggregated: Aggregate
-    differences: Filled
-    curves: dict[str, list[Curve]]
-    training: dict[str, list[TrainingCurve]]
-    shared: Sequence[SharedCurve]
-    profiles: dict[str, Band]
-    warnings: Sequence[str]
-    answer: Verdict
-    styles: dict[str, Style]
-    roots: dict[str, Path]
-    filters: Sequence[str]
+    def line(pooled: Pooled, band: Band) -> dict[str, Any]:
+        return {"name": pooled.name, "scheme": places[pooled.name], **_band(band)}
 
-
-def page_data(material: Material) -> dict[str, Any]:
-    """The data of the page's script, ready for JSON."""
-    places = {name: place for place, name in enumerate(material.styles)}
     return {
-        "schemes": [
-            {"name": name, "color": each.colour, "dash": each.plotly_dash} for name, each in material.styles.items()
-        ],
-        "metrics": list(metrics(material).items()),
-        "envs": [_env(lines, material.training.get(env, []), places) for env, lines in material.curves.items()],
-        "profile": {
-            "x": rounded(PROFILE_GRID),
-            "lines": [
-                {"name": name, "scheme": places[name], **_band(band, np.arange(PROFILE_GRID.size))}
-                for name, band in material.profiles.items()
-            ],
-        },
-        "shared": _shared(material.shared, places),
-        **_runs(material, places),
+        "schemes": [{"name": name, "color": each.colour, "dash": each.plotly_dash} for name, each in styles.items()],
+        "metrics": list(metrics(numbers).items()),
+        "envs": [_env(lines, numbers.training[env], places) for env, lines in numbers.curves.items()],
+        "profile": {"x": rounded(PROFILE_GRID), "lines": [line(pooled, pooled.profile) for pooled in pools]},
+        "shared": {"x": x, "lines": [line(pooled, pooled.curve) for pooled in pools], "frames": frames is not None},
+        **_runs(numbers.comparison, places, roots),
     }
 
 
-def metrics(material: Material) -> dict[str, str]:
+def metrics(numbers: Numbers) -> dict[str, str]:
     """What learning curves can show: key -> label."""
-    there = {metric for lines in material.curves.values() for curve in lines for metric in curve.bands}
-    recorded = [curve for curves in material.training.values() for curve in curves]
-    there |= {"bonus"} if any(curve.kind == "bonus" for curve in recorded) else set()
+    every = chain.from_iterable((*numbers.curves.values(), *numbers.training.values()))
+    there = {_metric(key) for curve in every for key in curve.bands}
     found = {metric: label for metric, label in _METRICS.items() if metric in there}
-    explored = sorted({curve.series for curve in recorded if curve.kind == "explore"})
-    return found | {f"explore:{name}": f"explore/{name}" for name in explored}
+    return found | {key: key.replace(":", "/", 1) for key in sorted(there - set(_METRICS))}
 
 
 def run_places(comparison: Comparison) -> dict[int, int]:
@@ -85,50 +61,33 @@ def run_places(comparison: Comparison) -> dict[int, int]:
 
 def thin(count: int, most: int = MOST_POINTS) -> Places:
     """Indices of at most `most` of `count` points, evenly spread, both ends kept."""
-    return (
-        np.unique(np.round(np.linspace(0, count - 1, min(count, most))).astype(np.intp))
-        if count
-        else np.empty(0, np.intp)
-    )
+    return np.unique(np.round(np.linspace(0, max(0, count - 1), min(count, most))).astype(np.intp))
 
 
 def rounded(values: FloatArray) -> list[float | None]:
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.tolist()]
 
 
-def _env(lines: list[Curve], training: list[TrainingCurve], places: dict[str, int]) -> dict[str, Any]:
-    keep = thin(lines[0].frames.size) if lines else np.empty(0, np.intp)
-    grids = [[int(each) for each in lines[0].frames[keep]] if lines else []]
-    grids += [[int(each) for each in training[0].frames]] if training else []
-    curves = [
-        {"metric": metric, "name": curve.name, "scheme": places[curve.method], "grid": 0,
-         **_band(band, keep)}
-        for curve in lines for metric, band in curve.bands.items()
-    ]  # fmt: skip
-    for curve in training:
-        alike = [each for each in training if each.kind == curve.kind]
-        metric = "bonus" if curve.kind == "bonus" else f"explore:{curve.series}"
-        name = training_name(curve, alike) if curve.kind == "bonus" else curve.name
-        method = places[curve.method]
-        band = _band(curve.band, np.arange(curve.frames.size))
-        curves.append({"metric": metric, "name": name, "scheme": method, "grid": 1, **band})
+def _env(evaluated: list[Curve], trained: list[Curve], places: dict[str, int]) -> dict[str, Any]:
+    grids: list[list[int]] = []
+    curves = []
+    for lines, most in ((evaluated, MOST_POINTS), (trained, TRAINING_GRID_POINTS)):
+        if lines or not grids:
+            keep = thin(lines[0].frames.size if lines else 0, most)
+            grids.append([int(each) for each in lines[0].frames[keep]] if lines else [])
+        for curve in lines:
+            for key, band in curve.bands.items():
+                names = {"metric": _metric(key), "name": curve.label(key), "scheme": places[curve.method]}
+                curves.append({**names, "grid": len(grids) - 1, **_band(band, keep)})
     return {"grids": grids, "curves": curves}
 
 
-def _shared(shared: Sequence[SharedCurve], places: dict[str, int]) -> dict[str, Any]:
-    if not shared:
-        return {"x": [], "lines": [], "frames": False}
-    frames = shared[0].frames
-    x = rounded(shared[0].share) if frames is None else [int(each) for each in frames]
-    lines = [
-        {"name": curve.name, "scheme": places[curve.name], **_band(curve.band, np.arange(len(x)))} for curve in shared
-    ]
-    return {"x": x, "lines": lines, "frames": frames is not None}
+def _metric(key: str) -> str:
+    return "bonus" if key.startswith("bonus:") else key
 
 
-def _runs(material: Material, places: dict[str, int]) -> dict[str, Any]:
+def _runs(comparison: Comparison, places: dict[str, int], roots: dict[str, Path]) -> dict[str, Any]:
     """Every run, with what many share (grids of frames, configs, versions) written once."""
-    comparison = material.comparison
     most = int(np.clip(_POINTS_OF_ALL_RUNS // max(1, len(comparison.runs)), 20, MOST_POINTS))
     grids: dict[tuple[int, ...], int] = {}
     versions: dict[str, int] = {}
@@ -143,12 +102,12 @@ def _runs(material: Material, places: dict[str, int]) -> dict[str, Any]:
         for run in setting.runs:
             keep = thin(run.evaluations.frames.size, most)
             grid = tuple(int(each) for each in run.evaluations.frames[keep])
-            packages = " ".join(f"{name} {version}" for name, version in run.packages)
+            packages = " ".join(f"{name} {version}" for name, version in run.packages.items())
             found = {
                 "name": run.name, "folder": run.folder, "setting": len(settings) - 1, "seed": run.seed,
                 "state": run.state, "frames": run.frames, "budget": run.budget, "error": run.error,
                 "grid": grids.setdefault(grid, len(grids)), "y": rounded(run.evaluations.return_mean[keep]),
-                "command": run.command, "repeat": _repeat(material.roots.get(run.folder), run),
+                "command": run.command, "repeat": _repeat(roots.get(run.folder), run),
                 "git": run.git_sha, "versions": versions.setdefault(packages, len(versions)),
                 "where": " · ".join(filter(None, (run.device, run.backend))), "started": run.started_at,
                 "updated": run.updated_at, "resume": "" if run.resume == "exact" else run.resume,
@@ -158,7 +117,7 @@ def _runs(material: Material, places: dict[str, int]) -> dict[str, Any]:
     problems = [{"name": each.name, "folder": each.folder, "reason": each.reason} for each in comparison.problems]
     return {
         "settings": settings, "runs": runs, "problems": problems, "versions": list(versions),
-        "grids": [list(grid) for grid in grids], "pictures": _pictures(material),
+        "grids": [list(grid) for grid in grids], "pictures": _pictures(comparison, roots),
     }  # fmt: skip
 
 
@@ -168,18 +127,14 @@ def _repeat(root: Path | None, run: Run) -> str:
     return f"rewardlab run --config {shlex.quote(path)} results_dir=again"
 
 
-def _pictures(material: Material) -> dict[int, str]:
+def _pictures(comparison: Comparison, roots: dict[str, Path]) -> dict[int, str]:
     """GIFs of policies by the place of their run, the first of each setting first, until the page is full."""
-    places = run_places(material.comparison)
-    candidates = [
-        (at, places[id(run)], run)
-        for setting in material.comparison.settings
-        for at, run in enumerate(run for run in setting.runs if run.picture)
-    ]
+    places = run_places(comparison)
+    pictured = [[run for run in setting.runs if run.picture] for setting in comparison.settings]
     found: dict[int, str] = {}
     left = _PICTURES
-    for _, place, run in sorted(candidates, key=lambda each: each[:2]):
-        root = material.roots.get(run.folder)
+    for run in filter(None, chain.from_iterable(zip_longest(*pictured))):
+        root = roots.get(run.folder)
         if root is None:
             continue
         try:
@@ -188,11 +143,11 @@ def _pictures(material: Material) -> dict[int, str]:
             continue  # it went away, or its name was not fit to be shown
         if len(content) <= left:
             left -= len(content)
-            found[place] = b64encode(content).decode()
+            found[places[id(run)]] = b64encode(content).decode()
     return found
 
 
-def _band(band: Band, keep: Places) -> dict[str, Any]:
+def _band(band: Band, keep: Places | slice = slice(None)) -> dict[str, Any]:
     result: dict[str, Any] = {"y": rounded(band.middle[keep])}
     if np.isfinite(band.low).any():
         result |= {"low": rounded(band.low[keep]), "high": rounded(band.high[keep])}

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from rewardlab.machine import cores
 from rewardlab.report.numbers import amount
-from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel
+from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel, short
 
 _CANVASES: dict[str, Any] = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
 _WORTH_A_POOL = 12  # figures
@@ -51,6 +51,7 @@ _STYLE: Any = {
     "figure.dpi": 160,
 }
 _FRAMES = FuncFormatter(lambda value, _: amount(value) if value else "0")
+_VALUES = FuncFormatter(lambda value, _: amount(value) if abs(value) >= 1000 else f"{value:g}")
 
 
 def draw_figures(charts: Sequence[Chart]) -> Iterable[tuple[str, bytes]]:
@@ -72,6 +73,7 @@ def _draw(chart: Chart) -> list[tuple[str, bytes]]:
     with mpl.rc_context(_STYLE):
         figure = _line_chart(chart) if isinstance(chart, LineChart) else _bar_chart(chart)
         # Places are found once, and every format is drawn once: `savefig` would do both twice for each.
+        FigureCanvasAgg(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for form, canvas in _CANVASES.items():
@@ -83,7 +85,7 @@ def _draw(chart: Chart) -> list[tuple[str, bytes]]:
 
 def _line_chart(chart: LineChart) -> Figure:
     height = 3.4 if len(chart.panels) == 1 else 1.1 + 1.9 * len(chart.panels)
-    figure = _figure(5.4, height)
+    figure = Figure(figsize=(5.4, height), layout="constrained")
     every_axes = figure.subplots(len(chart.panels), 1, squeeze=False, sharex=True)[:, 0]
     for panel, axes in zip(chart.panels, every_axes, strict=True):
         for line in panel.lines:
@@ -126,13 +128,14 @@ def _y_axis(axes: Axes, panel: Panel) -> None:
     if panel.floor is not None or panel.top is not None:
         axes.set_ylim(panel.floor, panel.top)
     else:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+        axes.yaxis.set_major_formatter(_VALUES)
 
 
 def _bar_chart(chart: BarChart) -> Figure:
     """One bar for each row: an open hatched bar to the limit where nothing was reached."""
     heights = [len(bars) for _, bars in chart.groups]
-    figure = _figure(6.2, 0.6 + sum(0.27 * height + 0.62 for height in heights))
+    size = (6.2, 0.6 + sum(0.27 * height + 0.62 for height in heights))
+    figure = Figure(figsize=size, layout="constrained")
     every_axes = figure.subplots(len(chart.groups), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for (title, bars), axes in zip(chart.groups, every_axes, strict=True):
         for place, bar in enumerate(bars):
@@ -167,12 +170,6 @@ def _bar(axes: Axes, place: int, bar: Bar) -> None:
                   fontsize=7.5, color="#33373d")  # fmt: skip
 
 
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _legend_below(figure: Figure, every_axes: Iterable[Axes]) -> None:
     entries: dict[str, Any] = {}
     for axes in every_axes:
@@ -189,11 +186,7 @@ def _legend_below(figure: Figure, every_axes: Iterable[Axes]) -> None:
         figure.set_figheight(figure.get_figheight() + 0.17 * max(0, rows - 2))
 
 
-def _tick(value: float) -> str:
-    return amount(value) if abs(value) >= 1000 else f"{value:g}"
-
-
 def _short(text: str, limit: int = 40) -> str:
     # matplotlib keeps labels that begin with an underscore out of legends.
-    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    text = short(text, limit)
     return f"\u200b{text}" if text.startswith("_") else text

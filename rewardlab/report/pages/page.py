@@ -3,9 +3,9 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
@@ -13,124 +13,101 @@ from jinja2 import Environment, PackageLoader
 from rewardlab import __version__
 from rewardlab.records.status import STATES
 from rewardlab.report.cautions import listed
-from rewardlab.report.numbers import amount, bounds, score, share_range
-from rewardlab.report.pages.data import Material, metrics, page_data, run_places
+from rewardlab.report.comparison import Comparison
+from rewardlab.report.numbers import amount, bounds, plural, score, share_range
+from rewardlab.report.pages.data import metrics, page_data, run_places
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import COVERED
 from rewardlab.report.tables.columns import Column, Filled, Kind, Row
+from rewardlab.report.tables.numbers import Numbers
 from rewardlab.report.tables.text import cell, reading
-from rewardlab.report.verdict import NOTHING
+from rewardlab.report.verdict import NOTHING, Verdict
 
 SIGNS = {"finished": "✓", "diverged": "≁", "running": "…", "interrupted": "‖", "failed": "✗", "absent": "·"}
 _MOST_SEEDS = 60  # columns of the grid of runs
 _RUNS = (("run", True), ("environment", True), ("scheme", True), ("seed", False), ("state", True), ("frames", False),
          ("final return", False), ("what happened", True))  # fmt: skip
-Header = list[tuple[str, bool]]
+
+Cell = dict[str, Any]
+"""A cell as the template takes it: its `text`; of a `name` at the left a `style`, what it `assumes` and whether it is
+`blank`; of a number what it is sorted by, its `mark`, and what stands `below`."""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table of the page.
-
-    Attributes:
-        name: whether it is a text at the left, else a number or its like.
-        style: a swatch before it.
-        assumes: behind it a dagger that says what.
-        blank: whether its text stands for an empty one.
-        sort: what it is sorted by, if that isn't its text.
-        mark: BEST, TIE, "unreached" or nothing.
-        below: what stands small below it.
-    """
-
-    text: str
-    name: bool = False
-    style: Style | None = None
-    assumes: tuple[str, ...] = ()
-    blank: bool = False
-    sort: str | None = None
-    mark: str = ""
-    below: str | None = None
-
-
-def render_page(material: Material) -> str:
-    """Renders the whole page as one text; every name in it is escaped."""
-    comparison, aggregated, styles = material.comparison, material.aggregated, material.styles
+def render_page(
+    numbers: Numbers, answer: Verdict, warnings: Sequence[str], styles: dict[str, Style], roots: dict[str, Path],
+    filters: Sequence[str],
+) -> str:  # fmt: skip
+    """Renders the whole page as one text; every name in it is escaped. `roots` are the results folders by label."""
+    comparison, aggregated = numbers.comparison, numbers.aggregated
     sections: Any = _TEMPLATES.get_template("sections.html").module
-    drawn = {curve.method for lines in material.curves.values() for curve in lines}
+    drawn = {curve.method for lines in numbers.curves.values() for curve in lines}
     chips = sections.chips([(name, place) for place, name in enumerate(styles) if name in drawn], styles)
-    charts = [(place, env) for place, (env, lines) in enumerate(material.curves.items()) if lines]
+    charts = [(place, env) for place, (env, lines) in enumerate(numbers.curves.items()) if lines]
     overview = sections.overview(
-        material.answer, _facts(material), aggregated.groups(), styles, list(_winners(material)), material.warnings
+        answer, _facts(comparison, filters), aggregated.groups(), styles, list(_winners(numbers, styles)), warnings
     )
-    efficiency, differences = material.efficiency, material.differences
-    signs = {state: sign for state, sign in SIGNS.items() if state == "absent" or _any(material, state)}
-    states = [*(state for state in STATES if _any(material, state)), *(["unreadable"] if comparison.problems else [])]
+    efficiency, differences = numbers.efficiency, numbers.differences
+    there = {run.state for run in comparison.runs}
+    signs = {state: sign for state, sign in SIGNS.items() if state in there or state == "absent"}
+    states = [*(state for state in STATES if state in there), *(["unreadable"] if comparison.problems else [])]
     parts = [
         ("overview", "Overview", overview),
-        ("curves", "Curves", sections.curves(charts, chips, metrics(material)) if drawn else ""),
+        ("curves", "Curves", sections.curves(charts, chips, metrics(numbers)) if drawn else ""),
         ("efficiency", "Sample efficiency",
          sections.efficiency(*_table(efficiency, styles)) if len(efficiency) else ""),
         ("aggregate", "Aggregate", sections.aggregate(*_table(aggregated.filled, styles), aggregated.envs, chips)
          if aggregated.rows else ""),
         ("baseline", "Baseline", sections.baseline(*_table(differences, styles), reading(differences).notes)
          if len(differences) else ""),
-        ("runs", "Runs", sections.runs(list(_grid(material)), signs.items(), SIGNS, states, _RUNS)),
+        ("runs", "Runs", sections.runs(list(_grid(comparison)), signs.items(), SIGNS, states, _RUNS)),
         ("method", "Method", sections.method(
             ", ".join(f"{share_range(COVERED[seeds])} with {seeds} seeds" for seeds in (3, 5, 10)))),
     ]  # fmt: skip
     plotly = files("plotly").joinpath("package_data/plotly.min.js").read_text(encoding="utf-8")
     script = _asset("page.js")
     return _TEMPLATES.get_template("page.html").render(
-        answer=material.answer,
+        answer=answer,
         parts=[part for part in parts if part[2]],
         version=__version__,
         css=_asset("page.css"),
-        data=_for_script(page_data(material)),
+        data=_for_script(page_data(numbers, styles, roots)),
         plotly=plotly,
         script=script,
         hashes=f"{_hash(plotly)} {_hash(script)}",
     )
 
 
-def _any(material: Material, state: str) -> bool:
-    return any(run.state == state for run in material.comparison.runs)
-
-
-def _facts(material: Material) -> str:
+def _facts(comparison: Comparison, filters: Sequence[str]) -> str:
     """How much the answer rests on."""
-    comparison = material.comparison
     tally = [f"{n} {state}" for state in STATES if (n := sum(run.state == state for run in comparison.runs))]
     tally += [f"{len(comparison.problems)} unreadable"] if comparison.problems else []
-    counts = f"{_plural(len(comparison.methods), 'scheme')} · {_plural(len(comparison.envs), 'environment')}"
-    only = f" · only {', '.join(material.filters)}" if material.filters else ""
+    counts = f"{plural(len(comparison.methods), 'scheme')} · {plural(len(comparison.envs), 'environment')}"
+    only = f" · only {', '.join(filters)}" if filters else ""
     return f"{counts} · {', '.join(tally)}{only}"
 
 
-def _winners(material: Material) -> Iterator[tuple[str, Style | None, str, list[str]]]:
+def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, Style | None, str, list[str]]]:
     """Who learns fastest in each environment: its name, a swatch, a title, and lines below."""
-    rows = list(material.efficiency)
-    for env in material.comparison.envs:
+    rows = list(numbers.efficiency)
+    for env in numbers.comparison.envs:
         own = [row for row in rows if row["env"] == env]
         if not own:
             yield env, None, "", ["no finished run yet"]
             continue
         # Rows come best first within equal assumptions, the fewest assumptions first.
         best = own[0]
-        n_reached, frames, final = (
-            best["n_reached_90"],
-            best.estimate("frames_to_90"),
-            best.estimate("final_return_iqm"),
-        )
+        n_reached, frames = best["n_reached_90"], best.estimate("frames_to_90")
+        final = best.estimate("final_return_iqm")
         if n_reached and frames.value is not None:
             said = f"90 % of the optimum after {amount(frames.value)} frames {bounds(frames, amount)}"
         elif n_reached is not None:
             said = f"90 % not reached by half of the seeds; final return {score(final.value)}"
         else:
             said = f"final return {score(final.value)} {bounds(final)}"
-        reached = f", {n_reached} of {_plural(best['n_seeds'], 'seed')}" if n_reached is not None else ""
+        reached = f", {n_reached} of {plural(best['n_seeds'], 'seed')}" if n_reached is not None else ""
         lines = [f"{said.rstrip()}{reached}"]
         if best["auc_iqm"] is None or best["auc_iqm"] >= NOTHING:
-            yield env, material.styles[best["method"]], best["setting"], [*lines, _margin(own)]
+            yield env, styles[best["method"]], best["setting"], [*lines, _margin(own)]
         elif any(row["n_reached_50"] for row in own):  # areas end with the shortest run
             yield env, None, "nothing learned within the frames that all runs have", [*lines, ""]
         else:
@@ -147,7 +124,7 @@ def _margin(rows: Sequence[Row]) -> str:
     return f"not clearly ahead of {listed(level)}" if level else f"clearly ahead of {rest[0]['setting']}, the next"
 
 
-def _table(filled: Filled, styles: dict[str, Style]) -> tuple[Header, list[list[Cell]]]:
+def _table(filled: Filled, styles: dict[str, Style]) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
     """A table for the page: (heading, whether its column is of text) and cells."""
     columns = filled.table.shown
     text = reading(filled)
@@ -162,30 +139,30 @@ def _table(filled: Filled, styles: dict[str, Style]) -> tuple[Header, list[list[
 def _name(row: Row, column: Column, styles: dict[str, Style]) -> Cell:
     value = row[column.name]
     if column.kind is not Kind.METHOD:
-        return Cell(value or column.blank, name=True, blank=not value)
+        return {"name": True, "text": value or column.blank, "blank": not value}
     style = styles[row["method"] if column.name == "setting" else value]
-    return Cell(value, name=True, style=style, assumes=row.assumes)
+    return {"name": True, "text": value, "style": style, "assumes": row.assumes}
 
 
 def _cell(row: Row, column: Column, mark: str) -> Cell:
     if column.kind not in (Kind.ESTIMATE, Kind.CHANGE, Kind.TIME):
-        return Cell(cell(row, column))
+        return {"text": cell(row, column)}
     estimate = row.estimate(column.name)
     sort = "" if estimate.value is None else format(estimate.value, ".9g")
     counted = ""
     if column.reached:
         if row[column.reached] is None:
-            return Cell("", sort="")
+            return {"text": "", "sort": ""}
         counted = f"{row[column.reached]}/{row['n_seeds']}"
         if estimate.value is None:
-            return Cell("not reached", sort="1e+99", mark="unreached", below=f"{counted} seeds")
+            return {"text": "not reached", "sort": "1e+99", "mark": "unreached", "below": f"{counted} seeds"}
     below = " ".join(filter(None, (bounds(estimate, column.form), counted)))
-    return Cell(column.form(estimate.value), sort=sort, mark=mark, below=below)
+    return {"text": column.form(estimate.value), "sort": sort, "mark": mark, "below": below}
 
 
-def _grid(material: Material) -> Iterator[tuple[str, list[int], list[tuple[str, list[Any]]]]]:
+def _grid(comparison: Comparison) -> Iterator[tuple[str, list[int], list[tuple[str, list[Any]]]]]:
     """Settings x seeds, one sign per run: gaps are seen at once."""
-    comparison, places = material.comparison, run_places(material.comparison)
+    places = run_places(comparison)
     for env in comparison.envs:
         seeds = comparison.seeds_of(env)
         if len(seeds) > _MOST_SEEDS:
@@ -214,15 +191,11 @@ def _asset(name: str) -> str:
     return files("rewardlab.report.pages").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 _TEMPLATES = Environment(
     loader=PackageLoader("rewardlab.report.pages", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
     keep_trailing_newline=True,
 )  # fmt: skip
 _TEMPLATES.filters |= {
-    "score": score, "bounds": bounds, "plural": _plural,
+    "score": score, "bounds": bounds, "plural": plural,
     "percent": lambda share: round(100 * min(max(share, 0.0), 1.0), 2),
 }  # fmt: skip

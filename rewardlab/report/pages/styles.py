@@ -26,14 +26,8 @@ class Style:
 def choose_styles(comparison: Comparison, shown: Comparison) -> dict[str, Style]:
     """Gives every scheme its style; those without any bonus are grey, a background to the rest.
 
-    The same approach in two folders has one colour and two dashes.
-
-    Args:
-        comparison: everything there is, so that a scheme looks the same whatever a filter leaves.
-        shown: what is left of it.
-
-    Returns:
-        The styles by the names that schemes have in `shown`.
+    The same approach in two folders has one colour and two dashes. A scheme looks the same in the whole comparison as
+    in the part of it that is shown, by whose names the styles come.
     """
     approaches = list(dict.fromkeys(method.approach for method in comparison.methods))
     plain = [approach for approach in approaches if approach[0] == "none"]

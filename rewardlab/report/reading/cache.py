@@ -1,4 +1,4 @@
-"""Runs as they were read before, in the user's cache folder: numbers and plain JSON, nothing to unpickle.
+"""Runs as they were read before, in the user's cache folder: plain JSON, nothing to unpickle.
 
 It lies in the cache folder and never among the results: what other people send is read, not believed.
 """
@@ -8,26 +8,19 @@ import hashlib
 import json
 import os
 import sys
-import zipfile
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from rewardlab.machine import user_cache
+from rewardlab.records.files import write_atomic
 from rewardlab.report.reading.run_folder import Evaluations, FloatArray, Run, Training
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 """(file name, size, time in nanoseconds, inode) of each file of a run."""
-
-_ARRAYS = ("evaluations", "training")
-_TUPLES = ("assumes", "blemishes")
-_SHARED = ("config", "packages", "code")
-_COLUMNS = tuple(column.name for column in fields(Evaluations))
-_FACTS = tuple(field.name for field in fields(Run) if field.name not in _ARRAYS)
 
 
 class ReadingCache:
@@ -35,11 +28,9 @@ class ReadingCache:
 
     def __init__(self, root: Path) -> None:
         key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:24]
-        self._path = cache_folder() / f"runs-{key}.npz"
+        self._path = cache_folder() / f"runs-{key}.json"
         self._known: dict[str, tuple[Stamp, Run]] = {}
-        with contextlib.suppress(
-            OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, zipfile.BadZipFile
-        ):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             self._known = _load(self._path)
 
     def get(self, name: str, stamp: Stamp) -> Run | None:
@@ -51,14 +42,8 @@ class ReadingCache:
         """Replaces what is kept. Without a place for it nothing is kept, and the next report reads anew."""
         if {name: stamp for name, (stamp, _) in runs.items()} == {n: stamp for n, (stamp, _) in self._known.items()}:
             return
-        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            _save(temporary, runs)
-            os.replace(temporary, self._path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        with contextlib.suppress(OSError):
+            write_atomic(self._path, _packed(runs))
 
 
 def cache_folder() -> Path:
@@ -77,42 +62,30 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def _save(path: Path, runs: Mapping[str, tuple[Stamp, Run]]) -> None:
-    shared: dict[str, int] = {}
-    arrays: list[FloatArray] = []
+def _packed(runs: Mapping[str, tuple[Stamp, Run]]) -> bytes:
     entries = []
     for name, (stamp, run) in runs.items():
-        facts = {field: getattr(run, field) for field in _FACTS}
-        for field in _SHARED:
-            facts[field] = shared.setdefault(json.dumps(facts[field]), len(shared))
-        columns = [getattr(run.evaluations, column) for column in _COLUMNS]
-        series = [run.training.frames, *run.training.series.values()]
-        arrays += [*columns, *series]
-        lengths = [columns[0].size, run.training.frames.size]
-        entries.append([name, stamp, facts, lengths, list(run.training.series)])
-    header = json.dumps({"code": code_digest(), "shared": list(shared), "runs": entries}).encode()
-    numbers = np.concatenate(arrays) if arrays else np.empty(0)
-    with open(path, "wb") as file:
-        np.savez(file, header=np.frombuffer(header, dtype=np.uint8), numbers=numbers)
+        training = {"frames": run.training.frames} | run.training.series
+        facts = vars(run) | {"evaluations": _texts(vars(run.evaluations)), "training": _texts(training)}
+        entries.append((name, stamp, facts))
+    return json.dumps({"code": code_digest(), "runs": entries}).encode()
 
 
 def _load(path: Path) -> dict[str, tuple[Stamp, Run]]:
-    with np.load(path, allow_pickle=False) as stored:
-        header: dict[str, Any] = json.loads(stored["header"].tobytes())
-        if header["code"] != code_digest():
-            return {}
-        numbers = stored["numbers"]
-    shared = [json.loads(text) for text in header["shared"]]
-    known, at = {}, 0
-    for name, stamp, facts, (evaluated, trained), names in header["runs"]:
-        facts |= {field: shared[facts[field]] for field in _SHARED}
-        facts |= {field: tuple(map(tuple, facts[field])) for field in ("packages", "code")}
-        facts |= {field: tuple(facts[field]) for field in _TUPLES}
-        columns = numbers[at : at + len(_COLUMNS) * evaluated].reshape(len(_COLUMNS), evaluated)
-        at += columns.size
-        series = numbers[at : at + (1 + len(names)) * trained].reshape(1 + len(names), trained)
-        at += series.size
-        training = Training(series[0], dict(zip(names, series[1:], strict=True)))
-        run = Run(**facts, evaluations=Evaluations(*columns), training=training)
-        known[name] = (tuple(map(tuple, stamp)), run)
+    stored = json.loads(path.read_text())
+    known = {}
+    for name, stamp, facts in stored["runs"] if stored["code"] == code_digest() else ():
+        facts |= {field: tuple(facts[field]) for field in ("assumes", "blemishes")}
+        series = _columns(facts.pop("training"))
+        facts |= {"training": Training(series.pop("frames"), series)}
+        facts |= {"evaluations": Evaluations(**_columns(facts["evaluations"]))}
+        known[name] = (tuple(map(tuple, stamp)), Run(**facts))
     return known
+
+
+def _texts(columns: Mapping[str, FloatArray]) -> dict[str, str]:
+    return {name: b64encode(column.tobytes()).decode() for name, column in columns.items()}
+
+
+def _columns(texts: Mapping[str, str]) -> dict[str, FloatArray]:
+    return {name: np.frombuffer(b64decode(text)) for name, text in texts.items()}

@@ -4,24 +4,22 @@ Other people's runs are data. Whatever is truncated, empty, binary, huge, not a 
 named as a `Problem` and left out; nothing in a folder can stop the report.
 """
 
-import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from rewardlab.machine import cores
 from rewardlab.report.reading.cache import ReadingCache, Stamp
 from rewardlab.report.reading.plain import Unreadable, clean
 from rewardlab.report.reading.run_folder import EVALUATIONS, FILES, MANIFEST, STATUS, Run, read_run
 
-# A folder with one of these but no manifest was a run once: it is named, not passed over.
-_TRACES = (STATUS, EVALUATIONS)
+# A folder with one of these and no manifest was a run once: it is named, not passed over.
+_TRACES = {MANIFEST, STATUS, EVALUATIONS}
 _WORTH_A_POOL = 200  # runs: below, starting processes takes longer than reading
 _STILL_WARM_NS = 2 * 10**9  # a file this young may change again without its time changing
 
@@ -37,18 +35,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Found:
-    """A folder that holds (or held) a run.
+    """A folder that holds (or held) a run."""
 
-    Attributes:
-        path: where it is.
-        root: the results folder.
-        label: of the results folder.
-        stamp: size, time and number of each file; None where that does not tell whether it will have changed.
-    """
-
-    path: Path
-    root: Path
-    label: str
+    path: Path  # where it is
+    root: Path  # the results folder
+    label: str  # of the results folder
+    # size, time and number of each file; None where that does not tell whether it will have changed
     stamp: Stamp | None
 
     @property
@@ -65,11 +57,7 @@ class Collection:
 
 
 def find_runs(roots: Sequence[tuple[str, Path]]) -> list[Found]:
-    """Folders of runs below the given ones, in a stable order; one that is reached twice counts once.
-
-    Args:
-        roots: (label, folder) pairs; the label is empty if there is only one folder.
-    """
+    """Folders of runs below (label, folder) pairs, in a stable order; one that is reached twice counts once."""
     found, seen = [], set()
     moment = time.time_ns()
     for label, root in roots:
@@ -80,21 +68,11 @@ def find_runs(roots: Sequence[tuple[str, Path]]) -> list[Found]:
     return found
 
 
-def read_collection(roots: Sequence[tuple[str, Path]]) -> Collection:
-    """Reads every run below the given folders; see `read_found`."""
-    return read_found(find_runs(roots))
-
-
 def read_found(found: Sequence[Found], *, parallel: bool = True) -> Collection:
     """Reads folders of runs, those that have not changed since they were last read from the user's cache.
 
-    Args:
-        found: the folders.
-        parallel: whether many may be read in several processes; these import the caller's main module anew.
-
-    Returns:
-        Runs and problems, sorted by folder. The same setting and seed found twice below one folder counts once, and
-        the second is named.
+    The same setting and seed found twice below one folder counts once, and the second is named. With `parallel`, many
+    are read in several processes, which import the caller's main module anew.
     """
     read: dict[int, Run | Problem] = {}
     caches = {root: ReadingCache(root) for root in dict.fromkeys(each.root for each in found)}
@@ -116,7 +94,7 @@ def _run_folders(root: Path) -> Iterator[Path]:
     """Folders that hold (or held) a run, in a stable order; links to folders are never followed."""
     for current, folders, files in os.walk(root, followlinks=False):
         folders.sort()
-        if MANIFEST in files or any(trace in files for trace in _TRACES):
+        if not _TRACES.isdisjoint(files):
             folders.clear()
             yield Path(current)
 
@@ -137,11 +115,10 @@ def _stamp(path: Path, moment: int) -> Stamp | None:
 
 
 def _read_all(found: Sequence[Found], parallel: bool) -> list[Run | Problem]:
-    shared = _sharing()
     if len(found) < _WORTH_A_POOL or cores() < 2 or not parallel:
-        return [shared(_read(each)) for each in found]
+        return [_read(each) for each in found]
     with ProcessPoolExecutor(min(cores(), 8), mp_context=get_context("spawn")) as pool:
-        return [shared(each) for each in pool.map(_read, found, chunksize=25)]
+        return list(pool.map(_read, found, chunksize=25))
 
 
 def _read(found: Found) -> Run | Problem:
@@ -152,20 +129,6 @@ def _read(found: Found) -> Run | Problem:
         return Problem(name, found.label, str(problem))
     except (OSError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
         return Problem(name, found.label, clean(f"{type(error).__name__}: {error}", 200))
-
-
-def _sharing() -> Callable[[Run | Problem], Run | Problem]:
-    """Equal configs and versions of different runs become one object: the seeds of a setting share nearly all."""
-    known: dict[str, Any] = {}
-
-    def shared(read: Run | Problem) -> Run | Problem:
-        if isinstance(read, Problem):
-            return read
-        config = known.setdefault(json.dumps(read.config), read.config)
-        packages = known.setdefault(json.dumps(read.packages), read.packages)
-        return replace(read, config=config, packages=packages)
-
-    return shared
 
 
 def _without_twins(read: Sequence[Run | Problem]) -> Collection:

@@ -58,11 +58,13 @@ def number(source: dict[str, Any], key: str) -> float | None:
     return float(value)
 
 
-def pairs(value: Any) -> tuple[tuple[str, str], ...]:
-    """A flat mapping as sorted pairs of short texts; empty if it is none."""
-    if not isinstance(value, dict):
-        return ()
-    return tuple(sorted((clean(str(name), 60), clean(str(item), 60)) for name, item in value.items()))
+def short(value: Any) -> dict[str, str]:
+    """A flat mapping with sorted names and short texts; empty if it is none."""
+    return (
+        dict(sorted((clean(str(k), 60), clean(str(v), 60)) for k, v in value.items()))
+        if isinstance(value, dict)
+        else {}
+    )
 
 
 def flat(value: Any) -> dict[str, Any]:
@@ -75,10 +77,6 @@ def flat(value: Any) -> dict[str, Any]:
 def written(value: Any) -> str:
     """A plain value as it is written on the command line: null, true, 0.5, a text as it is."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def shown(value: Any) -> str:
-    return clean(repr(value), 60)
 
 
 def _plain(value: Any) -> Any:

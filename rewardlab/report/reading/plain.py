@@ -24,11 +24,7 @@ class Unreadable(Exception):
 
 
 def read_json(path: Path, root: Path) -> dict[str, Any]:
-    """Reads a JSON object.
-
-    Args:
-        path: the file.
-        root: the folder that links may not lead out of.
+    """Reads a JSON object below a folder that links may not lead out of.
 
     Raises:
         Unreadable: missing, linked out of the folder, too large, no text, no JSON, or not an object.
@@ -48,10 +44,10 @@ def read_table(
     Args:
         path: the file.
         root: the folder that links may not lead out of.
-        wanted: whether a column of this name is to be read.
-        required: columns that must be there; each is read.
-        whole: whether a last line without its end makes the file unreadable; otherwise that line is dropped (it is
-            being written, or was when the process died).
+        wanted: whether a column of this name is to be read, besides those that are required.
+        required: columns that must be there.
+        whole: whether a last line without its end, which is being written or was when the process died, makes the file
+            unreadable; otherwise it is dropped.
 
     Returns:
         Column name -> [rows], in the file's order; empty cells are NaN. Without a header, if the table needn't be
@@ -60,7 +56,10 @@ def read_table(
     Raises:
         Unreadable: with the reason.
     """
-    text = _read_text(path, root)
+    try:
+        text = read_bytes(path, root, TABLE_LIMIT).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unreadable(f"{path.name} is not text") from None
     if not text.endswith("\n"):
         if whole:
             raise Unreadable(f"{path.name} is {'cut off in its last line' if text else 'empty'}")
@@ -127,12 +126,14 @@ def require_inside(path: Path, root: Path) -> None:
         raise Unreadable(f"{path.name} is a link out of the results folder")
 
 
-def _read_text(path: Path, root: Path) -> str:
+def read_bytes(path: Path, root: Path, limit: int) -> bytes:
+    """Reads a regular file of at most `limit` bytes below a folder that links may not lead out of.
+
+    Raises:
+        Unreadable: it is not one.
+    """
     require_inside(path, root)
-    content, reason = files.read_regular(path, TABLE_LIMIT)
+    content, reason = files.read_regular(path, limit)
     if content is None:
         raise Unreadable(reason)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Unreadable(f"{path.name} is not text") from None
+    return content

@@ -1,5 +1,6 @@
 """Reads one run's folder: plain JSON and CSV, nothing resolved, instantiated or unpickled."""
 
+import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.records.files import read_regular
 from rewardlab.records.manifest import SCHEMA_VERSION
 from rewardlab.records.status import STATES
 from rewardlab.report.reading import fields
-from rewardlab.report.reading.plain import Unreadable, clean, read_json, read_table, require_inside
+from rewardlab.report.reading.plain import Unreadable, clean, read_bytes, read_json, read_table
 
 FloatArray = NDArray[np.float64]
 
@@ -23,8 +23,6 @@ FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE)
 TRAINING_POINTS = 100  # rows of train.csv are averaged down to so many
 PICTURE_LIMIT = 2 * 2**20  # bytes
 _MOST_SERIES = 24
-_EVALUATED = ("frames", "return_mean", "success_rate", "cpu_seconds", "wall_seconds", "cells_mean", "episodes",
-              "return_std", "length_mean")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,33 +40,25 @@ class Evaluations:
     length_mean: FloatArray
 
 
+_EVALUATED = tuple(column.name for column in dataclasses.fields(Evaluations))
+
+
 @dataclass(frozen=True)
 class Training:
-    """What `train.csv` says of the bonus and of exploration, averaged down to `TRAINING_POINTS` rows.
+    """What `train.csv` says of the bonus and of exploration, averaged down to `TRAINING_POINTS` rows."""
 
-    Attributes:
-        frames: training frames, [T].
-        series: "bonus:STREAM" (mean reward of a stream per step) and "explore:NAME" -> [T]; NaN where empty.
-            "explore:cells_visited" is from the evaluations, in between them by interpolation.
-    """
-
-    frames: FloatArray = field(default_factory=lambda: np.empty(0))
+    frames: FloatArray = field(default_factory=lambda: np.empty(0))  # training frames, [T]
+    # "bonus:STREAM" (mean reward of a stream per step) and "explore:NAME" -> [T]; NaN where empty.
+    # "explore:cells_visited" is from the evaluations, in between them by interpolation.
     series: dict[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run's folder, as far as the report needs it. Every text is cleaned of control characters.
+    """One run's folder, as far as the report needs it. Every text is cleaned of control characters."""
 
-    Attributes:
-        name: the folder, relative to the results folder.
-        folder: label of the results folder; empty if there is only one.
-        picture: whether there is a `play.gif` that can be shown.
-        blemishes: files that could not be used, though the run itself can.
-    """
-
-    name: str
-    folder: str
+    name: str  # the folder, relative to the results folder
+    folder: str  # label of the results folder; empty if there is only one
     run_id: str
     setting_id: str
     env: str
@@ -87,27 +77,22 @@ class Run:
     optimum_kind: str
     evaluations: Evaluations
     config: dict[str, Any] = field(repr=False)
-    command: str = ""
-    git_sha: str = ""
-    packages: tuple[tuple[str, str], ...] = ()
-    code: tuple[tuple[str, str], ...] = ()
-    device: str = ""
-    backend: str = ""
-    resume: str = ""
-    started_at: str = ""
-    updated_at: str = ""
-    training: Training = field(default_factory=Training, repr=False)
-    picture: bool = False
-    blemishes: tuple[str, ...] = ()
+    command: str
+    git_sha: str
+    packages: dict[str, str]
+    code: dict[str, str]  # hashes of what the run was made by
+    device: str
+    backend: str
+    resume: str
+    started_at: str
+    updated_at: str
+    training: Training = field(repr=False)
+    picture: bool  # whether there is a `play.gif` that can be shown
+    blemishes: tuple[str, ...]  # files that could not be used, though the run itself can
 
 
 def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
-    """Reads one run's folder.
-
-    Args:
-        run_folder: the folder that holds `manifest.json`.
-        root: the results folder; links that lead out of it are refused.
-        label: label of the results folder.
+    """Reads one run's folder, below a results folder `root` that has a label; links that lead out of it are refused.
 
     Raises:
         Unreadable: with one line that says which file and why.
@@ -116,22 +101,20 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
     if "schema_version" not in manifest:
         raise Unreadable("manifest.json is not from rewardlab (no schema_version)")
     if manifest["schema_version"] != SCHEMA_VERSION:
-        given = fields.shown(manifest["schema_version"])
+        given = clean(repr(manifest["schema_version"]), 60)
         raise Unreadable(f"manifest.json has schema_version {given}, not {SCHEMA_VERSION}")
     status = read_json(run_folder / STATUS, root)
     state = status.get("state")
     if state not in STATES:
-        raise Unreadable(f"status.json: unknown state {fields.shown(state)}")
+        raise Unreadable(f"status.json: unknown state {clean(repr(state), 60)}")
     labels = fields.mapping(manifest, "labels")
-    task = manifest.get("task") if isinstance(manifest.get("task"), dict) else {}
-    assert isinstance(task, dict)
+    task = fields.mapping(manifest, "task") if isinstance(manifest.get("task"), dict) else {}
     evaluations = _read_evaluations(run_folder, root, state, status.get("frames"))
     training, blemishes = _read_training(run_folder, root)
     picture, hidden = _has_picture(run_folder, root)
     return Run(
         name=clean(run_folder.relative_to(root).as_posix(), 300),
         folder=label,
-        run_id=fields.optional_text(manifest, "run_id"),
         setting_id=fields.text(manifest, "setting_id"),
         env=fields.text(labels, "env", "labels."),
         reward=fields.text(labels, "reward", "labels."),
@@ -150,17 +133,14 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
         evaluations=evaluations,
         config={key: value for key, value in fields.flat(manifest.get("config")).items() if key != "seed"},
         command=fields.optional_text(manifest, "command", 2000),
-        git_sha=fields.optional_text(manifest, "git_sha"),
-        packages=fields.pairs(manifest.get("packages")),
-        code=fields.pairs(manifest.get("code")),
-        device=fields.optional_text(manifest, "device"),
-        backend=fields.optional_text(manifest, "backend"),
-        resume=fields.optional_text(manifest, "resume"),
+        packages=fields.short(manifest.get("packages")),
+        code=fields.short(manifest.get("code")),
         started_at=fields.optional_text(manifest, "started_at", 60),
         updated_at=fields.optional_text(status, "updated_at", 60),
         training=_with_cells(training, evaluations),
         picture=picture,
         blemishes=(*blemishes, *hidden),
+        **{name: fields.optional_text(manifest, name) for name in ("run_id", "git_sha", "device", "backend", "resume")},
     )
 
 
@@ -170,11 +150,7 @@ def read_picture(run_folder: Path, root: Path) -> bytes:
     Raises:
         Unreadable: there is none, or it is no GIF, too large, or linked from elsewhere.
     """
-    path = run_folder / PICTURE
-    require_inside(path, root)
-    content, reason = read_regular(path, PICTURE_LIMIT)
-    if content is None:
-        raise Unreadable(reason)
+    content = read_bytes(run_folder / PICTURE, root, PICTURE_LIMIT)
     if content[:6] not in (b"GIF87a", b"GIF89a"):
         raise Unreadable(f"{PICTURE} is no GIF")
     return content

@@ -8,27 +8,23 @@ import numpy as np
 
 from rewardlab.report import statistics
 from rewardlab.report.comparison import Comparison, Method, Setting
-from rewardlab.report.statistics import Estimate, FloatArray, Statistic, estimate, generator, improvement_estimate
+from rewardlab.report.statistics import Band, Estimate, FloatArray, Statistic, estimate, generator
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
 from rewardlab.report.tables.labels import assumed, covered, label_columns
 
+SHARES = np.linspace(0.0, 1.0, 61)  # of each environment's common budget
 PROFILE_GRID = np.linspace(0.0, 1.0, 101)
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """One method over the shared environments: what a row of the table stands for.
-
-    Attributes:
-        settings: its setting in each environment.
-        rival: what it is compared with, if that is here.
-    """
+    """One method over the shared environments: what a row of the table stands for."""
 
     comparison: Comparison
     method: Method
     envs: tuple[str, ...]
-    settings: tuple[Setting, ...]
-    rival: "Pooled | None" = None
+    settings: tuple[Setting, ...]  # its setting in each environment
+    rival: "Pooled | None" = None  # what it is compared with, if that is here
 
     @property
     def name(self) -> str:
@@ -52,6 +48,32 @@ class Pooled:
             for common, setting in zip(ranges, self.settings, strict=True)
         ]
 
+    @cached_property
+    def frames(self) -> FloatArray | None:
+        """`SHARES` in frames, [G], where every environment has one and the same budget."""
+        ends = {self.comparison.common_range(env)[1] for env in self.envs}
+        return SHARES * ends.pop() if len(ends) == 1 else None
+
+    @cached_property
+    def curve(self) -> Band:
+        """Normalised return over the pooled runs of all environments at `SHARES`."""
+        ends = [self.comparison.common_range(env)[1] for env in self.envs]
+        tables = [
+            np.stack([np.interp(SHARES * end, run.frames, np.asarray(run.normalised)) for run in setting.outcomes])
+            for end, setting in zip(ends, self.settings, strict=True)
+        ]
+        return statistics.pooled_band(tables, generator(self.name, "shared curve"))
+
+    @cached_property
+    def profile(self) -> Band:
+        """Performance profile over `PROFILE_GRID`, with its stratified-bootstrap band."""
+        middle = statistics.performance_profile(self.scores, PROFILE_GRID)
+        if max(score.size for score in self.scores) < 2:
+            empty = np.full_like(middle, np.nan)
+            return Band(middle, empty, empty)
+        resamples = statistics.resample(self.scores, generator(self.name, "profile"), 500)
+        return Band(middle, *statistics.interval(statistics.performance_profile(resamples, PROFILE_GRID)))
+
     def estimate(self, what: str, statistic: Statistic, values: Sequence[FloatArray] | None = None) -> Estimate:
         """A statistic of the final scores, or of other values, with its stratified-bootstrap interval."""
         return estimate(self.scores if values is None else values, statistic, generator(self.name, what))
@@ -60,7 +82,8 @@ class Pooled:
         """How likely a run ends higher than one of the rival on the same task."""
         if self.rival is None:
             return None
-        return improvement_estimate(self.scores, self.rival.scores, generator(self.name, "improvement"))
+        rng = generator(self.name, "improvement")
+        return statistics.bootstrap((self.scores, self.rival.scores), statistics.probability_of_improvement, rng)
 
 
 def _notes(filled: Filled) -> list[str]:
@@ -113,16 +136,11 @@ AGGREGATE = Table(
 
 @dataclass(frozen=True)
 class Aggregate:
-    """The table, and what it is made over.
-
-    Attributes:
-        envs: environments that all rows share.
-        left_out: other environments -> why they don't count.
-    """
+    """The table, and what it is made over."""
 
     filled: Filled
-    envs: list[str]
-    left_out: dict[str, str]
+    envs: list[str]  # environments that all rows share
+    left_out: dict[str, str]  # other environments -> why they don't count
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -135,33 +153,25 @@ class Aggregate:
 
 
 def aggregate(comparison: Comparison, baselines: Mapping[Method, Method]) -> Aggregate:
-    """Aggregates every scheme with counted runs over the environments that all of them share.
-
-    Args:
-        comparison: all runs.
-        baselines: scheme -> what it is compared with.
-    """
-    table: dict[Method, dict[str, Setting]] = {}
-    for setting in comparison.settings:
-        if setting.outcomes:
-            table.setdefault(setting.method, {})[setting.env] = setting
+    """Aggregates every scheme with counted runs over the environments that all of them share."""
+    methods = {setting.method for setting in comparison.settings if setting.outcomes}
+    table = {method: {env: comparison.find(method, env) for env in comparison.envs} for method in comparison.methods
+             if method in methods}  # fmt: skip
     envs: list[str] = []
     left_out: dict[str, str] = {}
     for env in comparison.envs:
-        absent = [
-            comparison.name(method) for method in comparison.methods if method in table and env not in table[method]
-        ]
-        present = [settings[env] for settings in table.values() if env in settings]
-        if not present:
+        absent = [comparison.name(method) for method, settings in table.items() if settings[env] is None]
+        outcomes = [outcome for settings in table.values() if (s := settings[env]) for outcome in s.outcomes]
+        if not outcomes:
             left_out[env] = "no finished run"
-        elif any(outcome.normalised is None for setting in present for outcome in setting.outcomes):
+        elif any(outcome.normalised is None for outcome in outcomes):
             left_out[env] = "its optimum is not known, so returns cannot be normalised"
         elif absent:
             left_out[env] = f"no finished run of {', '.join(absent)}"
         else:
             envs.append(env)
     pools = {
-        method: Pooled(comparison, method, tuple(envs), tuple(settings[env] for env in envs))
+        method: Pooled(comparison, method, tuple(envs), tuple(s for env in envs if (s := settings[env])))
         for method, settings in (table if envs else {}).items()
     }
     sources = [
@@ -177,15 +187,9 @@ def aggregate(comparison: Comparison, baselines: Mapping[Method, Method]) -> Agg
 
 
 def lead(first: Row, second: Row, what: str = "areas") -> float:
-    """Share of stratified-bootstrap resamples in which one row's interquartile mean is above another's.
+    """Share of stratified-bootstrap resamples in which one row's interquartile mean is above another's, ties half.
 
-    Args:
-        first: the row said to be ahead.
-        second: the other.
-        what: "areas" (learns faster) or "scores" (ends higher).
-
-    Returns:
-        A share in [0, 1], ties counting half.
+    It is of "areas" (learns faster) or "scores" (ends higher).
     """
     rng = generator("lead", what, first["method"], second["method"])
     a, b = (

@@ -43,40 +43,24 @@ _DTYPES = {Kind.TEXT: "str", Kind.METHOD: "str", Kind.COUNT: "Int64", Kind.FLAG:
 
 @dataclass(frozen=True)
 class Column:
-    """One column, declared.
+    """One column, declared."""
 
-    Attributes:
-        name: in files and DataFrames.
-        kind: what its cells hold.
-        of: what a row stands for -> a text, number, truth value or `Estimate`; None where there is none. In a long
-            table an array, or one value for all rows of one source.
-        definition: what it means, for results/README.md; empty where the column before it says so.
-        title: heading for readers; empty if only files have it.
-        unit: of its numbers.
-        form: how readers see a number.
-        better: LESS or MORE marks the best of a group for readers.
-        reached: of a TIME, the column that counts the seeds that got there; readers see it beside the number.
-        blank: what readers see in an empty cell.
-        written: whether it is in the csv file.
-        optional: left out of the csv file where every cell is empty.
-        brief: whether the terminal has room for it.
-        leads: whether readers see it before the columns that do not lead.
-    """
-
-    name: str
-    kind: Kind
+    name: str  # in files and DataFrames
+    kind: Kind  # what its cells hold
+    # what a row stands for -> a text, number, truth value or `Estimate`; None where there is none. In a long table an
+    # array, or one value for all rows of one source.
     of: Callable[[Any], Any]
-    definition: str = ""
-    title: str = ""
-    unit: str = ""
-    form: Form = score
-    better: int = NONE
-    reached: str = ""
-    blank: str = ""
-    written: bool = True
-    optional: bool = False
-    brief: bool = True
-    leads: bool = False
+    definition: str = ""  # what it means, for results/README.md; empty where the column before it says so
+    title: str = ""  # heading for readers; empty if only files have it
+    unit: str = ""  # of its numbers
+    form: Form = score  # how readers see a number
+    better: int = NONE  # LESS or MORE marks the best of a group for readers
+    reached: str = ""  # of a TIME, the column that counts the seeds that got there; readers see it beside the number
+    blank: str = ""  # what readers see in an empty cell
+    written: bool = True  # whether it is in the csv file
+    optional: bool = False  # left out of the csv file where every cell is empty
+    brief: bool = True  # whether the terminal has room for it
+    leads: bool = False  # whether readers see it before the columns that do not lead
 
     @property
     def parts(self) -> list[str]:
@@ -119,24 +103,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table, declared.
+    """A table, declared."""
 
-    Attributes:
-        name: of its files.
-        title: what it holds, one row for what.
-        names: how many columns at the left of the readers' table are names; the rest are numbers.
-        group: columns that are equal in rows that are compared with each other.
-        notes: sentences below the readers' table.
-        rows: of a long table, source -> how many rows it has.
-    """
-
-    name: str
-    title: str
+    name: str  # of its files
+    title: str  # what it holds, one row for what
     columns: tuple[Column, ...]
-    names: int = 1
-    group: tuple[str, ...] = ()
-    notes: Callable[["Filled"], list[str]] = lambda filled: []
-    rows: Callable[[Any], int] | None = None
+    names: int = 1  # how many columns at the left of the readers' table are names; the rest are numbers
+    group: tuple[str, ...] = ()  # columns that are equal in rows that are compared with each other
+    notes: Callable[["Filled"], list[str]] = lambda filled: []  # sentences below the readers' table
+    rows: Callable[[Any], int] | None = None  # of a long table, source -> how many rows it has
 
     @property
     def shown(self) -> list[Column]:
@@ -144,17 +119,12 @@ class Table:
         return sorted((column for column in self.columns if column.title), key=lambda column: not column.leads)
 
     def fill(self, sources: Iterable[Any], rank: Callable[[Row], Any] | None = None) -> "Filled":
-        """Computes every column.
-
-        Args:
-            sources: what the rows stand for.
-            rank: the key by which rows are put in order.
-        """
+        """Computes every column of what the rows stand for, and puts the rows in the order of a key."""
         given = list(sources)
         cells: dict[str, Any] = {}
         for column in self.columns:
             values = [column.of(source) for source in given]
-            cells |= self._long(column, values, given) if self.rows is not None else column.cells(values)
+            cells |= column.cells(self._long(column, values, given) if self.rows is not None else values)
         filled = Filled(self, tuple(given), pd.DataFrame(cells))
         if rank is None:
             return filled
@@ -162,32 +132,22 @@ class Table:
         order = sorted(range(len(given)), key=lambda place: keys[place])
         return Filled(self, tuple(given[place] for place in order), filled.frame.iloc[order].reset_index(drop=True))
 
-    def _long(self, column: Column, values: list[Any], sources: list[Any]) -> dict[str, Any]:
-        """One value or array for each source -> one cell for each row."""
+    def _long(self, column: Column, values: list[Any], sources: list[Any]) -> Any:
+        """One value or array for each source -> one for each row."""
         assert self.rows is not None
-        counts = [self.rows(source) for source in sources]
-        if column.kind is Kind.NUMBER:
-            parts = [
-                np.full(n, np.nan) if v is None else np.broadcast_to(v, n) for v, n in zip(values, counts, strict=True)
-            ]
-            return {column.name: np.concatenate(parts) if parts else np.empty(0)}
-        if values and isinstance(values[0], np.ndarray):
-            return column.cells(np.concatenate(values))
-        return column.cells(np.repeat(np.array(values, dtype=object), counts))
+        dtype = object if column.kind is Kind.TEXT else None
+        given = (np.asarray(np.nan if value is None else value, dtype=dtype) for value in values)
+        parts = [np.broadcast_to(each, self.rows(source)) for each, source in zip(given, sources, strict=True)]
+        return np.concatenate(parts) if parts else []
 
 
 @dataclass(frozen=True)
 class Filled:
-    """A table with its rows, in order.
-
-    Attributes:
-        sources: what each row stands for (of a long table, each stretch of rows).
-        frame: the rows.
-    """
+    """A table with its rows, in order."""
 
     table: Table
-    sources: tuple[Any, ...]
-    frame: pd.DataFrame
+    sources: tuple[Any, ...]  # what each row stands for (of a long table, each stretch of rows)
+    frame: pd.DataFrame  # the rows
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -1,6 +1,6 @@
 """`differences`: by how much methods differ from their baseline, per environment and over all that are shared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,10 +12,10 @@ from rewardlab.report.outcomes import Outcome
 from rewardlab.report.statistics import (
     Estimate,
     FloatArray,
-    difference,
+    bootstrap,
     generator,
-    improvement_estimate,
     pooled_interquartile_mean,
+    probability_of_improvement,
 )
 from rewardlab.report.tables.aggregate import Aggregate
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
@@ -24,22 +24,16 @@ from rewardlab.report.tables.labels import label_columns
 
 @dataclass(frozen=True)
 class Contrast:
-    """One method against its baseline: what a row of the table stands for. Positive where the method is ahead.
-
-    Attributes:
-        env: the environment; empty for all shared environments together.
-        envs: the environments that it is over.
-        sides: runs of the method and of the baseline in each of them.
-        paired: whether runs of equal seed are compared with each other.
-    """
+    """One method against its baseline: what a row of the table stands for. Positive where the method is ahead."""
 
     comparison: Comparison
     method: Method
     baseline: str
-    env: str
-    envs: tuple[str, ...]
+    env: str  # the environment; empty for all shared environments together
+    envs: tuple[str, ...]  # the environments that it is over
+    # runs of the method and of the baseline in each of them
     sides: tuple[tuple[tuple[Outcome, ...], tuple[Outcome, ...]], ...]
-    paired: bool
+    paired: bool  # whether runs of equal seed are compared with each other
 
     @property
     def name(self) -> str:
@@ -59,30 +53,24 @@ class Contrast:
             return None
         return [np.array(task, dtype=np.float64) for task in tasks]
 
-    def compare(self, what: str) -> Estimate | None:
-        """The difference of interquartile means of one number of the runs; computed once."""
-        if what not in self._compared:
-            self._compared[what] = self._compare(what)
-        return self._compared[what]
-
     @cached_property
-    def _compared(self) -> dict[str, Estimate | None]:
-        return {}
-
-    def _compare(self, what: str) -> Estimate | None:
-        first, second = self.values(0, what), self.values(1, what)
-        if first is None or second is None:
-            return None
-        rng = generator(self.env, self.name, "difference", what)
-        return difference(first, second, pooled_interquartile_mean, rng, paired=self.paired)
+    def changes(self) -> dict[str, Estimate | None]:
+        """Differences of interquartile means by the number of the runs that they are of; None without it."""
+        numbers = ("auc", "final_normalised", "final_return", "final_success")
+        return {what: self._compared(what, what, _iqm_difference, self.paired) for what in numbers}
 
     def improvement(self) -> Estimate | None:
         """How likely a run ends higher than one of the baseline."""
         what = "final_return" if self.env else "final_normalised"
+        return self._compared(what, "improvement", probability_of_improvement, False)
+
+    def _compared(self, what: str, purpose: str, statistic: Callable[..., FloatArray], paired: bool) -> Estimate | None:
         first, second = self.values(0, what), self.values(1, what)
         if first is None or second is None:
             return None
-        return improvement_estimate(first, second, generator(self.env, self.name, "difference", "improvement"))
+        return bootstrap(
+            (first, second), statistic, generator(self.env, self.name, "difference", purpose), paired=paired
+        )
 
 
 def _notes(filled: Filled) -> list[str]:
@@ -113,17 +101,16 @@ DIFFERENCES = Table(
         Column("n_seeds", Kind.COUNT, lambda row: row.runs(0), "runs of the scheme"),
         Column("n_baseline", Kind.COUNT, lambda row: row.runs(1), "runs of the baseline"),
         Column("seeds", Kind.TEXT, _seeds, title="seeds", written=False),
-        Column("auc_difference", Kind.CHANGE, lambda row: row.compare("auc"),
+        Column("auc_difference", Kind.CHANGE, lambda row: row.changes["auc"],
                "area, scheme minus baseline, of interquartile means", title="area", form=signed),
         Column("score_difference", Kind.CHANGE,
-
-               lambda row: row.compare("final_normalised") or row.compare("final_return"),
+               lambda row: row.changes["final_normalised"] or row.changes["final_return"],
                title="final score", form=signed, written=False),
-        Column("final_normalised_difference", Kind.CHANGE, lambda row: row.compare("final_normalised"),
+        Column("final_normalised_difference", Kind.CHANGE, lambda row: row.changes["final_normalised"],
                "the same of the final normalised return"),
-        Column("final_return_difference", Kind.CHANGE, lambda row: row.compare("final_return") if row.env else None,
+        Column("final_return_difference", Kind.CHANGE, lambda row: row.changes["final_return"] if row.env else None,
                "the same of the final return"),
-        Column("final_success_difference", Kind.CHANGE, lambda row: row.compare("final_success"),
+        Column("final_success_difference", Kind.CHANGE, lambda row: row.changes["final_success"],
                "the same of the final share of successful episodes", title="final success", form=signed),
         Column("probability_of_improvement", Kind.ESTIMATE, lambda row: row.improvement(),
                "how likely a run ends higher than one of the baseline", title="P(better)"),
@@ -138,11 +125,7 @@ def differences(
 ) -> Filled:
     """Rows by environment, those over all shared environments first.
 
-    Args:
-        comparison: all runs.
-        aggregated: which environments are shared.
-        baselines: method -> what it is compared with.
-        paired: compare runs of equal seed only, and redraw them together: noise that comes with the seed cancels.
+    With `paired` only runs of equal seed are compared, and redrawn together: noise that comes with the seed cancels.
     """
     stretches = [("", aggregated.envs)] if len(aggregated.envs) > 1 else []
     stretches += [(env, [env]) for env in comparison.envs]
@@ -171,6 +154,10 @@ def _pairs(first: Sequence[Outcome], second: Sequence[Outcome]) -> tuple[tuple[O
     ours, theirs = ({outcome.run.seed: outcome for outcome in side} for side in (first, second))
     both = sorted(ours.keys() & theirs.keys())
     return tuple(ours[seed] for seed in both), tuple(theirs[seed] for seed in both)
+
+
+def _iqm_difference(first: Sequence[FloatArray], second: Sequence[FloatArray]) -> FloatArray:
+    return np.asarray(pooled_interquartile_mean(first) - pooled_interquartile_mean(second))
 
 
 def _value(outcome: Outcome, what: str, common: tuple[float, float]) -> float | None:

@@ -41,12 +41,7 @@ class Measured:
         return self.comparison.common_range(self.setting.env)
 
     def middle(self, what: str, value: Callable[[Outcome], float | None]) -> Estimate | None:
-        """Interquartile mean over seeds of one number of a run; None if a run doesn't have it.
-
-        Args:
-            what: seeds the interval's generator.
-            value: the number.
-        """
+        """Interquartile mean over seeds of one number of a run; None if a run doesn't have it."""
         values = [value(outcome) for outcome in self.setting.outcomes]
         known = [each for each in values if each is not None and np.isfinite(each)]
         if len(known) < len(values):

@@ -10,22 +10,19 @@ from rewardlab.report.tables.columns import Column, Kind
 
 
 def label_columns(method: Callable[[Any], Method], *, variant: bool = True) -> tuple[Column, ...]:
-    """The columns that tell methods apart.
+    """The columns that tell methods apart, of what a row stands for."""
+    told = {
+        "folder": "label of the results folder; only where several are compared",
+        "reward": "label of the reward scheme",
+        "agent": "label of the agent",
+        "curriculum": "label of the curriculum",
+        "variant": "options that tell apart what has equal labels",
+    }
 
-    Args:
-        method: what a row stands for -> its method.
-        variant: with the column `variant`.
-    """
-    found = (
-        Column("folder", Kind.TEXT, lambda source: method(source).folder,
-               "label of the results folder; only where several are compared", optional=True),
-        Column("reward", Kind.TEXT, lambda source: method(source).reward, "label of the reward scheme"),
-        Column("agent", Kind.TEXT, lambda source: method(source).agent, "label of the agent"),
-        Column("curriculum", Kind.TEXT, lambda source: method(source).curriculum, "label of the curriculum"),
-        Column("variant", Kind.TEXT, lambda source: method(source).variant,
-               "options that tell apart what has equal labels"),
-    )  # fmt: skip
-    return found if variant else found[:-1]
+    def column(name: str) -> Column:
+        return Column(name, Kind.TEXT, lambda row: getattr(method(row), name), told[name], optional=name == "folder")
+
+    return tuple(column(name) for name in told if variant or name != "variant")
 
 
 def setting_id_column(of: Callable[[Any], str]) -> Column:

@@ -1,37 +1,51 @@
-"""All that the tables for readers show, computed."""
+"""All that a report shows of one comparison, each part computed when it is first asked for."""
 
-from dataclasses import dataclass
+from functools import cached_property
 
 from rewardlab.report.baselines import choose_baselines
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.tables.aggregate import Aggregate, aggregate
 from rewardlab.report.tables.columns import Filled
+from rewardlab.report.tables.curves import Curve, curves_of, training_curves_of
 from rewardlab.report.tables.differences import differences
 from rewardlab.report.tables.efficiency import sample_efficiency
 
 
-@dataclass(frozen=True)
 class Numbers:
-    """The tables over one comparison."""
+    """Tables and curves over one comparison; `baseline` and `paired` as in `Options`.
 
-    efficiency: Filled
-    aggregated: Aggregate
-    differences: Filled
+    Raises:
+        UserError: there is no such baseline.
+    """
+
+    def __init__(self, comparison: Comparison, baseline: str | None = None, *, paired: bool = False) -> None:
+        self.comparison = comparison
+        self._baselines = choose_baselines(comparison, baseline)
+        self._paired = paired
+
+    @cached_property
+    def efficiency(self) -> Filled:
+        return sample_efficiency(self.comparison)
+
+    @cached_property
+    def aggregated(self) -> Aggregate:
+        return aggregate(self.comparison, self._baselines)
+
+    @cached_property
+    def differences(self) -> Filled:
+        return differences(self.comparison, self.aggregated, self._baselines, paired=self._paired)
 
     @property
     def tables(self) -> tuple[Filled, ...]:
+        """The tables for readers."""
         return self.efficiency, self.aggregated.filled, self.differences
 
+    @cached_property
+    def curves(self) -> dict[str, list[Curve]]:
+        """Learning curves by environment."""
+        return {env: curves_of(self.comparison, env) for env in self.comparison.envs}
 
-def compute(comparison: Comparison, baseline: str | None = None, *, paired: bool = False) -> Numbers:
-    """Computes them.
-
-    Args:
-        comparison: all runs.
-        baseline: what methods are compared with, see `baselines.choose_baselines`.
-        paired: whether differences are taken between runs of equal seed.
-    """
-    baselines = choose_baselines(comparison, baseline)
-    aggregated = aggregate(comparison, baselines)
-    against = differences(comparison, aggregated, baselines, paired=paired)
-    return Numbers(sample_efficiency(comparison), aggregated, against)
+    @cached_property
+    def training(self) -> dict[str, list[Curve]]:
+        """Curves of bonuses and of exploration by environment."""
+        return {env: training_curves_of(self.comparison, env) for env in self.comparison.envs}

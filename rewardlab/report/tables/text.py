@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice, repeat
@@ -27,21 +28,13 @@ _TEX = {
 
 @dataclass(frozen=True)
 class Text:
-    """A table for reading.
+    """A table for reading."""
 
-    Attributes:
-        header: names of the columns.
-        rows: cells, each row as long as the header.
-        notes: sentences below.
-        marks: BEST, TIE or nothing for each cell; empty where the table has none.
-        names: how many columns at the left are names; the rest are numbers.
-    """
-
-    header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    notes: tuple[str, ...] = ()
-    marks: tuple[tuple[str, ...], ...] = ()
-    names: int = 1
+    header: tuple[str, ...]  # names of the columns
+    rows: list[tuple[str, ...]]  # cells, each row as long as the header
+    notes: tuple[str, ...] = ()  # sentences below
+    marks: tuple[tuple[str, ...], ...] = ()  # BEST, TIE or nothing for each cell; empty where the table has none
+    names: int = 1  # how many columns at the left are names; the rest are numbers
 
     def mark(self, row: int, column: int) -> str:
         return self.marks[row][column] if self.marks else ""
@@ -63,22 +56,15 @@ def reading(filled: Filled, *, brief: bool = False) -> Text:
 def cell(row: Row, column: Column) -> str:
     """What readers see of one cell."""
     value = row[column.name]
-    if column.kind is Kind.TIME and column.reached:
-        return timed(row, column)
+    if column.reached:
+        if (n_reached := row[column.reached]) is None:
+            return ""
+        shown = with_interval(row.estimate(column.name), amount) or "not reached"
+        return f"{shown} ({n_reached}/{row['n_seeds']})"
     if column.kind in (Kind.TIME, Kind.ESTIMATE, Kind.CHANGE):
         return with_interval(row.estimate(column.name), column.form)
     dagger = " †" if column.kind is Kind.METHOD and row.assumes else ""
     return f"{column.blank if value in (None, '') else value}{dagger}"
-
-
-def timed(row: Row, column: Column) -> str:
-    """`123k [110k, 140k] (5/5)`, or that it was not reached by half of the seeds."""
-    n_reached, n_seeds = row[column.reached], row["n_seeds"]
-    if n_reached is None:
-        return ""
-    if row[column.name] is None:
-        return f"not reached ({n_reached}/{n_seeds})"
-    return f"{with_interval(row.estimate(column.name), amount)} ({n_reached}/{n_seeds})"
 
 
 def mark(rows: list[Row], column: Column, group: tuple[str, ...]) -> list[str]:
@@ -89,9 +75,9 @@ def mark(rows: list[Row], column: Column, group: tuple[str, ...]) -> list[str]:
         return [BEST if product > 0 else "" for product in ends]
     if column.better is NONE:
         return marks
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups = defaultdict(list)
     for place, row in enumerate(rows):
-        groups.setdefault(tuple(row[name] for name in group), []).append(place)
+        groups[tuple(row[name] for name in group)].append(place)
     for members in groups.values():
         estimates = {place: rows[place].estimate(column.name) for place in members}
         values = {place: column.better * each.value for place, each in estimates.items() if each.value is not None}
@@ -106,11 +92,12 @@ def mark(rows: list[Row], column: Column, group: tuple[str, ...]) -> list[str]:
 def _tied(one: Estimate, other: Estimate) -> bool:
     """Whether the value of one lies within the interval of the other; an interval without an upper end is open."""
 
-    def inside(value: float | None, estimate: Estimate) -> bool:
-        if value is None or estimate.low is None:
+    def inside(value: float, estimate: Estimate) -> bool:
+        if estimate.low is None:
             return value == estimate.value
-        return estimate.low <= value and (estimate.high is None or value <= estimate.high)
+        return estimate.low <= value <= (np.inf if estimate.high is None else estimate.high)
 
+    assert one.value is not None and other.value is not None
     return inside(one.value, other) or inside(other.value, one)
 
 
