@@ -13,7 +13,7 @@ import yaml
 from rewardlab import discovery
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
-from rewardlab.errors import Diverged, Interrupted, one_line
+from rewardlab.errors import Diverged, Interrupted, NotFinite, one_line
 from rewardlab.records.continuation import Decision, decide
 from rewardlab.records.lock import Locked
 from rewardlab.records.manifest import build_manifest, continued
@@ -123,6 +123,8 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         state, error, code = "interrupted", str(interrupt), interrupt.exit_code
     except Diverged as diverged:
         state, error = "diverged", f"after frame {training.frames if training else frames}: {diverged}"
+    except NotFinite as fault:
+        error = f"after frame {training.frames if training else frames}: {fault}"
     except KeyboardInterrupt:
         state, error, code = "interrupted", "ended at once by a second signal", 130
     except Exception as exception:
