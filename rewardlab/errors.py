@@ -26,6 +26,10 @@ class NoSuchKey(UserError):
         self.key = key
 
 
+class NotFinite(UserError):
+    """An environment shows NaN or infinity: a run that has begun fails, though nothing that was learned is at fault."""
+
+
 class Diverged(Exception):
     """A loss or a reward became NaN or infinite: the run ends in the state `diverged`, which is a result."""
 

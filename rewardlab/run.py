@@ -14,7 +14,7 @@ from rewardlab import discovery
 from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
-from rewardlab.errors import Diverged, Interrupted, one_line
+from rewardlab.errors import Diverged, Interrupted, NotFinite, one_line
 from rewardlab.records.continuation import ANEW, Decision, decide, told
 from rewardlab.records.files import Damaged
 from rewardlab.records.lock import Locked
@@ -163,6 +163,8 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         state, error, code = "interrupted", str(interrupt), interrupt.exit_code
     except Diverged as diverged:
         state, error = "diverged", f"after frame {training.frames if training else frames}: {diverged}"
+    except NotFinite as fault:
+        error = f"after frame {training.frames if training else frames}: {fault}"
     except KeyboardInterrupt:
         state, error, code = "interrupted", "ended at once by a second signal", 130
     except Damaged as damaged:

@@ -1,8 +1,9 @@
 """Demonstrations from files in Minari's dataset format: whole episodes, and their steps as one flat batch.
 
 Format: https://minari.farama.org, version 0.5 (an extra: `pip install rewardlab[demos]`). A dataset is a folder with
-`data/metadata.json` and `data/main_data.hdf5`, made by `rewardlab demos` or by Minari itself. Files of any origin are
-read as numbers and text: nothing in them is unpickled, imported or called.
+`data/metadata.json` and `data/main_data.hdf5`, made by `rewardlab demos` or by Minari itself. Observations stand there
+in our names, or as the environment shows them to gymnasium (`EnvSpec.native`). Files of any origin are read as numbers
+and text: nothing in them is unpickled, imported or called.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from rewardlab.datasets import fitting
 from rewardlab.datasets.folders import METADATA, data_folder
 from rewardlab.errors import UserError, one_line
 from rewardlab.maths.boxes import executed
 from rewardlab.maths.returns import discounted_returns
 from rewardlab.records.files import read_json
-from rewardlab.types import Array, EnvSpec, Episode, Obs, TensorObs, Transitions
+from rewardlab.types import Array, EnvSpec, Episode, Native, Obs, TensorObs, Transitions
 
 UNKNOWN_LEVEL = -1
 
@@ -69,7 +71,7 @@ class DemonstrationFile:
     ) -> None:
         self._where, self._spec, self._episodes, self._levels = f"{key}={path}", spec, episodes, levels
         self._storage = _storage(self._where, _data_folder(self._where, path))
-        self._check_spaces()
+        self._native = self._fitting()
         total = self._storage.total_episodes
         if total < (episodes or 1):
             raise UserError(f"{self._where}: {episodes or 1} episodes asked for, and it has {total}")
@@ -82,7 +84,9 @@ class DemonstrationFile:
         try:
             chosen, seeds = _chosen(self._storage, episodes, levels)
             start = int(getattr(self._storage.action_space, "start", 0))
-            found = [_episode(where, raw, self._spec, start) for raw in self._storage.get_episodes(chosen)]
+            found = [
+                _episode(where, raw, self._spec, start, self._native) for raw in self._storage.get_episodes(chosen)
+            ]
         except UserError:
             raise
         except Exception as error:  # whatever a damaged file leads to
@@ -95,20 +99,26 @@ class DemonstrationFile:
             tuple(episode for episode, _ in found), np.array(seeds, dtype=np.int64), tuple(shown for _, shown in found)
         )
 
-    def _check_spaces(self) -> None:
-        spec, storage = self._spec, self._storage
-        spaces = getattr(storage.observation_space, "spaces", None) or {"vector": storage.observation_space}
-        for name, entry in spec.obs.items():
-            if name not in spaces:
-                raise UserError(f"{self._where}: its observations hold {', '.join(spaces)}; {spec.id} shows {name}")
-            if tuple(spaces[name].shape or ()) != entry.shape:
-                raise UserError(
-                    f"{self._where}: its {name} has shape {tuple(spaces[name].shape or ())}, that of {spec.id} has"
-                    f" {entry.shape}"
-                )
-        number = getattr(storage.action_space, "n", None)
-        if (None if number is None else int(number)) != spec.action.n:
-            raise UserError(f"{self._where}: its actions are {storage.action_space}, not those of {spec.id}")
+    def _fitting(self) -> Native | None:
+        """What makes our entries of its observations; None: they are ours already.
+
+        Raises:
+            UserError: observations or actions are not those of the environment.
+        """
+        spec, shown = self._spec, self._storage.observation_space
+        native = spec.native
+        reason = fitting.other_observations(shown, spec)
+        if native is not None:
+            other = fitting.unlike(shown, native.space, spec.id)
+            if other is None:
+                reason = None
+            else:
+                ours = set(spec.obs) <= set(fitting.named(shown)) and hasattr(shown, "spaces")
+                native, reason = None, reason and (reason if ours else other)
+        reason = reason or fitting.other_actions(self._storage.action_space, spec)
+        if reason is not None:
+            raise UserError(f"{self._where}: {reason}")
+        return native
 
 
 def minari_storage() -> Any:
@@ -167,10 +177,13 @@ def _chosen(storage: Any, episodes: int | None, levels: int | None) -> tuple[lis
     return chosen, seeds
 
 
-def _episode(where: str, raw: Mapping[str, Any], spec: EnvSpec, start: int) -> tuple[Episode, TensorObs]:
+def _episode(
+    where: str, raw: Mapping[str, Any], spec: EnvSpec, start: int, native: Native | None
+) -> tuple[Episode, TensorObs]:
     """An episode, whose discrete actions the file counts from `start`, and what it showed."""
     reward = torch.from_numpy(np.asarray(raw["rewards"], dtype=np.float32).copy())
-    shown = _shown(where, raw["observations"], spec, len(reward) + 1)
+    observations = raw["observations"] if native is None else native.entries(raw["observations"])
+    shown = _shown(where, observations, spec, len(reward) + 1)
     action = _action(where, np.asarray(raw["actions"]), spec, len(reward), start)
     terminated, truncated = bool(raw["terminations"][-1]), bool(raw["truncations"][-1])
     told = (raw["infos"] or {}).get("success")

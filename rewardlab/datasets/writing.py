@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardlab.types import Array, EnvSpec, Obs
+from rewardlab.types import Array, EnvSpec, Obs, ObsSpec
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,7 @@ def write_dataset(folder: Path, episodes: Iterable[Recorded], spec: EnvSpec, abo
 
     data = folder / "data"
     data.mkdir(parents=True)
-    boxes: dict[str, spaces.Space[Any]] = {
-        name: spaces.Box(0, entry.high, entry.shape, np.dtype(entry.dtype).type)
-        if entry.high
-        else spaces.Box(-np.inf, np.inf, entry.shape, np.float32)
-        for name, entry in spec.obs.items()
-    }
+    boxes: dict[str, spaces.Space[Any]] = {name: _box(entry) for name, entry in spec.obs.items()}
     action = (
         spaces.Discrete(spec.action.n, start=spec.action.start)
         if spec.action.n is not None
@@ -114,6 +109,17 @@ def write_dataset(folder: Path, episodes: Iterable[Recorded], spec: EnvSpec, abo
         }
     )
     return totals
+
+
+def _box(entry: ObsSpec) -> Any:
+    from gymnasium.spaces import Box
+
+    if entry.high:
+        return Box(0, entry.high, entry.shape, np.dtype(entry.dtype).type)
+    if entry.bounds is None:
+        return Box(-np.inf, np.inf, entry.shape, np.float32)
+    low, high = (np.array(bound, np.float32).reshape(entry.shape) for bound in entry.bounds)
+    return Box(low, high)
 
 
 def _serialisable(registered: Any) -> Any:

@@ -10,7 +10,7 @@ from functools import cache
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from rewardlab.errors import UserError
+from rewardlab.errors import UserError, one_line
 
 if TYPE_CHECKING:
     import gymnasium
@@ -26,13 +26,31 @@ def registered_ids() -> list[str]:
 
 @cache
 def add_robotics() -> bool:
-    """Put gymnasium-robotics' environments into the registry; whether the package is there."""
+    """Put gymnasium-robotics' environments into the registry; whether the package is there.
+
+    Raises:
+        UserError: it is there and cannot be imported, as where MUJOCO_GL names a library that is not.
+    """
     if importlib.util.find_spec("gymnasium_robotics") is None:
         return False
-    with _quiet():
-        import gymnasium_robotics
+    try:
+        with _quiet():
+            import gymnasium_robotics
+    except Exception as error:  # whatever a third party's import raises
+        raise UserError(f"gymnasium-robotics cannot be imported: {reason_of(error)}") from error
     _gymnasium().register_envs(gymnasium_robotics)
     return True
+
+
+def reason_of(error: Exception) -> str:
+    """An error of a third party in one line, and what to do about MuJoCo's renderer where that may be it."""
+    renderer = os.environ.get("MUJOCO_GL", "")
+    trace, at_drawing = error.__traceback__, "OpenGL" in str(error)
+    while trace is not None:
+        at_drawing |= trace.tb_frame.f_globals.get("__name__", "").startswith(("OpenGL", "mujoco."))
+        trace = trace.tb_next
+    hint = f"; MUJOCO_GL={renderer}: is its library here? Unset it, or try MUJOCO_GL=egl" if renderer else ""
+    return f"{type(error).__name__}: {one_line(error)}{hint if at_drawing else ''}"
 
 
 def registered_name(env_id: str) -> str:
@@ -65,8 +83,7 @@ def build(env_id: str, **options: Any) -> "gymnasium.Env[Any, Any]":
             )
             return env
     except Exception as error:  # whatever a third party's constructor raises
-        reason = " ".join(str(error).split())  # one line
-        raise UserError(f"env.id={env_id}: cannot be built: {type(error).__name__}: {reason}") from error
+        raise UserError(f"env.id={env_id}: cannot be built: {reason_of(error)}") from error
 
 
 @cache

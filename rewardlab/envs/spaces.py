@@ -21,7 +21,7 @@ class ActionCodec:
 
 
 def obs_specs(space: gymnasium.Space[Any]) -> dict[str, ObsSpec]:
-    """The entries of a dict space of boxes, each with its largest value where it is of integers."""
+    """The entries of a dict space of boxes, each with its largest value or its bounds."""
     assert isinstance(space, gymnasium.spaces.Dict)
     return {name: _entry(name, entry) for name, entry in space.spaces.items()}
 
@@ -57,4 +57,8 @@ def _box_codec(space: gymnasium.spaces.Box) -> ActionCodec:
 def _entry(name: str, space: gymnasium.Space[Any]) -> ObsSpec:
     assert isinstance(space, gymnasium.spaces.Box), name
     dtype = np.dtype(space.dtype)
-    return ObsSpec(space.shape, dtype.name, int(space.high.max()) if np.issubdtype(dtype, np.integer) else 0)
+    if np.issubdtype(dtype, np.integer):
+        return ObsSpec(space.shape, dtype.name, int(space.high.max()))
+    bounded = np.isfinite(space.low).any() or np.isfinite(space.high).any()
+    bounds = (tuple(space.low.ravel().tolist()), tuple(space.high.ravel().tolist())) if bounded else None
+    return ObsSpec(space.shape, dtype.name, bounds=bounds)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from rewardlab.errors import CannotRestore
+from rewardlab.training.showing import require_finite, require_finite_step
 from rewardlab.types import (
     Agent,
     Array,
@@ -100,7 +101,11 @@ class Collector:
 
     @torch.no_grad()
     def collect(self, steps: int, rng: torch.Generator) -> Rollout:
-        """Step every environment `steps` times; at most the number that the collector was built for."""
+        """Step every environment `steps` times; at most the number that the collector was built for.
+
+        Raises:
+            NotFinite: an environment shows NaN or infinity.
+        """
         buffers = self._buffers
         actions: list[torch.Tensor] = []
         agent_state0 = self._state
@@ -112,6 +117,7 @@ class Collector:
             output = self.agent.act(self._tensors(self._obs), self._state, self._tensor(self._first), "explore", rng)
             self._state = output.state
             batch = self.env.step(output.action.cpu().numpy())
+            require_finite_step(self.env.spec, batch)
             actions.append(output.action)
             _store(buffers.next_obs, t, batch.next_obs)
             _store(buffers.privileged, t, batch.privileged)
@@ -190,6 +196,7 @@ class Collector:
     def _begin(self, seeds: list[int]) -> None:
         """The first frames of new episodes in every environment."""
         self._obs = self.env.reset(seeds)
+        require_finite(self.env.spec, self._obs, "after a reset")
         self._first = np.ones(self.env.num_envs, dtype=bool)
         self._state = self.agent.initial_state(self.env.num_envs)
         self._privileged = self.env.privileged()

@@ -14,6 +14,7 @@ from rewardlab import seeding
 from rewardlab.facts import PLACE
 from rewardlab.schemas import RootConfig
 from rewardlab.training.environments import evaluation_levels, longest_episode, make_evaluation_env
+from rewardlab.training.showing import require_finite, require_finite_step
 from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs, VecEnv
 
 
@@ -99,6 +100,7 @@ class Evaluator:
         device = torch.device(config.device)
         limit = np.inf if self._limit is None else self._limit
         obs = env.reset(seeding.env_seeds(config.seed, "evaluation_envs", env.num_envs))
+        require_finite(env.spec, obs, "after a reset")
         state = agent.initial_state(env.num_envs)
         first = np.ones(env.num_envs, dtype=bool)
         remaining = np.array(quota)
@@ -111,6 +113,7 @@ class Evaluator:
             tensors = {key: torch.from_numpy(value).to(device) for key, value in obs.items()}
             output = agent.act(tensors, state, torch.from_numpy(first).to(device), config.eval.policy, rng)
             batch = env.step(output.action.cpu().numpy())
+            require_finite_step(env.spec, batch)
             obs, state, first = batch.obs, output.state, batch.terminated | batch.truncated
             episode_return += batch.task_reward
             episode_length += 1

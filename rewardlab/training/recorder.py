@@ -23,6 +23,7 @@ from rewardlab.facts import DISTANCE
 from rewardlab.maths import boxes
 from rewardlab.schemas import RootConfig
 from rewardlab.training.environments import longest_episode
+from rewardlab.training.showing import require_finite, require_finite_step
 from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
 
 SOLVER = "solver"
@@ -188,6 +189,7 @@ def _play(
             SolverPlayer(env) if agent is None else PolicyPlayer(agent, len(levels), sampling, config.eval.policy)
         )
         obs = env.reset(list(levels))
+        require_finite(env.spec, obs, "after a reset")
         running = player.begin()
         tracks = [_Track(level, {name: [entry[i]] for name, entry in obs.items()}) for i, level in enumerate(levels)]
         able, first = running.copy(), np.ones(len(levels), dtype=bool)
@@ -198,6 +200,7 @@ def _play(
             actions = np.where(_beside(random, actions), _drawn(actions, env.spec, rng), actions)
             actions = _executed(actions, env.spec)
             batch = env.step(actions)
+            require_finite_step(env.spec, batch)
             player.done(actions)
             ended, step = batch.terminated | batch.truncated, step + 1
             cut = running & ~ended & (step == limit)

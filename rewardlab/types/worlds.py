@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from rewardlab.types.aliases import Array, Obs, State
 
 
 @dataclass(frozen=True)
 class ObsSpec:
-    """One observation entry. `high` is the largest value of an integer entry (0 for floats)."""
+    """One observation entry. `high` is the largest value of an integer entry (0 for floats).
+
+    bounds: the least and the largest value of each number of an entry of floats, flattened; None: there are none.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     high: int = 0
+    bounds: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+
+
+class Native(Protocol):
+    """gymnasium's own observations of a world, of which its entries are made.
+
+    space: gymnasium's.
+    """
+
+    space: Any
+
+    def entries(self, shown: Any) -> Obs:
+        """Those of K observations, held together as a dataset holds them: each entry [K, ...]."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,7 @@ class EnvSpec:
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
     goals: bool = False  # whether observations show goal and achieved; it is a GoalVecEnv then
     placeable: bool = False  # whether take_places and put_places work: episodes can then begin anywhere
+    native: Native | None = field(default=None, compare=False, repr=False)  # where gymnasium has it
 
 
 @dataclass

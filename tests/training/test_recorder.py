@@ -3,6 +3,7 @@ names it.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from rewardlab.config.composition import compose
 from rewardlab.datasets.demonstrations import DemonstrationFile
 from rewardlab.envs.external import gym
 from rewardlab.envs.levels import Levels
+from rewardlab.errors import UserError
 from rewardlab.run import run
 from rewardlab.training.recorder import Recording
 from rewardlab.types import EnvSpec
@@ -108,3 +110,11 @@ def test_discrete_actions_keep_the_worlds_names_in_the_file(recorded: Callable[.
     assert np.array_equal(actions, given())
     read = DemonstrationFile("agent.demos", str(folder), spec).read()
     assert np.array_equal(np.concatenate([episode.action for episode in read.episodes]), actions - 5)
+
+
+def test_what_was_recorded_is_held_against_the_bounds_of_observations(recorded: Callable[..., Any]) -> None:
+    folder, spec = recorded(Discrete(2), 0.5)
+    other = replace(spec, native=None, obs={"vector": replace(spec.obs["vector"], bounds=((-2.0,) * 2, (2.0,) * 2))})
+    assert DemonstrationFile("agent.demos", str(folder), replace(spec, native=None)).read().frames
+    with pytest.raises(UserError, match=r"its vector is Box\(-1.0, 1.0, .* that of Diary-v0 is Box\(-2.0, 2.0, "):
+        DemonstrationFile("agent.demos", str(folder), other)

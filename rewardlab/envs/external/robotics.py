@@ -26,7 +26,7 @@ from rewardlab.envs.spaces import action_codec, obs_specs
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
 from rewardlab.schemas import option
-from rewardlab.types import Array, EnvSpec, GoalVecEnv, StepBatch
+from rewardlab.types import Array, EnvSpec, GoalVecEnv, Obs, StepBatch
 
 VERSION = 1
 _ENTRIES = {"observation": "vector", "desired_goal": "goal", "achieved_goal": "achieved"}
@@ -76,6 +76,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> Goal
         task=config.task_facts(success),
         privileged=(PICTURE,),
         goals=True,
+        native=_Native(bare[0].observation_space),
     )
     facts = {name: [partial(picture_of, config.id, world) for world in bare] for name in privileged}
     batched = reference_env(worlds, spec, codec, levels, facts)
@@ -136,6 +137,16 @@ class _GoalView(gymnasium.Wrapper[Any, Any, Any, Any]):
     def _paid(self, achieved: Array, desired: Array) -> Array:
         task: Any = self.env.unwrapped
         return np.asarray(task.compute_reward(achieved, desired, {}), dtype=np.float32)
+
+
+@dataclass
+class _Native:
+    """See `Native`: all is renamed, nothing flattened."""
+
+    space: Any
+
+    def entries(self, shown: Any) -> Obs:
+        return _ours(shown)
 
 
 def _ours(shown: dict[str, Array]) -> dict[str, Array]:

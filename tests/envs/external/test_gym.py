@@ -5,7 +5,8 @@ import importlib.util
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Sequence
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Sequence, Tuple
+from gymnasium.spaces.utils import flatten
 from hand import bare
 
 from rewardlab import schemas
@@ -39,13 +40,13 @@ def scripted():
     """Registers a Scripted environment with the spaces asked for and makes one of it."""
     names = []
 
-    def build(observation_space, action_space, num_envs=2):
+    def build(observation_space, action_space, num_envs=2, **options):
         name = f"Scripted{len(names)}-v0"
         gymnasium.register(
             id=name, entry_point=lambda **_: Scripted(observation_space, action_space), disable_env_checker=True
         )
         names.append(name)
-        return gym.make(gym.Config(id=name), Levels(num_envs))
+        return gym.make(gym.Config(id=name, **options), Levels(num_envs))
 
     yield build
     for name in names:
@@ -114,6 +115,72 @@ def test_pictures_stay_pictures(scripted) -> None:
     env = scripted(Box(0, 255, (8, 9, 3), np.uint8), Discrete(2))
     assert env.spec.obs["image"].high == 255
     assert env.reset([1, 2])["image"].shape == (2, 8, 9, 3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "becomes"),
+    [((4, 84, 90), "auto", (84, 90, 4)), ((84, 90, 4), "auto", (84, 90, 4)), ((5, 5, 10), "last", (5, 5, 10)),
+     ((5, 5, 10), "first", (5, 10, 5)), ((7, 7, 3), "auto", (7, 7, 3)), ((1, 20, 20), "auto", (20, 20, 1))],
+)  # fmt: skip
+def test_channels_come_last(shape: tuple, channels: str, becomes: tuple, scripted) -> None:
+    env = scripted(Box(0, 255, shape, np.uint8), Discrete(2), channels=channels)
+    assert env.spec.obs["image"].shape == becomes
+    space = env._vector.envs[0].unwrapped.observation_space
+    space.seed(1)
+    frame = space.sample()
+    shown = env.reset([1, 2])["image"][0]
+    assert np.array_equal(shown, frame if shape == becomes else frame.transpose(1, 2, 0))
+    assert np.array_equal(env.spec.native.entries(frame[None])["image"][0], shown)
+
+
+@pytest.mark.parametrize("shape", [(5, 5, 10), (8, 9, 12), (6, 6, 6)])
+def test_channels_that_may_be_anywhere_are_asked_for(shape: tuple, scripted) -> None:
+    with pytest.raises(UserError, match=r"channels of a picture of shape .*\? env.channels=first or last$"):
+        scripted(Box(0, 255, shape, np.uint8), Discrete(2))
+
+
+def test_the_picture_of_a_dict_is_a_picture(scripted) -> None:
+    env = scripted(Dict({"seen": Box(0, 255, (3, 12, 12), np.uint8), "felt": Box(-1, 1, (2,))}), Discrete(2))
+    assert {name: entry.shape for name, entry in env.spec.obs.items()} == {"image": (12, 12, 3), "vector": (2,)}
+    obs = env.reset([1, 2])
+    assert obs["image"].dtype == np.uint8 and obs["vector"].shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        Dict({"left": Box(0, 255, (8, 8, 3), np.uint8), "right": Box(0, 255, (8, 8, 3), np.uint8)}),
+        Dict({"inside": Dict({"seen": Box(0, 255, (8, 8, 3), np.uint8)}), "felt": Box(-1, 1, (2,))}),
+        Box(0, 255, (4, 8, 8, 3), np.uint8),
+        Box(0, 255, (128,), np.uint8),
+    ],
+    ids=["two", "nested", "stack", "memory"],
+)
+def test_bytes_in_a_vector_are_scaled(space, scripted) -> None:
+    env = scripted(space, Discrete(2))
+    vector = env.reset([1, 2])["vector"]
+    assert 0.9 < vector.max() <= 1 and vector.min() >= -1
+    low, high = env.spec.obs["vector"].bounds
+    assert max(high) == 1 and min(low) >= -1
+
+
+NESTED = Dict(
+    {"a": Box(-1, 1, (2, 3)), "b": Discrete(4, start=2), "c": MultiDiscrete([2, 3], start=[1, 0]), "d": MultiBinary(2),
+     "e": Tuple((Discrete(2), Box(0, 9, (2, 2), np.uint8)))}
+)  # fmt: skip
+
+
+def test_stored_observations_become_the_same_entries(scripted) -> None:
+    """Many at once, against gymnasium's own function, one by one."""
+    native = scripted(NESTED, Discrete(3)).spec.native
+    shown = [NESTED.sample() for _ in range(20)]
+    stored = {key: np.stack([item[key] for item in shown]) for key in "abcd"} | {
+        "e": tuple(np.stack([item["e"][i] for item in shown]) for i in range(2))
+    }
+    expected = np.stack([flatten(NESTED, item) for item in shown])
+    expected[:, -4:] /= 9
+    np.testing.assert_allclose(native.entries(stored)["vector"], expected, rtol=1e-6)
+    np.testing.assert_array_equal(native.entries(stored)["vector"][3], native.one(shown[3])["vector"])
 
 
 def test_float_pictures_and_wide_integers_are_vectors(scripted) -> None:
