@@ -18,7 +18,9 @@ __version__ = "0.1.0"
 CORE_VERSION = 1
 
 
-def load(*paths: str | Path, filters: Sequence[str] = (), baseline: str | None = None, paired: bool = False) -> Any:
+def load(
+    *paths: str | Path, filters: str | Sequence[str] = (), baseline: str | None = None, paired: bool = False
+) -> Any:
     """Results folders as pandas DataFrames: a `rewardlab.report.load.Results`; see there, and docs/loading.md."""
     from importlib import import_module
 

@@ -22,7 +22,7 @@ _COUNTS = ("frames", "updates", "episodes")
 
 
 def load(
-    *paths: str | Path, filters: Sequence[str] = (), baseline: str | None = None, paired: bool = False
+    *paths: str | Path, filters: str | Sequence[str] = (), baseline: str | None = None, paired: bool = False
 ) -> "Results":
     """Loads the runs below results folders. Files are read only; nothing in them is run, unpickled or followed out.
 
@@ -35,7 +35,8 @@ def load(
         UserError: a folder is missing or holds no run, or a filter does not fit.
     """
     roots = labelled([str(path) for path in paths] or ["results"])
-    _, comparison = compare(find(roots), roots, filters, parallel=False)  # a script need not guard its main
+    chosen = [filters] if isinstance(filters, str) else filters
+    _, comparison = compare(find(roots), roots, chosen, parallel=False)  # a script need not guard its main
     return Results(comparison, dict(roots), baseline, paired)
 
 

@@ -86,6 +86,8 @@ def test_several_folders_and_filters(tmp_path):
         for seed in range(3):
             write_run(tmp_path / name, seed=seed, returns=[0, height, height])
     results = rewardlab.load(f"old={tmp_path / 'before'}", tmp_path / "after", filters=["seed<2"])
+    one = rewardlab.load(f"old={tmp_path / 'before'}", tmp_path / "after", filters="seed<2")
+    assert one.runs.equals(results.runs)
     assert results.runs.groupby("folder")["seed"].count().to_dict() == {"after": 2, "old": 2}
     assert results.tables["differences"]["final_return_difference"].tolist() == pytest.approx([0.4])
 
