@@ -140,13 +140,19 @@ def way(agent: Agent) -> ModuleType:
     return import_module(f"rewardlab.training.learning.{agent.learns_from}")
 
 
+def plugins_with(group: str, kind: str, attribute: str, value: object) -> list[str]:
+    """Plug-ins of a group whose class `kind` has such an attribute; faulty ones of the user's own are passed over."""
+    found = []
+    for name in discovery.plugins(group):
+        with suppress(UserError):
+            if getattr(getattr(discovery.load(group, name), kind), attribute, None) == value:
+                found.append(name)
+    return found
+
+
 def agents_that_learn_from(name: str) -> str:
     """The agents of one way, as a user writes them."""
-    able = []
-    for each in discovery.plugins("agent"):
-        with suppress(UserError):  # a faulty one of the user's own
-            if getattr(discovery.load("agent", each).Agent, "learns_from", "") == name:
-                able.append(each)
+    able = plugins_with("agent", "Agent", "learns_from", name)
     return " or ".join(f"agent={each}" for each in able)
 
 

@@ -8,12 +8,11 @@ arXiv:2110.15191); schemes with `rewards_of`.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import cast
 
 import torch
 
-from rewardlab import discovery, seeding
+from rewardlab import seeding
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import UserError
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
@@ -23,7 +22,7 @@ from rewardlab.parts.state_keys import FACT
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.demonstrated import DemonstratedSteps
-from rewardlab.training.learning.base import Collected
+from rewardlab.training.learning.base import Collected, plugins_with
 from rewardlab.training.parts import RunParts
 from rewardlab.training.paying import pay
 from rewardlab.types import (
@@ -70,11 +69,7 @@ def _check_replayed_bonus(scheme: BaseScheme, config: RootConfig) -> None:
     if config.curriculum.plugin != NO_CURRICULUM:
         raise UserError("agent.bonus=replayed: what a curriculum pays can't be paid anew; use agent.bonus=collected")
     if len(scheme.streams) > 1 and not scheme.pays_anew:
-        able = []
-        for name in discovery.plugins("reward"):
-            with suppress(UserError):  # a faulty one of the user's own
-                if getattr(discovery.load("reward", name).Scheme, "pays_anew", False):
-                    able.append(name)
+        able = plugins_with("reward", "Scheme", "pays_anew", True)
         raise UserError(
             f"reward={config.reward.name} agent.bonus=replayed: its bonus can't be paid anew; use"
             f" agent.bonus=collected, or one of {', '.join(able)}"
