@@ -68,6 +68,10 @@ class PluginConfig:
     name: str = option("", "the choice's name: a file stem in conf/")
     plugin: str = option("", "the module that implements it: a file stem in the package")
 
+    def revision(self, setting: "RootConfig") -> int:
+        """Counts changes of the numbers of some settings only: all others keep their ids. VERSION counts the rest."""
+        return 0
+
 
 @dataclass
 class EnvConfig(PluginConfig):

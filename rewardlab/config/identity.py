@@ -110,21 +110,30 @@ def _counts(spec: "dataclasses.Field[Any]", item: Any) -> bool:
 
 
 def _versions(config: RootConfig) -> dict[str, int]:
-    """The version of the core and of every plug-in in the config, by where it stands."""
+    """The version of the core and of every plug-in in the config, by where it stands, and revisions that are not 0."""
     found = {"core": CORE_VERSION}
-    for place, (group, stem) in plugins_in(config).items():
-        found[place] = int(getattr(discovery.load(group, stem), "VERSION", 1))
+    for place, chosen in _plugins(config).items():
+        found[place] = int(getattr(discovery.load(_group(chosen), chosen.plugin), "VERSION", 1))
+        if revision := chosen.revision(config):
+            found[f"{place}.revision"] = revision
     return found
 
 
 def plugins_in(config: RootConfig) -> dict[str, tuple[str, str]]:
     """Group and stem of every plug-in that distinguishes settings, by where it stands: those of a mix included."""
-    found: dict[str, tuple[str, str]] = {}
+    return {place: (_group(chosen), chosen.plugin) for place, chosen in _plugins(config).items()}
+
+
+def _group(chosen: PluginConfig) -> str:
+    return next(group for group, base in BASES.items() if isinstance(chosen, base))
+
+
+def _plugins(config: RootConfig) -> dict[str, PluginConfig]:
+    found: dict[str, PluginConfig] = {}
 
     def visit(value: Any, path: str) -> None:
         if isinstance(value, PluginConfig):
-            group = next(group for group, base in BASES.items() if isinstance(value, base))
-            found[path] = (group, value.plugin)
+            found[path] = value
         if dataclasses.is_dataclass(value):
             for spec in dataclasses.fields(value):
                 if _counts(spec, getattr(value, spec.name)):

@@ -140,6 +140,15 @@ def test_versions_count(monkeypatch: pytest.MonkeyPatch) -> None:
     assert identity.setting_id(a_config()) not in (before, raised)
 
 
+def test_a_revision_changes_the_ids_of_its_settings_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    long, short = a_config(frames=2000), a_config()
+    before = identity.setting_id(long), identity.setting_id(short)
+    config = discovery.load("agent", "snail").Config
+    monkeypatch.setattr(config, "revision", lambda self, setting: int(setting.frames > 1000))
+    assert identity.setting_id(long) != before[0]
+    assert identity.setting_id(short) == before[1]
+
+
 def test_versions_of_the_parts_of_a_mix_count(monkeypatch: pytest.MonkeyPatch) -> None:
     line = ["env=toy", "reward=mix", "+reward@reward.schemes.candy=sweets", "agent=snail"]
     before = compose(line).setting_id
