@@ -218,6 +218,7 @@ def _summary(store: RunStore, parts: RunParts, training: Training) -> dict[str, 
         fps_mean=training.fps_mean,
         wall_seconds=training.clock.wall_seconds(),
         cpu_seconds=training.clock.cpu_seconds(),
+        budget=training.config.frames,
     )
 
 

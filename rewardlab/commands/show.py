@@ -11,7 +11,7 @@ import numpy as np
 from rewardlab.errors import UserError
 from rewardlab.records.summary import THRESHOLDS, normalise
 from rewardlab.report.numbers import amount, duration, score
-from rewardlab.report.outcomes import Outcome
+from rewardlab.report.outcomes import Outcome, counts
 from rewardlab.report.reading.plain import Unreadable
 from rewardlab.report.reading.run_folder import FILES, MANIFEST, FloatArray, Run, read_run
 
@@ -85,11 +85,12 @@ def _scores(run: Run) -> list[tuple[str, str]]:
     if not run.evaluations.frames.size:
         return [("return", "not evaluated yet")]
     outcome = Outcome(run)
-    success = outcome.final_success
-    rows = [("return", score(outcome.final_return))]
+    final, success = float(outcome.returns[-1]), float(outcome.success[-1])
+    rows = [("return", f"{score(final)} in the last evaluation, late {score(outcome.late_return)}")]
     if outcome.normalised is not None:
         scale = f"random {score(run.random_return)}, optimum {score(run.optimal_return)} ({run.optimum_kind})"
-        rows[0] = ("return", f"{score(outcome.final_return)}, normalised {score(outcome.final_normalised)}; {scale}")
+        late = score(outcome.late_normalised)
+        rows.append(("normalised", f"{score(float(outcome.normalised[-1]))}, late {late}; {scale}"))
     rows += [("success", f"{success:.0%}")] if np.isfinite(success) else []
     if outcome.normalised is not None:
         for suffix, threshold in THRESHOLDS.items():
@@ -98,7 +99,7 @@ def _scores(run: Run) -> list[tuple[str, str]]:
             rows.append(
                 (f"to {threshold:.0%}", f"{amount(reached.frames)} frames" if reached.reached else "not reached")
             )
-        rows.append(("area", score(outcome.area(float(outcome.frames[0]), float(outcome.frames[-1])))))
+        rows.append(("area", score(outcome.area(outcome.end if counts(run) else float(outcome.evaluated[-1])))))
     return rows
 
 

@@ -24,8 +24,11 @@ def summarise(
     fps_mean: float | None,
     wall_seconds: float | None,
     cpu_seconds: float | None,
+    budget: float | None = None,
 ) -> dict[str, Any]:
     """Summarises the evaluations of one run: exactly the keys of `summary.json`.
+
+    `final_*` is of one last evaluation, `late_*` the mean of the last `late_evaluations` of them.
 
     Args:
         frames: training frames at each evaluation, increasing, [E].
@@ -36,6 +39,7 @@ def summarise(
         fps_mean: training frames per second over the whole run.
         wall_seconds: elapsed time of the run.
         cpu_seconds: processor time of the run.
+        budget: training frames of a run that has ended, to which its curve goes; None: up to its last evaluation.
 
     Returns:
         JSON-ready values; None wherever a number cannot be had: no evaluation, no known optimum, never reached.
@@ -46,15 +50,21 @@ def summarise(
     if can_normalise(random_return, optimal_return):
         assert random_return is not None and optimal_return is not None
         normalised = normalise(returns, random_return, optimal_return)
-    summary: dict[str, Any] = {
-        "final_return": _last(returns),
-        "final_success": None if success_rate is None else _last(np.asarray(success_rate, dtype=np.float64)),
-        "final_normalised": None if normalised is None else _last(normalised),
+    measured = {
+        "return": returns,
+        "success": None if success_rate is None else np.asarray(success_rate, dtype=np.float64),
+        "normalised": normalised,
     }
+    late = late_evaluations(steps.size)
+    summary: dict[str, Any] = {f"final_{name}": _mean_of_last(values, 1) for name, values in measured.items()}
+    summary |= {f"late_{name}": _mean_of_last(values, late) for name, values in measured.items()}
+    summary["late_evaluations"] = late
     for suffix, threshold in THRESHOLDS.items():
         summary[f"frames_to_{suffix}"] = None if normalised is None else frames_to(steps, normalised, threshold)
-    has_curve = normalised is not None and normalised.size > 0
-    summary["auc"] = _finite(area_under_curve(steps, normalised)) if has_curve and normalised is not None else None
+    if normalised is None or not normalised.size:
+        summary["auc"] = None
+    else:
+        summary["auc"] = _finite(area_under_curve(*whole_curve(steps, normalised, budget)))
     summary["fps_mean"] = _finite(fps_mean)
     summary["wall_seconds"] = _finite(wall_seconds)
     summary["cpu_seconds"] = _finite(cpu_seconds)
@@ -89,6 +99,35 @@ def normalise(returns: ArrayLike, random_return: float, optimal_return: float) -
     if not can_normalise(random_return, optimal_return):
         raise ValueError(f"cannot normalise between random {random_return} and optimal {optimal_return}")
     return (np.asarray(returns, dtype=np.float64) - random_return) / (optimal_return - random_return)
+
+
+def late_evaluations(evaluations: int) -> int:
+    """How many evaluations at the end are late: a tenth of them all, rounded down, but one if there is any.
+
+    One evaluation is of few episodes and of one policy among several that change fast. A share of them covers the
+    same stretch of training however often a run is evaluated.
+    """
+    return max(min(1, evaluations), evaluations // 10)
+
+
+def whole_curve(frames: FloatArray, normalised: FloatArray, budget: float | None) -> tuple[FloatArray, FloatArray]:
+    """The learning curve of a run from frame 0 to the end of its budget, whichever runs are beside it.
+
+    Before its first evaluation a run has no policy, and counts as a random one: 0. It ends with the last iteration
+    that its budget had room for, and its last evaluation stands for the rest.
+
+    Args:
+        frames: whole training frames at each evaluation, increasing, [E] with E >= 1.
+        normalised: evaluations on the scale on which a random policy scores 0, [E].
+        budget: training frames that the run had; None if it has not ended.
+
+    Returns:
+        Frames and values, [E to E + 3].
+    """
+    before = np.unique([0.0, frames[0] - 1.0]) if frames[0] > 0 else np.empty(0)
+    after = np.array([budget] if budget is not None and budget > frames[-1] else [], dtype=np.float64)
+    values = (np.zeros(before.size), normalised, np.full(after.size, normalised[-1]))
+    return np.concatenate([before, frames, after]), np.concatenate(values)
 
 
 def first_reached(values: ArrayLike, threshold: float) -> int | None:
@@ -145,8 +184,8 @@ def area_under_curve(frames: ArrayLike, values: ArrayLike) -> float:
     return float(np.trapezoid(heights, steps) / (steps[-1] - steps[0]))
 
 
-def _last(values: FloatArray) -> float | None:
-    return _finite(float(values[-1])) if values.size else None
+def _mean_of_last(values: FloatArray | None, count: int) -> float | None:
+    return None if values is None or not values.size else _finite(float(values[-count:].mean()))
 
 
 def _finite(value: float | None) -> float | None:

@@ -63,7 +63,7 @@ def _unequal(comparison: Comparison) -> Iterable[str]:
         if len(budgets) > 1:
             yield (
                 f"Unequal budgets on {env} ({', '.join(f'{budget:,}' for budget in budgets)} frames): areas are taken "
-                "up to the smallest, final scores are not comparable."
+                "up to the smallest, late scores are not comparable."
             )
         if len({setting.seeds for setting in settings}) > 1:
             names = [

@@ -103,13 +103,11 @@ class Comparison:
         return {env: [setting for setting in self.settings if setting.env == env] for env in self.envs}
 
     @cached_property
-    def _ranges(self) -> dict[str, tuple[float, float]]:
-        found = {}
-        for env, settings in self._by_env.items():
-            outcomes = [outcome for setting in settings for outcome in setting.outcomes]
-            starts, ends = ([float(outcome.frames[at]) for outcome in outcomes] for at in (0, -1))
-            found[env] = (max(starts, default=0.0), min(ends, default=0.0))
-        return found
+    def _ends(self) -> dict[str, float]:
+        return {
+            env: min((outcome.end for setting in settings for outcome in setting.outcomes), default=0.0)
+            for env, settings in self._by_env.items()
+        }
 
     @cached_property
     def _names(self) -> dict[Method, str]:
@@ -129,9 +127,9 @@ class Comparison:
         """Every seed that anybody ran in one environment."""
         return sorted({run.seed for setting in self.of_env(env) for run in setting.runs})
 
-    def common_range(self, env: str) -> tuple[float, float]:
-        """First and last frame that the curves of all counted runs of one environment cover; (0, 0) if none counts."""
-        return self._ranges.get(env, (0.0, 0.0))
+    def common_end(self, env: str) -> float:
+        """The last frame that the curves of all counted runs of one environment cover; 0 if none counts."""
+        return self._ends.get(env, 0.0)
 
     def find(self, method: Method, env: str) -> Setting | None:
         """The setting of a scheme in one environment, if any of its runs count."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +72,7 @@ class Results:
         """The tables of the report by name: sample_efficiency, aggregate, differences, curves, aggregate_curves."""
         numbers = Numbers(self._comparison, self._baseline, paired=self._paired)
         shared = AGGREGATE_CURVES.fill(numbers.aggregated.filled.sources)
-        filled = (*numbers.tables, CURVES.fill(chain.from_iterable(numbers.curves.values())), shared)
+        filled = (*numbers.tables, CURVES.fill(numbers.curve_rows), shared)
         return {each.table.name: _named(each) for each in filled}
 
     @cached_property

@@ -1,11 +1,19 @@
-"""What one run contributes to the statistics: its curve, its final scores, when it reached the thresholds."""
+"""What one run contributes to the statistics: its curve, its late scores, when it reached the thresholds."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from rewardlab.records.summary import THRESHOLDS, area_under_curve, can_normalise, first_reached, normalise
+from rewardlab.records.summary import (
+    THRESHOLDS,
+    area_under_curve,
+    can_normalise,
+    first_reached,
+    late_evaluations,
+    normalise,
+    whole_curve,
+)
 from rewardlab.report.reading.run_folder import Run
 from rewardlab.report.statistics import FloatArray
 
@@ -27,20 +35,24 @@ class Outcome:
 
     run: Run
 
-    @cached_property
-    def frames(self) -> FloatArray:
-        """Frames of the evaluations, [E]; for a diverged run the budget is added."""
-        frames = self.run.evaluations.frames
-        return np.append(frames, float(self.run.budget)) if self._carried else frames
+    @property
+    def evaluated(self) -> FloatArray:
+        """Frames of the evaluations, [E]."""
+        return self.run.evaluations.frames
 
     @cached_property
+    def end(self) -> float:
+        """Where its curves end: at its budget, though the last iteration that fits may end a little earlier."""
+        return max(float(self.evaluated[-1]), float(self.run.budget))
+
+    @property
     def returns(self) -> FloatArray:
-        return self._carry(self.run.evaluations.return_mean)
+        return self.run.evaluations.return_mean
 
-    @cached_property
+    @property
     def success(self) -> FloatArray:
         """Share of successful episodes, [E]; NaN where the task defines none."""
-        return self._carry(self.run.evaluations.success_rate)
+        return self.run.evaluations.success_rate
 
     @cached_property
     def normalised(self) -> FloatArray | None:
@@ -52,27 +64,33 @@ class Outcome:
         return normalise(self.returns, run.random_return, run.optimal_return)
 
     @property
-    def final_return(self) -> float:
-        return float(self.returns[-1])
+    def late_return(self) -> float:
+        """Mean of the last tenth of the evaluations, as `late_evaluations` counts them."""
+        return float(self.returns[-self._late :].mean())
 
     @property
-    def final_success(self) -> float:
-        return float(self.success[-1])
+    def late_success(self) -> float:
+        return float(self.success[-self._late :].mean())
 
     @property
-    def final_normalised(self) -> float | None:
-        return None if self.normalised is None else float(self.normalised[-1])
+    def late_normalised(self) -> float | None:
+        return None if self.normalised is None else float(self.normalised[-self._late :].mean())
 
-    def area(self, since: float, until: float) -> float | None:
-        """Normalised area under the learning curve between two frames, both within the curve; its mean height there."""
-        if (since, until) in self._areas:
-            return self._areas[since, until]
-        if self.normalised is None:
+    @cached_property
+    def curve(self) -> tuple[FloatArray, FloatArray] | None:
+        """Frames and normalised return from frame 0 to the end, as `whole_curve` has them; None if not normalised."""
+        return None if self.normalised is None else whole_curve(self.evaluated, self.normalised, self.end)
+
+    def area(self, until: float) -> float | None:
+        """Normalised area under the learning curve from frame 0 on, to a frame within it; its mean height there."""
+        if until in self._areas:
+            return self._areas[until]
+        if self.curve is None:
             return None
-        inside = (self.frames > since) & (self.frames < until)
-        frames = np.unique([since, *self.frames[inside], max(since, until)])
-        area = area_under_curve(frames, np.interp(frames, self.frames, self.normalised))
-        self._areas[since, until] = area
+        frames, values = self.curve
+        inside = np.unique([*frames[frames < until], until])
+        area = area_under_curve(inside, np.interp(inside, frames, values))
+        self._areas[until] = area
         return area
 
     def reached(self, suffix: str) -> Reached | None:
@@ -84,20 +102,17 @@ class Outcome:
             return Reached(False, np.inf, np.inf)
         index = first_reached(self.normalised, THRESHOLDS[suffix])
         at = -1 if index is None else index
-        return Reached(index is not None, float(self.frames[at]), float(self.run.evaluations.cpu_seconds[at]))
+        return Reached(index is not None, float(self.evaluated[at]), float(self.run.evaluations.cpu_seconds[at]))
 
     @cached_property
-    def _areas(self) -> dict[tuple[float, float], float]:
+    def _areas(self) -> dict[float, float]:
         """Areas that were asked for before: several tables show the same."""
         return {}
 
-    @cached_property
-    def _carried(self) -> bool:
-        frames = self.run.evaluations.frames
-        return self.run.state == "diverged" and bool(frames[-1] < self.run.budget)
-
-    def _carry(self, values: FloatArray) -> FloatArray:
-        return np.append(values, values[-1]) if self._carried else values
+    @property
+    def _late(self) -> int:
+        # What a diverged run keeps to the end of its budget is its last evaluation.
+        return 1 if self.run.state == "diverged" else late_evaluations(self.evaluated.size)
 
 
 def counts(run: Run) -> bool:

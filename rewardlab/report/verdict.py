@@ -1,11 +1,11 @@
-"""The report's first answer: which scheme is best here, and how sure that is."""
+"""The report's first answer: which scheme has the largest area under its learning curve, and how sure that is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rewardlab.report.cautions import FEW_SEEDS
+from rewardlab.report.cautions import FEW_SEEDS, listed
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.numbers import plural, share, signed, with_interval
+from rewardlab.report.numbers import amount, plural, share, signed, with_interval
 from rewardlab.report.tables.aggregate import Aggregate, lead
 from rewardlab.report.tables.columns import Row
 
@@ -26,9 +26,12 @@ class Verdict:
     details: list[str]
 
 
-def verdict(comparison: Comparison, aggregated: Aggregate, against: Sequence[Row] = ()) -> Verdict:
+def verdict(
+    comparison: Comparison, aggregated: Aggregate, efficiency: Sequence[Row], against: Sequence[Row] = ()
+) -> Verdict:
     """Ranks schemes of equal assumptions by the area under their learning curves, over all shared environments.
 
+    What `efficiency`, the rows of that table, says of frames to a threshold is told beside it: the two can differ.
     Where folders are compared, the differences `against` the first are the answer.
     """
     folders = list(dict.fromkeys(method.folder for method in comparison.methods))
@@ -45,7 +48,9 @@ def verdict(comparison: Comparison, aggregated: Aggregate, against: Sequence[Row
     assumes, rows = next(iter(groups.items()))
     if len(groups) > 1 and len(rows) == 1:
         assumes, rows = max(groups.items(), key=lambda item: len(item[1]))
-    result = _ranking(rows, aggregated.envs)
+    among = {row["method"] for row in rows}
+    times = [row for row in efficiency if row["method"] in among and row["env"] in aggregated.envs]
+    result = _ranking(rows, times, aggregated.envs)
     apart = [
         f"{row['method']} ({', '.join(row.assumes) or 'nothing'})" for row in aggregated.rows if row.assumes != assumes
     ]
@@ -67,17 +72,15 @@ def _compared(folders: list[str], rows: Sequence[Row]) -> Verdict | None:
     better = [row for row in told if (row["auc_difference_low"] or 0.0) > 0]
     worse = [row for row in told if (row["auc_difference_high"] or 0.0) < 0]
     level = len(told) - len(better) - len(worse)
+    fewest = min(min(row["n_seeds"], row["n_baseline"]) for row in told)
     others = folders[1] if len(folders) == 2 else "the others"
     if better and worse:
         headline, sureness = f"{others} against {folders[0]}: better here, worse there", "open"
     elif better or worse:
-        headline, sureness = (
-            f"{others} is {'ahead of' if better else 'behind'} {folders[0]}",
-            "likely" if level else "clear",
-        )
+        sureness = "likely" if level or fewest < FEW_SEEDS else "clear"
+        headline = f"{others} is {'ahead of' if better else 'behind'} {folders[0]}"
     else:
         headline, sureness = f"{others} and {folders[0]} cannot be told apart", "open"
-    fewest = min(min(row["n_seeds"], row["n_baseline"]) for row in told)
     counts = f"{len(better)} better, {len(worse)} worse, {level} not told apart"
 
     def change(row: Row) -> str:
@@ -91,40 +94,57 @@ def _compared(folders: list[str], rows: Sequence[Row]) -> Verdict | None:
     return Verdict(headline, sureness, f"{sureness}, with {plural(fewest, 'seed')}", details)
 
 
-def _ranking(rows: list[Row], envs: list[str]) -> Verdict:
+def _ranking(rows: list[Row], times: Sequence[Row], envs: list[str]) -> Verdict:
+    """Of `rows` of the aggregate; `times` are those of the same schemes in the table of sample efficiency."""
     best, *rest = rows
     where = f"on {envs[0]}" if len(envs) == 1 else f"over {len(envs)} environments"
     height = with_interval(best.estimate("auc_iqm"))
     area = f"Mean height of {best['method']}'s learning curve: {height} of the optimum {where}"
     if not rest:
-        details = [f"{area}; final score {with_interval(best.estimate('iqm'))}."]
+        details = [f"{area}; late score {with_interval(best.estimate('iqm'))}.", *_fewest_frames(times, envs)]
         return Verdict(f"Only {best['method']} was run", "open", "nothing to compare", details)
     if (best["auc_iqm"] or 0.0) < NOTHING:
         details = [
             f"Every curve's mean height is below {NOTHING:.0%} of the optimum: more frames or easier tasks are needed."
         ]
+        if any(row["n_reached_50"] for row in times):  # areas end with the shortest run
+            details = ["Some runs learn the task after the frames that all runs have: areas cannot rank them."]
+            return Verdict("Nothing learned within the frames that all runs have", "open", "unequal budgets", details)
         return Verdict("No scheme has learned the task yet", "open", "nothing learned", details)
     certainty, rival = min(((lead(best, row), row) for row in rest), key=lambda pair: pair[0])
     details = [
         f"{area}, against {with_interval(rest[0].estimate('auc_iqm'))} for {rest[0]['method']}, the next.",
+        *_fewest_frames(times, envs),
     ]
     if best["n_seeds"] < 2 or rival["n_seeds"] < 2:
         details.append("One seed per environment: nothing can be said about how sure this is.")
-        return Verdict(f"{best['method']} is ahead, by one seed", "open", "one seed only", details)
+        return Verdict(f"{best['method']} is ahead by area, with one seed", "open", "one seed only", details)
     details.append(f"It stays ahead of {rival['method']} in {share(certainty)} of bootstrap resamples over seeds.")
     details.append(_ends_highest(rows))
     fewest = min(best["n_seeds"], rival["n_seeds"])
     if certainty >= SURE and fewest >= FEW_SEEDS:
-        return Verdict(f"{best['method']} learns fastest", "clear", f"clear, with {fewest} seeds", details)
+        return Verdict(f"{best['method']} is ahead by area", "clear", f"clear, with {fewest} seeds", details)
     if certainty >= LIKELY:
         label = f"likely, with only {fewest} seeds" if fewest < FEW_SEEDS else f"likely, with {fewest} seeds"
-        return Verdict(f"{best['method']} probably learns fastest", "likely", label, details)
-    headline = f"{best['method']} or {rival['method']}: too close to call"
+        return Verdict(f"{best['method']} is probably ahead by area", "likely", label, details)
+    headline = f"{best['method']} or {rival['method']}: too close to call by area"
     return Verdict(headline, "open", f"open, with {fewest} seeds", details)
 
 
 def _ends_highest(rows: list[Row]) -> str:
     top, *others = sorted(rows, key=lambda row: (-(row["iqm"] or 0.0), row["method"]))
     level = [row["method"] for row in others if lead(top, row, "scores") < SURE]
-    tied = f", not clearly above {' or '.join(level[:3])}{' and others' if len(level) > 3 else ''}" if level else ""
-    return f"Highest at the end: {top['method']}, final score {with_interval(top.estimate('iqm'))}{tied}."
+    tied = f", not told apart from {' or '.join(level[:3])}{' and others' if len(level) > 3 else ''}" if level else ""
+    return f"Highest at the end: {top['method']}, late score {with_interval(top.estimate('iqm'))}{tied}."
+
+
+def _fewest_frames(rows: Sequence[Row], envs: list[str]) -> list[str]:
+    """Who needs the fewest frames to nine tenths of the optimum, where anybody gets there."""
+    first = {}
+    for env in envs:
+        there = [row for row in rows if row["env"] == env and row["frames_to_90"] is not None]
+        if there:
+            first[env] = min(there, key=lambda row: row["frames_to_90"])
+    told = [f"{row['method']}{f' on {env}' if len(envs) > 1 else ''} ({amount(row['frames_to_90'])})"
+            for env, row in first.items()]  # fmt: skip
+    return [f"Fewest frames to 90 % of the optimum, by the median: {listed(told)}."] if told else []

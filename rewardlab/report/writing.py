@@ -1,7 +1,6 @@
 """Writes a report: every table, figure and page of it."""
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
 from rewardlab.report.cautions import cautions
@@ -36,13 +35,13 @@ def write_report(
     aggregated = numbers.aggregated
     styles = choose_styles(whole, comparison)
     warnings = cautions(comparison, aggregated)
-    answer = verdict(comparison, aggregated, list(numbers.differences))
+    answer = verdict(comparison, aggregated, list(numbers.efficiency), list(numbers.differences))
 
     output = Output(out, chosen=options.out is not None)
     # Figures are drawn elsewhere where there are many; meanwhile everything else is written.
     figures = draw_figures(charts(numbers, styles))
     _write_tables(output, "", numbers)
-    output.write("curves.csv", long_csv(CURVES, chain.from_iterable(numbers.curves.values())))
+    output.write("curves.csv", long_csv(CURVES, numbers.curve_rows))
     output.write("aggregate_curves.csv", long_csv(AGGREGATE_CURVES, aggregated.filled.sources))
     output.write("evaluations.csv", long_csv(EVALUATIONS, listed(comparison)))
     output.write("runs.csv", to_csv(runs(comparison).written))

@@ -146,9 +146,8 @@ class Training:
         self.progress.update(self.frames, fps, row.get("return_mean"), row.get("success_rate"))
 
     def _evaluate_if_due(self) -> None:
-        if not self._learning.has_policy:
-            return
-        if self._evaluated_at == self.frames or not (self._evaluation.due(self.frames) or self._finished):
+        due = self._evaluation.due(self.frames) and (self._learning.has_policy or self.frames == 0)
+        if self._evaluated_at == self.frames or not (due or self._finished):
             return
         evaluation = self._evaluator.evaluate(self.parts.agent, self.frames, lambda: self.stop() is not None)
         if evaluation is None:

@@ -11,6 +11,10 @@ KEYS = [
     "final_return",
     "final_success",
     "final_normalised",
+    "late_return",
+    "late_success",
+    "late_normalised",
+    "late_evaluations",
     "frames_to_50",
     "frames_to_90",
     "auc",
@@ -64,6 +68,10 @@ def test_summarise_has_exactly_the_keys_of_summary_json():
         "final_return": 3.0,
         "final_success": 1.0,
         "final_normalised": 1.0,
+        "late_return": 3.0,
+        "late_success": 1.0,
+        "late_normalised": 1.0,
+        "late_evaluations": 1,
         "frames_to_50": 10,
         "frames_to_90": 20,
         "auc": pytest.approx((0.25 + 0.725 + 0.975) / 3),
@@ -76,9 +84,24 @@ def test_summarise_has_exactly_the_keys_of_summary_json():
 
 def test_summarise_leaves_open_what_cannot_be_had():
     summary = summarise([0, 10], [1.0, 2.0], None, 0.0, None, None, float("nan"), 1.0)
-    assert summary["final_return"] == 2.0
-    others = {key: value for key, value in summary.items() if key not in ("final_return", "cpu_seconds")}
-    assert set(others.values()) == {None}
+    known = {"final_return": 2.0, "late_return": 2.0, "late_evaluations": 1, "cpu_seconds": 1.0}
+    assert {key: value for key, value in summary.items() if value is not None} == known
     empty = summarise([], [], [], 0.0, 1.0, None, None, None)
     assert list(empty) == KEYS
-    assert set(empty.values()) == {None}
+    assert {key: value for key, value in empty.items() if value is not None} == {"late_evaluations": 0}
+
+
+def test_late_is_the_mean_of_the_last_tenth_of_the_evaluations():
+    returns = np.arange(51.0)
+    summary = summarise(np.arange(51), returns, returns / 50, 0.0, 50.0, None, None, None)
+    assert (summary["final_return"], summary["late_return"], summary["late_evaluations"]) == (50.0, 48.0, 5)
+    assert (summary["late_success"], summary["late_normalised"]) == (pytest.approx(0.96), pytest.approx(0.96))
+
+
+def test_the_area_is_over_the_budget_and_without_a_policy_a_run_is_random():
+    """Evaluated at frames 40 and 80 of 100: nothing up to 40, from 0.5 to 1.0 between them, 1.0 to the end."""
+    summary = summarise([40, 80], [0.5, 1.0], None, 0.0, 1.0, None, None, None, 100)
+    rise = (0.0 + 0.5) / 2  # from frame 39 to 40
+    assert summary["auc"] == pytest.approx((rise + 40 * 0.75 + 20 * 1.0) / 100)
+    ongoing = summarise([40, 80], [0.5, 1.0], None, 0.0, 1.0, None, None, None)
+    assert ongoing["auc"] == pytest.approx((rise + 40 * 0.75) / 80)

@@ -47,12 +47,12 @@ def test_sample_efficiency_columns_and_numbers(results, result):
     assert list(rows[0])[:7] == labels
     for column in ("frames_to_50", "frames_to_90", "cpu_seconds_to_50", "cpu_seconds_to_90"):
         assert {column, f"{column}_low", f"{column}_high", f"{column}_censored"} <= set(rows[0])
-    for column in ("auc_iqm", "final_success_iqm", "final_return_iqm", "final_normalised_iqm"):
+    for column in ("auc_iqm", "late_success_iqm", "late_return_iqm", "late_normalised_iqm"):
         assert {column, f"{column}_low", f"{column}_high"} <= set(rows[0])
     row = next(row for row in rows if (row["env"], row["reward"]) == ("doorkey_8x8", "rnd"))
     tables = [rows_of(path) for path in sorted(results.glob("runs/doorkey_8x8/rnd/*/*/eval.csv"))]
-    final = [float(table[-1]["return_mean"]) for table in tables]
-    assert float(row["final_return_iqm"]) == pytest.approx(stats.trim_mean(final, 0.25))
+    late = [np.mean([float(line["return_mean"]) for line in table[-2:]]) for table in tables]  # a tenth of 21
+    assert float(row["late_return_iqm"]) == pytest.approx(stats.trim_mean(late, 0.25))
     reached = []
     for table in tables:
         high = [float(line["return_mean"]) >= 0.5 for line in table]
@@ -141,7 +141,7 @@ class TestKeys:
             write_run(tmp_path, seed=seed, reward="rnd", returns=[0.0, 0.5, 0.6])
             write_run(tmp_path, seed=seed, reward="oracle", returns=[0.9, 0.9, 0.9], assumes=["privileged"])
         result = make(tmp_path)
-        assert result.text.startswith("rnd learns fastest")
+        assert result.text.startswith("rnd is ahead by area (clear, with 5 seeds)")
         assert any("oracle (privileged)" in warning for warning in result.warnings)
         assert "oracle †" in (tmp_path / "report/sample_efficiency.md").read_text()
         rewards = [row["reward"] for row in rows_of(tmp_path / "report/aggregate.csv")]
@@ -159,14 +159,35 @@ class TestKeys:
         write_run(tmp_path, returns=[-200, -150, -100], success=False, task=task)
         make(tmp_path)
         (row,) = rows_of(tmp_path / "report/sample_efficiency.csv")
-        assert row["final_return_iqm"] == "-100.0"
-        for column in ("frames_to_50", "frames_to_50_censored", "n_reached_50", "auc_iqm", "final_success_iqm"):
+        assert row["late_return_iqm"] == "-100.0"
+        for column in ("frames_to_50", "frames_to_50_censored", "n_reached_50", "auc_iqm", "late_success_iqm"):
             assert row[column] == ""
+
+    @pytest.mark.parametrize("seeds", [2, 5])
+    def test_the_answer_says_by_what_and_is_never_clear_with_few_seeds(self, tmp_path, seeds):
+        """`early` has the larger area, `late` needs fewer frames to 90 %."""
+        for seed in range(seeds):
+            write_run(tmp_path, seed=seed, reward="early", returns=[0.0, 0.8, 0.8, 0.8, 0.95, 0.95])
+            write_run(tmp_path, seed=seed, reward="late", returns=[0.0, 0.0, 0.0, 0.95, 0.95, 0.95])
+        result = make(tmp_path)
+        page = (tmp_path / "report/report.html").read_text()
+        assert result.text.startswith("early is probably ahead by area" if seeds < 5 else "early is ahead by area (clear")
+        assert "Fewest frames to 90 % of the optimum, by the median: late (30k)." in page
+        assert "ahead of late, the next, by area" in page
+        assert ("clear" in result.text.splitlines()[0]) == (seeds >= 5)
+        assert "clearly" not in page[: page.index("<script")]
+
+    def test_folders_are_never_clearly_apart_with_few_seeds(self, tmp_path):
+        for seed in range(4):
+            write_run(tmp_path / "old", seed=seed, returns=[0.0, 0.1, 0.1])
+            write_run(tmp_path / "new", seed=seed, returns=[0.0, 0.9, 0.9])
+        result = make(tmp_path / "old", tmp_path / "new", out=tmp_path / "out")
+        assert result.text.startswith("new is ahead of old (likely, with 4 seeds)")
 
     def test_what_only_longer_runs_learned_is_not_called_nothing(self, tmp_path):
         write_run(tmp_path, reward="none", returns=[0.0, 0.0])
         write_run(tmp_path, returns=[0.0, 0.0, 0.9, 0.95])
-        make(tmp_path)
+        assert make(tmp_path).text.startswith("Nothing learned within the frames that all runs have (unequal budgets)")
         page = (tmp_path / "report/report.html").read_text()
         assert "nothing learned within the frames that all runs have" in page
         assert "nothing learned yet" not in page

@@ -89,7 +89,7 @@ def test_several_folders_and_filters(tmp_path):
     one = rewardlab.load(f"old={tmp_path / 'before'}", tmp_path / "after", filters="seed<2")
     assert one.runs.equals(results.runs)
     assert results.runs.groupby("folder")["seed"].count().to_dict() == {"after": 2, "old": 2}
-    assert results.tables["differences"]["final_return_difference"].tolist() == pytest.approx([0.4])
+    assert results.tables["differences"]["late_return_difference"].tolist() == pytest.approx([0.4])
 
 
 class TestForeignFolders:

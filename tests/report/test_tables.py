@@ -86,8 +86,8 @@ class TestDeclarations:
     def test_a_new_column_is_one_edit(self, tmp_path, monkeypatch):
         """Declared once, it is in every form of the table; `test_readme` holds the documentation to the same."""
         column = Column(
-            "worst_return", Kind.ESTIMATE, lambda row: Estimate(min(run.final_return for run in row.setting.outcomes)),
-            "the lowest final return of a seed", title="worst seed", better=MORE,
+            "worst_return", Kind.ESTIMATE, lambda row: Estimate(min(run.late_return for run in row.setting.outcomes)),
+            "the lowest late return of a seed", title="worst seed", better=MORE,
         )  # fmt: skip
         declared = replace(efficiency.SAMPLE_EFFICIENCY, columns=(*efficiency.SAMPLE_EFFICIENCY.columns, column))
         monkeypatch.setattr(efficiency, "SAMPLE_EFFICIENCY", declared)
@@ -104,7 +104,7 @@ class TestDeclarations:
         page = (result.out / "report.html").read_text()
         assert ">worst seed</button>" in page
         assert '<td data-sort="0.75"><span class="best">0.75</span>' in page
-        assert "| `worst_return` `_low` `_high` | the lowest final return of a seed |" in described(declared)
+        assert "| `worst_return` `_low` `_high` | the lowest late return of a seed |" in described(declared)
 
     def test_empty_files_have_the_columns_of_full_ones(self, tmp_path, result):
         write_run(tmp_path, state="running", returns=[], budget=1000)
@@ -132,8 +132,8 @@ class TestDifferences:
 
     def test_unpaired_intervals_hold_the_noise_of_both(self, tmp_path):
         row = self.rows(self.study(tmp_path))["doorkey_5x5", "rnd"]
-        assert float(row["final_return_difference"]) == pytest.approx(0.1)
-        assert float(row["final_return_difference_low"]) < 0 < float(row["final_return_difference_high"])
+        assert float(row["late_return_difference"]) == pytest.approx(0.1)
+        assert float(row["late_return_difference_low"]) < 0 < float(row["late_return_difference_high"])
         assert float(row["auc_difference"]) == pytest.approx(0.1 * 0.75)
         assert (row["n_seeds"], row["n_baseline"], row["paired"]) == ("5", "5", "false")
 
@@ -141,13 +141,13 @@ class TestDifferences:
         rows = self.rows(self.study(tmp_path), paired=True)
         row = rows["doorkey_5x5", "rnd"]
         for end in ("", "_low", "_high"):
-            assert float(row[f"final_return_difference{end}"]) == pytest.approx(0.1)
+            assert float(row[f"late_return_difference{end}"]) == pytest.approx(0.1)
         assert rows["doorkey_5x5", "icm"]["n_seeds"] == "4"  # seeds 1 to 4 are in both
 
     def test_the_baseline_can_be_chosen(self, tmp_path):
         rows = self.rows(self.study(tmp_path), baseline="rnd")
         assert set(rows) == {("doorkey_5x5", "none"), ("doorkey_5x5", "icm")}
-        assert float(rows["doorkey_5x5", "none"]["final_return_difference"]) == pytest.approx(-0.1)
+        assert float(rows["doorkey_5x5", "none"]["late_return_difference"]) == pytest.approx(-0.1)
 
     def test_folders_are_compared_scheme_by_scheme_with_the_first(self, tmp_path):
         for seed in range(6):
@@ -158,7 +158,7 @@ class TestDifferences:
         with (tmp_path / "out/differences.csv").open(newline="") as file:
             (row,) = csv.DictReader(file)
         assert (row["folder"], row["baseline"]) == ("new", "old: rnd")
-        assert float(row["final_return_difference"]) == pytest.approx(0.4)
+        assert float(row["late_return_difference"]) == pytest.approx(0.4)
 
     def test_an_interval_is_that_of_a_plain_loop(self):
         from rewardlab.report.statistics import bootstrap, generator, mean_over_tasks

@@ -99,7 +99,7 @@ def charts(numbers: Numbers, styles: dict[str, Style]) -> list[Chart]:
         steps = tuple(Line(each.name, styles[each.name], PROFILE_GRID, each.profile, step=True) for each in best_pools)
         panel = Panel("share of runs above τ", steps, floor=-0.02, top=1.04)
         title = f"Performance profile, {over}"
-        found.append(LineChart("performance_profile", title, "final normalised score τ", (panel,), x_frames=False))
+        found.append(LineChart("performance_profile", title, "late normalised score τ", (panel,), x_frames=False))
     if rows := [row for row in efficiency if row["n_reached_90"] is not None]:
         found += _efficiency(rows, styles)
     return found

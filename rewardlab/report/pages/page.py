@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader
 
 from rewardlab import __version__
 from rewardlab.records.status import STATES
-from rewardlab.report.cautions import listed
+from rewardlab.report.cautions import FEW_SEEDS, listed
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, bounds, plural, score, share_range
 from rewardlab.report.pages.data import metrics, page_data, run_places
@@ -87,7 +87,7 @@ def _facts(comparison: Comparison, filters: Sequence[str]) -> str:
 
 
 def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, Style | None, str, list[str]]]:
-    """Who learns fastest in each environment: its name, a swatch, a title, and lines below."""
+    """Whose area is the largest in each environment: its name, a swatch, a title, and lines below."""
     rows = list(numbers.efficiency)
     for env in numbers.comparison.envs:
         own = [row for row in rows if row["env"] == env]
@@ -97,15 +97,15 @@ def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, 
         # Rows come best first within equal assumptions, the fewest assumptions first.
         best = own[0]
         n_reached, frames = best["n_reached_90"], best.estimate("frames_to_90")
-        final = best.estimate("final_return_iqm")
+        late = best.estimate("late_return_iqm")
+        seeds = f"{n_reached} of {plural(best['n_seeds'], 'seed')}"
         if n_reached and frames.value is not None:
-            said = f"90 % of the optimum after {amount(frames.value)} frames {bounds(frames, amount)}"
+            line = f"90 % of the optimum after {amount(frames.value)} frames {bounds(frames, amount)}, {seeds}"
         elif n_reached is not None:
-            said = f"90 % not reached by half of the seeds; final return {score(final.value)}"
+            line = f"90 % of the optimum reached by {seeds}; late return {score(late.value)}"
         else:
-            said = f"final return {score(final.value)} {bounds(final)}"
-        reached = f", {n_reached} of {plural(best['n_seeds'], 'seed')}" if n_reached is not None else ""
-        lines = [f"{said.rstrip()}{reached}"]
+            line = f"late return {score(late.value)} {bounds(late)}".rstrip()
+        lines = [line]
         if best["auc_iqm"] is None or best["auc_iqm"] >= NOTHING:
             yield env, styles[best["method"]], best["setting"], [*lines, _margin(own)]
         elif any(row["n_reached_50"] for row in own):  # areas end with the shortest run
@@ -115,13 +115,17 @@ def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, 
 
 
 def _margin(rows: Sequence[Row]) -> str:
-    """Whether the first row is clearly ahead: intervals of the area that overlap say no."""
+    """Whether the first row is ahead by area: intervals that overlap say no, and few seeds nothing for sure."""
     best, *rest = [row for row in rows if row["assumes"] == rows[0]["assumes"]]
     low = best["auc_iqm_low"]
     if not rest or best["auc_iqm"] is None:
         return ""
     level = [row["setting"] for row in rest if low is None or (high := row["auc_iqm_high"]) is None or high >= low]
-    return f"not clearly ahead of {listed(level)}" if level else f"clearly ahead of {rest[0]['setting']}, the next"
+    if level:
+        return f"area not told apart from that of {listed(level)}"
+    fewest = min(row["n_seeds"] for row in (best, *rest))
+    few = f", with only {plural(fewest, 'seed')}" if fewest < FEW_SEEDS else ""
+    return f"ahead of {rest[0]['setting']}, the next, by area{few}"
 
 
 def _table(filled: Filled, styles: dict[str, Style]) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:

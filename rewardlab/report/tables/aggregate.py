@@ -36,30 +36,30 @@ class Pooled:
 
     @cached_property
     def scores(self) -> list[FloatArray]:
-        """Final normalised returns, one array per environment."""
-        return [np.array([o.final_normalised for o in s.outcomes], dtype=np.float64) for s in self.settings]
+        """Late normalised returns, one array per environment."""
+        return [np.array([o.late_normalised for o in s.outcomes], dtype=np.float64) for s in self.settings]
 
     @cached_property
     def areas(self) -> list[FloatArray]:
         """Areas under the normalised learning curves, one array per environment."""
-        ranges = [self.comparison.common_range(env) for env in self.envs]
+        ends = [self.comparison.common_end(env) for env in self.envs]
         return [
-            np.array([outcome.area(*common) or 0.0 for outcome in setting.outcomes])
-            for common, setting in zip(ranges, self.settings, strict=True)
+            np.array([outcome.area(end) or 0.0 for outcome in setting.outcomes])
+            for end, setting in zip(ends, self.settings, strict=True)
         ]
 
     @cached_property
     def frames(self) -> FloatArray | None:
         """`SHARES` in frames, [G], where every environment has one and the same budget."""
-        ends = {self.comparison.common_range(env)[1] for env in self.envs}
+        ends = {self.comparison.common_end(env) for env in self.envs}
         return SHARES * ends.pop() if len(ends) == 1 else None
 
     @cached_property
     def curve(self) -> Band:
         """Normalised return over the pooled runs of all environments at `SHARES`."""
-        ends = [self.comparison.common_range(env)[1] for env in self.envs]
+        ends = [self.comparison.common_end(env) for env in self.envs]
         tables = [
-            np.stack([np.interp(SHARES * end, run.frames, np.asarray(run.normalised)) for run in setting.outcomes])
+            np.stack([np.interp(SHARES * end, *run.curve) for run in setting.outcomes if run.curve is not None])
             for end, setting in zip(ends, self.settings, strict=True)
         ]
         return statistics.pooled_band(tables, generator(self.name, "shared curve"))
@@ -75,7 +75,7 @@ class Pooled:
         return Band(middle, *statistics.interval(statistics.performance_profile(resamples, PROFILE_GRID)))
 
     def estimate(self, what: str, statistic: Statistic, values: Sequence[FloatArray] | None = None) -> Estimate:
-        """A statistic of the final scores, or of other values, with its stratified-bootstrap interval."""
+        """A statistic of the late scores, or of other values, with its stratified-bootstrap interval."""
         return estimate(self.scores if values is None else values, statistic, generator(self.name, what))
 
     def improvement(self) -> Estimate | None:
@@ -113,9 +113,9 @@ AGGREGATE = Table(
         Column("n_seeds", Kind.COUNT, lambda row: min(score.size for score in row.scores),
                "the smallest number of seeds in any of them"),
         Column("iqm", Kind.ESTIMATE, lambda row: row.estimate("iqm", statistics.pooled_interquartile_mean),
-               "interquartile mean of the final normalised returns", title="IQM", better=MORE),
+               "interquartile mean of the late normalised returns", title="IQM", better=MORE),
         Column("median", Kind.ESTIMATE, lambda row: row.estimate("median", statistics.median_over_tasks),
-               "median over environments of their mean final normalised return", title="median", better=MORE),
+               "median over environments of their mean late normalised return", title="median", better=MORE),
         Column("mean", Kind.ESTIMATE, lambda row: row.estimate("mean", statistics.mean_over_tasks),
                "mean over environments of the same", title="mean", better=MORE),
         Column("optimality_gap", Kind.ESTIMATE, lambda row: row.estimate("gap", statistics.optimality_gap),

@@ -1,14 +1,15 @@
 """`curves` and `aggregate_curves`: learning curves over seeds on a common grid of frames."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from rewardlab.records.summary import normalise
 from rewardlab.report.comparison import Comparison, Setting
-from rewardlab.report.reading.run_folder import Run, Training
+from rewardlab.report.outcomes import Outcome
+from rewardlab.report.reading.run_folder import Run
 from rewardlab.report.statistics import Band, FloatArray, generator, pooled_band
 from rewardlab.report.tables.aggregate import SHARES
 from rewardlab.report.tables.columns import Column, Kind, Table
@@ -30,6 +31,13 @@ class Curve:
     # have; of training "bonus:STREAM" (mean reward per step, before its coefficient) and "explore:NAME".
     bands: dict[str, Band]
 
+    @property
+    def covered(self) -> "Curve":
+        """Without the points of the grid at which it has nothing: before its first evaluation, and past its end."""
+        there = np.any([np.isfinite(band.middle) for band in self.bands.values()], axis=0)
+        bands = {key: Band(*(part[there] for part in band)) for key, band in self.bands.items()}
+        return replace(self, frames=self.frames[there], bands=bands)
+
     def label(self, key: str) -> str:
         """Name of a band: the setting's, and the bonus stream's where it has several."""
         streams = [each for each in self.bands if each.startswith("bonus:")]
@@ -39,7 +47,8 @@ class Curve:
 def curves_of(comparison: Comparison, env: str) -> list[Curve]:
     """Curves of all settings with counted runs in one environment."""
     settings = [setting for setting in comparison.of_env(env) if setting.outcomes]
-    grid = common_grid([outcome.frames for setting in settings for outcome in setting.outcomes])
+    outcomes = [outcome for setting in settings for outcome in setting.outcomes]
+    grid = common_grid([outcome.evaluated for outcome in outcomes], max((each.end for each in outcomes), default=0.0))
     return _curves(comparison, grid, ((setting, _evaluated(setting, grid)) for setting in settings))
 
 
@@ -47,10 +56,9 @@ def training_curves_of(comparison: Comparison, env: str) -> list[Curve]:
     """Curves of the bonuses and of exploration in one environment, of all settings that recorded any."""
     settings = comparison.of_env(env)
     recorded = [
-        [o.run.training for o in setting.outcomes if o.run.training.series and o.run.training.frames.size]
-        for setting in settings
+        [o for o in setting.outcomes if o.run.training.series and o.run.training.frames.size] for setting in settings
     ]
-    every = [training.frames for several in recorded for training in several]
+    every = [outcome.run.training.frames for several in recorded for outcome in several]
     if not every:
         return []
     ends = min(frames[0] for frames in every), max(frames[-1] for frames in every)
@@ -59,14 +67,18 @@ def training_curves_of(comparison: Comparison, env: str) -> list[Curve]:
     return _curves(comparison, grid, found)
 
 
-def common_grid(frames: list[FloatArray]) -> FloatArray:
-    """The frames of the runs' evaluations, each [E_i], if all share them, else an even grid to the largest budget."""
+def common_grid(frames: list[FloatArray], end: float) -> FloatArray:
+    """The frames of the runs' evaluations, each [E_i], if all share them, else an even grid to the last end.
+
+    An end that is further off than an evaluation is that of a diverged run: the grid goes there, too.
+    """
     if not frames:
         return np.empty(0)
     longest = max(frames, key=lambda each: (each[-1], each.size))
     if longest.size <= 2 * GRID_POINTS and all(np.isin(each, longest).all() for each in frames):
-        return longest
-    return np.unique(np.round(np.linspace(min(each[0] for each in frames), longest[-1], GRID_POINTS)))
+        far = longest.size < 2 or end - longest[-1] > np.diff(longest).max()
+        return np.append(longest, end) if far and end > longest[-1] else longest
+    return np.unique(np.round(np.linspace(min(each[0] for each in frames), end, GRID_POINTS)))
 
 
 def _curves(comparison: Comparison, grid: FloatArray, found: Iterable[tuple[Setting, dict[str, Band]]]) -> list[Curve]:
@@ -88,7 +100,7 @@ def _evaluated(setting: Setting, grid: FloatArray) -> dict[str, Band]:
         series["success"] = [outcome.success for outcome in outcomes]
     bands = {}
     for metric, values in series.items():
-        curves = [(outcome.frames, each) for outcome, each in zip(outcomes, values, strict=True)]
+        curves = [_to_the_end(each, each.evaluated, of) for each, of in zip(outcomes, values, strict=True)]
         bands[metric] = _band(curves, grid, setting.setting_id, "curve", metric)
     if len(anchors) == 1 and normalised:
         bands["normalised"] = _normalised(bands["return"], outcomes[0].run)
@@ -103,26 +115,38 @@ def _normalised(band: Band, run: Run) -> Band:
     return Band(middle, *(interval if ends[0] < ends[1] else reversed(interval)))
 
 
-def _trained(setting: Setting, recorded: Sequence[Training], grid: FloatArray) -> dict[str, Band]:
+def _trained(setting: Setting, recorded: Sequence[Outcome], grid: FloatArray) -> dict[str, Band]:
     bands = {}
-    for key in sorted({key for training in recorded for key in training.series}):
+    for key in sorted({key for outcome in recorded for key in outcome.run.training.series}):
         curves = []
-        for training in recorded:
+        for outcome in recorded:
+            training = outcome.run.training
             values = training.series.get(key, np.empty(0))
             if (known := np.isfinite(values)).any():
-                curves.append((training.frames[known], values[known]))
+                curves.append(_to_the_end(outcome, training.frames[known], values[known]))
         if curves:
             bands[key] = _band(curves, grid, setting.setting_id, "training", key)
     return bands
 
 
+def _to_the_end(outcome: Outcome, frames: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rows of a run, the last of which stands for what its budget had no room for, or for what came after it diverged.
+
+    Without it the last points of a setting would be those of a few of its seeds.
+    """
+    if frames[-1] >= outcome.end:
+        return frames, values
+    return np.append(frames, outcome.end), np.append(values, values[-1])
+
+
 def _band(curves: Sequence[tuple[FloatArray, FloatArray]], grid: FloatArray, *names: str) -> Band:
-    """The band of (frames, values) of several runs, each up to its own end. Before its first row a run is as there.
+    """The band of (frames, values) of several runs, from where all have begun, each up to its own end.
 
     It is made piece by piece: between two ends of runs the same runs are there.
     """
     table = np.stack([np.interp(grid, frames, values) for frames, values in curves])
-    alive = np.stack([grid <= frames[-1] for frames, _ in curves])
+    begun = grid >= max(frames[0] for frames, _ in curves)
+    alive = np.stack([begun & (grid <= frames[-1]) for frames, _ in curves])
     band = Band(*np.full((3, grid.size), np.nan))
     counts = alive.sum(axis=0)
     for count in np.unique(counts[counts > 0]):
@@ -158,7 +182,7 @@ CURVES = Table(
         *_band_columns("normalised_", lambda curve: curve.bands.get("normalised"), "the normalised return"),
         *_band_columns("success_", lambda curve: curve.bands.get("success"), "the share of successful episodes"),
         Column("n_seeds", Kind.COUNT,
-               lambda curve: np.sum([run.frames[-1] >= curve.frames for run in curve.setting.outcomes], axis=0),
+               lambda curve: np.sum([run.end >= curve.frames for run in curve.setting.outcomes], axis=0),
                "runs behind the point; a run with a smaller budget counts up to its own end"),
     ),
     rows=lambda curve: int(curve.frames.size),

@@ -46,7 +46,7 @@ class Contrast:
     def values(self, side: int, what: str) -> list[FloatArray] | None:
         """One number of every run, an array per environment; None if a run doesn't have it."""
         tasks = [
-            [_value(outcome, what, self.comparison.common_range(env)) for outcome in both[side]]
+            [_value(outcome, what, self.comparison.common_end(env)) for outcome in both[side]]
             for env, both in zip(self.envs, self.sides, strict=True)
         ]
         if any(value is None or not np.isfinite(value) for task in tasks for value in task):
@@ -56,12 +56,12 @@ class Contrast:
     @cached_property
     def changes(self) -> dict[str, Estimate | None]:
         """Differences of interquartile means by the number of the runs that they are of; None without it."""
-        numbers = ("auc", "final_normalised", "final_return", "final_success")
+        numbers = ("auc", "late_normalised", "late_return", "late_success")
         return {what: self._compared(what, what, _iqm_difference, self.paired) for what in numbers}
 
     def improvement(self) -> Estimate | None:
         """How likely a run ends higher than one of the baseline."""
-        what = "final_return" if self.env else "final_normalised"
+        what = "late_return" if self.env else "late_normalised"
         return self._compared(what, "improvement", probability_of_improvement, False)
 
     def _compared(self, what: str, purpose: str, statistic: Callable[..., FloatArray], paired: bool) -> Estimate | None:
@@ -75,7 +75,7 @@ class Contrast:
 
 def _notes(filled: Filled) -> list[str]:
     first = (
-        "Differences of interquartile means, scheme minus baseline, in normalised return (final return where the "
+        "Differences of interquartile means, scheme minus baseline, in normalised return (late return where the "
         "optimum is not known). In brackets: 95 % bootstrap intervals; bold: zero is not inside. P(better): a run of "
         "the scheme ends higher than one of the baseline."
     )
@@ -104,14 +104,14 @@ DIFFERENCES = Table(
         Column("auc_difference", Kind.CHANGE, lambda row: row.changes["auc"],
                "area, scheme minus baseline, of interquartile means", title="area", form=signed),
         Column("score_difference", Kind.CHANGE,
-               lambda row: row.changes["final_normalised"] or row.changes["final_return"],
-               title="final score", form=signed, written=False),
-        Column("final_normalised_difference", Kind.CHANGE, lambda row: row.changes["final_normalised"],
-               "the same of the final normalised return"),
-        Column("final_return_difference", Kind.CHANGE, lambda row: row.changes["final_return"] if row.env else None,
-               "the same of the final return"),
-        Column("final_success_difference", Kind.CHANGE, lambda row: row.changes["final_success"],
-               "the same of the final share of successful episodes", title="final success", form=signed),
+               lambda row: row.changes["late_normalised"] or row.changes["late_return"],
+               title="late score", form=signed, written=False),
+        Column("late_normalised_difference", Kind.CHANGE, lambda row: row.changes["late_normalised"],
+               "the same of the late normalised return"),
+        Column("late_return_difference", Kind.CHANGE, lambda row: row.changes["late_return"] if row.env else None,
+               "the same of the late return"),
+        Column("late_success_difference", Kind.CHANGE, lambda row: row.changes["late_success"],
+               "the same of the late share of successful episodes", title="late success", form=signed),
         Column("probability_of_improvement", Kind.ESTIMATE, lambda row: row.improvement(),
                "how likely a run ends higher than one of the baseline", title="P(better)"),
     ),
@@ -160,6 +160,6 @@ def _iqm_difference(first: Sequence[FloatArray], second: Sequence[FloatArray]) -
     return np.asarray(pooled_interquartile_mean(first) - pooled_interquartile_mean(second))
 
 
-def _value(outcome: Outcome, what: str, common: tuple[float, float]) -> float | None:
-    value = outcome.area(*common) if what == "auc" else getattr(outcome, what)
+def _value(outcome: Outcome, what: str, common_end: float) -> float | None:
+    value = outcome.area(common_end) if what == "auc" else getattr(outcome, what)
     return None if value is None else float(value)

@@ -37,8 +37,8 @@ class Measured:
         return self.setting.assumes
 
     @cached_property
-    def common(self) -> tuple[float, float]:
-        return self.comparison.common_range(self.setting.env)
+    def common_end(self) -> float:
+        return self.comparison.common_end(self.setting.env)
 
     def middle(self, what: str, value: Callable[[Outcome], float | None]) -> Estimate | None:
         """Interquartile mean over seeds of one number of a run; None if a run doesn't have it."""
@@ -79,7 +79,8 @@ def _notes(filled: Filled) -> list[str]:
     seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
     first = (
         "Frames and CPU time: median over seeds with unreached runs censored (Kaplan-Meier), and how many seeds got "
-        "there. Area, success and return: interquartile mean over seeds. In brackets: 95 % bootstrap intervals."
+        "there. Area, success and return: interquartile mean over seeds; late: the mean of the last tenth of a run's "
+        "evaluations. In brackets: 95 % bootstrap intervals."
     )
     return [first + covered(seeds), *assumed(filled.sources)]
 
@@ -102,16 +103,17 @@ SAMPLE_EFFICIENCY = Table(
         *(Column(f"n_reached_{suffix}", Kind.COUNT, lambda row, suffix=suffix: row.n_reached(suffix),  # type: ignore[misc]
                  f"seeds that reached the normalised return {threshold}") for suffix, threshold in THRESHOLDS.items()),
         *(_time(unit, *each) for unit in ("frames", "cpu_seconds") for each in THRESHOLDS.items()),
-        Column("auc_iqm", Kind.ESTIMATE, lambda row: row.middle("auc", lambda run: run.area(*row.common)),
-               "area: mean height of the normalised learning curve over the frames that all runs have", title="area",
+        Column("auc_iqm", Kind.ESTIMATE, lambda row: row.middle("auc", lambda run: run.area(row.common_end)),
+               "area: mean height of the normalised learning curve from frame 0 to the smallest budget on the task",
+               title="area", better=MORE),
+        Column("late_success_iqm", Kind.ESTIMATE, lambda row: row.middle("success", lambda run: run.late_success),
+               "share of successful episodes, mean over the last tenth of the evaluations", title="late success",
                better=MORE),
-        Column("final_success_iqm", Kind.ESTIMATE, lambda row: row.middle("success", lambda run: run.final_success),
-               "share of successful episodes in the last evaluation", title="final success", better=MORE),
-        Column("final_return_iqm", Kind.ESTIMATE, lambda row: row.middle("return", lambda run: run.final_return),
-               "the task's own return in the last evaluation", title="final return", better=MORE),
-        Column("final_normalised_iqm", Kind.ESTIMATE,
-               lambda row: row.middle("normalised", lambda run: run.final_normalised),
-               "final return between 0, a random policy, and 1, the optimum"),
+        Column("late_return_iqm", Kind.ESTIMATE, lambda row: row.middle("return", lambda run: run.late_return),
+               "the task's own return, mean over the last tenth of the evaluations", title="late return", better=MORE),
+        Column("late_normalised_iqm", Kind.ESTIMATE,
+               lambda row: row.middle("normalised", lambda run: run.late_normalised),
+               "late return between 0, a random policy, and 1, the optimum"),
     ),
     names=2,
     group=("env", "assumes"),
@@ -124,7 +126,7 @@ def sample_efficiency(comparison: Comparison) -> Filled:
     order = {env: place for place, env in enumerate(comparison.envs)}
 
     def rank(row: Row) -> tuple[object, ...]:
-        height = row["final_return_iqm"] if row["auc_iqm"] is None else row["auc_iqm"]
+        height = row["late_return_iqm"] if row["auc_iqm"] is None else row["auc_iqm"]
         return (order[row["env"]], row.assumes, height is None, -(height or 0.0), row["setting"])
 
     return SAMPLE_EFFICIENCY.fill(

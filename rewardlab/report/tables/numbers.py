@@ -45,6 +45,11 @@ class Numbers:
         """Learning curves by environment."""
         return {env: curves_of(self.comparison, env) for env in self.comparison.envs}
 
+    @property
+    def curve_rows(self) -> list[Curve]:
+        """Learning curves of all environments, each without the points at which it has nothing."""
+        return [curve.covered for curves in self.curves.values() for curve in curves]
+
     @cached_property
     def training(self) -> dict[str, list[Curve]]:
         """Curves of bonuses and of exploration by environment."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from rewardlab.records.summary import THRESHOLDS, can_normalise, normalise, summarise
 from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.outcomes import COUNTED_STATES
 from rewardlab.report.reading.fields import written
 from rewardlab.report.reading.run_folder import Evaluations, Run
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
@@ -34,7 +35,8 @@ class Listed:
         run, known = self.run, self.evaluations
         wall, cpu = (float(times[-1]) if times.size else None for times in (known.wall_seconds, known.cpu_seconds))
         curve = (known.frames, known.return_mean, known.success_rate)
-        return summarise(*curve, run.random_return, run.optimal_return, None, wall, cpu)
+        budget = run.budget if run.state in COUNTED_STATES else None
+        return summarise(*curve, run.random_return, run.optimal_return, None, wall, cpu, budget)
 
     def normalised(self) -> Any:
         """Normalised returns of the evaluations, [E]; None if the task's anchors are not known."""
@@ -79,12 +81,16 @@ RUNS = Table(
         Column("assumes", Kind.TEXT, lambda row: " ".join(row.run.assumes), "what the scheme uses that others do not"),
         Column("budget", Kind.COUNT, lambda row: row.run.budget, "training frames that were asked for", unit="frames"),
         Column("frames", Kind.COUNT, lambda row: row.run.frames, "training frames so far", unit="frames"),
-        _summary("final_return", "the task's own return in the last evaluation"),
+        _summary("final_return", "the task's own return in one evaluation, the last"),
         _summary("final_success", "share of successful episodes in it"),
-        _summary("final_normalised", "the return between 0, a random policy, and 1, the optimum"),
+        _summary("final_normalised", "its return between 0, a random policy, and 1, the optimum"),
+        _summary("late_return", "mean return of the last evaluations, as many as `late_evaluations` says"),
+        _summary("late_success", "share of successful episodes in them"),
+        _summary("late_normalised", "their return between 0 and 1"),
+        _summary("late_evaluations", "a tenth of the run's evaluations, at least one"),
         *(_summary(f"frames_to_{suffix}", f"training frames to the normalised return {threshold}; empty where it was "
                    "never reached in two evaluations in a row", "frames") for suffix, threshold in THRESHOLDS.items()),
-        _summary("auc", "area: mean height of the normalised learning curve"),
+        _summary("auc", "area: mean height of the normalised learning curve, of a run that has ended over its budget"),
         _summary("wall_seconds", "time spent on the run until its last evaluation", "seconds"),
         _summary("cpu_seconds", "processor time until then", "seconds"),
         Column("random_return", Kind.NUMBER, lambda row: row.run.random_return, "return of a random policy"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from rewardlab import load
 from rewardlab.agents.exploring.way_follower import WayFollower
 from rewardlab.cli import main
 from rewardlab.config.composition import Prepared, compose
@@ -115,19 +116,23 @@ def test_a_run_has_two_phases_and_says_what_it_assumes(tmp_path: Path) -> None:
     second = [row for row in train if row["starts/reach"]]
     assert first and second and int(first[-1]["frames"]) < int(second[0]["frames"])
     assert float(first[-1]["explore/solved_levels"]) == 1.0 and first[-1]["updates"] == "0"
-    assert int(evaluated[0]["frames"]) >= int(first[-1]["frames"]) > 0, "phase 1 is no policy"
+    frames = [int(row["frames"]) for row in evaluated]
+    assert frames[0] == 0 and frames[1] >= int(first[-1]["frames"]) > 0, "phase 1 leaves the policy as it was"
     assert int(second[-1]["frames"]) <= 12_000 and int(second[-1]["updates"]) > 0
     state = torch.load(prepared.folder / "checkpoint.pt", weights_only=True)["state"]
     assert state["agent"]["archive"] is None, "what phase 1 kept is not carried on"
 
 
-def test_phase_1_alone_writes_no_evaluation(tmp_path: Path) -> None:
+def test_phase_1_alone_is_evaluated_at_its_end_and_stays_in_the_statistics(tmp_path: Path) -> None:
     prepared = prepare(tmp_path, "agent.explore_share=1", "agent.explore_until=budget", "frames=2010")
     assert run(prepared) == 0
     assert rows_of(prepared.folder / "train.csv")[-1]["frames"] == "2008"
-    assert rows_of(prepared.folder / "eval.csv") == []
-    assert json.loads((prepared.folder / "summary.json").read_text())["final_return"] is None
+    evaluated = rows_of(prepared.folder / "eval.csv")
+    assert [int(row["frames"]) for row in evaluated] == [0, 2008]
+    assert json.loads((prepared.folder / "summary.json").read_text())["final_return"] is not None
     assert main(["report", str(tmp_path)]) == 0
+    (row,) = load(tmp_path).tables["sample_efficiency"].to_dict("records")
+    assert (row["n_seeds"], row["n_missing"], row["n_reached_90"], row["frames_to_90_censored"]) == (1, 0, 0, True)
 
 
 def test_a_policy_learns_to_return_and_no_state_within_an_episode_is_restored(tmp_path: Path, monkeypatch) -> None:

@@ -86,7 +86,7 @@ const charts = {
   profile: (element) => {
     const curves = data.profile.lines.map((line) => ({ ...line, x: data.profile.x }));
     Plotly.react(element, lines(curves, choice.bands, "hv"),
-      layout("final normalised score τ", "share of runs above τ", { x: { range: [0, 1] }, y: { range: [-0.03, 1.04] } }), config);
+      layout("late normalised score τ", "share of runs above τ", { x: { range: [0, 1] }, y: { range: [-0.03, 1.04] } }), config);
   },
   shared: (element) => {
     const curves = data.shared.lines.map((line) => ({ ...line, x: data.shared.x }));
