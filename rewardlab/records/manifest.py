@@ -39,16 +39,12 @@ def build_manifest(
     config: Mapping[str, Any],
     setting_id: str,
     labels: Mapping[str, str],
-    env: str,
-    reward: str,
-    agent: str,
     seed: int,
     frames: int,
     assumes: Iterable[str],
     task: Any,
     device: str,
     backend: str,
-    curriculum: str = "none",
     command: Sequence[str] | None = None,
     code: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -57,8 +53,7 @@ def build_manifest(
     Args:
         config: the resolved config by dotted key.
         setting_id: what the seeds of one setting share.
-        labels: of env, reward, agent and curriculum; the curriculum's is `curriculum` by default.
-        env, reward, agent, curriculum: names of the choices.
+        labels: of env, reward, agent and perhaps curriculum: a choice and what differs from its defaults.
         frames: the budget.
         assumes: what the scheme and the rest assume.
         task: the task's facts, a dataclass or a mapping: random_return, optimal_return, optimum_kind, success.
@@ -67,19 +62,18 @@ def build_manifest(
         code: a hash of the source of each plug-in and of the package, by where it stands in the config.
 
     Returns:
-        JSON-ready values. `run_id` is new with every call; `resume` is exact.
+        JSON-ready values. The labels stand at the top, too: whoever groups manifests by `agent` must not get one group
+        of eight settings of PPO. `run_id` is new with every call; `resume` is exact.
     """
     facts = dataclasses.asdict(task) if dataclasses.is_dataclass(task) and not isinstance(task, type) else dict(task)
     sha, dirty = git_state()
+    every = {"curriculum": "none", **labels}
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "run_id": f"{setting_id}-{seed}-{uuid.uuid4().hex[:8]}",
         "setting_id": setting_id,
-        "labels": {"curriculum": curriculum, **labels},
-        "env": env,
-        "reward": reward,
-        "agent": agent,
-        "curriculum": curriculum,
+        "labels": every,
+        **every,
         "seed": seed,
         "frames": frames,
         "assumes": sorted(set(assumes)),

@@ -171,7 +171,8 @@ class TestKeys:
             write_run(tmp_path, seed=seed, reward="late", returns=[0.0, 0.0, 0.0, 0.95, 0.95, 0.95])
         result = make(tmp_path)
         page = (tmp_path / "report/report.html").read_text()
-        assert result.text.startswith("early is probably ahead by area" if seeds < 5 else "early is ahead by area (clear")
+        answer = "early is probably ahead by area" if seeds < 5 else "early is ahead by area (clear"
+        assert result.text.startswith(answer)
         assert "Fewest frames to 90 % of the optimum, by the median: late (30k)." in page
         assert "ahead of late, the next, by area" in page
         assert ("clear" in result.text.splitlines()[0]) == (seeds >= 5)

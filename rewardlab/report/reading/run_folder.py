@@ -65,7 +65,6 @@ class Run:
     reward: str
     agent: str
     curriculum: str
-    reward_choice: str
     seed: int
     budget: int
     state: str
@@ -120,7 +119,6 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
         reward=fields.text(labels, "reward", "labels."),
         agent=fields.text(labels, "agent", "labels."),
         curriculum=fields.optional_text(labels, "curriculum") or "none",
-        reward_choice=fields.optional_text(manifest, "reward"),
         seed=fields.integer(manifest, "seed"),
         budget=fields.integer(manifest, "frames", least=1),
         state=state,

@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 def test_a_run_tells_of_its_curriculum(finished: Prepared) -> None:
     assert finished.folder.parent.name == "ppo+amigo-batch_size=8"
     manifest = json.loads((finished.folder / "manifest.json").read_text())
-    assert manifest["curriculum"] == "amigo" and manifest["labels"]["curriculum"] == "amigo-batch_size=8"
+    assert manifest["curriculum"] == manifest["labels"]["curriculum"] == "amigo-batch_size=8"
     assert "privileged" in manifest["assumes"]
     header = (finished.folder / "train.csv").read_text().splitlines()[0].split(",")
     assert {"reward/goal_mean", "advantage/goal_std", "goals/target", "loss/teacher"} <= set(header)
