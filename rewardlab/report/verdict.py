@@ -114,13 +114,17 @@ def _ranking(rows: list[Row], times: Sequence[Row], envs: list[str]) -> Verdict:
     certainty, rival = min(((lead(best, row), row) for row in rest), key=lambda pair: pair[0])
     details = [
         f"{area}, against {with_interval(rest[0].estimate('auc_iqm'))} for {rest[0]['method']}, the next.",
-        *_fewest_frames(times, envs),
     ]
     if best["n_seeds"] < 2 or rival["n_seeds"] < 2:
         details.append("One seed per environment: nothing can be said about how sure this is.")
-        return Verdict(f"{best['method']} is ahead by area, with one seed", "open", "one seed only", details)
+        return Verdict(
+            f"{best['method']} is ahead by area, with one seed",
+            "open",
+            "one seed only",
+            [*details, *_fewest_frames(times, envs)],
+        )
     details.append(f"It stays ahead of {rival['method']} in {share(certainty)} of bootstrap resamples over seeds.")
-    details.append(_ends_highest(rows))
+    details += [_ends_highest(rows), *_fewest_frames(times, envs)]
     fewest = min(best["n_seeds"], rival["n_seeds"])
     if certainty >= SURE and fewest >= FEW_SEEDS:
         return Verdict(f"{best['method']} is ahead by area", "clear", f"clear, with {fewest} seeds", details)
@@ -140,11 +144,11 @@ def _ends_highest(rows: list[Row]) -> str:
 
 def _fewest_frames(rows: Sequence[Row], envs: list[str]) -> list[str]:
     """Who needs the fewest frames to nine tenths of the optimum, where anybody gets there."""
-    first = {}
+    told = []
     for env in envs:
-        there = [row for row in rows if row["env"] == env and row["frames_to_90"] is not None]
-        if there:
-            first[env] = min(there, key=lambda row: row["frames_to_90"])
-    told = [f"{row['method']}{f' on {env}' if len(envs) > 1 else ''} ({amount(row['frames_to_90'])})"
-            for env, row in first.items()]  # fmt: skip
+        medians = {row["method"]: row["frames_to_90"] for row in rows if row["env"] == env}
+        if (least := min((each for each in medians.values() if each is not None), default=None)) is None:
+            continue
+        first = listed((method for method, median in medians.items() if median == least), " and ")
+        told.append(f"{first}{f' on {env}' if len(envs) > 1 else ''} ({amount(least)})")
     return [f"Fewest frames to 90 % of the optimum, by the median: {listed(told)}."] if told else []
