@@ -7,7 +7,7 @@ from rewardlab.errors import UserError
 from rewardlab.facts import STATE_HASH
 from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.maths.distinct import distinct_of
-from rewardlab.networks.flat import encode_flat, flat_size
+from rewardlab.parts.simhash import SimHash
 from rewardlab.types import BuildContext, Rollout, State, TensorObs, Transitions
 
 KINDS = ("view", "state", "simhash")
@@ -19,19 +19,28 @@ def facts_of(kind: str) -> tuple[str, ...]:
     return (STATE_HASH,) if kind == "state" else ()
 
 
+def revision_of(kind: str) -> int:
+    """The `revision` of settings with such keys: 1 since simhash measures floats as random play spreads them."""
+    return int(kind == "simhash")
+
+
 class StateKeys:
     """Keys of three kinds.
 
     view: the image that the agent sees, every number of it, or the cell of a table. state: the full state, which the
     agent does not see.
-    simhash: the signs of random projections of the whole observation, so that similar ones share a key: for pixels and
-    vectors, of which no two are the same (Tang et al. 2017).
+    simhash: random bits of the whole observation, which similar ones share: for pixels and vectors, of which no two are
+    the same; see `SimHash`.
+
+    Attributes:
+        scheme: the name of the scheme that counts. kind: which of the three.
+        warmup_steps: vector steps of a random agent that `warm_up` wants to see before anything is counted.
     """
 
     def __init__(self, scheme: str, kind: str, bits: int, context: BuildContext) -> None:
         """Args:
         scheme: the name for what is refused.
-        bits: number of projections.
+        bits: length of the simhash.
 
         Raises:
             UserError: the key is of the view, and the environment shows no image.
@@ -44,13 +53,17 @@ class StateKeys:
                 f"reward={scheme}: key=view reads the image or the cell, and {context.spec.id} shows {shown};"
                 " set key=simhash"
             )
-        self._kind, self._spec = kind, obs
-        size = flat_size(obs) if kind == "simhash" else 0
-        self._projection = torch.randn(size, bits, generator=context.generator)
+        self.scheme, self.kind, self._spec = scheme, kind, obs
+        self._simhash = SimHash(obs if kind == "simhash" else {}, bits, context.generator)
+        self.warmup_steps = self._simhash.warmup_steps
+
+    def warm_up(self, rollout: Rollout) -> None:
+        """Take in what a random agent saw before training; from then on a state keeps its key."""
+        self._simhash.warm_up(rollout)
 
     def reached(self, rollout: Rollout) -> Keys:
         """Of the true successors, [T, N]."""
-        if self._kind == "state":
+        if self.kind == "state":
             return _as_keys(rollout.privileged[STATE_HASH])
         distinct = distinct_of(rollout)
         keys: Keys = self._of(distinct.rows)[distinct.there.cpu().numpy()]
@@ -58,13 +71,13 @@ class StateKeys:
 
     def reached_in(self, steps: Transitions) -> Keys:
         """The same of steps from a replay buffer, [B]."""
-        return _as_keys(steps.extra[f"{FACT}{STATE_HASH}"]) if self._kind == "state" else self._of(steps.next_obs)
+        return _as_keys(steps.extra[f"{FACT}{STATE_HASH}"]) if self.kind == "state" else self._of(steps.next_obs)
 
     def starts(self, rollout: Rollout) -> Keys:
         """Of the states in which episodes begin: [T, N], 0 wherever none does."""
         keys = np.zeros(tuple(rollout.first.shape), dtype=np.int64)
         first = rollout.first
-        if self._kind == "state":
+        if self.kind == "state":
             keys[first.cpu().numpy()] = _as_keys(rollout.current_privileged[STATE_HASH][first])
         elif bool(first.any()):
             distinct = distinct_of(rollout)
@@ -73,17 +86,16 @@ class StateKeys:
 
     def _of(self, obs: TensorObs) -> Keys:
         """Observations [..., *shape] -> keys [...]."""
-        if self._kind == "view":
+        if self.kind == "view":
             seen, dims = obs[self._entry], len(self._spec[self._entry].shape)
             return hash_rows(seen.flatten(seen.dim() - dims).cpu().numpy())
-        signs = encode_flat(obs, self._spec).cpu() @ self._projection >= 0
-        return hash_rows(signs.to(torch.uint8).numpy())
+        return self._simhash.keys(obs)
 
     def state_dict(self) -> State:
-        return {"projection": self._projection.clone()}
+        return self._simhash.state_dict()
 
     def load_state_dict(self, state: State) -> None:
-        self._projection = state["projection"].to("cpu", copy=True)
+        self._simhash.load_state_dict(state)
 
 
 def _as_keys(hashes: torch.Tensor) -> Keys:

@@ -7,6 +7,7 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.parts.state import load_state, state_of
+from rewardlab.parts.state_keys import StateKeys
 from rewardlab.schemas import RewardConfig, option
 from rewardlab.types import (
     AuxLoss,
@@ -43,6 +44,7 @@ class BaseScheme:
         reads_policy: whether it needs the probabilities of the policy that acted, or adds to advantages.
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         reads: names of the observation entries without which it can't work: image, mission, vector.
+        told_apart: what it tells states apart by, where it counts them.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
     """
 
@@ -58,6 +60,7 @@ class BaseScheme:
     reads_policy: bool = False
     whole_episodes: bool = False
     reads: tuple[str, ...] = ()
+    told_apart: tuple[StateKeys, ...] = ()
     stateful: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
@@ -92,8 +95,14 @@ class BaseScheme:
         """Whether the stream pays from within the episode alone, so that equal episodes are paid alike."""
         return self.episodic_memory and stream != "task"
 
+    def tell_apart_by(self, keys: StateKeys) -> None:
+        """Declare what states are counted by; it sees in `warm_up` what it wants to see first."""
+        self.told_apart, self.warmup_steps = (keys,), keys.warmup_steps
+
     def warm_up(self, rollout: Rollout) -> None:
         """Take in what a uniform-random agent saw before training."""
+        for keys in self.told_apart:
+            keys.warm_up(rollout)
 
     def compute(self, rollout: Rollout) -> Signals:
         return Signals({"task": rollout.task_reward})

@@ -84,6 +84,7 @@ class Scheme(BaseScheme):
             self.pays_anew &= scheme.pays_anew or not bonuses
             self.metrics += tuple(_renamed(name, key) for name in scheme.metrics)
             self.warmup_steps = max(self.warmup_steps, scheme.warmup_steps)
+            self.told_apart += scheme.told_apart
 
     def clears(self, stream: str) -> bool:
         return any(

@@ -149,6 +149,16 @@ def test_a_revision_changes_the_ids_of_its_settings_only(monkeypatch: pytest.Mon
     assert identity.setting_id(short) == before[1]
 
 
+@pytest.mark.parametrize("scheme", ["count", "noveld", "ride", "agac"])
+def test_only_settings_that_hash_states_were_revised(scheme: str) -> None:
+    lines = [["env=toy", f"reward={scheme}", "agent=snail", f"reward.key={key}"] for key in ("view", "simhash")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(discovery.load("reward", scheme).Config, "revision")
+        before = [identity.setting_id(compose(line).config) for line in lines]
+    after = [identity.setting_id(compose(line).config) for line in lines]
+    assert after[0] == before[0] and after[1] != before[1]
+
+
 def test_versions_of_the_parts_of_a_mix_count(monkeypatch: pytest.MonkeyPatch) -> None:
     line = ["env=toy", "reward=mix", "+reward@reward.schemes.candy=sweets", "agent=snail"]
     before = compose(line).setting_id

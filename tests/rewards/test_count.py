@@ -13,7 +13,7 @@ from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
 from rewardlab.networks.flat import encode_flat
 from rewardlab.rewards.bonus import count
-from rewardlab.types import Rollout
+from rewardlab.types import Array, Rollout
 
 LENGTHS = st.lists(st.integers(1, 20), min_size=1, max_size=3)
 
@@ -55,17 +55,24 @@ def what_is_counted(rollout: Rollout, key: str, t: int, env: int, start: bool = 
 
 
 @pytest.mark.parametrize("world", ["grid", "vector", "continuous"])
-def test_simhash_counts_the_signs_of_fixed_projections(world: str) -> None:
+def test_simhash_counts_fixed_codes(world: str) -> None:
     a_case = case("count", world=world, key="simhash", bits=4)  # so few that different states share a code
     scheme, _ = a_case.build()
-    projection = scheme.state_dict()["keys"]["projection"].double().numpy()
-    assert projection.shape[1] == 4 and abs(projection.mean()) < 0.5 and 0.5 < projection.std() < 1.5
+    keys = {name: tensor.double().numpy() for name, tensor in scheme.state_dict()["keys"].items()}
+
+    def code(flat: Array) -> tuple[bool, ...]:
+        """Signs of whole numbers, stripes of floats."""
+        if world == "grid":
+            return tuple((flat @ keys["projection"] >= 0).tolist())
+        measured = (flat - keys["mean"]) / keys["std"]
+        return tuple((np.cos(measured @ keys["waves"] + keys["phases"]) >= 0).tolist())
+
     visits: Counter[tuple[bool, ...]] = Counter()
     for rollout in rollouts(a_case, 20, 7):
         bonus = scheme.compute(rollout).streams["intrinsic"]
         flat = encode_flat(rollout.next_obs, a_case.spec.obs).double().numpy()
         for t in range(rollout.steps):
-            codes = [tuple((flat[t, env] @ projection >= 0).tolist()) for env in range(4)]
+            codes = [code(flat[t, env]) for env in range(4)]
             visits.update(codes)
             np.testing.assert_allclose(bonus[t].numpy(), [visits[code] ** -0.5 for code in codes], rtol=1e-6)
     assert 1 < len(visits) <= 16

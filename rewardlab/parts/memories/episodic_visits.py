@@ -13,6 +13,7 @@ class EpisodicVisits:
     """N_ep of RIDE, NovelD and AGAC: how often the environment's own episode has been in a state, now included.
 
     Attributes:
+        keys: what tells states apart.
         share_of_first: of the steps of the latest rollout, those that led where the episode had not been.
     """
 
@@ -21,19 +22,19 @@ class EpisodicVisits:
         scheme: its name, for what is refused.
         key, bits: what tells states apart, as in `StateKeys`.
         """
-        self._keys = StateKeys(scheme, key, bits, context)
+        self.keys = StateKeys(scheme, key, bits, context)
         self._counts = EpisodeCounts(context.num_envs)
         self.share_of_first = 0.0
 
     def add(self, rollout: Rollout) -> torch.Tensor:
         """Take a rollout in: the counts of its successors, float32 [T, N], at least 1."""
         first = rollout.first.cpu().numpy()
-        counts = self._counts.add(self._keys.reached(rollout), self._keys.starts(rollout), first)
+        counts = self._counts.add(self.keys.reached(rollout), self.keys.starts(rollout), first)
         self.share_of_first = float((counts == 1).mean())
         return torch.from_numpy(counts.astype(np.float32)).to(rollout.task_reward.device)
 
     def state_dict(self) -> State:
-        return state_of({"keys": self._keys, "counts": self._counts})
+        return state_of({"keys": self.keys, "counts": self._counts})
 
     def load_state_dict(self, state: State) -> None:
-        load_state({"keys": self._keys, "counts": self._counts}, state)
+        load_state({"keys": self.keys, "counts": self._counts}, state)

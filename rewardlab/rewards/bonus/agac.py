@@ -1,7 +1,7 @@
 """AGAC: acts so that an adversary, which learns to predict the policy, keeps failing.
 
 Paper: Flet-Berliac et al. 2021, Adversarially guided actor-critic
-Assumes: nothing with key=view, privileged with key=state
+Assumes: nothing with key=view or simhash, privileged with key=state
 
 The adversary p learns to match the policy pi that acted, by KL(pi || p). Then, a the action taken in s,
 
@@ -33,9 +33,9 @@ from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.minibatches import minibatches
-from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of
+from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 from rewardlab.types import ActionSpec, BuildContext, Metrics, Rollout, Signals, TensorObs
 
 VERSION = 2
@@ -50,7 +50,7 @@ class Config(BonusConfig):
         "first", "first: 1 at the first visit in the episode; count: 1 / sqrt(visits)", choices=("first", "count")
     )
     key: str = option("view", "what is counted: the view, the full state, or simhash of the observation", choices=KINDS)
-    bits: int = option(32, "length of the simhash", above=0, maximum=1024)
+    bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
     hidden: int = option(64, "width of the adversary's two hidden layers", above=0)
     learning_rate: float = option(6e-4, "Adam's step size of the adversary: 0.3 of the policy's", above=0)
     epochs: int = option(1, "passes of the adversary over a rollout", above=0)
@@ -58,6 +58,9 @@ class Config(BonusConfig):
 
     def privileged(self) -> tuple[str, ...]:
         return facts_of(self.key)
+
+    def revision(self, setting: RootConfig) -> int:
+        return revision_of(self.key)
 
 
 class Scheme(BonusScheme):
@@ -72,6 +75,7 @@ class Scheme(BonusScheme):
         super().__init__(config, context)
         self.config = config
         self.keys = StateKeys("agac", config.key, config.bits, context)
+        self.tell_apart_by(self.keys)
         self.adversary = Adversary(flat_size(context.spec.obs), config.hidden, context.spec.action, context.generator)
         self.adversary.to(context.device)
         self.optimiser = torch.optim.Adam(self.adversary.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)

@@ -10,8 +10,9 @@ Published under this name:
   the tabular count of NovelD's code). The default.
 - key=state, scope=lifelong, shared=false, coef=0.005: the full grid, a table for each actor (the code of RIDE,
   Raileanu and Rocktaeschel 2020).
-- key=simhash: the signs of `bits` random projections in place of the state, for pixels and vectors (#Exploration, Tang
-  et al. 2017, algorithm 1; 32 bits and coef 0.01 for continuous control). More bits tell more states apart.
+- key=simhash: `bits` random bits in place of the state, which similar ones share, for pixels and vectors (#Exploration,
+  Tang et al. 2017, algorithm 1; 32 bits and coef 0.01 for continuous control). More bits tell more states apart. Floats
+  are measured as random play spreads them and cut otherwise than there (`parts/simhash.py`).
 - scope=episodic: visits within the episode, that with which it began included, as the episodic factor of RIDE counts
   them (there with key=state).
 """
@@ -24,9 +25,9 @@ import torch
 from rewardlab.maths.counting import Keys, combine_keys
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.memories.visit_counts import VisitCounts
-from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of
+from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, Transitions
 
 VERSION = 3
@@ -36,12 +37,15 @@ VERSION = 3
 class Config(BonusConfig):
     coef: float = option(0.002, "weight of the bonus", minimum=0)
     key: str = option("view", "what is counted: the agent's view, the full state, or a hash of likeness", choices=KINDS)
-    bits: int = option(32, "length of the simhash", above=0, maximum=1024, neutral=32)
+    bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024, neutral=32)
     scope: str = option("lifelong", "over what: the whole run or the episode", choices=("lifelong", "episodic"))
     shared: bool = option(True, "one lifelong table for all environments, or one each")
 
     def privileged(self) -> tuple[str, ...]:
         return facts_of(self.key)
+
+    def revision(self, setting: RootConfig) -> int:
+        return revision_of(self.key)
 
 
 class Scheme(BonusScheme):
@@ -57,6 +61,7 @@ class Scheme(BonusScheme):
         self.episodic_memory = config.scope == "episodic"
         self.pays_anew = config.scope == "lifelong" and config.shared
         self.keys = StateKeys("count", config.key, config.bits, context)
+        self.tell_apart_by(self.keys)
         self.visits = VisitCounts()  # of all environments, whatever the scope: it tells how much was explored
         self.own_visits = VisitCounts()
         self.episode_visits = EpisodeCounts(context.num_envs)

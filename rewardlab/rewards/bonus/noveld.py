@@ -22,9 +22,9 @@ import torch
 from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.memories.episodic_visits import EpisodicVisits
 from rewardlab.parts.models.random_distillation import RandomDistillation
-from rewardlab.parts.state_keys import KINDS, facts_of
+from rewardlab.parts.state_keys import KINDS, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
 VERSION = 3
@@ -35,7 +35,7 @@ class Config(BonusConfig):
     coef: float = option(0.015, "weight of the bonus", minimum=0)
     alpha: float = option(0.5, "how much of the novelty left behind is taken off", minimum=0)
     key: str = option("view", "what a first visit is told by: view, full state, or a hash of likeness", choices=KINDS)
-    bits: int = option(32, "length of the simhash", above=0, maximum=1024)
+    bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(64, "size of what is predicted", above=0)
     learning_rate: float = option(1e-3, "Adam's step size of the predictor", above=0)
@@ -44,6 +44,9 @@ class Config(BonusConfig):
 
     def privileged(self) -> tuple[str, ...]:
         return facts_of(self.key)
+
+    def revision(self, setting: RootConfig) -> int:
+        return revision_of(self.key)
 
 
 class Scheme(BonusScheme):
@@ -57,6 +60,7 @@ class Scheme(BonusScheme):
         super().__init__(config, context)
         self.config = config
         self.visits = EpisodicVisits("noveld", config.key, config.bits, context)
+        self.tell_apart_by(self.visits.keys)
         self.distillation = RandomDistillation(
             context,
             hidden=config.hidden,

@@ -27,9 +27,9 @@ from rewardlab.parts.memories.episodic_visits import EpisodicVisits
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.models.dynamics import Dynamics
 from rewardlab.parts.models.inverse_model import ForwardModel, InverseModel
-from rewardlab.parts.state_keys import KINDS, facts_of
+from rewardlab.parts.state_keys import KINDS, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
 VERSION = 3
@@ -39,7 +39,7 @@ VERSION = 3
 class Config(BonusConfig):
     coef: float = option(0.01, "weight of the bonus", minimum=0)
     key: str = option("view", "what visits are told by: view, full state, or a hash of likeness", choices=KINDS)
-    bits: int = option(32, "length of the simhash", above=0, maximum=1024)
+    bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
     forward_coef: float = option(10.0, "weight of the forward model's loss", minimum=0)
     inverse_coef: float = option(0.1, "weight of the inverse model's loss", minimum=0)
     hidden: int = option(64, "width of hidden layers", above=0)
@@ -50,6 +50,9 @@ class Config(BonusConfig):
 
     def privileged(self) -> tuple[str, ...]:
         return facts_of(self.key)
+
+    def revision(self, setting: RootConfig) -> int:
+        return revision_of(self.key)
 
 
 class Scheme(BonusScheme):
@@ -64,6 +67,7 @@ class Scheme(BonusScheme):
         self.config = config
         spec, generator = context.spec, context.generator
         self.visits = EpisodicVisits("ride", config.key, config.bits, context)
+        self.tell_apart_by(self.visits.keys)
         self.inverse = InverseModel(spec, config.hidden, config.features, generator).to(context.device)
         self.forward = ForwardModel(spec.action, config.features, config.hidden, generator).to(context.device)
         weights = [*self.inverse.parameters(), *self.forward.parameters()]

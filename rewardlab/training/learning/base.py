@@ -19,9 +19,9 @@ from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 from rewardlab.training.collect import Collector, EpisodeStatistics
-from rewardlab.training.environments import make_training_env
 from rewardlab.training.parts import RunParts
-from rewardlab.types import Agent, Metrics, State, StreamSpec
+from rewardlab.training.random_play import warm_up
+from rewardlab.types import Agent, Metrics, State
 
 
 class Learning(Protocol):
@@ -94,15 +94,7 @@ class Collected:
 
     def warm_up(self) -> None:
         """A uniform-random agent acts first, in environments of its own; the scheme sees a rollout without values."""
-        config, scheme = self.config, self.parts.scheme
-        random = discovery.load("agent", "random")
-        context = self.parts.generators.context("warmup", config, self.parts.env.spec)
-        agent = random.Agent(random.Config(), context, (StreamSpec("task", context.gamma),))
-        env = make_training_env(config)
-        seeds = seeding.env_seeds(config.seed, "warmup_envs", config.num_envs)
-        rng = seeding.torch_rng(config.seed, "warmup_act")
-        scheme.warm_up(Collector(env, agent, seeds, scheme.warmup_steps, self.device).collect(scheme.warmup_steps, rng))
-        env.close()
+        warm_up(self.config, self.parts)
 
     def pretrain(self) -> Metrics:
         return self.parts.agent.pretrain()

@@ -1,0 +1,40 @@
+"""What a uniform-random agent sees in environments like those of training, before it or apart from it."""
+
+from collections.abc import Iterator, Sequence
+
+from rewardlab import discovery, seeding
+from rewardlab.schemas import RootConfig
+from rewardlab.training.collect import Collector
+from rewardlab.training.environments import make_training_env
+from rewardlab.training.parts import RunParts
+from rewardlab.types import BuildContext, Rollout, StreamSpec
+
+
+def warm_up(config: RootConfig, parts: RunParts) -> None:
+    """Show the reward scheme what it wants to see before training."""
+    context = parts.generators.context("warmup", config, parts.env.spec)
+    steps = [parts.scheme.warmup_steps] if parts.scheme.warmup_steps else []
+    for rollout in random_play(config, context, "warmup", steps):
+        parts.scheme.warm_up(rollout)
+
+
+def random_play(config: RootConfig, context: BuildContext, name: str, steps: Sequence[int]) -> Iterator[Rollout]:
+    """Rollouts without values, one after another, of so many vector steps each; one is to be read before the next.
+
+    Args:
+        context: the agent's, of the environments' spec.
+        name: of the streams of random numbers that levels and actions are drawn from.
+    """
+    random = discovery.load("agent", "random")
+    if not steps:
+        return
+    agent = random.Agent(random.Config(), context, (StreamSpec("task", context.gamma),))
+    env = make_training_env(config)
+    try:
+        seeds = seeding.env_seeds(config.seed, f"{name}_envs", config.num_envs)
+        rng = seeding.torch_rng(config.seed, f"{name}_act")
+        collector = Collector(env, agent, seeds, max(steps), context.device)
+        for count in steps:
+            yield collector.collect(count, rng)
+    finally:
+        env.close()
