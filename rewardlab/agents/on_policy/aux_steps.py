@@ -40,4 +40,5 @@ def aux_steps(
         if not math.isfinite(losses[-1] + grad_norm):
             raise Diverged(f"the loss {aux_loss.name} is {losses[-1]:g}, its gradient's norm {grad_norm:g}")
         optimiser.step(gradient, unread)
+        network.stepped()
     return losses

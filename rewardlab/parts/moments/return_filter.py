@@ -31,6 +31,11 @@ class ReturnFilter:
         """Rewards of any shape divided by the standard deviation as it is."""
         return rewards / self._moments.std
 
+    @property
+    def std(self) -> float:
+        """Of the discounted sums so far."""
+        return float(self._moments.std)
+
     def state_dict(self) -> State:
         return {"carry": self._carry.clone(), "moments": self._moments.state_dict()}
 
