@@ -160,7 +160,10 @@ class Agent(BaseAgent):
         """Clone the demonstrations, where that is asked for; Adam then begins anew."""
         if self._cloning is None or self.config.pretrain != "bc":
             return {}
-        self.network.observe(self._cloning.steps.obs)  # what is cloned is to be read at the scale of training
+        steps = self._cloning.steps
+        self.network.observe(steps.obs)  # what is cloned is to be read at the scale of training, and its returns too
+        if self._scale is not None:
+            self._scale.add_returns(steps.extra["return"] * self._streams[0].weight(0.0))
         fresh, self.optimiser.learning_rate = self.optimiser.state_dict(), self.config.pretrain_learning_rate
         found = self._aux_steps(self._cloning.before(), 0.0)
         self.optimiser.load_state_dict(fresh)
@@ -216,7 +219,7 @@ class Agent(BaseAgent):
         self.optimiser.learning_rate = learning_rate
 
         rewards = self._rewards(signals, progress)
-        divisor = self._divisor(rewards)
+        divisor = 1.0 if self._scale is None else self._scale.taking_in(torch.stack(rewards).sum(dim=0))
         advantages = self._advantages(rollout, [reward / divisor for reward in rewards])
         values = rollout.values[:-1]
         returns = advantages + values
@@ -225,8 +228,8 @@ class Agent(BaseAgent):
         advantage = advantages.sum(dim=-1)  # each stream's is weighed already
         if signals.advantage_bonus is not None:
             advantage = advantage + signals.advantage_bonus / divisor
-        if config.normalise_advantages:
-            std = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor / divisor, 1e-8))
+        if config.normalise_advantages:  # the floor is of what is learned, after the division: see ReturnScale
+            std = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
             advantage = (advantage - advantage.mean()) / std
 
         distinct = distinct_of(rollout) if self.network.memory is None else None
@@ -260,8 +263,9 @@ class Agent(BaseAgent):
         return metrics
 
     def _aux_steps(self, aux_loss: AuxLoss, progress: float) -> list[float]:
-        task_coef = self._streams[0].weight(progress) / (1.0 if self._scale is None else self._scale.divisor)
-        found = aux_steps(aux_loss, self.network, self.optimiser, self.config.max_grad_norm, task_coef)
+        scale = 1.0 if self._scale is None else self._scale.divisor
+        task_coef = self._streams[0].weight(progress)
+        found = aux_steps(aux_loss, self.network, self.optimiser, self.config.max_grad_norm, task_coef, scale)
         self._updates += len(found)
         return found
 
@@ -290,13 +294,6 @@ class Agent(BaseAgent):
             total = torch.stack(rewards).sum(dim=0)
             rewards = [total if limit is None else total.clamp(-limit, limit)]
         return rewards
-
-    def _divisor(self, rewards: Sequence[torch.Tensor]) -> float:
-        """Take the rewards of a rollout in; what they are divided by."""
-        if self._scale is None:
-            return 1.0
-        self._scale.add(torch.stack(list(rewards)).sum(dim=0))
-        return self._scale.divisor
 
     def _advantages(self, rollout: Rollout, rewards: Sequence[torch.Tensor]) -> torch.Tensor:
         """Of each value head: [T, N, S]."""

@@ -1,5 +1,6 @@
 """PPO where actions are a box: in its units, of a bounded spread, at the scale of what is observed and paid."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,11 +8,17 @@ import pytest
 import torch
 
 from rewardlab.agents.on_policy.aux_steps import aux_steps
+from rewardlab.commands.demos import record
 from rewardlab.config.composition import compose
 from rewardlab.maths.boxes import units
 from rewardlab.networks.box_policy import NARROWEST, WIDEST
+from rewardlab.run import run
+from rewardlab.training.build import build
+from rewardlab.training.learning.on_policy import Learning as OnPolicy
+from rewardlab.training.recorder import Recording
 from rewardlab.types import Signals, Transitions
 
+PENDULUM = ["env=gym", "env.id=Pendulum-v1", "num_envs=4", "frames=1024", "agent.rollout_steps=64", "eval.episodes=2"]
 BOX = (-1.0, 1.0)
 
 
@@ -190,3 +197,40 @@ def test_only_settings_that_may_be_boxes_have_other_ids(monkeypatch):
     monkeypatch.setattr(ppo.Config, "revision", lambda self, setting: 0)
     before = {name: compose(overrides).setting_id for name, overrides in settings.items()}
     assert [name for name in settings if now[name] != before[name]] == ["gym"]
+
+
+def test_a_continued_run_on_a_box_has_the_same_numbers(tmp_path, fault):
+    whole, broken = (compose([*PENDULUM, "checkpoint.every=256", f"results_dir={tmp_path / n}"]) for n in "ab")
+    assert run(whole) == 0
+    with fault(OnPolicy, "iterate", 3):
+        assert run(broken) == 1
+    assert run(broken) == 0
+    assert json.loads((broken.folder / "manifest.json").read_text())["resume"] == "exact"
+    policies = [torch.load(one.folder / "policy.pt", weights_only=True) for one in (whole, broken)]
+    assert str(policies[0]) == str(policies[1])
+    returns = [
+        [line.split(",")[4] for line in (one.folder / "eval.csv").read_text().split()] for one in (whole, broken)
+    ]
+    assert returns[0] == returns[1]
+
+
+def test_demonstrations_of_a_box_are_cloned(tmp_path):
+    """They are executed actions in the environment's units, and are read at a scale of their own."""
+    source = compose([*PENDULUM, f"results_dir={tmp_path}"])
+    assert run(source) == 0
+    assert record([], str(tmp_path / "demos"), Recording(str(source.folder), episodes=4, noise=1.0, keep="all")) == 0
+    given = [
+        f"agent.demos={tmp_path / 'demos'}",
+        "agent.pretrain=bc",
+        "agent.pretrain_steps=200",
+        "agent.pretrain_learning_rate=0.01",
+    ]
+    parts = build(compose([*PENDULUM, *given]).config)
+    parts.agent.pretrain()
+    scale = parts.agent.state_dict()["network"]
+    assert scale["standardised.count"] == 800 and scale["standardised.vector_squares"].all()
+    returns = build(compose([*PENDULUM, *given]).config).agent._cloning.steps.extra["return"]
+    assert parts.agent._scale.divisor == pytest.approx(returns.std(unbiased=False).item(), rel=1e-4)
+    # Actions that are uniform in [-2, 2] have a standard deviation of 2 / sqrt(3).
+    log_std = scale["box.log_std"]
+    assert (2.0 * log_std.exp()).item() == pytest.approx(2.0 / 3**0.5, rel=0.1)
