@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class OwnConfig(EnvConfig):
     """Of a world that only this project has: there is no other backend."""
 
+    MAY_BE_BOX = False
+
     def validate(self) -> None:
         check_levels(self.levels)
         if self.backend == "reference":

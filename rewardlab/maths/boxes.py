@@ -1,13 +1,27 @@
-"""Actions within a box: which one is executed, and uniformly random ones."""
+"""Actions within a box: its units, which one is executed, and uniformly random ones."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Numbers = TypeVar("Numbers", bound=Any)  # a numpy array or a tensor
+_WIDEST = 1e30  # a reach beyond it stands for no bounds, and what is drawn within it would overflow a float32
+
+
+def units(low: Sequence[float], high: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Middle and reach of a box, float64 [A] each: middle + reach * u lies within it for u in [-1, 1].
+
+    They are 0 and 1, which change nothing, where a dimension lacks a bound. Where both are the same the reach is 1.
+    """
+    least, most = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    with np.errstate(invalid="ignore"):  # half of infinity less the same
+        reach, middle = most / 2 - least / 2, most / 2 + least / 2
+    bounded = np.isfinite(reach) & (reach < _WIDEST)
+    return np.where(bounded, middle, 0.0), np.where(bounded & (reach > 0), reach, 1.0)
 
 
 def executed(action: Numbers, low: Numbers, high: Numbers, whole: bool = False) -> Numbers:

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from rewardlab.networks.box_policy import BoxPolicy
 from rewardlab.networks.encoder import TANH_GAIN, Encoder
 from rewardlab.networks.init import mlp
 from rewardlab.networks.memory import Memory
+from rewardlab.networks.standardised import Standardised
 from rewardlab.types import ActionSpec, ObsSpec, TensorObs
 
 
@@ -24,6 +26,10 @@ class ActorCritic(nn.Module):
         shared: widths of tanh layers that policy and critic share.
         hidden: widths of the tanh layers that each has of its own.
         memory_size: width of the GRU, 0 for none.
+
+    Attributes:
+        box, standardised: where actions are a box, what makes a policy over it of the outputs, and the scale of what is
+            observed; else None.
     """
 
     def __init__(
@@ -50,11 +56,12 @@ class ActorCritic(nn.Module):
         self.policy = _head(features, hidden, outputs, generator, 0.01)
         # Nearly no first values: with the gain 1 their noise, once normalised, moves the policy before any reward does.
         self.critic = _head(features, hidden, streams, generator, 0.01)
-        self.log_std = None if action_spec.discrete else nn.Parameter(torch.zeros(outputs))
+        self.box = None if action_spec.discrete else BoxPolicy(action_spec)
+        self.standardised = None if action_spec.discrete else Standardised(obs_spec)
 
     def prepare(self, obs: TensorObs) -> TensorObs:
         """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass."""
-        return self.encoder.prepare(obs)
+        return self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
 
     def forward(
         self, obs: TensorObs, state: torch.Tensor | None = None, first: torch.Tensor | None = None
@@ -82,7 +89,18 @@ class ActorCritic(nn.Module):
     def distribution(self, features: torch.Tensor) -> TensorObs:
         """The policy's parameters, each [..., A]."""
         out = self.policy(features)
-        return {"logits": out} if self.log_std is None else {"mean": out, "log_std": self.log_std.expand_as(out)}
+        found: TensorObs = {"logits": out} if self.box is None else self.box(out)
+        return found
+
+    def stepped(self) -> None:
+        """After a gradient step: what must stay within bounds is put back."""
+        if self.box is not None:
+            self.box.project()
+
+    def observe(self, obs: TensorObs) -> None:
+        """Take observations [B, *shape] into the scale of later ones."""
+        if self.standardised is not None:
+            self.standardised.add(obs)
 
     def values(self, features: torch.Tensor) -> torch.Tensor:
         """[..., S], a value for each stream."""

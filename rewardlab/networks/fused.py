@@ -142,7 +142,7 @@ class FusedActorCritic:
 
     @staticmethod
     def fits(network: ActorCritic) -> bool:
-        plain = network.memory is None and network.log_std is None and FusedEncoder.fits(network.encoder)
+        plain = network.memory is None and network.box is None and FusedEncoder.fits(network.encoder)
         return plain and can_fuse(network)
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:

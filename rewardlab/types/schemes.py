@@ -19,12 +19,14 @@ class Judgement:
     """What an agent's networks say of B steps, with gradients: log_prob [B], entropy [B], task_value [B].
 
     task_value is the value of the task's stream, in units of the task's own reward; where one head values the sum of
-    all streams, it is that head's.
+    all streams, it is that head's. An error of it that is learned from is to be divided by `return_scale`, which the
+    agent divides its own rewards by: undivided, it would fill the gradient where returns are large.
     """
 
     log_prob: torch.Tensor
     entropy: torch.Tensor
     task_value: torch.Tensor
+    return_scale: float = 1.0
 
 
 class AuxLoss(Protocol):

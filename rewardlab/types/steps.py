@@ -56,8 +56,9 @@ class Rollout:
     """T steps of N environments; tensors on the learner's device.
 
     obs, next_obs: each entry [T, N, ...]; next_obs is the true successor.
-    action: int64 [T, N] or float32 [T, N, A]. task_reward: float32 [T, N].
-    terminated, truncated, success: bool [T, N].
+    action: int64 [T, N] or float32 [T, N, A], as the agent asked for it, in the environment's units, as dist and
+    log_prob are; `maths.boxes.executed` is what is done of it, within the bounds of a box.
+    task_reward: float32 [T, N]. terminated, truncated, success: bool [T, N].
     first: bool [T, N], true where obs is the first of an episode. last_obs, last_first: what follows, [N, ...].
     agent_state0: the recurrent state [N, ...] before step 0, or None.
     log_prob: [T, N]. dist: the policy's distribution parameters, each [T, N, ...].

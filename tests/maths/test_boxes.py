@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.maths.boxes import drawn, executed
+from rewardlab.maths.boxes import drawn, executed, units
 
 LOW, HIGH = np.array([-2.0, 2.0, 3.0, -np.inf, -np.inf]), np.array([2.0, 5.0, np.inf, -1.0, np.inf])
 
@@ -35,3 +35,12 @@ def test_whole_numbers_are_as_likely_each() -> None:
 def test_the_widest_bounds_do_not_overflow() -> None:
     widest = np.full(2, np.finfo(np.float64).max)
     assert np.isfinite(drawn(-widest, widest, 100, np.random.default_rng(0))).all()
+
+
+def test_units_of_a_box_are_its_own_where_there_are_two_bounds() -> None:
+    middle, reach = units(LOW.tolist(), HIGH.tolist())
+    assert middle.tolist() == [0.0, 3.5, 0.0, 0.0, 0.0]
+    assert reach.tolist() == [2.0, 1.5, 1.0, 1.0, 1.0]
+    assert [part.tolist() for part in units([4.0], [4.0])] == [[4.0], [1.0]]
+    widest = [float(np.finfo(np.float64).max)]
+    assert [part.tolist() for part in units([-widest[0]], widest)] == [[0.0], [1.0]]

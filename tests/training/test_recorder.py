@@ -95,10 +95,10 @@ def test_noise_in_whole_numbers(recorded: Callable[..., Any]) -> None:
 
 
 def test_the_executed_action_is_recorded(recorded: Callable[..., Any]) -> None:
-    """A new policy's standard deviation is 1: most of what it asks for lies beyond these bounds."""
+    """A new policy's standard deviation is the box's reach: a third of what it asks for lies beyond these bounds."""
     folder, spec = recorded(Box(-0.5, 0.5, (2,)), 0.0)
     _, actions = stored(folder)
-    assert np.array_equal(actions, given()) and (np.abs(actions) == 0.5).mean() > 0.3
+    assert np.array_equal(actions, given()) and (np.abs(actions) == 0.5).mean() > 0.2
     read = DemonstrationFile("agent.demos", str(folder), spec).read()
     assert np.array_equal(np.concatenate([episode.action for episode in read.episodes]), actions)
 

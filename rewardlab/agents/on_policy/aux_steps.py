@@ -17,6 +17,7 @@ def aux_steps(
     optimiser: Adam,
     max_grad_norm: float,
     task_coef: float,
+    return_scale: float = 1.0,
 ) -> list[float]:
     """One step on each minibatch of this iteration; the losses.
 
@@ -24,6 +25,7 @@ def aux_steps(
         network: one without memory.
         optimiser: of all its weights.
         task_coef: the weight of the task's reward in what its value head learns.
+        return_scale: what that is divided by.
 
     Raises:
         Diverged: the loss or its gradient is not finite; the weights are as before.
@@ -31,13 +33,15 @@ def aux_steps(
     losses = []
     for batch in aux_loss.batches():
         dist, values = network(network.prepare(batch.obs))
-        task_value = values[..., 0] / task_coef if task_coef else values[..., 0]
+        task_value = return_scale * values[..., 0]
+        task_value = task_value / task_coef if task_coef else task_value
         log_prob, entropy = distributions.log_prob_and_entropy(dist, batch.action)
-        loss = aux_loss.loss(batch, Judgement(log_prob, entropy, task_value))
+        loss = aux_loss.loss(batch, Judgement(log_prob, entropy, task_value, return_scale))
         gradient, unread = optimiser.gradient_and_unread(loss)
         grad_norm = float(clip_norm(gradient, max_grad_norm))
         losses.append(float(loss.detach()))
         if not math.isfinite(losses[-1] + grad_norm):
             raise Diverged(f"the loss {aux_loss.name} is {losses[-1]:g}, its gradient's norm {grad_norm:g}")
         optimiser.step(gradient, unread)
+        network.stepped()
     return losses

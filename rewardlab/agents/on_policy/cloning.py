@@ -107,7 +107,7 @@ class _Before:
             yield self._cloning.draw(chosen)
 
     def loss(self, batch: Transitions, judgement: Judgement) -> torch.Tensor:
-        error = (judgement.task_value - batch.extra["return"]).square().mean()
+        error = ((judgement.task_value - batch.extra["return"]) / judgement.return_scale).square().mean()
         return self._cloning.config.pretrain_value_coef * error - judgement.log_prob.mean()
 
 

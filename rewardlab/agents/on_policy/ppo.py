@@ -6,7 +6,7 @@ Paper: Schulman et al. 2017, Proximal policy optimization algorithms (arXiv:1707
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +24,8 @@ from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_lo
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.fused import FusedActorCritic
-from rewardlab.schemas import option
+from rewardlab.parts.moments.return_scale import ReturnScale
+from rewardlab.schemas import RootConfig, option
 from rewardlab.types import (
     ActOutput,
     Assessment,
@@ -90,13 +91,22 @@ class Config(CloningConfig):
         if self.encoding == "onehot" and self.network != "mlp":
             raise ValueError("encoding=onehot: only with network=mlp")
 
+    def revision(self, setting: RootConfig) -> int:
+        """1: on boxes, actions in their units, a bounded spread, observations and returns to scale."""
+        return int(setting.env.MAY_BE_BOX)
+
 
 class Agent(BaseAgent):
-    """PPO: see `update` for one iteration, read from top to bottom."""
+    """PPO: see `update` for one iteration, read from top to bottom.
+
+    Where actions are a box, the policy is a `BoxPolicy`, observations of floats are standardised, and all rewards are
+    divided by one running scale, so that the same options suit tasks whatever their units. Discrete actions have none
+    of the three.
+    """
 
     learns_from = "on_policy"
     takes_aux_losses = True
-    stateful = ("network", "optimiser")
+    stateful: tuple[str, ...] = ("network", "optimiser")
     acts_by = "network"
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
@@ -121,6 +131,10 @@ class Agent(BaseAgent):
         self.optimiser = Adam(self.network.parameters(), config.learning_rate, config.adam_eps)
         fused = config.fused and FusedActorCritic.fits(self.network)
         self._fused = FusedActorCritic(self.network, self.optimiser) if fused else None
+        self._scale = None
+        if not context.spec.action.discrete:
+            self._scale = ReturnScale(context.num_envs, streams[0].gamma, context.device)
+            self.stateful = (*self.stateful, "_scale")
         self._aux_losses: tuple[AuxLoss, ...] = ()
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
         self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
@@ -146,6 +160,10 @@ class Agent(BaseAgent):
         """Clone the demonstrations, where that is asked for; Adam then begins anew."""
         if self._cloning is None or self.config.pretrain != "bc":
             return {}
+        steps = self._cloning.steps
+        self.network.observe(steps.obs)  # what is cloned is to be read at the scale of training, and its returns too
+        if self._scale is not None:
+            self._scale.add_returns(steps.extra["return"] * self._streams[0].weight(0.0))
         fresh, self.optimiser.learning_rate = self.optimiser.state_dict(), self.config.pretrain_learning_rate
         found = self._aux_steps(self._cloning.before(), 0.0)
         self.optimiser.load_state_dict(fresh)
@@ -200,15 +218,17 @@ class Agent(BaseAgent):
         learning_rate = config.learning_rate * (1.0 - progress if config.anneal_learning_rate else 1.0)
         self.optimiser.learning_rate = learning_rate
 
-        advantages = self._advantages(rollout, signals, progress)
+        rewards = self._rewards(signals, progress)
+        divisor = 1.0 if self._scale is None else self._scale.taking_in(torch.stack(rewards).sum(dim=0))
+        advantages = self._advantages(rollout, [reward / divisor for reward in rewards])
         values = rollout.values[:-1]
         returns = advantages + values
         if signals.value_target_bonus is not None:
-            returns[..., 0] += signals.value_target_bonus
+            returns[..., 0] += signals.value_target_bonus / divisor
         advantage = advantages.sum(dim=-1)  # each stream's is weighed already
         if signals.advantage_bonus is not None:
-            advantage = advantage + signals.advantage_bonus
-        if config.normalise_advantages:
+            advantage = advantage + signals.advantage_bonus / divisor
+        if config.normalise_advantages:  # the floor is of what is learned, after the division: see ReturnScale
             std = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
             advantage = (advantage - advantage.mean()) / std
 
@@ -236,14 +256,16 @@ class Agent(BaseAgent):
         if explained is not None:
             metrics["loss/explained_variance"] = explained
         metrics["loss/learning_rate"] = learning_rate
+        self.network.observe({name: entry.flatten(0, 1) for name, entry in rollout.obs.items()})
         for aux_loss in self._aux_losses:
             if found := self._aux_steps(aux_loss, progress):
                 metrics[f"loss/{aux_loss.name}"] = sum(found) / len(found)
         return metrics
 
     def _aux_steps(self, aux_loss: AuxLoss, progress: float) -> list[float]:
+        scale = 1.0 if self._scale is None else self._scale.divisor
         task_coef = self._streams[0].weight(progress)
-        found = aux_steps(aux_loss, self.network, self.optimiser, self.config.max_grad_norm, task_coef)
+        found = aux_steps(aux_loss, self.network, self.optimiser, self.config.max_grad_norm, task_coef, scale)
         self._updates += len(found)
         return found
 
@@ -262,8 +284,8 @@ class Agent(BaseAgent):
         features, state = self.network.features(sequence, state, first.unsqueeze(0))
         return features.squeeze(0), state
 
-    def _advantages(self, rollout: Rollout, signals: Signals, progress: float) -> torch.Tensor:
-        """Of each value head: [T, N, S]."""
+    def _rewards(self, signals: Signals, progress: float) -> list[torch.Tensor]:
+        """What each value head learns of, [T, N] each."""
         # Weighing rewards instead of advantages keeps each head's error on the scale on which it matters: unweighed,
         # a bonus of large returns fills the value loss and, by the clipping of gradients, stops the policy.
         rewards = [stream.weight(progress) * signals.streams[stream.name] for stream in self._streams]
@@ -271,6 +293,10 @@ class Agent(BaseAgent):
             limit = self.config.reward_clip
             total = torch.stack(rewards).sum(dim=0)
             rewards = [total if limit is None else total.clamp(-limit, limit)]
+        return rewards
+
+    def _advantages(self, rollout: Rollout, rewards: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Of each value head: [T, N, S]."""
         return torch.stack(
             [
                 gae(
@@ -360,6 +386,7 @@ class Agent(BaseAgent):
             found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses, strict=True))
             raise Diverged(f"gradient step {self._updates}: {found}")
         self.optimiser.step(gradient)
+        self.network.stepped()
         self._updates += 1
         return losses
 

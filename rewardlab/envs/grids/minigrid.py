@@ -32,6 +32,8 @@ SUCCESS = "the episode ended with a positive reward"
 
 @dataclass
 class Config(RegisteredConfig):
+    MAY_BE_BOX = False
+
     observation: str = option(
         "view", "the square in front of the agent, or the full grid", choices=("view", "full"), neutral="view"
     )

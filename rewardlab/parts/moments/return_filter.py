@@ -27,9 +27,18 @@ class ReturnFilter:
         self._moments.add(filtered.flatten())
         return self.scale(rewards)
 
+    def add_sums(self, sums: torch.Tensor) -> None:
+        """Take discounted sums [B] in that were found elsewhere."""
+        self._moments.add(sums)
+
     def scale(self, rewards: torch.Tensor) -> torch.Tensor:
         """Rewards of any shape divided by the standard deviation as it is."""
         return rewards / self._moments.std
+
+    @property
+    def std(self) -> float:
+        """Of the discounted sums so far."""
+        return float(self._moments.std)
 
     def state_dict(self) -> State:
         return {"carry": self._carry.clone(), "moments": self._moments.state_dict()}

@@ -29,6 +29,7 @@ from torch import nn
 
 from rewardlab.maths import distributions
 from rewardlab.maths.distinct import distinct_of, pick, spread
+from rewardlab.networks.box_policy import BoxPolicy
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
@@ -131,8 +132,9 @@ class Adversary(nn.Module):
         super().__init__()
         outputs = action.n or math.prod(action.shape)
         self.layers = mlp((size, hidden, hidden, outputs), generator, activation="tanh", gain=5 / 3, last_gain=0.01)
-        self.log_std = None if action.discrete else nn.Parameter(torch.zeros(outputs))
+        self.box = None if action.discrete else BoxPolicy(action)
 
     def forward(self, flat: torch.Tensor) -> TensorObs:
         out = self.layers(flat)
-        return {"logits": out} if self.log_std is None else {"mean": out, "log_std": self.log_std.expand_as(out)}
+        found: TensorObs = {"logits": out} if self.box is None else self.box(out)
+        return found

@@ -25,6 +25,7 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.maths import distributions
+from rewardlab.maths.boxes import units
 from rewardlab.maths.distinct import distinct_of, pick, spread
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import mlp
@@ -38,7 +39,7 @@ from rewardlab.types import BuildContext, Metrics, Rollout
 VERSION = 2
 
 _MOST_WEIGHT = 10.0  # of a sample: an action that the policy hardly ever takes would decide a minibatch alone
-_LOG_STD = (-5.0, 2.0)  # bounds of the Gaussian decoder's
+_LOG_STD = (-5.0, 2.0)  # bounds of the Gaussian decoder's, in units of the box
 
 
 @dataclass
@@ -87,6 +88,8 @@ class Scheme(BonusScheme):
         self.worth = mlp((features, hidden, actions), generator, last_gain=0.01).to(context.device)
         parameters = [*self.encoder.parameters(), *self.decoder.parameters(), *self.worth.parameters()]
         self.optimiser = Adam(parameters, config.learning_rate)
+        low, high = spec.action.low, spec.action.high
+        self._middle, self._reach = (torch.from_numpy(x).float().to(context.device) for x in units(low, high))
         self._mean = 0.0
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
@@ -123,7 +126,8 @@ class Scheme(BonusScheme):
         if self.context.spec.action.discrete:
             return distributions.log_prob({"logits": outputs}, action)
         mean, log_std = outputs.chunk(2, dim=-1)
-        return distributions.log_prob({"mean": mean, "log_std": log_std.clamp(*_LOG_STD)}, action)
+        mean, log_std = self._middle + self._reach * mean, self._reach.log() + log_std.clamp(*_LOG_STD)
+        return distributions.log_prob({"mean": mean, "log_std": log_std}, action)
 
     def _log_source(self, features: torch.Tensor, action: torch.Tensor, log_prob: torch.Tensor) -> torch.Tensor:
         """log w(a | s), [...]."""

@@ -87,7 +87,7 @@ class Scheme(BaseScheme):
 
     def loss(self, batch: Transitions, judgement: Judgement) -> torch.Tensor:
         config, weight = self.config, batch.extra["weight"]
-        gap = (batch.extra["return"] - judgement.task_value).clamp(0.0, config.clip)
+        gap = ((batch.extra["return"] - judgement.task_value) / judgement.return_scale).clamp(0.0, config.clip)
         fixed = gap.detach()
         above = (fixed > 0).float()
         self.replay.set_priorities(batch.extra["place"].numpy(), fixed.cpu().numpy())
