@@ -9,9 +9,12 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rewardlab.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from rewardlab.types import TaskFacts
 
 ALWAYS_IN_SETTING = object()  # equal to no value: the `neutral` of a field that was there from the start
 LARGEST_SEED = 2**63 - 1
@@ -84,6 +87,20 @@ class EnvConfig(PluginConfig):
     backend: str = option(
         "auto", "engine: auto = fast where it covers the task", choices=("auto", "fast", "reference"), in_setting=False
     )
+
+    def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
+        """The scale of an evaluation that plays these level seeds and no others (`eval.levels=train`).
+
+        What is known of all levels does not hold for a few, so that nothing is known unless a plug-in says it.
+
+        Args:
+            task: the facts over all levels.
+        """
+        return dataclasses.replace(task, random_return=None, optimal_return=None, optimum_kind="unavailable")
+
+    def revision(self, setting: "RootConfig") -> int:
+        """The scale of `eval.levels=train` was that of all levels once."""
+        return int(setting.eval.levels == "train")
 
 
 @dataclass

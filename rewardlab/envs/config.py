@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rewardlab.envs.registry import registered_ids, registered_name
 from rewardlab.errors import UserError
-from rewardlab.schemas import EnvConfig, option
+from rewardlab.schemas import EnvConfig, RootConfig, option
 
 if TYPE_CHECKING:
     from rewardlab.types import TaskFacts
@@ -50,6 +50,14 @@ class RegisteredConfig(EnvConfig):
         from rewardlab.types import TaskFacts
 
         return TaskFacts(self.random_return, self.optimal_return, self.optimum_kind, success)
+
+    def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
+        """What the config states, which is taken to be of the levels that are played."""
+        return RegisteredConfig.task_facts(self, task.success)
+
+    def revision(self, setting: RootConfig) -> int:
+        """What is stated was the scale from the start."""
+        return 0
 
 
 def check_levels(levels: float) -> None:

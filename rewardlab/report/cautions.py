@@ -123,7 +123,9 @@ def _scale(comparison: Comparison) -> Iterable[str]:
     for env in comparison.envs:
         runs = [outcome.run for setting in comparison.of_env(env) for outcome in setting.outcomes]
         anchors = Counter((run.random_return, run.optimal_return) for run in runs)
-        if len(anchors) > 1:
+        if len(anchors) > 1 and all(run.config.get("eval.levels") == "train" for run in runs):
+            yield f"Each run on {env} is normalised by the optimum of the training levels that it plays."
+        elif len(anchors) > 1:
             yield f"Runs on {env} disagree about its random or optimal return: each is normalised by its own."
         if any(run.optimum_kind == "bound" and run.optimal_return is not None for run in runs):
             yield f"The optimum of {env} is a bound, not exact: normalised scores of 1 may be out of reach."

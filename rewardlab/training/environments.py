@@ -9,7 +9,7 @@ from rewardlab.errors import UserError
 from rewardlab.facts import PLACE
 from rewardlab.schemas import WITHOUT_LIMIT, RootConfig
 from rewardlab.training.wrappers.goal_env import GoalEnv
-from rewardlab.types import Conditioner, EnvSpec, MakeEnv, VecEnv
+from rewardlab.types import Conditioner, EnvSpec, MakeEnv, TaskFacts, VecEnv
 
 _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
 
@@ -65,16 +65,32 @@ def evaluation_levels(config: RootConfig) -> list[list[int]]:
     Raises:
         UserError: the training levels are asked for, and there are no fixed ones.
     """
-    episodes = config.eval.episodes
-    if config.eval.levels == "train":
-        pool = training_levels(config)
-        if pool is None:
-            raise UserError("eval.levels=train: needs a fixed set of training levels; set env.levels=K")
-        levels = [pool[i % len(pool)] for i in range(episodes)]
-    else:
-        levels = seeding.evaluation_seeds(episodes)
-    num_envs = min(episodes, _MAX_EVALUATION_ENVS)
+    levels = evaluation_list(config)
+    num_envs = min(len(levels), _MAX_EVALUATION_ENVS)
     return [levels[i::num_envs] for i in range(num_envs)]
+
+
+def evaluation_list(config: RootConfig) -> list[int]:
+    """The level seeds of an evaluation's episodes, in order.
+
+    Raises:
+        UserError: the training levels are asked for, and there are no fixed ones.
+    """
+    episodes = config.eval.episodes
+    if config.eval.levels != "train":
+        return seeding.evaluation_seeds(episodes)
+    pool = training_levels(config)
+    if pool is None:
+        raise UserError("eval.levels=train: needs a fixed set of training levels; set env.levels=K")
+    return [pool[i % len(pool)] for i in range(episodes)]
+
+
+def evaluated_task(config: RootConfig, spec: EnvSpec) -> TaskFacts:
+    """What is known of the task on the levels that the run's evaluation plays: the scale of its returns."""
+    if config.eval.levels != "train":
+        return spec.task
+    facts: TaskFacts = config.env.facts_on(spec.task, evaluation_list(config))
+    return facts
 
 
 def longest_episode(config: RootConfig, spec: EnvSpec) -> int | None:

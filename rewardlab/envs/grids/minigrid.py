@@ -16,7 +16,7 @@ from rewardlab.envs.config import RegisteredConfig, check_privileged
 from rewardlab.errors import UserError
 from rewardlab.facts import DISTANCE, SITUATION
 from rewardlab.gridworld.catalogue import find_task
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 
 if TYPE_CHECKING:
     from minigrid.minigrid_env import MiniGridEnv
@@ -90,6 +90,23 @@ class Config(RegisteredConfig):
         if stated.optimal_return is None:
             stated = replace(stated, optimal_return=found.optimal_return, optimum_kind=found.optimum_kind)
         return stated if stated.random_return is not None else replace(stated, random_return=found.random_return)
+
+    def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
+        """What the config states; the rest by the solver and by random play on these very levels, on either backend."""
+        from rewardlab.gridworld.level_facts import optimum_on, random_return_on
+
+        stated = super().facts_on(task, levels)
+        if not gridworld.covers(self.id):
+            return stated
+        if stated.optimal_return is None:
+            kind, best = optimum_on(self.id, levels)
+            stated = replace(stated, optimal_return=best, optimum_kind=kind)
+        if stated.random_return is None:
+            stated = replace(stated, random_return=random_return_on(self.id, levels))
+        return stated
+
+    def revision(self, setting: RootConfig) -> int:
+        return int(gridworld.covers(self.id) and setting.eval.levels == "train")
 
 
 def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "VecEnv":
