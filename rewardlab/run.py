@@ -27,7 +27,7 @@ from rewardlab.records.table import read_columns
 from rewardlab.schemas import RootConfig
 from rewardlab.stopping import Stop, stop_by_signals
 from rewardlab.training.build import build
-from rewardlab.training.environments import evaluated_task
+from rewardlab.training.levels import evaluated_task
 from rewardlab.training.loop import Training
 from rewardlab.training.parts import RunParts
 from rewardlab.types import State, TaskFacts

@@ -88,6 +88,19 @@ class EnvConfig(PluginConfig):
         "auto", "engine: auto = fast where it covers the task", choices=("auto", "fast", "reference"), in_setting=False
     )
 
+    def evaluation_seeds(self, episodes: int) -> list[int]:
+        """The level seeds of an evaluation that does not play the training levels: the same for every scheme and seed.
+
+        A plug-in that tells levels apart may leave out seeds that make a level once more.
+        """
+        from rewardlab import seeding  # torch comes with it
+
+        return seeding.evaluation_seeds(episodes)
+
+    def level_keys(self, seeds: Sequence[int]) -> "list[bytes] | None":
+        """What is equal for seeds that make the same level; None where that is not known."""
+        return None
+
     def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
         """The scale of an evaluation that plays these level seeds and no others (`eval.levels=train`).
 
@@ -142,7 +155,7 @@ class EvalConfig:
     every: int | None = option(None, "training frames between evaluations; default frames/50", above=0)
     episodes: int = option(100, "episodes of an evaluation, on a fixed list of levels", above=0, maximum=_MOST)
     policy: str = option("sample", "how the policy acts", choices=("sample", "greedy"))
-    levels: str = option("heldout", "levels not trained on, or the training ones", choices=("heldout", "train"))
+    levels: str = option("heldout", "levels of its own, or the training ones", choices=("heldout", "train"))
     max_steps: int | None = option(
         None,
         f"an episode is cut after so many steps; null: the task's own limit, {WITHOUT_LIMIT} where it has none",

@@ -1,7 +1,7 @@
 """What environments share: from gymnasium's registry, their id, what is known of the task, and the checks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,12 @@ class RegisteredConfig(EnvConfig):
 
     def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
         """What the config states, which is taken to be of the levels that are played."""
-        return RegisteredConfig.task_facts(self, task.success)
+        return replace(
+            task,
+            random_return=self.random_return,
+            optimal_return=self.optimal_return,
+            optimum_kind=self.optimum_kind,
+        )
 
     def revision(self, setting: RootConfig) -> int:
         """What is stated was the scale from the start."""

@@ -1,15 +1,14 @@
 """The environments of a run: those that it trains in, those that play lists of levels, those of its evaluations."""
 
-import math
 from collections.abc import Sequence
 
-from rewardlab import discovery, seeding
+from rewardlab import discovery
 from rewardlab.envs.levels import Levels
-from rewardlab.errors import UserError
 from rewardlab.facts import PLACE
 from rewardlab.schemas import WITHOUT_LIMIT, RootConfig
+from rewardlab.training.levels import evaluation_list, training_levels
 from rewardlab.training.wrappers.goal_env import GoalEnv
-from rewardlab.types import Conditioner, EnvSpec, MakeEnv, TaskFacts, VecEnv
+from rewardlab.types import Conditioner, EnvSpec, MakeEnv, VecEnv
 
 _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
 
@@ -70,38 +69,8 @@ def evaluation_levels(config: RootConfig) -> list[list[int]]:
     return [levels[i::num_envs] for i in range(num_envs)]
 
 
-def evaluation_list(config: RootConfig) -> list[int]:
-    """The level seeds of an evaluation's episodes, in order.
-
-    Raises:
-        UserError: the training levels are asked for, and there are no fixed ones.
-    """
-    episodes = config.eval.episodes
-    if config.eval.levels != "train":
-        return seeding.evaluation_seeds(episodes)
-    pool = training_levels(config)
-    if pool is None:
-        raise UserError("eval.levels=train: needs a fixed set of training levels; set env.levels=K")
-    return [pool[i % len(pool)] for i in range(episodes)]
-
-
-def evaluated_task(config: RootConfig, spec: EnvSpec) -> TaskFacts:
-    """What is known of the task on the levels that the run's evaluation plays: the scale of its returns."""
-    if config.eval.levels != "train":
-        return spec.task
-    facts: TaskFacts = config.env.facts_on(spec.task, evaluation_list(config))
-    return facts
-
-
 def longest_episode(config: RootConfig, spec: EnvSpec) -> int | None:
     """After how many steps an episode is cut outside training; None where the task's own limit does it."""
     if config.eval.max_steps is not None:
         return config.eval.max_steps
     return WITHOUT_LIMIT if spec.max_steps is None else None
-
-
-def training_levels(config: RootConfig) -> list[int] | None:
-    """The level seeds of `env.levels=K`, or None for procedural levels."""
-    if math.isinf(config.env.levels):
-        return None
-    return seeding.env_seeds(config.seed, "levels", int(config.env.levels))

@@ -1,4 +1,4 @@
-"""`eval.levels=train`: returns are put on the scale of the very levels that are played."""
+"""Which levels an evaluation plays, whether training meets them too, and the own scale of `eval.levels=train`."""
 
 import copy
 import csv
@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rewardlab import seeding
 from rewardlab.config.composition import compose
+from rewardlab.config.identity import setting_id
 from rewardlab.envs.arrays import bitflip
 from rewardlab.envs.levels import Levels
 from rewardlab.gridworld import level_facts
@@ -19,7 +21,8 @@ from rewardlab.report.gather import labelled
 from rewardlab.report.options import Options
 from rewardlab.run import run
 from rewardlab.training.build import build
-from rewardlab.training.environments import evaluated_task, evaluation_levels, training_levels
+from rewardlab.training.environments import evaluation_levels
+from rewardlab.training.levels import evaluated_task, evaluation_list, training_levels
 from rewardlab.types import TaskFacts
 
 DOORKEY = "MiniGrid-DoorKey-5x5-v0"
@@ -211,3 +214,80 @@ def test_only_settings_whose_scale_changed_have_new_ids(choice: str) -> None:
     for levels in ("train", "heldout"):
         config = compose([*choice.split(), "env.levels=3", f"eval.levels={levels}"]).config
         assert config.env.revision(config) == (IDS[choice] and levels == "train")
+
+
+# By default 100 episodes. True: its list repeats a level, and there are enough distinct ones.
+DISTINCT = {
+    "env=doorkey_6x6": True,
+    "env=keycorridor_s3r1": True,
+    "env=lavacrossing_s9n2": True,
+    "env=redbluedoors": True,
+    "env=minigrid env.id=MiniGrid-MemoryS13Random-v0": True,
+    "env=doorkey_8x8 eval.episodes=200": True,
+    "env=doorkey_5x5 eval.episodes=48": True,
+    "env=doorkey_5x5 eval.episodes=10": False,
+    "env=doorkey_5x5": False,
+    "env=doorkey_6x6 eval.episodes=15": False,
+    "env=doorkey_8x8": False,
+    "env=keycorridor_s3r3": False,
+    "env=multiroom_n7_s4": False,
+    "env=multiroom_n7_s8": False,
+    "env=empty_5x5": False,
+    "env=dynamic_obstacles_5x5": False,
+    "env=goalgrid": False,
+    "env=gym env.id=FrozenLake-v1": False,
+}
+
+
+@pytest.mark.parametrize("choice", DISTINCT)
+def test_levels_do_not_repeat_where_there_are_enough_and_only_then_ids_change(choice: str) -> None:
+    config = compose([*choice.split(), "seed=0"]).config
+    levels, first = evaluation_list(config), seeding.evaluation_seeds(config.eval.episodes)
+    assert config.env.revision(config) == DISTINCT[choice]
+    assert (levels != first) == DISTINCT[choice] and len(levels) == len(first)
+    if DISTINCT[choice]:
+        assert len(set(config.env.level_keys(levels))) == len(levels)
+    for other in ("seed=5", "reward=rnd", "env.backend=reference"):
+        if other.startswith("env.") and not choice.startswith(("env=d", "env=k")):
+            continue
+        assert evaluation_list(compose([*choice.split(), other]).config) == levels
+
+
+def test_ids_of_the_great_benchmarks_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are without any revision."""
+    for env in ("doorkey_8x8", "keycorridor_s3r3", "multiroom_n7_s4", "doorkey_5x5", "doorkey_6x6"):
+        config = compose([f"env={env}"]).config
+        before = setting_id(config)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(config.env), "revision", lambda self, setting: 0)
+            assert (setting_id(config) == before) == (env != "doorkey_6x6")
+
+
+def seen(*overrides: str) -> float | None:
+    config = compose([*overrides, "frames=1000", "num_envs=2"]).config
+    return evaluated_task(config, build(config).env.spec).seen_in_training
+
+
+def test_the_share_of_levels_that_training_meets() -> None:
+    assert seen("env=doorkey_5x5") == 1
+    assert seen("env=multiroom_n7_s4") == seen("env=multiroom_n7_s4", "env.levels=50") == 0
+    assert seen("env=doorkey_5x5", "env.levels=3", "eval.levels=train") == 1
+    assert seen("env=gym", "env.id=CartPole-v1") is None and seen("env=dynamic_obstacles_5x5") is None
+    config = compose(["env=doorkey_5x5", "env.levels=5", "frames=1000"]).config
+    there, missing, world = set(), 0, make_reference(DOORKEY).unwrapped
+
+    def drawn(level: int) -> tuple:
+        world.reset(seed=level)
+        return world.grid.encode().tobytes(), tuple(map(int, world.agent_pos)), int(world.agent_dir)
+
+    there = {drawn(level) for level in training_levels(config)}
+    missing = sum(drawn(level) not in there for level in evaluation_list(config))
+    assert seen("env=doorkey_5x5", "env.levels=5") == pytest.approx(1 - missing / 100) and 0 < missing < 100
+
+
+def test_the_manifest_tells_it(tmp_path: Path) -> None:
+    tiny = ["num_envs=2", "frames=64", "agent.rollout_steps=32", "eval.every=64", "eval.episodes=2"]
+    prepared = compose(["env=doorkey_5x5", *tiny, f"results_dir={tmp_path}"])
+    assert run(prepared) == 0
+    task = json.loads((prepared.folder / "manifest.json").read_text())["task"]
+    assert (task["distinct_levels"], task["seen_in_training"]) == (48, 1.0)
