@@ -27,9 +27,10 @@ from rewardlab.records.table import read_columns
 from rewardlab.schemas import RootConfig
 from rewardlab.stopping import Stop, stop_by_signals
 from rewardlab.training.build import build
+from rewardlab.training.levels import evaluated_task
 from rewardlab.training.loop import Training
 from rewardlab.training.parts import RunParts
-from rewardlab.types import State
+from rewardlab.types import State, TaskFacts
 
 
 def run(prepared: Prepared, parts: RunParts | None = None) -> int:
@@ -118,6 +119,7 @@ def _say_what_is_other(prepared: Prepared, store: RunStore, decision: Decision) 
 
 def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: State | None, stop: Stop) -> int:
     config, spec = prepared.config, parts.env.spec
+    task = evaluated_task(config, spec)
     before = store.manifest() if checkpoint is None else store.manifest() or {}  # {}: lost, so nothing is known of it
     frames = checkpoint["frames"] if checkpoint else 0
     manifest = build_manifest(
@@ -127,7 +129,7 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         seed=config.seed,
         frames=config.frames,
         assumes=parts.assumes,
-        task=spec.task,
+        task=task,
         device=config.device,
         backend=spec.backend,
         command=["rewardlab", "run", *prepared.overrides],
@@ -152,7 +154,7 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
                 store.write_manifest(continued(before, manifest, exact=training.exact))
             training.run()
         stop.out_of_time = lambda number: None  # what is left to write is little, and makes it a finished run
-        store.write_summary(_summary(store, parts, training))
+        store.write_summary(_summary(store, task, training))
         store.save_policy(parts.agent.policy_state_dict())
         state, code = "finished", 0
     except Interrupted as interrupt:
@@ -202,9 +204,8 @@ def _begin(
         raise Damaged(f"its checkpoint does not fit ({reason})") from error
 
 
-def _summary(store: RunStore, parts: RunParts, training: Training) -> dict[str, Any]:
+def _summary(store: RunStore, task: TaskFacts, training: Training) -> dict[str, Any]:
     rows = read_columns(store.folder / EVAL)
-    task = parts.env.spec.task
     return summarise(
         frames=rows["frames"],
         return_mean=rows["return_mean"],

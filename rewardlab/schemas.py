@@ -9,9 +9,12 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rewardlab.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from rewardlab.types import TaskFacts
 
 ALWAYS_IN_SETTING = object()  # equal to no value: the `neutral` of a field that was there from the start
 LARGEST_SEED = 2**63 - 1
@@ -86,6 +89,33 @@ class EnvConfig(PluginConfig):
         "auto", "engine: auto = fast where it covers the task", choices=("auto", "fast", "reference"), in_setting=False
     )
 
+    def evaluation_seeds(self, episodes: int) -> list[int]:
+        """The level seeds of an evaluation that does not play the training levels: the same for every scheme and seed.
+
+        A plug-in that tells levels apart may leave out seeds that make a level once more.
+        """
+        from rewardlab import seeding  # torch comes with it
+
+        return seeding.evaluation_seeds(episodes)
+
+    def level_keys(self, seeds: Sequence[int]) -> "list[bytes] | None":
+        """What is equal for seeds that make the same level; None where that is not known."""
+        return None
+
+    def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
+        """The scale of an evaluation that plays these level seeds and no others (`eval.levels=train`).
+
+        What is known of all levels does not hold for a few, so that nothing is known unless a plug-in says it.
+
+        Args:
+            task: the facts over all levels.
+        """
+        return dataclasses.replace(task, random_return=None, optimal_return=None, optimum_kind="unavailable")
+
+    def revision(self, setting: "RootConfig") -> int:
+        """The scale of `eval.levels=train` was that of all levels once."""
+        return int(setting.eval.levels == "train")
+
 
 @dataclass
 class RewardConfig(PluginConfig):
@@ -126,7 +156,7 @@ class EvalConfig:
     every: int | None = option(None, "training frames between evaluations; default frames/50", above=0)
     episodes: int = option(100, "episodes of an evaluation, on a fixed list of levels", above=0, maximum=_MOST)
     policy: str = option("sample", "how the policy acts", choices=("sample", "greedy"))
-    levels: str = option("heldout", "levels not trained on, or the training ones", choices=("heldout", "train"))
+    levels: str = option("heldout", "levels of its own, or the training ones", choices=("heldout", "train"))
     max_steps: int | None = option(
         None,
         f"an episode is cut after so many steps; null: the task's own limit, {WITHOUT_LIMIT} where it has none",

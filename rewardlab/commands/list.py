@@ -68,13 +68,14 @@ def optimal_table() -> str:
 
 _SCALED = (
     "name", "optimum", "optimal steps", "optimal return", "no solution", "random return", "random success",
-    "description",
+    "levels", "trained on", "description",
 )  # fmt: skip
 _EXPLANATION = """
 
 optimum: exact = the shortest ways, found by search; bound = no policy does better, perhaps none as well;
 unavailable = chance takes part, or the search met its limit. Steps and returns are means over sampled levels; a level
-without a solution pays 0. random: uniformly random actions."""
+without a solution pays 0. random: uniformly random actions. levels: how many there are, where they could be counted;
+trained on: share of the evaluation levels that occur among 40,000 training levels."""
 
 
 def _scale(name: str) -> list[str]:
@@ -84,13 +85,16 @@ def _scale(name: str) -> list[str]:
 
     env_id = _env_id(discovery.choices("env")[name])
     if not gridworld.covers(env_id):
-        return [""] * 6
+        return [""] * 8
     facts = task_facts(env_id)
     steps = "" if facts.optimal_steps is None else f"{facts.optimal_steps:.1f}"
     paid = "" if facts.optimal_return is None else f"{facts.optimal_return:.3f}"
     unsolvable = f"{facts.unsolvable} of {facts.levels}" if facts.unsolvable else ""
     floor = [f"{facts.random_return:.4f}", f"{facts.random_success:.2%}"]
-    return [facts.optimum_kind, steps, paid, unsolvable, *floor]
+    counts = facts.counts
+    levels = "" if counts.distinct_levels is None else str(counts.distinct_levels)
+    seen = "" if counts.seen_in_training is None else f"{counts.seen_in_training:.0%}"
+    return [facts.optimum_kind, steps, paid, unsolvable, *floor, levels, seen]
 
 
 def _env_id(path: Path) -> str:

@@ -16,7 +16,7 @@ from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
 from rewardlab.records.files import write_atomic
 from rewardlab.schemas import RootConfig
-from rewardlab.training.environments import training_levels
+from rewardlab.training.levels import evaluation_list
 from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.types import Agent, Array, EnvSpec, StepBatch, VecEnv
 
@@ -37,7 +37,8 @@ def main(given: Namespace) -> int:
 def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> int:
     """Play whole episodes with a run's policy and write them as a GIF; prints the returns. Returns the exit code.
 
-    The levels are those of evaluation, in its order; `seed` is that of the policy's sampling.
+    The levels are those of the run's evaluation, in its order and then again from the first; `seed` is that of the
+    policy's sampling.
 
     Raises:
         UserError: no such run, no policy in it, an environment that cannot be drawn, a file that can't be written.
@@ -51,7 +52,7 @@ def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> 
     torch.set_num_threads(1)
     config = trained.run_config(folder)
     agent, conditioner = trained.learners(folder, config, _check_drawn)
-    env = _env(config, episodes)
+    env = _env(config)
     if conditioner is not None:
         env = GoalEnv(env, conditioner, (PICTURE,))
     frames: list[Image.Image] = []
@@ -161,12 +162,10 @@ def _target(folder: Path, out: str | None) -> Path:
     return target
 
 
-def _env(config: RootConfig, episodes: int) -> Any:
-    pool = training_levels(config) if config.eval.levels == "train" else None
-    levels = seeding.evaluation_seeds(episodes) if pool is None else pool
+def _env(config: RootConfig) -> Any:
     plugin = discovery.load("env", config.env.plugin)
     facts = (PICTURE, *config.curriculum.privileged())
-    return plugin.make(config.env, Levels(1, lists=[levels]), facts)
+    return plugin.make(config.env, Levels(1, lists=[evaluation_list(config)]), facts)
 
 
 def _check_drawn(spec: EnvSpec) -> None:

@@ -1,13 +1,13 @@
 """What environments share: from gymnasium's registry, their id, what is known of the task, and the checks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from rewardlab.envs.registry import registered_ids, registered_name
 from rewardlab.errors import UserError
-from rewardlab.schemas import EnvConfig, option
+from rewardlab.schemas import EnvConfig, RootConfig, option
 
 if TYPE_CHECKING:
     from rewardlab.types import TaskFacts
@@ -52,6 +52,19 @@ class RegisteredConfig(EnvConfig):
         from rewardlab.types import TaskFacts
 
         return TaskFacts(self.random_return, self.optimal_return, self.optimum_kind, success)
+
+    def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
+        """What the config states, which is taken to be of the levels that are played."""
+        return replace(
+            task,
+            random_return=self.random_return,
+            optimal_return=self.optimal_return,
+            optimum_kind=self.optimum_kind,
+        )
+
+    def revision(self, setting: RootConfig) -> int:
+        """What is stated was the scale from the start."""
+        return 0
 
 
 def check_levels(levels: float) -> None:

@@ -1,4 +1,5 @@
-"""What each task's returns mean: the optimum that the solver finds, and the return of uniformly random actions.
+"""What each task's returns mean: the optimum that the solver finds, the return of uniformly random actions, and how
+many levels there are.
 
 `task_facts.csv` beside this file keeps them for all ids; it is made by
 
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.gridworld.catalogue import TASKS, find_task
+from rewardlab.gridworld.distinct_levels import LevelCounts, count_levels
 
 TABLE = Path(__file__).with_name("task_facts.csv")
 _HOPELESS = 3  # levels without an answer, after which an id counts as unavailable
@@ -38,6 +40,7 @@ class TaskFacts:
         random_success: share of their episodes that ended in success.
         random_episodes: how many.
         success: what success is, in words; empty where the task has none.
+        counts: of its levels; columns of their own in the table.
     """
 
     env_id: str
@@ -50,6 +53,7 @@ class TaskFacts:
     random_success: float
     random_episodes: int
     success: str
+    counts: LevelCounts
 
 
 def random_floor(env_id: str, episodes: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -111,13 +115,16 @@ def measure(env_id: str, levels: int = 40, episodes: int = 2000, budget: int = 1
     returns, successes = random_floor(env_id, episodes)
     success = family_of(find_task(env_id)).SUCCESS or ""
     floor = float(returns.mean()), float(successes.mean()), len(returns)
-    return TaskFacts(env_id, kind, steps, paid, looked_at, unsolvable, *floor, success)
+    return TaskFacts(env_id, kind, steps, paid, looked_at, unsolvable, *floor, success, count_levels(env_id))
 
 
 @lru_cache
 def _table() -> dict[str, TaskFacts]:
     def number(text: str) -> float | None:
         return float(text) if text else None
+
+    def whole(text: str) -> int | None:
+        return int(text) if text else None
 
     with TABLE.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -133,6 +140,12 @@ def _table() -> dict[str, TaskFacts]:
             random_success=float(row["random_success"]),
             random_episodes=int(row["random_episodes"]),
             success=row["success"],
+            counts=LevelCounts(
+                distinct_levels=whole(row["distinct_levels"]),
+                seen_in_training=number(row["seen_in_training"]),
+                first_repeat=whole(row["first_repeat"]),
+                distinct_candidates=whole(row["distinct_candidates"]),
+            ),
         )
         for row in rows
     }
@@ -156,10 +169,12 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     chosen = [one for one in sorted(TASKS) if options.ids is None or any(part in one for part in options.ids)]
     file = options.out.open("w", newline="") if options.out else sys.stdout
-    writer = csv.DictWriter(file, [field.name for field in fields(TaskFacts)], lineterminator="\n")
+    columns = [field.name for field in (*fields(TaskFacts), *fields(LevelCounts)) if field.name != "counts"]
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
     for env_id in chosen:
         row = asdict(measure(env_id, options.levels, options.episodes, options.budget))
+        row |= row.pop("counts")
         writer.writerow({name: "" if value is None else value for name, value in row.items()})
         file.flush()
     if options.out:

@@ -10,12 +10,13 @@ from rewardlab.report.tables.aggregate import Aggregate
 
 FEW_SEEDS = 5
 ENOUGH_SEEDS = 10
+MUCH_SEEN = 0.1  # of the evaluation levels
 MANY = 6  # names listed before "and n more"
 
 
 def cautions(comparison: Comparison, aggregated: Aggregate) -> list[str]:
     """Plain sentences, the gravest first; empty if there is nothing to say."""
-    checks = (_lost, _few_seeds, _unequal, _other_code, _mixed, _assumptions, _scale)
+    checks = (_lost, _few_seeds, _unequal, _other_code, _mixed, _assumptions, _scale, _seen_levels)
     found = [sentence for check in checks for sentence in check(comparison)]
     if aggregated.left_out:
         names = [f"{env} ({why})" for env, why in aggregated.left_out.items()]
@@ -123,10 +124,25 @@ def _scale(comparison: Comparison) -> Iterable[str]:
     for env in comparison.envs:
         runs = [outcome.run for setting in comparison.of_env(env) for outcome in setting.outcomes]
         anchors = Counter((run.random_return, run.optimal_return) for run in runs)
-        if len(anchors) > 1:
+        if len(anchors) > 1 and all(run.config.get("eval.levels") == "train" for run in runs):
+            yield f"Each run on {env} is normalised by the optimum of the training levels that it plays."
+        elif len(anchors) > 1:
             yield f"Runs on {env} disagree about its random or optimal return: each is normalised by its own."
         if any(run.optimum_kind == "bound" and run.optimal_return is not None for run in runs):
             yield f"The optimum of {env} is a bound, not exact: normalised scores of 1 may be out of reach."
+
+
+def _seen_levels(comparison: Comparison) -> Iterable[str]:
+    names = []
+    for env in comparison.envs:
+        runs = [outcome.run for setting in comparison.of_env(env) for outcome in setting.outcomes]
+        share = max((run.seen_in_training or 0.0 for run in runs), default=0.0)
+        if share >= MUCH_SEEN:
+            count = max(run.distinct_levels or 0.0 for run in runs)
+            there = f", and there are {count:.0f}" if count > 1 else ", there is only one" if count else ""
+            names.append(f"{env} ({'all' if share == 1 else f'{round(100 * share)} %'}{there})")
+    if names:
+        yield f"Evaluation levels that training meets too, so that returns tell little of unseen ones: {listed(names)}."
 
 
 def listed(names: Iterable[str], joint: str = ", ") -> str:

@@ -1,13 +1,12 @@
 """The environments of a run: those that it trains in, those that play lists of levels, those of its evaluations."""
 
-import math
 from collections.abc import Sequence
 
-from rewardlab import discovery, seeding
+from rewardlab import discovery
 from rewardlab.envs.levels import Levels
-from rewardlab.errors import UserError
 from rewardlab.facts import PLACE
 from rewardlab.schemas import WITHOUT_LIMIT, RootConfig
+from rewardlab.training.levels import evaluation_list, training_levels
 from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.types import Conditioner, EnvSpec, MakeEnv, VecEnv
 
@@ -65,15 +64,8 @@ def evaluation_levels(config: RootConfig) -> list[list[int]]:
     Raises:
         UserError: the training levels are asked for, and there are no fixed ones.
     """
-    episodes = config.eval.episodes
-    if config.eval.levels == "train":
-        pool = training_levels(config)
-        if pool is None:
-            raise UserError("eval.levels=train: needs a fixed set of training levels; set env.levels=K")
-        levels = [pool[i % len(pool)] for i in range(episodes)]
-    else:
-        levels = seeding.evaluation_seeds(episodes)
-    num_envs = min(episodes, _MAX_EVALUATION_ENVS)
+    levels = evaluation_list(config)
+    num_envs = min(len(levels), _MAX_EVALUATION_ENVS)
     return [levels[i::num_envs] for i in range(num_envs)]
 
 
@@ -82,10 +74,3 @@ def longest_episode(config: RootConfig, spec: EnvSpec) -> int | None:
     if config.eval.max_steps is not None:
         return config.eval.max_steps
     return WITHOUT_LIMIT if spec.max_steps is None else None
-
-
-def training_levels(config: RootConfig) -> list[int] | None:
-    """The level seeds of `env.levels=K`, or None for procedural levels."""
-    if math.isinf(config.env.levels):
-        return None
-    return seeding.env_seeds(config.seed, "levels", int(config.env.levels))

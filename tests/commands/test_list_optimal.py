@@ -18,7 +18,16 @@ def test_every_preset_has_its_line(rewardlab) -> None:
     for name in discovery.choices("env"):
         assert cells(answer.out, name)
     titles = answer.out.splitlines()[1]
-    for title in ("optimum", "optimal steps", "optimal return", "random return", "random success", "description"):
+    for title in (
+        "optimum",
+        "optimal steps",
+        "optimal return",
+        "random return",
+        "random success",
+        "levels",
+        "trained on",
+        "description",
+    ):
         assert title in titles
 
 
@@ -28,6 +37,7 @@ def test_the_numbers_are_those_of_the_table(rewardlab) -> None:
     expected = [f"{facts.optimal_steps:.1f}", f"{facts.optimal_return:.3f}", f"{facts.random_return:.4f}"]
     for name in ("doorkey", "doorkey_8x8"):  # a family's name stands for one of its sizes
         assert cells(out, name)[1:6] == ["exact", *expected, f"{facts.random_success:.2%}"]
+    assert cells(out, "doorkey_5x5")[6:8] == ["48", "100%"] and cells(out, "doorkey")[6] == "82%"
     assert cells(out, "dynamic_obstacles_5x5")[1] == "unavailable"
     assert cells(out, "memory_s11")[1] == "bound"
     assert cells(out, "gym")[1] == "any"  # nothing is known of it, its description follows

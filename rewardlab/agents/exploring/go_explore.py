@@ -11,7 +11,7 @@ return_by=policy no state within an episode is restored: a goal-conditioned poli
 from the level's beginning to the cell, and its steps are frames (`way_follower.py`).
 
 Phase 2 trains the ordinary policy of PPO with starts that move backwards along the solutions (Salimans and Chen 2018;
-see curriculum=backplay, whose options are these). It is evaluated on levels that no phase saw, like any other.
+see curriculum=backplay, whose options are these). It is evaluated on the levels of evaluations, like any other.
 
 Cells: state, a hash of the full state; position, where the agent is and what it has got: what it carries, which doors
 are locked, which have something beside them, what keys and boxes lie about; view, what it sees, downscaled. The paper

@@ -9,7 +9,7 @@ rarely to learn from: the paper's DQN without hindsight solves n up to 13, with 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,14 @@ class Config(OwnConfig):
     n: int = option(15, "number of bits, and steps in an episode", minimum=2, maximum=50)
     pays: str = option("steps", "steps: -1 for each before the last; goal: 1 for the last", choices=("steps", "goal"))
     frames: int = option(150_000, "default training budget of a run on it", above=0, in_setting=False)
+
+    def facts_on(self, task: TaskFacts, levels: Sequence[int]) -> TaskFacts:
+        """Exact: a level's bits to flip are all that matters."""
+        env = make(self, Levels(len(levels), lists=[[level] for level in levels]))
+        env.reset(range(len(levels)))
+        to_flip = (env.arrays["bits"] != env.arrays["goal"]).sum(axis=1)
+        random_return, optimal_return = returns(self.n, self.pays, np.bincount(to_flip, minlength=self.n + 1))
+        return replace(task, random_return=random_return, optimal_return=optimal_return)
 
 
 def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "BitFlip":
@@ -94,18 +102,22 @@ class BitFlip(ArrayEnv):
         return reward.astype(np.float32), reached
 
 
-def returns(n: int, pays: str) -> tuple[float, float]:
+def returns(n: int, pays: str, counts: Array | None = None) -> tuple[float, float]:
     """The mean returns of uniformly random actions and of the best policy, exactly.
 
     The Hamming distance d of the two strings is all that matters: it begins binomial, 0 left out; a random action
     lowers it with probability d / n and raises it else; the best policy needs d steps.
+
+    Args:
+        counts: [n + 1], of how many levels each first distance is; None: of all pairs of strings.
     """
     distance = np.arange(n + 1)
-    ways = np.ones(n + 1)
-    for d in range(1, n + 1):
-        ways[d] = ways[d - 1] * (n - d + 1) / d
-    chance = np.where(distance > 0, ways, 0.0)
-    chance /= chance.sum()
+    if counts is None:
+        counts = np.ones(n + 1)
+        for d in range(1, n + 1):
+            counts[d] = counts[d - 1] * (n - d + 1) / d
+        counts[0] = 0.0
+    chance = counts / counts.sum()
     best = -float(chance @ (distance - 1)) if pays == "steps" else 1.0
     cost, reached = 0.0, 0.0
     for _ in range(n):

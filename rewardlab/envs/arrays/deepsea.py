@@ -22,7 +22,7 @@ from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
 from rewardlab.facts import PICTURE, STATE_HASH
 from rewardlab.maths.counting import hash_rows
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
 
 VERSION = 1
@@ -38,6 +38,13 @@ class Config(OwnConfig):
     deterministic: bool = option(True, "false: right moves fail now and then, and two corners pay noise")
     mapping: int = option(42, "seed of which action means right in each cell", minimum=0)
     frames: int = option(100_000, "default training budget of a run on it", above=0, in_setting=False)
+
+    def facts_on(self, task: TaskFacts, levels: Sequence[int]) -> TaskFacts:
+        """A level is an episode's noise: without any, all are the same; with it, a few have a scale of their own."""
+        return task if self.deterministic else super().facts_on(task, levels)
+
+    def revision(self, setting: RootConfig) -> int:
+        return 0 if self.deterministic else super().revision(setting)
 
 
 def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "DeepSea":

@@ -10,7 +10,7 @@ nothing, then keys and balls by colour.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,12 @@ class Config(OwnConfig):
         super().validate()
         if self.id not in GOAL_TASKS:
             raise ValueError(str(unknown("id", self.id, GOAL_TASKS, "task with goals")))
+
+    def facts_on(self, task: TaskFacts, levels: Sequence[int]) -> TaskFacts:
+        """The best is 1 on every level; random play is another on each."""
+        from rewardlab.gridworld.level_facts import random_return_on
+
+        return replace(task, random_return=random_return_on(self.id, levels))
 
 
 def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> GoalVecEnv:

@@ -16,7 +16,7 @@ from rewardlab.envs.config import RegisteredConfig, check_privileged
 from rewardlab.errors import UserError
 from rewardlab.facts import DISTANCE, SITUATION
 from rewardlab.gridworld.catalogue import find_task
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 
 if TYPE_CHECKING:
     from minigrid.minigrid_env import MiniGridEnv
@@ -91,7 +91,49 @@ class Config(RegisteredConfig):
         found = task_facts(self.id)
         if stated.optimal_return is None:
             stated = replace(stated, optimal_return=found.optimal_return, optimum_kind=found.optimum_kind)
-        return stated if stated.random_return is not None else replace(stated, random_return=found.random_return)
+        if stated.random_return is None:
+            stated = replace(stated, random_return=found.random_return)
+        counts = found.counts
+        return replace(stated, distinct_levels=counts.distinct_levels, seen_in_training=counts.seen_in_training)
+
+    def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
+        """What the config states; the rest by the solver and by random play on these very levels, on either backend."""
+        from rewardlab.gridworld.level_facts import optimum_on, random_return_on
+
+        stated = super().facts_on(task, levels)
+        if not gridworld.covers(self.id):
+            return stated
+        if stated.optimal_return is None:
+            kind, best = optimum_on(self.id, levels)
+            stated = replace(stated, optimal_return=best, optimum_kind=kind)
+        if stated.random_return is None:
+            stated = replace(stated, random_return=random_return_on(self.id, levels))
+        return stated
+
+    def evaluation_seeds(self, episodes: int) -> list[int]:
+        """Those of distinct levels, where the task has enough of them."""
+        from rewardlab.gridworld.distinct_levels import distinct_seeds
+
+        return (
+            list(distinct_seeds(self.id, episodes)) if self._distinct(episodes) else super().evaluation_seeds(episodes)
+        )
+
+    def level_keys(self, seeds: Sequence[int]) -> list[bytes] | None:
+        from rewardlab.gridworld.distinct_levels import level_keys
+
+        return level_keys(self.id, seeds) if gridworld.covers(self.id) else None
+
+    def revision(self, setting: RootConfig) -> int:
+        """Once the scale of `eval.levels=train` was that of all levels, and other evaluations repeated levels."""
+        if setting.eval.levels == "train":
+            return int(gridworld.covers(self.id))
+        return int(self._distinct(setting.eval.episodes))
+
+    def _distinct(self, episodes: int) -> bool:
+        """Whether evaluations leave out seeds that make a level once more; from a table, so that ids are quick."""
+        from rewardlab.gridworld.task_facts import task_facts
+
+        return gridworld.covers(self.id) and task_facts(self.id).counts.plays_distinct(episodes)
 
 
 def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "VecEnv":

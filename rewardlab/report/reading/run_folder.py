@@ -74,6 +74,8 @@ class Run:
     random_return: float | None
     optimal_return: float | None
     optimum_kind: str
+    distinct_levels: float | None
+    seen_in_training: float | None  # share of the evaluation levels; None: unknown, as in old manifests
     evaluations: Evaluations
     config: dict[str, Any] = field(repr=False)
     command: str
@@ -128,6 +130,8 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
         random_return=fields.number(task, "random_return"),
         optimal_return=fields.number(task, "optimal_return"),
         optimum_kind=fields.optional_text(task, "optimum_kind"),
+        distinct_levels=fields.number(task, "distinct_levels"),
+        seen_in_training=fields.number(task, "seen_in_training"),
         evaluations=evaluations,
         config={key: value for key, value in fields.flat(manifest.get("config")).items() if key != "seed"},
         command=fields.optional_text(manifest, "command", 2000),

@@ -6,8 +6,9 @@ from typing import cast
 from rewardlab.errors import UserError
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RootConfig
-from rewardlab.training.environments import make_level_env, training_levels
+from rewardlab.training.environments import make_level_env
 from rewardlab.training.learning import on_policy
+from rewardlab.training.levels import training_levels
 from rewardlab.training.wrappers.start_env import happens_again
 from rewardlab.types import Agent, EnvSpec, ExploringAgent, Metrics
 

@@ -18,7 +18,8 @@ from rewardlab.gridworld import make_vec
 from rewardlab.gridworld.solver import solve
 from rewardlab.run import run
 from rewardlab.training.build import build
-from rewardlab.training.environments import make_level_env, training_levels
+from rewardlab.training.environments import make_level_env
+from rewardlab.training.levels import training_levels
 from rewardlab.training.wrappers.start_env import happens_again
 
 TINY = [
