@@ -38,6 +38,8 @@ class Interrupted:
 
 def interrupt_starts(root: Path, moments: int, seed: int = 0, commands: Sequence[str] = tuple(COMMANDS)) -> Interrupted:
     """Interrupt each of some commands at random moments, from its first instant to a little after its run has begun."""
+    # A shell that starts this in the background has Ctrl-C ignored, and so would have what is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rng, found = runs.points(moments, seed), Interrupted()
     spans = {name: _seconds_until_work(root / f"whole-{name.replace(' ', '-')}", name) for name in commands}
     for number in range(moments):
