@@ -74,8 +74,8 @@ def remove_while_running(root: Path) -> tuple[int, list[str]]:
     prepared = runs.prepare(SETTING, root, frames=2_000_000)
     pid = runs.forked(lambda: run(prepared), root / "log")
     wait_for(prepared.folder / "checkpoint.pt")
-    shutil.rmtree(prepared.folder, ignore_errors=True)
-    shutil.rmtree(prepared.folder, ignore_errors=True)  # what was being written meanwhile
+    prepared.folder.rename(root / "away")  # at once: what is written meanwhile would keep it from being removed
+    shutil.rmtree(root / "away", ignore_errors=True)
     code = runs.ended(pid)
     left = sorted(path.name for path in prepared.folder.iterdir()) if prepared.folder.exists() else []
     return code, left
