@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rewardlab.records.summary import THRESHOLDS, can_normalise, normalise, summarise
+from rewardlab.records.summary import THRESHOLDS, summarise
 from rewardlab.report.comparison import Comparison, Setting
-from rewardlab.report.outcomes import COUNTED_STATES
+from rewardlab.report.outcomes import COUNTED_STATES, Outcome
 from rewardlab.report.reading.fields import written
 from rewardlab.report.reading.run_folder import Evaluations, Run
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
@@ -40,10 +40,7 @@ class Listed:
 
     def normalised(self) -> Any:
         """Normalised returns of the evaluations, [E]; None if the task's anchors are not known."""
-        low, high = self.run.random_return, self.run.optimal_return
-        if low is None or high is None or not can_normalise(low, high):
-            return None
-        return normalise(self.evaluations.return_mean, low, high)
+        return Outcome(self.run).normalised
 
 
 def listed(comparison: Comparison) -> Iterator[Listed]:
