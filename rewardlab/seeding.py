@@ -5,6 +5,7 @@ would not give (adjacent run seeds would share nearly all their levels).
 """
 
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -54,3 +55,17 @@ def set_generator_state(rng: np.random.Generator, state: State) -> None:
     """Restore what `generator_state` returned."""
     words = {name: int(word) for name, word in state["state"].items()}
     rng.bit_generator.state = {"bit_generator": "PCG64", **state, "state": words}
+
+
+def stream_words(rng: np.random.Generator) -> list[int]:
+    """The state of one of our numpy generators as the six 64-bit words of `gridworld.streams`."""
+    state = rng.bit_generator.state
+    halves = [half for word in state["state"].values() for half in divmod(word, 2**64)]
+    return [*halves, int(state["has_uint32"]), int(state["uinteger"])]
+
+
+def set_stream_words(rng: np.random.Generator, words: Sequence[int]) -> None:
+    """Restore what `stream_words` returned."""
+    high, low, step_high, step_low, has_half, half = words
+    whole = {"state": high << 64 | low, "inc": step_high << 64 | step_low}
+    rng.bit_generator.state = {"bit_generator": "PCG64", "state": whole, "has_uint32": has_half, "uinteger": half}

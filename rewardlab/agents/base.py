@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from rewardlab.networks.row_policy import RowPolicy
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.types import AuxLoss, Curriculum, Metrics, State
 
@@ -23,6 +24,7 @@ class BaseAgent:
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
         acts_by: the name of the attribute whose state is the trained policy.
+        row_policy: what `act` does of single observations, where compiled passes can do it: see `networks.row_policy`.
     """
 
     learns_from: str = ""
@@ -34,6 +36,7 @@ class BaseAgent:
     whole_episodes: bool = False
     stateful: tuple[str, ...] = ()
     acts_by: str = ""
+    row_policy: RowPolicy | None = None
     _updates: int = 0
 
     def __init_subclass__(cls) -> None:

@@ -1,8 +1,10 @@
 """Our vector environment over gymnasium's, whatever is behind it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from gymnasium.vector import VectorEnv
@@ -10,6 +12,9 @@ from gymnasium.vector import VectorEnv
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.types import Array, EnvSpec, Obs, State, StepBatch
+
+if TYPE_CHECKING:
+    from rewardlab.gridworld.vector import GridVectorEnv
 
 
 class Facts(Protocol):
@@ -38,6 +43,21 @@ class Placer(Protocol):
         """What all environments show then."""
 
 
+class Engine(Protocol):
+    """The grid world's own engine behind a vector environment, and what our view of it adds.
+
+    facts: the full-state facts that are computed beside it. mission_length: L; 0 where the mission never varies.
+    """
+
+    vector: GridVectorEnv
+    levels: Levels
+    facts: tuple[str, ...]
+    mission_length: int
+
+    def tokens(self, numbers: tuple[int, ...]) -> Array:
+        """A mission by its numbers: int64 [L]."""
+
+
 class BatchedEnv:
     """N environments stepped by a gymnasium vector environment.
 
@@ -52,6 +72,7 @@ class BatchedEnv:
         reward_is_success: whether an episode that ends with a positive reward is solved.
         keeper: of the environments' state, where it can be had.
         placer: of the states of some of them, where episodes can begin anywhere.
+        engine: what steps them, where compiled passes may do it themselves (`training.compiled_play`).
     """
 
     def __init__(
@@ -65,12 +86,14 @@ class BatchedEnv:
         reward_is_success: bool = False,
         keeper: Keeper | None = None,
         placer: Placer | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.spec = replace(spec, restorable=keeper is not None, placeable=placer is not None)
         self.num_envs = vector.num_envs
         self._vector, self._codec, self._view, self._levels = vector, codec, view, levels
         self._facts, self._keeper, self._placer = facts, keeper, placer
         self._reward_is_success = reward_is_success
+        self.engine = engine
         self._privileged: Obs = {}
 
     def reset(self, seeds: Any) -> Obs:

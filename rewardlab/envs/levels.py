@@ -5,10 +5,12 @@ A level is the seed of a reset; it fixes the randomness of the whole episode, no
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from rewardlab.seeding import generator_state, set_generator_state
+from rewardlab.gridworld.batch import World
+from rewardlab.seeding import generator_state, set_generator_state, set_stream_words, stream_words
 from rewardlab.types import Array, State
 
 _STREAM = zlib.crc32(b"level_pool")
@@ -63,6 +65,19 @@ class Levels:
         self._next = list(state["next"])
         for stream, saved in zip(self._streams, state["streams"], strict=True):
             set_generator_state(stream, saved)
+
+    def lend(self, world: World) -> World:
+        """The engine's arrays, with which its kernels draw what `following` would; then `take_back`."""
+        if self._pool is None:
+            return world
+        streams = np.array([stream_words(stream) for stream in self._streams], dtype=np.uint64)
+        return replace(world, levels=np.array(self._pool, dtype=np.int64), choosers=streams)
+
+    def take_back(self, world: World) -> None:
+        """Go on where the kernels stopped drawing."""
+        if self._pool is not None:
+            for stream, words in zip(self._streams, world.choosers.tolist(), strict=True):
+                set_stream_words(stream, words)
 
     def _draw(self, i: int) -> int | None:
         if self._pool is not None:

@@ -1,5 +1,6 @@
 """The one place where kernels of one environment are mapped over a batch of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -34,11 +35,12 @@ BAD_ACTION, NO_LEVEL = -1, -2
 # Level source of an environment that goes on with its own stream.
 OWN_STREAM = -1
 
-# Filled in by `build_kernel`, for one family and one way of looking.
+# Filled in by `mapped`, for one family and one way of looking.
 generate: Any = None
 begin, end = plain.begin, plain.end
 observe: Any = None
 start_episode: Any = None
+take: Any = None
 
 
 @dataclass
@@ -124,7 +126,16 @@ def _start_episode(cells, facts, streams, scratch, params, visited, lists, list_
     return outcome
 
 
-def _advance(
+def _take(cells, facts, streams, params, visited, i, action):
+    """One action in environment i: its reward (float64), whether the episode terminated, whether it was truncated."""
+    action, memo = begin(cells, facts, streams, params, i, action)
+    reward, ended = act(cells, facts, params, i, action)
+    reward, ended = end(cells, facts, params, i, action, memo, reward, ended)
+    visited[i, facts[i, Y] * params[WIDTH] + facts[i, X]] = 1
+    return reward, ended, facts[i, STEPS] >= params[MAX_STEPS]
+
+
+def advance(
     cells,
     facts,
     streams,
@@ -177,11 +188,7 @@ def _advance(
         ended, cut, reward = False, False, 0.0
         restart = actions[i] == RESTART
         if actions[i] >= 0:
-            action, memo = begin(cells, facts, streams, params, i, actions[i])
-            reward, ended = act(cells, facts, params, i, action)
-            reward, ended = end(cells, facts, params, i, action, memo, reward, ended)
-            cut = facts[i, STEPS] >= params[MAX_STEPS]
-            visited[i, facts[i, Y] * params[WIDTH] + facts[i, X]] = 1
+            reward, ended, cut = take(cells, facts, streams, params, visited, i, actions[i])
             if resets and (ended or cut):
                 observe(cells, facts, params, i, last_images, count)
                 last_directions[count] = facts[i, DIRECTION]
@@ -201,34 +208,29 @@ def _advance(
     return NO_LEVEL if stuck else count
 
 
-def build_kernel(family: ModuleType, look: Any, look_name: str, **constants: Any) -> Any:
-    """`_advance` for one family of levels and one way of looking, cached on disk.
+def mapped(
+    template: Callable[..., Any], kind: str, family: ModuleType, look: Any, look_name: str, **constants: Any
+) -> Any:
+    """A kernel over a batch for one family of levels and one way of looking, cached on disk.
 
     Args:
+        template: mentions `take`, `observe` and `start_episode` as globals of its module.
+        kind: what tells this template from others.
         family: a module of `rewardlab.gridworld.families`.
         look: template of the observation kernel.
         look_name: what tells this way of looking from others.
-        constants: names that the template leaves open.
+        constants: names that the template of the observation kernel leaves open.
     """
     family_name = family.__name__.rpartition(".")[2]
-    name = f"advance_{family_name}_{look_name}"
+    name = f"{kind}_{family_name}_{look_name}"
     if name not in _kernels:
-        seeing = specialise(look, f"observe_{look_name}", **constants)
-        starting = specialise(_start_episode, f"start_{family_name}", generate=family.generate)
-        _kernels[name] = _mapped(name, family, seeing, starting)
+        parts = {
+            "observe": specialise(look, f"observe_{look_name}", **constants),
+            "take": specialise(_take, f"take_{family_name}", begin=family.begin, end=family.end),
+            "start_episode": specialise(_start_episode, f"start_{family_name}", generate=family.generate),
+        }
+        _kernels[name] = specialise(template, name, cached=True, **parts)
     return _kernels[name]
 
 
 _kernels: dict[str, Any] = {}
-
-
-def _mapped(name: str, family: ModuleType, seeing: Any, starting: Any) -> Any:
-    return specialise(
-        _advance,
-        name,
-        cached=True,
-        begin=family.begin,
-        end=family.end,
-        observe=seeing,
-        start_episode=starting,
-    )

@@ -1,6 +1,6 @@
 """The engine as a gymnasium vector environment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ class GridVectorEnv(VectorEnv):
         self._look = np.full(num_envs, batch.LOOK, dtype=np.int64)
 
         self._seed_kernel = seeding_kernel(self.world.streams)
-        self._kernel = batch.build_kernel(self.family, look.kernel, look.name, **look.constants)
+        self._kernel = self.kernel(batch.advance, "advance")
         compile_for(self._kernel, self._arguments(self._look, batch.LOOK), f"the kernels of {task.family}")
 
     def _make_spaces(self) -> None:
@@ -138,6 +138,14 @@ class GridVectorEnv(VectorEnv):
     def observe(self) -> Observation:
         """The current observation, with no step taken (after `set_state`, say)."""
         return self._run(self._look, batch.LOOK)[0]
+
+    def kernel(self, template: Callable[..., Any], kind: str) -> Any:
+        """A template of `batch.mapped` for these environments."""
+        return batch.mapped(template, kind, self.family, self.look.kernel, self.look.name, **self.look.constants)
+
+    def moved(self) -> None:
+        """After kernels of others moved all environments: the words of their missions."""
+        self._update_missions(np.arange(self.num_envs))
 
     def set_levels(self, seeds: Any) -> None:
         """Sets the level seeds of the coming episodes, int [N, E]: environment i plays the levels of row i, in order.

@@ -7,6 +7,7 @@ one number are written into the arrays that are given for them.
 import math
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 
@@ -191,27 +192,36 @@ def _cross_entropy(logits: Array, action: Array, coef: float, gradient: Array) -
     return float(loss / count)
 
 
-def _draw(logits: Array, uniform: Array, action: Array) -> None:  # pragma: no cover
-    """Actions of a categorical policy: the first at which the distribution function exceeds a uniform number.
+def _accumulate(logits: Array, i: int, below: Array) -> None:  # pragma: no cover
+    """The unnormalised distribution function of a categorical policy, below[i] [A], filled, from logits[i]."""
+    most = logits[i, 0]
+    for j in range(logits.shape[1]):
+        most = max(most, logits[i, j])
+    total = _32(0.0)
+    for j in range(logits.shape[1]):
+        total += math.exp(logits[i, j] - most)
+        below[i, j] = total
 
-    Args:
-        logits: [B, A]. uniform: [B], in [0, 1). action: int64 [B], filled.
-    """
-    actions = logits.shape[1]
-    below = np.empty(actions, np.float32)
+
+def _choose(below: Array, i: int, uniform: float) -> int:  # pragma: no cover
+    """The first action at which distribution function i exceeds a uniform number in [0, 1)."""
+    last = below.shape[1] - 1
+    chosen, mark = 0, uniform * below[i, last]
+    while chosen < last and below[i, chosen] <= mark:
+        chosen += 1
+    return chosen
+
+
+accumulate: Any = numba.njit(_accumulate, error_model="numpy")
+choose: Any = numba.njit(_choose, error_model="numpy")
+
+
+def _draw(logits: Array, uniform: Array, action: Array) -> None:  # pragma: no cover
+    """Actions of a categorical policy. logits: [B, A]. uniform: [B], in [0, 1). action: int64 [B], filled."""
+    below = np.empty(logits.shape, np.float32)
     for i in range(logits.shape[0]):
-        row = logits[i]
-        most = row[0]
-        for j in range(actions):
-            most = max(most, row[j])
-        total = _32(0.0)
-        for j in range(actions):
-            total += math.exp(row[j] - most)
-            below[j] = total
-        chosen, mark = 0, uniform[i] * total
-        while chosen < actions - 1 and below[chosen] <= mark:
-            chosen += 1
-        action[i] = chosen
+        accumulate(logits, i, below)
+        action[i] = choose(below, i, uniform[i])
 
 
 def _moments(data: Array, times: Array, mean: Array, squares: Array) -> None:  # pragma: no cover

@@ -41,7 +41,7 @@ def tell_apart(obs: TensorObs) -> tuple[TensorObs, torch.Tensor]:
     """The distinct ones of observations [B, *shape], in the order in which they first occur, and which each is, [B]."""
     rows, device = _bytes({name: entry.unsqueeze(0) for name, entry in obs.items()}), next(iter(obs.values())).device
     place, origin = np.empty((2, len(rows)), dtype=np.int64)
-    count = _number(rows, rows[:0], 0, _weights(rows.shape[1]), place, origin)
+    count = _number(rows, rows[:0], 0, weights_of(rows.shape[1]), place, origin)
     first = torch.from_numpy(origin[:count]).to(device)
     return {name: entry.index_select(0, first) for name, entry in obs.items()}, torch.from_numpy(place).to(device)
 
@@ -63,7 +63,7 @@ def _distinct(rollout: Rollout) -> DistinctObservations:
     acted_on = {name: torch.cat([entry, rollout.last_obs[name][None]]) for name, entry in rollout.obs.items()}
     rows, reached = _bytes(acted_on), _bytes(rollout.next_obs)
     place, origin = np.empty((2, len(rows) + len(reached)), dtype=np.int64)
-    count = _number(rows, reached, num_envs, _weights(rows.shape[1]), place, origin)
+    count = _number(rows, reached, num_envs, weights_of(rows.shape[1]), place, origin)
     device = rollout.first.device
     shown = int(np.searchsorted(origin[:count], len(rows)))  # so many of them were acted on
     firsts = torch.from_numpy(origin[:shown]).to(device), torch.from_numpy(origin[shown:count] - len(rows)).to(device)
@@ -87,7 +87,8 @@ def _bytes(obs: TensorObs) -> Array:
 
 
 @lru_cache
-def _weights(width: int) -> Array:
+def weights_of(width: int) -> Array:
+    """uint32 [W], random: they spread rows of W bytes over a table."""
     return np.random.default_rng(0).integers(2**32, size=width, dtype=np.uint32)
 
 

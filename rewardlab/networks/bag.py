@@ -23,6 +23,7 @@ class PositionBag(nn.Module):
 
     def __init__(self, count: int, values: int, size: int, generator: torch.Generator, gain: float) -> None:
         super().__init__()
+        self.values = values
         self.register_buffer("offsets", torch.arange(count) * values, persistent=False)
         self.weight = nn.Parameter(torch.empty(count * values, size))
         # Only one row in `values` is active: without the factor its output would be that much smaller.

@@ -6,8 +6,6 @@ those of ordinary modules, whose initialisation, optimiser and saved state stay 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
@@ -23,6 +21,11 @@ from rewardlab.types import Array
 _BLOCK = 512  # rows that `predict` takes at once: what lies between the layers stays in the cache
 _MOST_SHAPES = 1024  # numbers of rows that views of the buffers are kept for
 _KINDS: dict[type[nn.Module], int] = {Tanh: TANH, nn.ReLU: RELU, nn.ELU: ELU}
+
+
+def kind_of(activation: nn.Module) -> int:
+    """As the compiled loops call it."""
+    return _KINDS[type(activation)]
 
 
 def can_fuse(*modules: nn.Module) -> bool:
@@ -44,7 +47,7 @@ class FusedMLP:
             if isinstance(module, nn.Linear):
                 self._layers.append(_Layer(module, gradients))
             else:
-                self._layers[-1].kind = _KINDS[type(module)]
+                self._layers[-1].kind = kind_of(module)
         self._memory = self._allocate(0)
         self._buffers: dict[int, _Buffers] = {}
         self._inputs = torch.empty(0)
@@ -62,10 +65,10 @@ class FusedMLP:
         """[B, D] -> [B, O]: a buffer that the next pass writes to."""
         buffers = self._of(inputs.shape[0])
         values = self._inputs = inputs
-        for layer, outputs, array in zip(self._layers, buffers.outputs, buffers.output_arrays, strict=True):
+        for layer, outputs, flat in zip(self._layers, buffers.outputs, buffers.flat, strict=True):
             values = torch.addmm(layer.bias, values, layer.transposed, out=outputs)
             if layer.kind != LINEAR:
-                fused_kernels.activate(array, layer.kind)
+                fused_kernels.activate(flat, layer.kind)
         return values
 
     def backward(self, gradient: torch.Tensor, *, of_inputs: bool = False) -> torch.Tensor | None:
@@ -75,14 +78,15 @@ class FusedMLP:
             gradient: [B, O]; overwritten.
             of_inputs: whether the gradient of the inputs, [B, D], is asked for too: a buffer.
         """
-        buffers = self._of(gradient.shape[0])
+        buffers, array = self._of(gradient.shape[0]), gradient.numpy()
         for index in range(len(self._layers) - 1, -1, -1):
             layer = self._layers[index]
-            fused_kernels.pass_back(gradient.numpy(), buffers.output_arrays[index], layer.bias_gradient, layer.kind)
+            fused_kernels.pass_back(array, buffers.output_arrays[index], layer.bias_gradient, layer.kind)
             inputs = buffers.outputs[index - 1] if index else self._inputs
             torch.mm(gradient.t(), inputs, out=layer.weight_gradient)
             if index or of_inputs:
                 gradient = torch.mm(gradient, layer.weight, out=buffers.gradients[index])
+                array = buffers.gradient_arrays[index]
         return gradient if of_inputs else None
 
     def _of(self, rows: int) -> _Buffers:
@@ -96,7 +100,7 @@ class FusedMLP:
     def _allocate(self, rows: int) -> _Buffers:
         outputs = [torch.empty(rows, layer.weight.shape[0]) for layer in self._layers]
         gradients = [torch.empty(rows, layer.weight.shape[1]) for layer in self._layers]
-        return _Buffers(rows, outputs, [tensor.numpy() for tensor in outputs], gradients)
+        return _Buffers(rows, outputs, gradients)
 
 
 class _Layer:
@@ -111,19 +115,21 @@ class _Layer:
             self.bias_gradient: Array = gradients[module.bias].numpy()
 
 
-@dataclass
 class _Buffers:
-    """For B rows, by layer: outputs [B, O], as tensors and as arrays, and the gradients of inputs [B, D]."""
+    """For B rows, by layer: outputs [B, O], as tensors, arrays and flat arrays, and the gradients of inputs [B, D]."""
 
-    rows: int
-    outputs: list[torch.Tensor]
-    output_arrays: list[Array]
-    gradients: list[torch.Tensor]
+    def __init__(self, rows: int, outputs: list[torch.Tensor], gradients: list[torch.Tensor]) -> None:
+        self.rows, self.outputs, self.gradients = rows, outputs, gradients
+        self.output_arrays, self.gradient_arrays = _arrays(outputs), _arrays(gradients)
+        self.flat = [array.reshape(-1) for array in self.output_arrays]
 
     def first(self, rows: int) -> _Buffers:
         """Those for fewer rows, in the same memory."""
-        outputs = [tensor[:rows] for tensor in self.outputs]
-        return _Buffers(rows, outputs, [tensor.numpy() for tensor in outputs], [grad[:rows] for grad in self.gradients])
+        return _Buffers(rows, [tensor[:rows] for tensor in self.outputs], [tensor[:rows] for tensor in self.gradients])
+
+
+def _arrays(tensors: list[torch.Tensor]) -> list[Array]:
+    return [tensor.numpy() for tensor in tensors]
 
 
 class FusedActorCritic:

@@ -34,9 +34,8 @@ def _tanh(flat: Array) -> None:  # pragma: no cover
 tanh = kept(_tanh, fastmath=LOOSE, error_model="numpy")
 
 
-def _activate(values: Array, kind: int) -> None:  # pragma: no cover
-    """The activation of values [B, H], in place."""
-    flat = values.reshape(-1)
+def _activate(flat: Array, kind: int) -> None:  # pragma: no cover
+    """The activation of values [K], in place."""
     if kind == TANH:
         tanh(flat)
     elif kind == RELU:

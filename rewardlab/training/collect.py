@@ -7,10 +7,13 @@ import numpy as np
 import torch
 
 from rewardlab.errors import CannotRestore
+from rewardlab.training.compiled_play import CompiledPlay
+from rewardlab.training.play_kernel import Steps
 from rewardlab.training.showing import require_finite, require_finite_step
 from rewardlab.types import (
     Agent,
     Array,
+    DistinctObservations,
     Obs,
     Rollout,
     State,
@@ -49,6 +52,21 @@ class EpisodeStatistics:
             return None
         returns, lengths, successes = zip(*self._latest, strict=True)
         return float(np.mean(returns)), float(np.mean(successes)), float(np.mean(lengths))
+
+    @property
+    def running(self) -> tuple[Array, Array]:
+        """Return and length of each running episode, float64 and int64 [N]: a compiled pass writes there."""
+        return self._return, self._length
+
+    def add_ended(self, ended: Array, finished: Array) -> None:
+        """What a compiled pass played: return, length and success of episodes, [E, 3 or more], in order.
+
+        Args:
+            finished: bool [N], the environments that they ended in.
+        """
+        self._latest.extend((row[0], int(row[1]), bool(row[2])) for row in ended[-EPISODE_WINDOW:].tolist())
+        self._finished |= finished
+        self.episodes += len(ended)
 
     def state_dict(self) -> State:
         return {
@@ -98,6 +116,9 @@ class Collector:
         self._privileged: Obs = {}
         self._begin(seeds)
         self._buffers = _allocate(steps, self._obs, self._privileged)
+        self._compiled = CompiledPlay.of(env, agent, steps)
+        if self._compiled is not None:
+            _write_to(self._buffers, self._compiled.steps)
 
     @torch.no_grad()
     def collect(self, steps: int, rng: torch.Generator) -> Rollout:
@@ -106,6 +127,8 @@ class Collector:
         Raises:
             NotFinite: an environment shows NaN or infinity.
         """
+        if self._compiled is not None:
+            return self._pass(self._compiled, steps, rng)
         buffers = self._buffers
         actions: list[torch.Tensor] = []
         agent_state0 = self._state
@@ -132,11 +155,39 @@ class Collector:
                 end_states.append(self._state[torch.from_numpy(ended).to(self.device)])
         _store(buffers.obs, steps, self._obs)
         buffers.first[steps] = self._first
+        rollout = self._rollout(steps, torch.stack(actions), agent_state0)
+        rollout.end_states = torch.cat(end_states) if end_states else None
+        return rollout
+
+    def _pass(self, compiled: CompiledPlay, steps: int, rng: torch.Generator) -> Rollout:
+        """`collect` in one compiled pass, which tells equal observations apart on the way."""
+        buffers, played = self._buffers, compiled.steps
+        compiled.forget()
+        played.images[0], buffers.first[0] = self._obs["image"], self._first
+        ended = compiled.play(torch.rand(steps, self.env.num_envs, generator=rng), *self.statistics.running)
+        over: Array = buffers.terminated[:steps] | buffers.truncated[:steps]
+        buffers.first[1 : steps + 1] = over
+        self.statistics.add_ended(ended, np.logical_or.reduce(over))
+        rows = {"image": compiled.views.rows[: compiled.views.found[0]].reshape(-1, *played.images.shape[2:])}
+        if "mission" in buffers.obs:
+            buffers.obs["mission"][: steps + 1] = compiled.tokens(played.missions[: steps + 1])
+            buffers.next_obs["mission"][:steps] = buffers.obs["mission"][:steps]
+            rows["mission"] = compiled.tokens(compiled.views.missions[: len(rows["image"])])
+        self._obs = {name: entry[steps].copy() for name, entry in buffers.obs.items()}
+        self._first = over[-1]
+        rollout = self._rollout(steps, self._tensor(played.action[:steps].copy()), None)
+        here, there = self._tensor(played.here[: steps + 1]), self._tensor(played.there[:steps])
+        rollout.distinct = DistinctObservations(self._tensors(rows), here, there)
+        return rollout
+
+    def _rollout(self, steps: int, action: torch.Tensor, agent_state0: torch.Tensor | None) -> Rollout:
+        """What the buffers hold."""
+        buffers = self._buffers
         obs, first = self._rows(buffers.obs, steps + 1), self._tensor(buffers.first[: steps + 1])
-        rollout = Rollout(
+        return Rollout(
             obs={key: value[:steps] for key, value in obs.items()},
             next_obs=self._rows(buffers.next_obs, steps),
-            action=torch.stack(actions),
+            action=action,
             task_reward=self._tensor(buffers.task_reward[:steps]),
             terminated=self._tensor(buffers.terminated[:steps]),
             truncated=self._tensor(buffers.truncated[:steps]),
@@ -148,8 +199,6 @@ class Collector:
             privileged=self._rows(buffers.privileged, steps),
             current_privileged=self._rows(buffers.current_privileged, steps),
         )
-        rollout.end_states = torch.cat(end_states) if end_states else None
-        return rollout
 
     def state_dict(self) -> State:
         """Where the running episodes stand. `env` is None where the environments cannot be put back."""
@@ -231,6 +280,13 @@ def _allocate(steps: int, obs: Obs, privileged: Obs) -> _Buffers:
         privileged=rows(privileged, steps),
         current_privileged=rows(privileged, steps),
     )
+
+
+def _write_to(buffers: _Buffers, steps: Steps) -> None:
+    """Let the storage of a rollout be where compiled passes write."""
+    buffers.obs["image"], buffers.next_obs["image"] = steps.images, steps.successors
+    buffers.task_reward, buffers.success = steps.reward, steps.success
+    buffers.terminated, buffers.truncated = steps.terminated, steps.truncated
 
 
 def _store(buffers: Obs, t: int, values: Obs) -> None:

@@ -13,6 +13,7 @@ import torch
 from rewardlab import seeding
 from rewardlab.facts import PLACE
 from rewardlab.schemas import RootConfig
+from rewardlab.training.compiled_play import CompiledPlay
 from rewardlab.training.environments import evaluation_levels, longest_episode, make_evaluation_env
 from rewardlab.training.showing import require_finite, require_finite_step
 from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs, VecEnv
@@ -41,6 +42,7 @@ class Evaluation:
         }
 
 
+_STEPS_AT_ONCE = 32  # of a compiled pass
 _Played = tuple[float, int, bool, int, bool]  # return, length, success, distinct cells (-1: none), whether it was cut
 
 
@@ -53,6 +55,8 @@ class Evaluator:
         self._limit = longest_episode(config, spec)
         self._lists = evaluation_levels(config)
         self._env, _ = make_evaluation_env(config, spec, conditioner, self._lists)
+        self._agent: Agent | None = None  # whose compiled pass is at hand
+        self._compiled: CompiledPlay | None = None
 
     @torch.no_grad()
     def evaluate(self, agent: Agent, frames: int, stop: Callable[[], bool]) -> Evaluation | None:
@@ -61,6 +65,12 @@ class Evaluator:
         Sampling is seeded by the run seed and `frames` alone: it neither touches nor depends on the training streams.
         """
         rng = seeding.torch_rng(self._config.seed, f"evaluation/{frames}")
+        if self._agent is not agent:  # a pass cuts no episodes
+            fits = self._limit is None
+            self._compiled = CompiledPlay.of(self._env, agent, _STEPS_AT_ONCE, {PLACE}) if fits else None
+            self._agent = agent
+        if self._compiled is not None:
+            return self._pass(self._compiled, rng, stop)
         played: list[_Played] = []
         lists, env = self._lists, self._env
         while True:
@@ -81,6 +91,24 @@ class Evaluator:
         return Evaluation(
             returns, lengths, successes if can_succeed else None, cells if told else None, int(cut.sum()), self._limit
         )
+
+    def _pass(self, compiled: CompiledPlay, rng: torch.Generator, stop: Callable[[], bool]) -> Evaluation | None:
+        """`_play` by compiled passes."""
+        config, num_envs = self._config, self._env.num_envs
+        returns, lengths = np.zeros(num_envs), np.zeros(num_envs, dtype=np.int64)
+        left = np.array([len(levels) for levels in self._lists])
+        played: list[Array] = []
+        with compiled.on(self._lists, seeding.env_seeds(config.seed, "evaluation_envs", num_envs)):
+            while left.any():
+                if stop():
+                    return None
+                uniform = torch.rand(_STEPS_AT_ONCE, num_envs, generator=rng)
+                played.append(compiled.play(uniform, returns, lengths, left, config.eval.policy == "greedy"))
+                compiled.steps.images[0] = compiled.steps.images[-1]
+        ended = np.concatenate(played)
+        solved = ended[:, 2] > 0 if self._spec.task.success is not None else None
+        told = ended[:, 3].astype(np.int64) if PLACE in self._spec.privileged else None
+        return Evaluation(ended[:, 0], ended[:, 1].astype(np.int64), solved, told)
 
     def _play(
         self,

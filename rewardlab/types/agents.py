@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -35,6 +35,7 @@ class Agent(Protocol):
     stochastic: bool  # whether its policy is random in evaluation too, where the mode is not greedy
     takes_aux_losses: bool
     curriculum: Curriculum | None  # where episodes begin, of an agent that finds such places itself
+    row_policy: Any  # a `networks.row_policy.RowPolicy`, or None
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None: ...
 

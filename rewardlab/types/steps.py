@@ -44,11 +44,15 @@ class DistinctObservations:
 
 @dataclass
 class Assessment:
-    """What the policy that acted makes of a whole rollout: see `Rollout` for the shapes."""
+    """What the policy that acted makes of a whole rollout: see `Rollout` for the shapes.
+
+    final_values: None where `value` must be asked for those of the ends.
+    """
 
     log_prob: torch.Tensor
     dist: TensorObs
     values: torch.Tensor
+    final_values: torch.Tensor | None = None
 
 
 @dataclass
@@ -96,7 +100,7 @@ class Rollout:
     def take(self, found: Assessment) -> None:
         """Keep what the policy makes of it; true successors are worth what the next rows are, until ends are set."""
         self.log_prob, self.dist, self.values = found.log_prob, found.dist, found.values
-        self.final_values = found.values[1:].clone()
+        self.final_values = found.values[1:].clone() if found.final_values is None else found.final_values
 
     @property
     def done(self) -> torch.Tensor:

@@ -64,6 +64,8 @@ def test_a_task_without_a_definition_of_success_has_none() -> None:
 class Walker:
     """Goes forward for ever: from the corner of the 3 x 3 room along a wall."""
 
+    row_policy = None
+
     def initial_state(self, num_envs):
         return None
 

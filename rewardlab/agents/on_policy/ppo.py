@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -15,15 +16,16 @@ from rewardlab.agents.base import BaseAgent
 from rewardlab.agents.on_policy.aux_steps import aux_steps
 from rewardlab.agents.on_policy.batch import Batch
 from rewardlab.agents.on_policy.cloning import Cloning, CloningConfig
+from rewardlab.agents.on_policy.fused_steps import FusedSteps
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
-from rewardlab.maths.compiled import ppo_loss
-from rewardlab.maths.distinct import distinct_of, pick, spread
+from rewardlab.maths.distinct import distinct_of, spread
 from rewardlab.maths.gae import explained_variance, gae
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.fused import FusedActorCritic
+from rewardlab.networks.row_policy import RowPolicy
 from rewardlab.parts.moments.return_scale import ReturnScale
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import (
@@ -131,6 +133,8 @@ class Agent(BaseAgent):
         self.optimiser = Adam(self.network.parameters(), config.learning_rate, config.adam_eps)
         fused = config.fused and FusedActorCritic.fits(self.network)
         self._fused = FusedActorCritic(self.network, self.optimiser) if fused else None
+        self._fused_steps = FusedSteps(self._fused, config) if self._fused is not None else None
+        self.row_policy = RowPolicy(self.network) if fused and RowPolicy.fits(self.network) else None
         self._scale = None
         if not context.spec.action.discrete:
             self._scale = ReturnScale(context.num_envs, streams[0].gamma, context.device)
@@ -197,13 +201,14 @@ class Agent(BaseAgent):
             else:
                 dist, values = self.network(self.network.prepare(distinct.rows))
             dist = {name: spread(entry, distinct.here[:-1]) for name, entry in dist.items()}
-            values = spread(values, distinct.here)
+            values, final_values = spread(values, distinct.here), spread(values, distinct.there)
         else:
             obs = {name: torch.cat([entry, rollout.last_obs[name][None]]) for name, entry in rollout.obs.items()}
             first = torch.cat([rollout.first, rollout.last_first[None]])
             dist, values = self.network(self.network.prepare(obs), rollout.agent_state0, first)
             dist = {name: entry[:-1].clone() for name, entry in dist.items()}  # log_std is a view of a weight
-        return Assessment(distributions.log_prob(dist, rollout.action), dist, values)
+            final_values = None
+        return Assessment(distributions.log_prob(dist, rollout.action), dist, values, final_values)
 
     @torch.no_grad()
     def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
@@ -245,9 +250,12 @@ class Agent(BaseAgent):
             rollout.first,
             rollout.agent_state0,
         )
-        step = self._gradient_step if self._fused is None else self._fused_step
-        flat = whole if distinct is None else whole.flatten()
-        losses = [step(flat, chosen) for chosen in self._minibatches(rollout.steps, rollout.num_envs)]
+        flat, step = whole if distinct is None else whole.flatten(), self._fused_step
+        if self._fused_steps is not None:
+            self._fused_steps.begin(flat)
+        else:
+            step = partial(self._gradient_step, flat)
+        losses = [step(chosen) for chosen in self._minibatches(rollout.steps, rollout.num_envs)]
 
         metrics = dict(zip(_LOSSES, torch.tensor(losses).mean(dim=0).tolist(), strict=True))
         for index, head in enumerate(self._heads):
@@ -348,40 +356,17 @@ class Agent(BaseAgent):
         gradient = self.optimiser.gradient(policy + config.value_coef * value - config.entropy_coef * entropy)
         with torch.no_grad():
             clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
-            terms = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped])
-        return self._descend(gradient, terms)
+            norm = clip_norm(gradient, config.max_grad_norm)
+            terms = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped, norm])
+        return self._descend(gradient, terms.tolist())
 
-    def _fused_step(self, whole: Batch, chosen: torch.Tensor) -> list[float]:
-        """`_gradient_step` without autograd."""
-        assert self._fused is not None
-        assert whole.place is not None
-        config, inputs = self.config, whole.obs["flat"]
-        picked = pick(whole.place.index_select(0, chosen), len(inputs))
-        logits, values = self._fused.forward(inputs.index_select(0, picked.rows))
-        of_logits, of_values = torch.empty_like(logits), torch.empty_like(values)
-        terms = ppo_loss(
-            logits.numpy(),
-            values.numpy(),
-            picked.place.numpy(),
-            chosen.numpy(),
-            whole.action.numpy(),
-            whole.log_prob.numpy(),
-            whole.advantage.numpy(),
-            whole.returns.numpy(),
-            whole.values.numpy(),
-            config.clip,
-            math.inf if config.value_clip is None else config.value_clip,
-            config.value_coef,
-            config.entropy_coef,
-            of_logits.numpy(),
-            of_values.numpy(),
-        )
-        return self._descend(self._fused.backward(of_logits, of_values), torch.tensor(terms))
+    def _fused_step(self, chosen: torch.Tensor) -> list[float]:
+        """`_gradient_step` without autograd, on what `FusedSteps` began with."""
+        assert self._fused_steps is not None
+        return self._descend(self._fused_steps.gradient, self._fused_steps.losses(chosen))
 
-    def _descend(self, gradient: torch.Tensor, terms: torch.Tensor) -> list[float]:
-        """Clip a gradient and take a step; what `_LOSSES` names, of which `terms` are all but the norm."""
-        norm = clip_norm(gradient, self.config.max_grad_norm)
-        losses: list[float] = torch.cat([terms, norm.view(1)]).tolist()
+    def _descend(self, gradient: torch.Tensor, losses: list[float]) -> list[float]:
+        """Take a step down a gradient that is clipped; what `_LOSSES` names."""
         if not math.isfinite(sum(losses[:3]) + losses[-1]):
             found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses, strict=True))
             raise Diverged(f"gradient step {self._updates}: {found}")

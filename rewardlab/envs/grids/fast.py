@@ -63,9 +63,30 @@ def fast_env(
     vector: Any = engine if look.noise == "none" else _Noisy(engine)
     codec = ActionCodec(action, lambda chosen: chosen)
     noted = replace(spec, action=action)
-    placer = _Places(engine) if look.noise == "none" else None
-    keeper = EngineState(engine)
-    return BatchedEnv(vector, noted, codec, view, levels, facts, reward_is_success=True, keeper=keeper, placer=placer)
+    quiet = look.noise == "none"
+    return BatchedEnv(
+        vector,
+        noted,
+        codec,
+        view,
+        levels,
+        facts,
+        reward_is_success=True,
+        keeper=EngineState(engine),
+        placer=_Places(engine) if quiet else None,
+        engine=_Engine(engine, levels, tuple(privileged), missions) if quiet else None,
+    )
+
+
+class _Engine:
+    """What compiled passes play."""
+
+    def __init__(self, vector: Any, levels: Levels, facts: tuple[str, ...], missions: Mapping[str, Array]) -> None:
+        self.vector, self.levels, self.facts, self._missions = vector, levels, facts, missions
+        self.mission_length = len(next(iter(missions.values()))) if missions else 0
+
+    def tokens(self, numbers: tuple[int, ...]) -> Array:
+        return self._missions[self.vector.family.words(numbers)]
 
 
 class _Noisy:

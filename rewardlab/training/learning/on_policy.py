@@ -52,7 +52,10 @@ def assess(agent: OnPolicyAgent, rollout: Rollout) -> None:
     """Add what the policy makes of the rollout, and the values of the true successors: the next row's, except where an
     episode ended (one batched pass).
     """
-    rollout.take(agent.assess(rollout))
+    found = agent.assess(rollout)
+    rollout.take(found)
+    if found.final_values is not None:
+        return
     time, env = rollout.done.nonzero(as_tuple=True)
     if len(time):
         reached = {key: entry[time, env] for key, entry in rollout.next_obs.items()}

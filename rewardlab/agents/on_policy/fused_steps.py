@@ -1,0 +1,64 @@
+"""PPO's gradient steps without autograd: see `ppo.Agent._gradient_step`, of which this is the same but for rounding."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+
+from rewardlab.agents.on_policy.batch import Batch
+from rewardlab.maths.compiled import ppo_loss
+from rewardlab.maths.distinct import pick
+from rewardlab.networks import fused_kernels
+from rewardlab.networks.fused import FusedActorCritic
+
+
+class Options(Protocol):
+    """What it reads of PPO's."""
+
+    clip: float
+    value_clip: float | None
+    value_coef: float
+    entropy_coef: float
+    max_grad_norm: float
+
+
+class FusedSteps:
+    """The gradients of minibatches of a rollout.
+
+    Attributes:
+        gradient: of all weights, of the latest minibatch: one vector.
+    """
+
+    def __init__(self, fused: FusedActorCritic, options: Options) -> None:
+        value_clip = math.inf if options.value_clip is None else options.value_clip
+        self._coefficients = (options.clip, value_clip, options.value_coef, options.entropy_coef)
+        self._fused, self._max_grad_norm = fused, options.max_grad_norm
+        self.gradient = fused.gradient
+        self._clipped = fused.gradient.numpy()
+
+    def begin(self, whole: Batch) -> None:
+        """Take over the samples of a rollout [B, ...], whose `obs["flat"]` is what the network reads."""
+        assert whole.place is not None
+        self._inputs, self._place = whole.obs["flat"], whole.place
+        samples = (whole.action, whole.log_prob, whole.advantage, whole.returns, whole.values)
+        self._samples = [entry.numpy() for entry in samples]
+
+    def losses(self, chosen: torch.Tensor) -> list[float]:
+        """Fill the clipped gradient of some samples, int64 [B]; what `ppo._LOSSES` names."""
+        picked = pick(self._place.index_select(0, chosen), len(self._inputs))
+        logits, values = self._fused.forward(self._inputs.index_select(0, picked.rows))
+        of_logits, of_values = torch.empty_like(logits), torch.empty_like(values)
+        terms = ppo_loss(
+            logits.numpy(),
+            values.numpy(),
+            picked.place.numpy(),
+            chosen.numpy(),
+            *self._samples,
+            *self._coefficients,
+            of_logits.numpy(),
+            of_values.numpy(),
+        )
+        self._fused.backward(of_logits, of_values)
+        return [*terms, fused_kernels.clip(self._clipped, self._max_grad_norm)]
