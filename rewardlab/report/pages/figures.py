@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from rewardlab.machine import cores
 from rewardlab.report.numbers import amount
 from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel, short
+from rewardlab.report.pages.fonts import cut_once
 
 _CANVASES: dict[str, Any] = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
 _WORTH_A_POOL = 12  # figures
@@ -70,11 +71,12 @@ def draw_figures(charts: Sequence[Chart]) -> Iterable[tuple[str, bytes]]:
 
 def _draw(chart: Chart) -> list[tuple[str, bytes]]:
     files = []
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), cut_once():
         figure = _line_chart(chart) if isinstance(chart, LineChart) else _bar_chart(chart)
         # Places are found once, and every format is drawn once: `savefig` would do both twice for each.
         FigureCanvasAgg(figure)
-        figure.draw_without_rendering()
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
         figure.set_layout_engine("none")
         for form, canvas in _CANVASES.items():
             buffer = io.BytesIO()
