@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.report.pages.charts import Line, LineChart, Panel
-from rewardlab.report.pages.figures import draw_figures
+from rewardlab.report.pages.drawing import draw_figures
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import Band
 

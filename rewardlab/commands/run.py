@@ -81,7 +81,8 @@ def run(request: Request) -> int:
         shown = [part for flag in request.show.items() for part in flag if part is not None]
         return _hydra([*flags, *shown, *overrides])
     if request.multirun or "hydra.mode=MULTIRUN" in overrides:
-        return _sweep(flags, overrides, request.config_dir)
+        with composition.many():
+            return _sweep(flags, overrides, request.config_dir)
     expansion.refuse_open_study(overrides, request.config_dir)
     prepared = composition.compose(overrides, request.config_dir)
     starting.undo_folder(prepared.config.results_dir)  # Hydra makes it before the run begins

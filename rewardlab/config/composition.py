@@ -7,8 +7,6 @@ budget that is none, a device that is not there, a folder that can't be written.
 import copy
 import dataclasses
 import functools
-import math
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +17,7 @@ from typing import Any
 
 import hydra
 from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
@@ -29,13 +28,16 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rewardlab import discovery, schemas
 from rewardlab.config import identity
+from rewardlab.config.assembly import Assembly, Composed
+from rewardlab.config.filling import check_device, complete
 from rewardlab.config.refusals import FILLED_IN, as_user_errors, no_such_key, refuse_hydras_files, unparsable
 from rewardlab.errors import UserError, unknown
 from rewardlab.schemas import RootConfig, shown
 
 CONFIG_NAME = "config"
 VERSION_BASE = "1.3"
-_EVALUATIONS = 50  # of a run, where eval.every does not say otherwise
+_many = False  # whether `many` is at work
+_first: Hydra | None = None  # the session in which it was first needed
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def compose(overrides: Sequence[str], config_dir: str | None = None) -> Prepared
     rest, seed = _without_seed(overrides)
     with session(config_dir):
         if seed is not None:
-            setting = _setting(GlobalHydra.instance().hydra, tuple(rest))
+            setting = _setting(_at_work(), tuple(rest))
             if setting is not None:
                 return _with_seed(setting, seed, list(overrides))
         return prepare(*_composed(overrides), overrides)
@@ -98,10 +100,10 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str
             if not untouched:
                 raise UserError(f"{group}.{key}: filled in by itself, not to be set")
         node.name = name
-    _complete(config)
+    complete(config)
     with discovery.users_faults():
         schemas.check(config)
-    _check_device(config.device)
+    check_device(config.device)
     parts = _changed_parts(choices)
     labels = {
         group: identity.label(getattr(config, group), getattr(presets, group), parts.get(group, {}))
@@ -131,13 +133,30 @@ def session(config_dir: str | None = None) -> Iterator[None]:
         GlobalHydra.instance().clear()
 
 
+@contextmanager
+def many() -> Iterator[None]:
+    """As long as it lasts, what was composed for one run serves the others, in Hydra's own session after ours as well.
+
+    It is for sweeps: a single run is composed faster without. Files that change meanwhile are not seen.
+    """
+    global _many, _first
+    if _many:
+        yield
+        return
+    _many = True
+    try:
+        yield
+    finally:
+        _many, _first = False, None
+
+
 def preset(choices: Mapping[str, Any]) -> RootConfig:
     """A run when only its choices are given, those inside a choice included. Needs a `session`; not to be changed.
 
     Raises:
         UserError: no such choice.
     """
-    return _preset(GlobalHydra.instance().hydra, tuple(choice_overrides(choices)))[0]
+    return _preset(_at_work(), tuple(choice_overrides(choices)))[0]
 
 
 def choice_overrides(choices: Mapping[str, Any]) -> list[str]:
@@ -147,7 +166,7 @@ def choice_overrides(choices: Mapping[str, Any]) -> list[str]:
         choices: by group, and by `group@package` for one inside another, as in `reward@reward.schemes.rnd`.
     """
     top = [f"{group}={choices[group]}" for group in discovery.FOLDERS if group in choices]
-    standing = _preset(GlobalHydra.instance().hydra, tuple(top))[1]
+    standing = _preset(_at_work(), tuple(top))[1]
     inside = [
         f"{'' if key in standing else '+'}{key}={name}"
         for key, name in sorted(choices.items())
@@ -162,7 +181,7 @@ def typed(overrides: Sequence[str]) -> tuple[RootConfig, dict[str, Any]]:
     Raises:
         UserError: Hydra refuses, or a key is unknown.
     """
-    cfg, choices = raw(overrides)
+    cfg, choices = _config(overrides)
     return _typed(cfg, choices), choices
 
 
@@ -172,16 +191,9 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     Raises:
         UserError: the syntax, a removal, no such choice, or a field that is not to be set.
     """
-    hydra_ = GlobalHydra.instance().hydra
-    parser = OverridesParser.create(config_loader=hydra_.config_loader if hydra_ is not None else None)
     parsed = []
     for text in overrides:
-        try:
-            override = parser.parse_overrides([text])[0]
-        except Exception:
-            raise unparsable(text) from None
-        if not override.key_or_group:
-            raise unparsable(text)
+        override = _parsed(_at_work(), text)
         _check_override(override)
         parsed.append(override)
     return parsed
@@ -224,14 +236,54 @@ def _setting(hydra_: Hydra, overrides: tuple[str, ...]) -> Prepared | None:
     return None if uses_seed else prepare(cfg, choices, overrides)
 
 
-def _composed(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+def _composed(overrides: Sequence[str]) -> Composed:
     for override in parse(overrides):
         if override.is_sweep_override():
             raise UserError(
                 f"{override.input_line}: several values need -m, as in: rewardlab run -m {override.input_line}"
             )
+    return _config(overrides)
+
+
+def _config(overrides: Sequence[str]) -> Composed:
+    """The config without Hydra's own node, and what each group was set to."""
+    known = _assembly(_at_work()).config([_parsed(_at_work(), text) for text in overrides]) if _many else None
+    return _by_hydra(overrides) if known is None else known
+
+
+def _by_hydra(overrides: Sequence[str]) -> Composed:
     cfg, choices = raw(overrides)
     return _without_hydra(cfg), choices
+
+
+def _at_work() -> Hydra:
+    """The Hydra of this session, for which everything is kept that was composed; that of the first among `many`."""
+    global _first
+    current = GlobalHydra.instance().hydra
+    assert current is not None
+    if not _many:
+        return current
+    _first = _first or current
+    return _first
+
+
+@functools.lru_cache(maxsize=4)
+def _assembly(hydra_: Hydra) -> Assembly:
+    loader = hydra_.config_loader
+    assert isinstance(loader, ConfigLoaderImpl)
+    with as_user_errors():
+        return Assembly(loader, CONFIG_NAME, _by_hydra)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(hydra_: Hydra, text: str) -> Override:
+    try:
+        override = OverridesParser.create(config_loader=hydra_.config_loader).parse_overrides([text])[0]
+    except Exception:
+        raise unparsable(text) from None
+    if not override.key_or_group:
+        raise unparsable(text)
+    return override
 
 
 @functools.lru_cache(maxsize=1024)
@@ -339,42 +391,3 @@ def _set_name(config: Any, path: list[str], choice: str) -> None:
         config = config.get(part) if isinstance(config, dict) else getattr(config, part, None)
     if isinstance(config, schemas.PluginConfig):
         config.name = choice
-
-
-def _complete(config: RootConfig) -> None:
-    """Fill in what follows from the rest."""
-    config.frames = _frames(config.frames)
-    if config.eval.every is None:
-        config.eval.every = max(1, config.frames // _EVALUATIONS)
-    if config.checkpoint.every is None:
-        config.checkpoint.every = config.eval.every
-    if not config.results_dir.strip():
-        raise UserError("results_dir=: must name a folder")
-    config.results_dir = os.path.abspath(os.path.expanduser(config.results_dir))
-
-
-def _frames(value: Any) -> int:
-    """A budget: 2000000, 2_000_000 and 2e6 are the same."""
-    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-    if number <= 0:
-        raise UserError(f"frames={shown(value)}: must be greater than 0")
-    if isinstance(number, float) and not number.is_integer():
-        raise UserError(f"frames={shown(value)}: must be a whole number, as in frames=2e6")
-    if number > schemas.LARGEST_BUDGET:
-        raise UserError(f"frames={shown(value)}: must be at most {schemas.LARGEST_BUDGET:g}")
-    return int(number)
-
-
-def _check_device(device: str) -> None:
-    if device == "cpu":
-        return
-    kind, _, index = device.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdecimal()):
-        raise unknown("device", device, ("cpu", "cuda", "cuda:0", "mps"), "device")
-    import torch
-
-    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[kind]
-    if int(index or 0) >= count:
-        raise UserError(
-            f"device={device}: not on this machine ({count} {kind} device{'s' * (count != 1)}); try device=cpu"
-        )

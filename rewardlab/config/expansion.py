@@ -14,7 +14,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 
-from rewardlab.config.composition import Prepared, check_writable, compose, parse, raw, session
+from rewardlab.config.composition import Prepared, check_writable, compose, many, parse, raw, session
 from rewardlab.errors import NoSuchKey, UserError
 from rewardlab.schemas import RootConfig
 
@@ -123,7 +123,7 @@ def valid_jobs(
     Raises:
         UserError: some combination is invalid and skip_invalid is not set, or none is left.
     """
-    with session(config_dir):
+    with many(), session(config_dir):
         sweeper = _sweeper(overrides)
         if str(sweeper.get("_target_", "")).rpartition(".")[2] not in ("GridSweeper", "BasicSweeper"):
             return None, []

@@ -34,7 +34,7 @@ def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = No
     digest = _digest(found, options)
     if (known := _remembered(memory, digest, out)) is not None:
         return known
-    from rewardlab.report.writing import write_report  # pandas, jinja2 and matplotlib, which the above does without
+    from rewardlab.report.writing import write_report  # pandas and jinja2, which the above does without
 
     starting.over()
     try:

@@ -9,7 +9,7 @@ from rewardlab.report.gather import compare
 from rewardlab.report.options import Options, ReportResult
 from rewardlab.report.output import Output
 from rewardlab.report.pages.charts import charts, file_stems
-from rewardlab.report.pages.figures import draw_figures
+from rewardlab.report.pages.drawing import draw_figures
 from rewardlab.report.pages.page import render_page
 from rewardlab.report.pages.styles import choose_styles
 from rewardlab.report.reading.collection import Found

@@ -103,6 +103,7 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
     sources = config.hydra.runtime.config_sources
     config_dir = next((source.path for source in sources if source.provider == "command-line"), None)
     common = set(job_overrides[0]).intersection(*map(set, job_overrides)) if job_overrides else set()
+    codes: dict[str, dict[str, str]] = {}  # by setting
     made: list[Job | Outcome] = []
     for number, overrides in enumerate(job_overrides, first):
         try:
@@ -111,6 +112,8 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
             made.append(Outcome(number, " ".join(overrides), "failed", detail=str(error), exit_code=2))
             continue
         arguments = command.job_arguments(overrides, hydra_overrides, config_dir)
+        if prepared.setting_id not in codes:
+            codes[prepared.setting_id] = code_of(prepared.config)
         made.append(
             Job(
                 number=number,
@@ -120,7 +123,7 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
                 command=tuple(command.job_command(arguments)),
                 shown=command.shown_command(arguments),
                 overwrite=prepared.config.overwrite,
-                code=code_of(prepared.config),
+                code=codes[prepared.setting_id],
             )
         )
     return made

@@ -7,10 +7,12 @@ import re
 import shutil
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from run_folders import gif, make, write_run
 
 from rewardlab.report.reading.collection import find_runs, read_found
+from rewardlab.report.reading.plain import Unreadable, read_table
 
 
 def damaged_study(tmp_path):
@@ -192,3 +194,30 @@ def test_the_page_loads_nothing(result):
     assert "showSendToCloud: false" in page
     assert not re.search(r"<(?:link|img|iframe)\b|<script[^>]+src=", page.split('id="data"')[0])
     assert len(page) < 20_000_000
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("cell", "read"),
+    [("0.25", 0.25), (" 7 ", 7.0), ("1_000", 1000.0), ("\uff11", 1.0), ('"0.5"', 0.5), ("inf", np.inf), ("", np.nan)]
+    + [(text, None) for text in ("abc", "0x1", "1e", "\x1c1", "1\x00", "1 2", "True")],
+)
+def test_a_number_is_what_python_takes_for_one(tmp_path, cell, read, ends):
+    """Tables are read by numpy where it agrees with `float`, and cell by cell where it might not."""
+    table = tmp_path / "eval.csv"
+    table.write_bytes(ends.join(["frames,return_mean,note", "0,0.1,a", f"5,{cell},b", "", "9,0.3,c", ""]).encode())
+    if read is None:
+        with pytest.raises(Unreadable, match=r"^eval.csv: column return_mean holds something that is not a number$"):
+            read_table(table, tmp_path, lambda name: False, ("frames", "return_mean"), whole=True)
+        return
+    columns = read_table(table, tmp_path, lambda name: False, ("frames", "return_mean"), whole=True)
+    assert list(columns) == ["frames", "return_mean"] and columns["frames"].tolist() == [0, 5, 9]
+    np.testing.assert_array_equal(columns["return_mean"], [0.1, read, 0.3])
+
+
+@pytest.mark.parametrize("row", ["5,1", "5,1,2,3", "5"])
+def test_a_row_of_another_length_is_named(tmp_path, row):
+    table = tmp_path / "eval.csv"
+    table.write_text(f"frames,return_mean,note\n0,0.1,1\n\n{row}\n")
+    with pytest.raises(Unreadable, match=rf"^eval.csv: line 3 has {len(row.split(','))} cells, the header 3$"):
+        read_table(table, tmp_path, lambda name: False, ("frames",), whole=True)

@@ -11,9 +11,9 @@ from run_folders import make, write_run
 
 from rewardlab.report.statistics import Estimate
 from rewardlab.report.tables import efficiency
-from rewardlab.report.tables.columns import LESS, MORE, Column, Kind, Row
+from rewardlab.report.tables.columns import LESS, MORE, Column, Kind, Row, Table
 from rewardlab.report.tables.describe import described
-from rewardlab.report.tables.text import BEST, TIE, Text, mark, to_latex, to_markdown
+from rewardlab.report.tables.text import BEST, TIE, Text, long_csv, mark, to_csv, to_latex, to_markdown
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -172,3 +172,19 @@ class TestDifferences:
             loop.append(np.mean([(x[t][picks[t]] - y[t][picks[t]]).mean() for t in range(2)]))
         low, high = np.quantile(loop, [0.025, 0.975])
         assert (ours.low, ours.high) == (pytest.approx(low, abs=0.02), pytest.approx(high, abs=0.02))
+
+
+def test_a_long_table_is_written_as_its_data_frame_would_be():
+    columns = (
+        Column("name", Kind.TEXT, lambda source: source[0]),
+        Column("known", Kind.NUMBER, lambda source: source[1]),
+        Column("gaps", Kind.NUMBER, lambda source: source[2]),
+        Column("count", Kind.COUNT, lambda source: source[1].astype(np.int64)),
+        Column("one", Kind.NUMBER, lambda source: source[3]),
+    )
+    table = Table("long", "", columns, rows=lambda source: source[1].size)
+    rng = np.random.default_rng(1)
+    names = ("plain", 'with "quotes", a comma', "100 % %r %s", "", "two\nlines")
+    sources = [(name, 10.0 ** rng.integers(-9, 20, 4), np.array([0.1, np.nan, np.inf, -0.0]), None) for name in names]
+    sources.append(("empty", np.empty(0), np.empty(0), 2.5))
+    assert long_csv(table, sources) == to_csv(table.fill(sources).written)

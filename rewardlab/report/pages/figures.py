@@ -1,10 +1,7 @@
 """Static figures for papers: png, svg and pdf, readable in print, the same bytes for the same runs."""
 
 import io
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import chain
-from multiprocessing import get_context
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib as mpl
@@ -16,12 +13,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from rewardlab.machine import cores
 from rewardlab.report.numbers import amount
 from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel, short
+from rewardlab.report.pages.fonts import cut_once
 
 _CANVASES: dict[str, Any] = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
-_WORTH_A_POOL = 12  # figures
 # Dates and program names would make two reports of the same runs differ.
 _METADATA: dict[str, Any] = {
     "png": {"Software": None},
@@ -54,23 +50,10 @@ _FRAMES = FuncFormatter(lambda value, _: amount(value) if value else "0")
 _VALUES = FuncFormatter(lambda value, _: amount(value) if abs(value) >= 1000 else f"{value:g}")
 
 
-def draw_figures(charts: Sequence[Chart]) -> Iterable[tuple[str, bytes]]:
-    """Draws charts; where there are many, in processes of their own that have begun when this returns.
-
-    Returns:
-        File names and contents, in order.
-    """
-    if len(charts) < _WORTH_A_POOL or cores() < 2:
-        return [file for chart in charts for file in _draw(chart)]
-    pool = ProcessPoolExecutor(min(cores(), 8), mp_context=get_context("spawn"))
-    drawn = pool.map(_draw, charts)
-    pool.shutdown(wait=False)  # its processes end with the last chart
-    return chain.from_iterable(drawn)
-
-
-def _draw(chart: Chart) -> list[tuple[str, bytes]]:
+def draw(chart: Chart) -> list[tuple[str, bytes]]:
+    """File names and contents of one chart."""
     files = []
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), cut_once():
         figure = _line_chart(chart) if isinstance(chart, LineChart) else _bar_chart(chart)
         # Places are found once, and every format is drawn once: `savefig` would do both twice for each.
         FigureCanvasAgg(figure)

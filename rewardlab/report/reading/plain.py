@@ -15,6 +15,7 @@ from rewardlab.errors import one_line
 from rewardlab.records import files
 
 TABLE_LIMIT = 64 * 2**20  # bytes
+_TAKEN = "\x1c\x1d\x1e\x1f"  # numpy takes them for blanks around a number, `float` does not
 
 Table = dict[str, NDArray[np.float64]]
 
@@ -64,9 +65,10 @@ def read_table(
         if whole:
             raise Unreadable(f"{path.name} is {'cut off in its last line' if text else 'empty'}")
         text = text[: text.rfind("\n") + 1]
-    # Without quotes a line is its cells: twice as fast as the csv module.
-    plain = '"' not in text and "\r" not in text
-    lines = (line.split(",") if line else [] for line in text.split("\n"))
+    # Without quotes a line is its cells, however it ends: twice as fast as the csv module.
+    ended = text.replace("\r\n", "\n")
+    plain = '"' not in ended and "\r" not in ended
+    lines = (line.split(",") if line else [] for line in ended.split("\n"))
     rows = lines if plain else csv.reader(io.StringIO(text, newline=""))
     try:
         header = next(rows, [])
@@ -76,9 +78,22 @@ def read_table(
             raise Unreadable(f"{path.name} has no column {', '.join(missing)}")
         # The first of two columns with one name, as a reader would take it.
         places = {name: header.index(name) for name in header if name in required or wanted(name)}
-        return _columns(rows, places, len(header), path.name)
+        quick = _quick_columns(ended, places, len(header)) if plain else None
+        return _columns(rows, places, len(header), path.name) if quick is None else quick
     except csv.Error as error:
         raise Unreadable(f"{path.name} is not a table ({clean(str(error), 80)})") from None
+
+
+def _quick_columns(text: str, places: dict[str, int], width: int) -> Table | None:
+    """What `_columns` would find, in half the time; None where a cell is empty or something is wrong."""
+    lines = list(filter(None, text.split("\n")))[1:]
+    if not lines or any(line.count(",") != width - 1 for line in lines) or any(char in text for char in _TAKEN):
+        return None
+    try:
+        table = np.loadtxt(lines, delimiter=",", comments=None, usecols=list(places.values()), ndmin=2)
+    except ValueError:
+        return None
+    return dict(zip(places, np.ascontiguousarray(table.T), strict=True))
 
 
 def _columns(rows: Iterable[list[str]], places: dict[str, int], width: int, file: str) -> Table:

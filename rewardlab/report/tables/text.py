@@ -119,14 +119,21 @@ def long_csv(table: Table, sources: Iterable[Any]) -> str:
         for column in table.columns
         if column.written and not (column.optional and not any(column.of(source) for source in given))
     ]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([column.name for column in columns])
+    stretches = [_line([column.name for column in columns])]
     for source in given:
-        values = [column.of(source) for column in columns]
-        cells = [_numbers(value) if isinstance(value, np.ndarray) else repeat(value) for value in values]
-        writer.writerows(islice(zip(*cells, strict=False), table.rows(source)))
-    return buffer.getvalue()
+        cells, varying = [], []
+        for value in (column.of(source) for column in columns):
+            if isinstance(value, np.ndarray):
+                form, numbers = _formed(value)
+                cells.append(form)
+                varying.append(numbers)
+            else:
+                cells.append(_quoted(value).replace("%", "%%"))
+        # What all rows share is written into a pattern once: the csv module would look at every cell of every row.
+        pattern = ",".join(cells) + "\n"
+        rows = islice(zip(*varying, strict=False) if varying else repeat(()), table.rows(source))
+        stretches.append("".join(map(pattern.__mod__, rows)))
+    return "".join(stretches)
 
 
 def to_markdown(text: Text) -> str:
@@ -157,6 +164,24 @@ def _cells(column: Any) -> list[Any]:
     there = column.notna()
     cells: list[Any] = (column if there.all() else column.astype(object).where(there, None)).tolist()
     return cells
+
+
+def _formed(values: Any) -> tuple[str, list[Any]]:
+    """How a column of numbers is to be formatted, and its cells; empty texts for what is not there."""
+    if np.isfinite(values).all():
+        return "%r", values.tolist()
+    return "%s", ["" if cell is None else repr(cell) for cell in _numbers(values)]
+
+
+def _quoted(value: Any) -> str:
+    """One cell as the csv module writes it beside others."""
+    return _line([value, 0])[: -len(",0\n")]
+
+
+def _line(row: Iterable[Any]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(row)
+    return buffer.getvalue()
 
 
 def _numbers(values: Any) -> list[Any]:
