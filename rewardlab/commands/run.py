@@ -88,6 +88,21 @@ def run(request: Request) -> int:
     return _hydra([*flags, *overrides], (prepared, _validated(prepared.config)))
 
 
+def rehearse(arguments: Sequence[str]) -> None:
+    """Build a run and throw it away: what that imports and loads is there for the next one. Nothing is written.
+
+    Args:
+        arguments: as of `rewardlab`, with `run` first.
+
+    Raises:
+        UserError: the run is refused.
+    """
+    from rewardlab.commands import flags
+
+    given = flags.parse("run", arguments[1:])
+    _validated(composition.compose(given.overrides, given.config_dir).config).env.close()
+
+
 def shell_completion(arguments: Sequence[str]) -> int:
     """Hydra's own completion: `install=bash`, or `query=bash` with COMP_LINE in the environment."""
     return _hydra(["--shell-completion", *arguments])
