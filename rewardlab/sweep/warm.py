@@ -12,6 +12,7 @@ adopts orphans meanwhile. So its exit code reaches the driver, its leash is the 
 the warm process dies. That one dies with its driver.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -19,7 +20,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ def main() -> None:
     if arguments is not None:  # from here on this is a job's process
         sys.argv = [child.__file__, *arguments]
         starting.begin()
-        child.do(driver)
+        _exit_after(lambda: child.do(driver))
 
 
 def _serve(driver: int, connection: socket.socket) -> list[str] | None:
@@ -132,6 +134,29 @@ def _fork() -> tuple[int, int] | None:
     os.waitpid(between, 0)  # from now on its child is the driver's
     with os.fdopen(told, "rb") as file:
         return int(file.read()), starts
+
+
+def _exit_after(work: Callable[[], None]) -> None:
+    """Do it and exit as Python does, but for one thing: what was inherited is left to the system.
+
+    To take that apart would write to all pages that are shared.
+    """
+    code: object = None
+    try:
+        work()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    if not isinstance(code, int | None):
+        print(code, file=sys.stderr)
+    with suppress(Exception):
+        threading._shutdown()  # type: ignore[attr-defined]  # what Python itself calls, and multiprocessing
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _settle_in(log: int) -> None:
