@@ -138,6 +138,18 @@ def _check_package(package: str, cfg: DictConfig, job_only: bool) -> None:
 
 
 def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> int:
+    from rewardlab.sweep import forking, options
+
+    launchers = ("hydra/launcher=", "hydra.launcher.start=")
+    if options.FORKS and not any(item.startswith(launchers) for item in overrides):
+        forking.begin_early()
+    try:
+        return _do_sweep(flags, overrides, config_dir)
+    finally:
+        forking.end_early()
+
+
+def _do_sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> int:
     from rewardlab.sweep import result
 
     jobs, dropped = expansion.valid_jobs(overrides, config_dir, lambda config: _validated(config).env.close())

@@ -46,8 +46,8 @@ class Starter:
             return True
         try:
             if self._warm is None:
-                self._warm = _Warm(self._kinds)
-            return self._warm.ready()
+                self._warm = _taken() or _Warm()
+            return self._warm.ready(self._kinds)
         except (OSError, ValueError) as error:
             self._lose(error)
             return self.ready(job)
@@ -88,18 +88,36 @@ class Starter:
             self._note(text)
 
 
+def begin_early() -> None:
+    """Start a warm process for the sweep that this process is about to do: it imports while the jobs are checked."""
+    global _early
+    if _early is None:
+        _early = _Warm()
+
+
+def end_early() -> None:
+    """End it if nobody took it."""
+    if (unused := _taken()) is not None:
+        unused.close()
+
+
+def _taken() -> "_Warm | None":
+    global _early
+    taken, _early = _early, None
+    return taken
+
+
+_early: "_Warm | None" = None
+
+
 class _CannotFork(Exception):
     """The warm process is well, but says that a fork would not be safe."""
 
 
 class _Warm:
-    """The driver's end. All that fails raises OSError or ValueError: the warm process is of no use any more.
+    """The driver's end. All that fails raises OSError or ValueError: the warm process is of no use any more."""
 
-    Args:
-        jobs: the arguments of some that it tries out.
-    """
-
-    def __init__(self, jobs: Sequence[Sequence[str]]) -> None:
+    def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, interrupts_held():
             self._process = subprocess.Popen(
@@ -112,13 +130,13 @@ class _Warm:
                 start_new_session=True,
             )
         self._socket.settimeout(_ANSWER_SECONDS)
-        self._jobs: Sequence[Sequence[str]] | None = jobs
-        self._ready = False
+        self._asked = self._ready = False
 
-    def ready(self) -> bool:
-        if self._jobs is not None:
-            self._socket.send(json.dumps({"warm": self._jobs}).encode())
-            self._jobs = None
+    def ready(self, jobs: Sequence[Sequence[str]]) -> bool:
+        """Whether it has tried out these jobs, of each the arguments; the first call has it do so."""
+        if not self._asked:
+            self._socket.send(json.dumps({"warm": jobs}).encode())
+            self._asked = True
         if not self._ready and select.select([self._socket], [], [], 0)[0]:
             self._ready = bool(self._answer()["ready"])
         return self._ready

@@ -175,7 +175,8 @@ class Pool:
         if self._kill_at == float("inf"):
             self._kill_at = time.monotonic() + self.grace
             why = "" if self.signal_number is not None else "a job failed: "
-            self.display.note(f"{why}stopping {len(self._running)} running jobs (again: kills them)")
+            if self._running:
+                self.display.note(f"{why}stopping {len(self._running)} running jobs (again: kills them)")
         for process in self._running:
             process.ask_to_stop(self.signal_number or signal.SIGTERM)
             if self._urgent or time.monotonic() > self._kill_at:

@@ -1,6 +1,6 @@
 """The warm process of a sweep: `python -m rewardlab.sweep.warm DRIVER SOCKET` imports once and forks each job.
 
-It talks to the driver over a socket, one message (JSON) a packet. First comes the driver's
+It talks to the driver over a socket, one message (JSON) a packet, from when it has imported. First comes the driver's
 
     {"warm": [[ARGUMENT, ...], ...]}     some of the sweep's jobs: what they import and load is there when they come
 
@@ -31,6 +31,7 @@ from rewardlab.sweep import child
 from rewardlab.sweep.kernel import signal_at_parents_end
 
 _LARGEST = 2**20  # bytes of a message
+_NEEDED = ("torch", "rewardlab.commands.run", "rewardlab.run")  # by name: the sweep stands below what it starts
 _TASKS = Path("/proc/self/task")
 
 
@@ -39,6 +40,9 @@ def main() -> None:
     signal_at_parents_end(signal.SIGKILL)
     if os.getppid() != driver:
         return
+    gc.disable()  # to look for garbage among what is imported takes a tenth of the time
+    for module in _NEEDED:
+        importlib.import_module(module)
     arguments = _serve(driver, connection)
     if arguments is not None:  # from here on this is a job's process
         sys.argv = [child.__file__, *arguments]
@@ -54,7 +58,7 @@ def _serve(driver: int, connection: socket.socket) -> list[str] | None:
             return None
         request = json.loads(message)
         if "warm" in request:
-            _warm_up(request["warm"])
+            _try_out(request["warm"])
             _tell(connection, {"ready": True})
             continue
         with os.fdopen(descriptors[0], "wb") as log:
@@ -77,16 +81,10 @@ def _tell(connection: socket.socket, answer: dict[str, Any]) -> None:
     connection.send(json.dumps(answer).encode())
 
 
-def _warm_up(jobs: Sequence[Sequence[str]]) -> None:
-    """Import what runs need; compose and build some of the sweep's, which loads what they load. Nothing is written.
-
-    By name: the sweep stands below what it starts.
-    """
-    gc.disable()  # to look for garbage among what is imported takes a tenth of the time
-    torch = importlib.import_module("torch")
+def _try_out(jobs: Sequence[Sequence[str]]) -> None:
+    """Compose and build some of the sweep's runs, which loads what they load. Nothing is written."""
+    torch, command = sys.modules["torch"], sys.modules["rewardlab.commands.run"]
     before = torch.get_rng_state()
-    command = importlib.import_module("rewardlab.commands.run")
-    importlib.import_module("rewardlab.run")
     for arguments in jobs:
         with suppress(Exception):  # the job itself will say what is wrong with it
             command.rehearse(arguments)
