@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 
@@ -26,5 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return dispatch(sys.argv[1:] if argv is None else argv)
     finally:
-        if argv is not None:
+        if argv is None:
+            gc.freeze()  # all that was imported ends with the process: to look for garbage in it takes half a second
+        else:
             starting.end(before)

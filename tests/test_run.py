@@ -5,6 +5,8 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -315,3 +317,19 @@ def test_training_levels_can_be_evaluated(tmp_path: Path) -> None:
     assert run(prepared) == 0
     with pytest.raises(UserError, match=r"eval\.levels=train"):
         run(prepare(tmp_path, "eval.levels=train"))
+
+
+HEAVY = (
+    *("wandb", "tensorboard", "matplotlib", "plotly", "pandas", "jinja2", "rich", "ray", "submitit", "IPython"),
+    *("torch._dynamo", "torch.onnx"),
+)
+
+
+def test_a_run_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom rewardlab.cli import main\nassert main(sys.argv[1:]) == 0\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    command = ["run", "env=doorkey_5x5", "frames=64", "eval.episodes=2", f"results_dir={tmp_path}"]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

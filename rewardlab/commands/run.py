@@ -5,17 +5,19 @@ import logging
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from rewardlab import discovery, starting
 from rewardlab.config import composition, expansion, saved
+from rewardlab.config.code import code_of
 from rewardlab.config.refusals import as_user_errors, no_such_key
 from rewardlab.errors import Interrupted, UserError, one_line, report_internal_error
 from rewardlab.machine import one_thread
@@ -84,9 +86,24 @@ def run(request: Request) -> int:
         with composition.many():
             return _sweep(flags, overrides, request.config_dir)
     expansion.refuse_open_study(overrides, request.config_dir)
-    prepared = composition.compose(overrides, request.config_dir)
-    starting.undo_folder(prepared.config.results_dir)  # Hydra makes it before the run begins
-    return _hydra([*flags, *overrides], (prepared, _validated(prepared.config)))
+    return _one(overrides, request.config_dir)
+
+
+def rehearse(arguments: Sequence[str]) -> None:
+    """Build a run and throw it away: what that imports and loads is there for the next one. Nothing is written.
+
+    Args:
+        arguments: as of `rewardlab`, with `run` first.
+
+    Raises:
+        UserError: the run is refused.
+    """
+    from rewardlab.commands import flags
+
+    given = flags.parse("run", arguments[1:])
+    config = composition.compose(given.overrides, given.config_dir).config
+    _validated(config).env.close()
+    code_of(config)
 
 
 def shell_completion(arguments: Sequence[str]) -> int:
@@ -122,6 +139,18 @@ def _check_package(package: str, cfg: DictConfig, job_only: bool) -> None:
 
 
 def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> int:
+    from rewardlab.sweep import forking, options
+
+    launchers = ("hydra/launcher=", "hydra.launcher.start=")
+    if options.FORKS and not any(item.startswith(launchers) for item in overrides):
+        forking.begin_early()
+    try:
+        return _do_sweep(flags, overrides, config_dir)
+    finally:
+        forking.end_early()
+
+
+def _do_sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> int:
     from rewardlab.sweep import result
 
     jobs, dropped = expansion.valid_jobs(overrides, config_dir, lambda config: _validated(config).env.close())
@@ -140,6 +169,21 @@ def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> in
     return code if code > 128 else min(code, 1)
 
 
+def _one(overrides: list[str], config_dir: str | None) -> int:
+    """One run, of which nothing is left to find out: what Hydra's `main` would do, without composing to learn that."""
+    with composition.session(config_dir):
+        prepared = composition.compose(overrides)
+        parts = _validated(prepared.config)
+        starting.undo_folder(prepared.config.results_dir)  # Hydra makes it before the run begins
+        application = GlobalHydra.instance().hydra
+        assert application is not None
+        done = application.run(
+            composition.CONFIG_NAME, lambda cfg: _run_job(lambda: (prepared, parts)), [*overrides, "hydra.mode=RUN"]
+        )
+    code: int = done.return_value
+    return code
+
+
 def _validated(config: RootConfig) -> "RunParts":
     from rewardlab import run
 
@@ -147,16 +191,12 @@ def _validated(config: RootConfig) -> "RunParts":
         return run.validated(config)
 
 
-def _hydra(arguments: Sequence[str], built: "tuple[composition.Prepared, RunParts] | None" = None) -> int:
-    """Run Hydra on a command line; the worst exit code of the jobs that ran in this process.
-
-    Args:
-        built: the one run that this starts, where it has been composed already, and its parts.
-    """
+def _hydra(arguments: Sequence[str]) -> int:
+    """Run Hydra on a command line; the worst exit code of the jobs that ran in this process."""
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> int:
-        codes.append(_run_job(cfg, built))
+        codes.append(_run_job(lambda: (_prepared(cfg),)))
         return codes[-1]
 
     application = hydra.main(
@@ -170,16 +210,18 @@ def _hydra(arguments: Sequence[str], built: "tuple[composition.Prepared, RunPart
     return max((code for code in codes if code > 128), default=max(codes, default=0))
 
 
-def _run_job(cfg: DictConfig, built: "tuple[composition.Prepared, RunParts] | None") -> int:
+def _prepared(cfg: DictConfig) -> composition.Prepared:
+    settings = HydraConfig.get()
+    return composition.prepare(cfg, settings.runtime.choices, list(settings.overrides.task))
+
+
+def _run_job(make: "Callable[[], tuple[composition.Prepared] | tuple[composition.Prepared, RunParts]]") -> int:
     """One run. Never raises: what becomes of one job is not to end the others of a sweep."""
     try:
         from rewardlab import run
 
         _end_start()
-        if built is not None:
-            return run.run(*built)
-        settings = HydraConfig.get()
-        return run.run(composition.prepare(cfg, settings.runtime.choices, list(settings.overrides.task)))
+        return run.run(*make())
     except Interrupted as error:
         return error.exit_code
     except KeyboardInterrupt:

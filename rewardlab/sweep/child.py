@@ -11,36 +11,28 @@ import threading
 import time
 
 from rewardlab import starting
+from rewardlab.sweep.kernel import signal_at_parents_end
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLL_SECONDS = 1.0
 
 
 def main() -> None:
     starting.begin()
-    driver = int(sys.argv.pop(1))
+    do(int(sys.argv.pop(1)))
+
+
+def do(driver: int) -> None:
+    """Do the job that sys.argv tells of, in this process, and exit. Ctrl-C has been seen to."""
     _follow(driver)
     runpy.run_module("rewardlab", run_name="__main__", alter_sys=True)
 
 
 def _follow(driver: int) -> None:
     """End with SIGTERM when the driver ends."""
-    if not _ask_kernel():
+    if not signal_at_parents_end(signal.SIGTERM):
         threading.Thread(target=_watch, args=(driver,), daemon=True).start()
     if os.getppid() != driver:  # it ended before we asked
         sys.exit(128 + signal.SIGTERM)
-
-
-def _ask_kernel() -> bool:
-    if not sys.platform.startswith("linux"):
-        return False
-    import ctypes
-
-    try:
-        failed: int = ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-    except (OSError, AttributeError):
-        return False
-    return not failed
 
 
 def _watch(driver: int) -> None:

@@ -28,9 +28,14 @@ def job_arguments(overrides: Sequence[str], hydra_overrides: Sequence[str], conf
 
 def job_command(arguments: Sequence[str]) -> list[str]:
     """The command that runs a job as a child of this process, and ends when this process does."""
+    return [*module_command(CHILD), *arguments]
+
+
+def module_command(module: str) -> list[str]:
+    """The command that runs a module as a child of this process, whose number is its first argument."""
     # `python -m` looks into the working folder first: only where this process does so too.
     safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
-    return [sys.executable, *safe_path, "-m", CHILD, str(os.getpid()), *arguments]
+    return [sys.executable, *safe_path, "-m", module, str(os.getpid())]
 
 
 def shown_command(arguments: Sequence[str]) -> str:

@@ -58,7 +58,7 @@ class Display:
             self._print(f"[{len(self._ended)}/{self.total}] {line}")
 
     def refresh(self, running: Sequence[Running], waiting: int) -> None:
-        """Called about ten times a second."""
+        """Called many times a second."""
 
     def note(self, text: str) -> None:
         self._print(text)

@@ -1,6 +1,7 @@
 """One job of a sweep, and what became of it."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ class Job:
     command: what to execute.
     shown: the same as a user would type it.
     code: hashes of what it would be made by.
+    kind: names what it imports; empty where that is code of the user's own, or would open a GPU.
     """
 
     number: int
@@ -31,6 +33,12 @@ class Job:
     shown: str
     overwrite: bool = False
     code: Mapping[str, str] = field(default_factory=dict)
+    kind: str = ""
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of its `rewardlab`."""
+        return shlex.split(self.shown)[1:]
 
     @property
     def log_name(self) -> str:

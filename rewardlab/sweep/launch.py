@@ -10,10 +10,12 @@ from rewardlab import discovery
 from rewardlab.config import composition
 from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
-from rewardlab.config.identity import shown_labels
+from rewardlab.config.identity import plugins_in, shown_labels
 from rewardlab.errors import UserError
+from rewardlab.schemas import RootConfig
 from rewardlab.sweep import command, result
 from rewardlab.sweep.display import Display, make_display
+from rewardlab.sweep.forking import Starter
 from rewardlab.sweep.job import MISSING, Job, Outcome
 from rewardlab.sweep.memory import GIB, Memory
 from rewardlab.sweep.options import PoolOptions
@@ -47,6 +49,7 @@ def launch(
             retries=options.retries,
             fail_fast=options.fail_fast,
             memory=Memory(None if options.memory_gib is None else options.memory_gib * GIB),
+            starter=Starter(options.start == "fork", display.note),
         )
         return {outcome.number: outcome for outcome in pool.run(jobs)}, pool.signal_number
 
@@ -124,9 +127,18 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
                 shown=command.shown_command(arguments),
                 overwrite=prepared.config.overwrite,
                 code=codes[prepared.setting_id],
+                kind=_kind(prepared.config),
             )
         )
     return made
+
+
+def _kind(config: RootConfig) -> str:
+    """What a job imports, where that is the package's own and opens no GPU; else empty."""
+    chosen = [*plugins_in(config).values(), ("logger", config.logger.plugin)]
+    own = all(discovery.plugins(group)[stem].source.is_relative_to(discovery.PACKAGE) for group, stem in chosen)
+    users = ":" in str(getattr(config.env, "id", ""))  # gymnasium imports the module before it
+    return " ".join(sorted({stem for _, stem in chosen})) if own and not users and config.device == "cpu" else ""
 
 
 def _label(prepared: Prepared, swept: Sequence[str]) -> str:

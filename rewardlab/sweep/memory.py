@@ -1,6 +1,5 @@
 """What fits: the memory that jobs take, measured as they run, against what the machine has left."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,12 +57,16 @@ def memory_left() -> float | None:
 
 
 def taken_by(pid: int) -> int | None:
-    """Bytes that a process keeps in memory, its children aside; None where the system does not say."""
+    """Bytes that only this process keeps in memory: what its end would free. None where the system does not say.
+
+    Pages that it shares with the process that it was forked from, or with others that loaded the same libraries, are
+    not its own.
+    """
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
     except (OSError, ValueError, IndexError):
         return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _meminfo(name: str) -> float | None:

@@ -1,7 +1,6 @@
 """One job of a sweep on whatever machine a batch system puts it; the file system is shared with the driver."""
 
 import os
-import shlex
 import signal
 import time
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from typing import Any
 from rewardlab.records.continuation import decide, told
 from rewardlab.sweep.command import job_command
 from rewardlab.sweep.job import Job, Outcome
-from rewardlab.sweep.pool import JobProcess
+from rewardlab.sweep.process import JobProcess
 
 _LOCKED_SECONDS = 60.0  # what the process of a node that was lost gets to end, before the run is left to it
 _POLL_SECONDS = 0.2
@@ -37,7 +36,7 @@ class Remote:
     def __call__(self) -> Outcome:
         os.chdir(self.folder)
         os.environ.update(self.environment)
-        job = replace(self.job, command=tuple(job_command(shlex.split(self.job.shown)[1:])))
+        job = replace(self.job, command=tuple(job_command(self.job.arguments)))
         give_up = time.monotonic() + _LOCKED_SECONDS
         while (decision := decide(job.folder, job.overwrite)).action == "locked" and time.monotonic() < give_up:
             time.sleep(_POLL_SECONDS)

@@ -176,7 +176,7 @@ def play(
                 here[t + 1, i] = slots[slot]
         if unknown:
             return t + 1
-    return total
+    return int(total)
 
 
 @numba.njit

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from rewardlab.config.composition import compose
+from rewardlab.sweep.options import FORKS
 
 TINY = ["env=empty_5x5", "num_envs=4", "eval.episodes=2", "agent.rollout_steps=16"]
 LONG = ["frames=2e6", "eval.every=2000000", "checkpoint.every=2000000", "seed=0,1"]  # nobody waits for its end
+
+STARTS = ["hydra.launcher.start=fork", "hydra.launcher.start=spawn"][0 if FORKS else 1 :]
 
 
 def sweep(folder: Path, *overrides: str) -> subprocess.Popen[str]:
@@ -67,8 +70,9 @@ def test_one_fails_the_others_finish_and_a_rerun_skips_them(tmp_path):
     assert len(logs(tmp_path)) == 3  # no process was started
 
 
-def test_interrupted_sweep_is_continued_and_dies_with_its_driver(tmp_path):
-    process = sweep(tmp_path, *LONG)
+@pytest.mark.parametrize("start", STARTS)
+def test_interrupted_sweep_is_continued_and_dies_with_its_driver(tmp_path, start):
+    process = sweep(tmp_path, *LONG, start)
     try:
         wait_until(lambda: [status["frames"] > 0 for status in statuses(tmp_path)] == [True, True], process)
         process.send_signal(signal.SIGINT)
@@ -80,7 +84,7 @@ def test_interrupted_sweep_is_continued_and_dies_with_its_driver(tmp_path):
     finally:
         process.kill()
 
-    process = sweep(tmp_path, *LONG)
+    process = sweep(tmp_path, *LONG, start)
     try:
         wait_until(lambda: all(status["state"] == "running" for status in statuses(tmp_path)), process)
         owners = [json.loads(path.read_text())["pid"] for path in tmp_path.glob("runs/*/*/*/*/lock")]
@@ -103,10 +107,17 @@ def test_two_sweeps_share_the_work(tmp_path):
         assert frames == sorted(set(frames)) and frames[-1] == 256
 
 
-def test_number_of_jobs_is_checked(tmp_path):
-    code, output, lines = finish(sweep(tmp_path, "frames=256", "seed=0,1", "hydra.launcher.jobs=0"))
+@pytest.mark.parametrize(
+    ("option", "refusal"),
+    [
+        ("jobs=0", "must be at least 1"),
+        ("start=frok", "no such way to start jobs; did you mean fork? (allowed: fork, spawn)"),
+    ],
+)
+def test_options_are_checked(tmp_path, option, refusal):
+    code, output, lines = finish(sweep(tmp_path, "frames=256", "seed=0,1", f"hydra.launcher.{option}"))
     assert code == 2, output + lines
-    assert lines == "hydra.launcher.jobs=0: must be at least 1\n"
+    assert lines == f"hydra.launcher.{option}: {refusal}\n"
     assert os.listdir(tmp_path) == []
 
 

@@ -110,7 +110,7 @@ def test_memory_is_kept_for_what_running_jobs_still_grow_to():
 def test_memory_of_this_machine_is_known():
     if Path("/proc/meminfo").exists():
         assert GIB / 100 < memory_left() < psutil.virtual_memory().total
-        assert taken_by(os.getpid()) == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)
+        assert taken_by(os.getpid()) == pytest.approx(psutil.Process().memory_full_info().uss, rel=0.2)
     assert taken_by(2**22 + 1) is None
 
 

@@ -87,7 +87,7 @@ def _fault_at_work(folder: Path, name: str, said: str) -> str:
         lines = [line for line in said.splitlines() if " fps  return " not in line]
         if len(lines) != 1 or "interrupted: signal 2" not in lines[0]:
             return "not one line"
-    elif not logs:
+    elif not logs and "3 not started" not in said:  # the warm process was not ready
         return "a sweep without jobs"
     for path in folder.glob("results/runs/*/*/*/*"):
         status, why = read_status(path)

@@ -11,6 +11,7 @@ OVERRIDES = [*runs.TINY, "env=empty_random_6x6", "reward=rnd", "reward.warmup=8"
 LAUNCHERS = {
     "pool, 1 job": ["hydra.launcher.jobs=1"],
     "pool, 3 jobs": ["hydra.launcher.jobs=3"],
+    "pool, spawned": ["hydra.launcher.jobs=3", "hydra.launcher.start=spawn"],
     "slurm (submitit's local executor)": ["hydra/launcher=slurm", "hydra.launcher.cluster=local"],
     "ray": ["hydra/launcher=ray", "hydra.launcher.address=null"],
 }
