@@ -26,8 +26,6 @@ from rewardlab.schemas import RootConfig
 if TYPE_CHECKING:
     from rewardlab.training.parts import RunParts
 
-    pass
-
 
 @dataclass(frozen=True)
 class Request:
@@ -90,7 +88,7 @@ def run(request: Request) -> int:
 
 
 def rehearse(arguments: Sequence[str]) -> None:
-    """Build a run and throw it away: what that imports and loads is there for the next one. Nothing is written.
+    """Begin a run and throw it away: what that imports and loads is there for the next one. Nothing is written.
 
     Args:
         arguments: as of `rewardlab`, with `run` first.
@@ -99,11 +97,18 @@ def rehearse(arguments: Sequence[str]) -> None:
         UserError: the run is refused.
     """
     from rewardlab.commands import flags
+    from rewardlab.training.evaluate import Evaluator
+    from rewardlab.training.learning.base import make_learning
 
     given = flags.parse("run", arguments[1:])
     config = composition.compose(given.overrides, given.config_dir).config
-    _validated(config).env.close()
     code_of(config)
+    parts = _validated(config)
+    make_learning(config, parts).iterate(0)
+    evaluator = Evaluator(config, parts.env.spec, parts.conditioner)
+    evaluator.evaluate(parts.agent, 0, lambda: True)
+    evaluator.close()
+    parts.env.close()
 
 
 def shell_completion(arguments: Sequence[str]) -> int:
