@@ -18,8 +18,6 @@ from rewardlab.training import play_kernel
 from rewardlab.training.play_kernel import STUCK, Episodes, Steps, Views
 from rewardlab.types import Agent, Array, VecEnv
 
-_PASSES = 4  # that find room for their views, if all of them are new
-
 
 class CompiledPlay:
     """Passes of at most T steps of one vector of environments, with the policy of one agent.
@@ -29,13 +27,13 @@ class CompiledPlay:
         views: the distinct views of all passes since `forget`.
     """
 
-    def __init__(self, engine: Engine, policy: RowPolicy, most: int) -> None:
+    def __init__(self, engine: Engine, policy: RowPolicy, most: int, memory: int) -> None:
         self._engine, self._policy, self._vector = engine, policy, engine.vector
         num_envs, look = self._vector.num_envs, self._vector.look
         self._missions = np.zeros((0, NUM_MISSION), dtype=np.int32)
         self._tokens = np.zeros((0, engine.mission_length), dtype=np.int64)
         self.steps = _steps(most, num_envs, look.shape)
-        self.views = _views(_PASSES * (2 * most + 1) * num_envs, math.prod(look.shape), policy)
+        self.views = _views(memory * (2 * most + 1) * num_envs, math.prod(look.shape), policy)
         self._ended = np.zeros((most * num_envs, 4))
         self.forget()
         self._kernel = self._vector.kernel(play_kernel.play, "play")
@@ -46,11 +44,17 @@ class CompiledPlay:
         compile_for(self._kernel, (*arguments, none, 0, False), f"the play of {self._vector.task.family}")
 
     @staticmethod
-    def of(env: VecEnv, agent: Agent, most: int, facts: Collection[str] = ()) -> CompiledPlay | None:
-        """None where it cannot play: other worlds, noise, facts beside those named, another kind of policy."""
+    def of(env: VecEnv, agent: Agent, most: int, memory: int = 1, facts: Collection[str] = ()) -> CompiledPlay | None:
+        """None where it cannot play: other worlds, noise, facts beside those named, another kind of policy.
+
+        Args:
+            memory: passes that find room for their views if all of them are new.
+        """
         if not isinstance(env, BatchedEnv) or env.engine is None or agent.row_policy is None:
             return None
-        return CompiledPlay(env.engine, agent.row_policy, most) if set(env.engine.facts) <= set(facts) else None
+        if not set(env.engine.facts) <= set(facts):
+            return None
+        return CompiledPlay(env.engine, agent.row_policy, most, memory)
 
     def forget(self) -> None:
         """Begin anew with the policy as it is now: before the first pass with other weights."""
