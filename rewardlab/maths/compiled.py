@@ -224,6 +224,13 @@ def _draw(logits: Array, uniform: Array, action: Array) -> None:  # pragma: no c
         action[i] = choose(below, i, uniform[i])
 
 
+def _scan_back(sums: Array, decay: Array) -> None:  # pragma: no cover
+    """From the last row to the first: sums[t] += decay[t] * sums[t + 1], of [T, N] each, in place."""
+    for t in range(sums.shape[0] - 2, -1, -1):
+        for i in range(sums.shape[1]):
+            sums[t, i] += decay[t, i] * sums[t + 1, i]
+
+
 def _moments(data: Array, times: Array, mean: Array, squares: Array) -> None:  # pragma: no cover
     """Mean of data [B, K], each row counted so many times, float64 [B], and the sum of squared deviations from it:
     float64 [K] each, filled.
@@ -260,6 +267,7 @@ distance_loss = kept(_distance_loss, fastmath=_LOOSE, error_model="numpy")
 distance_from_unit = kept(_distance_from_unit, fastmath=_LOOSE, error_model="numpy")
 distance_from_unit_back = kept(_distance_from_unit_back, fastmath=_LOOSE, error_model="numpy")
 cross_entropy = kept(_cross_entropy, fastmath=_LOOSE, error_model="numpy")
+scan_back = kept(_scan_back)
 draw = kept(_draw, error_model="numpy")
 moments = kept(_moments, fastmath={"contract"}, error_model="numpy")
 whiten = kept(_whiten, error_model="numpy")

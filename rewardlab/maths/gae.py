@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from rewardlab.maths.compiled import compiles, scan_back
+
 
 def gae(
     reward: torch.Tensor,
@@ -46,6 +48,9 @@ def gae(
         next_values = torch.where(truncated, final_values, next_values).masked_fill(worthless, 0.0)
         decay = decay.masked_fill(terminated | truncated, 0.0)
     advantages = reward + gamma * next_values - values[:-1]
+    if compiles(advantages):
+        scan_back(advantages.numpy(), decay.numpy())
+        return advantages
     for step in range(steps - 2, -1, -1):
         advantages[step].addcmul_(decay[step], advantages[step + 1])
     return advantages

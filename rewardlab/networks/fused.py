@@ -159,10 +159,9 @@ class FusedActorCritic:
         """The critic's, [..., P] -> [..., S]."""
         return self._critic.predict(self._shared.predict(self._encoder.predict(inputs)))
 
-    def predict(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The policy's logits [..., A] and the critic's values [..., S]."""
-        features = self._shared.predict(self._encoder.predict(inputs))
-        return self._policy.predict(features), self._critic.predict(features)
+    def policy(self, inputs: torch.Tensor) -> torch.Tensor:
+        """`logits` of any number of rows, [..., P] -> [..., A], in memory of their own."""
+        return self._policy.predict(self._shared.predict(self._encoder.predict(inputs)))
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits and values of a minibatch [B, P], in buffers that the next pass writes to."""

@@ -177,7 +177,8 @@ class Collector:
         self._first = over[-1]
         rollout = self._rollout(steps, self._tensor(played.action[:steps].copy()), None)
         here, there = self._tensor(played.here[: steps + 1]), self._tensor(played.there[:steps])
-        rollout.distinct = DistinctObservations(self._tensors(rows), here, there)
+        logits = self._tensor(compiled.views.logits[: len(rows["image"])])
+        rollout.distinct = DistinctObservations(self._tensors(rows), here, there, logits)
         return rollout
 
     def _rollout(self, steps: int, action: torch.Tensor, agent_state0: torch.Tensor | None) -> Rollout:

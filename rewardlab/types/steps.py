@@ -35,11 +35,13 @@ class DistinctObservations:
 
     rows: each entry [U, ...]. here: int64 [T + 1, N], which of them was acted on; its last row is last_obs.
     there: int64 [T, N], which of them is the true successor.
+    logits: float32 [U, A], the policy's that acted, where who collected the rollout knows them.
     """
 
     rows: TensorObs
     here: torch.Tensor
     there: torch.Tensor
+    logits: torch.Tensor | None = None
 
 
 @dataclass

@@ -120,7 +120,7 @@ def test_policy_and_critic(names, encoding, shared, streams):
     }
     dist, values = network(network.prepare(shown))
     inputs = fused.inputs(shown)
-    for logits, found in (fused.predict(inputs), fused.forward(inputs)):
+    for logits, found in ((fused.policy(inputs), fused.values(inputs)), fused.forward(inputs)):
         torch.testing.assert_close(logits, dist["logits"].detach(), **CLOSE)
         torch.testing.assert_close(found, values.detach(), **CLOSE)
     torch.testing.assert_close(fused.logits(inputs), dist["logits"].detach(), **CLOSE)

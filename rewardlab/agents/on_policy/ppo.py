@@ -196,8 +196,9 @@ class Agent(BaseAgent):
         if rollout.agent_state0 is None:
             distinct = distinct_of(rollout)
             if self._fused is not None:
-                logits, values = self._fused.predict(self._fused.inputs(distinct.rows))
-                dist = {"logits": logits}
+                inputs = self._fused.inputs(distinct.rows)
+                values = self._fused.values(inputs)
+                dist = {"logits": self._fused.policy(inputs) if distinct.logits is None else distinct.logits}
             else:
                 dist, values = self.network(self.network.prepare(distinct.rows))
             dist = {name: spread(entry, distinct.here[:-1]) for name, entry in dist.items()}
