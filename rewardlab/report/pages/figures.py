@@ -57,7 +57,8 @@ def draw(chart: Chart) -> list[tuple[str, bytes]]:
         figure = _line_chart(chart) if isinstance(chart, LineChart) else _bar_chart(chart)
         # Places are found once, and every format is drawn once: `savefig` would do both twice for each.
         FigureCanvasAgg(figure)
-        figure.draw_without_rendering()
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
         figure.set_layout_engine("none")
         for form, canvas in _CANVASES.items():
             buffer = io.BytesIO()
