@@ -167,6 +167,95 @@ def _distance_from_unit_back(
             out[j] = slope * aim[j] - along * row[j]
 
 
+def _unit_distance_loss(prediction: Array, target: Array, place: Array, weights: Array) -> float:  # pragma: no cover
+    """The sum of weighted `distance_from_unit`s.
+
+    Args:
+        prediction: [B, D]; its gradient is written over it.
+        target: unit vectors [U, D]. place: int64 [B], which of them each prediction is of. weights: [B].
+    """
+    loss: float = 0.0
+    for i in range(prediction.shape[0]):
+        row, aim = prediction[i], target[place[i]]
+        square, product = _32(1e-24), _32(0.0)
+        for j in range(row.size):
+            square += row[j] * row[j]
+            product += row[j] * aim[j]
+        inverse = _32(1.0) / np.sqrt(square)
+        cosine = product * inverse
+        loss += float(weights[i] * (_32(2.0) - _32(2.0) * cosine))
+        slope = _32(-2.0) * weights[i] * inverse
+        along = slope * cosine * inverse
+        for j in range(row.size):
+            row[j] = slope * aim[j] - along * row[j]
+    return loss
+
+
+def _exp(flat: Array) -> None:  # pragma: no cover
+    """exp of values [K], in place, by Cephes' polynomial (`expf`), within 2e-7; those below -87 count as -87."""
+    powers = np.empty(flat.size, dtype=np.int32)
+    for i in range(flat.size):
+        x = flat[i]
+        x = _32(-87.0) if x < _32(-87.0) else x
+        x = _32(88.0) if x > _32(88.0) else x
+        whole = np.floor(x * _32(1.44269504088896341) + _32(0.5))
+        x = x - whole * _32(0.693359375) + whole * _32(2.12194440e-4)
+        p = _32(1.9875691500e-4) * x + _32(1.3981999507e-3)
+        p = (p * x + _32(8.3334519073e-3)) * x + _32(4.1665795894e-2)
+        p = (p * x + _32(1.6666665459e-1)) * x + _32(5.0000001201e-1)
+        flat[i] = p * x * x + x + _32(1.0)
+        powers[i] = (np.int32(whole) + np.int32(127)) << np.int32(23)  # the bits of 2^whole
+    scales = powers.view(np.float32)
+    for i in range(flat.size):
+        flat[i] *= scales[i]
+
+
+exp = kept(_exp, fastmath={"contract"}, error_model="numpy")
+
+
+def _contrast(
+    first: Array, second: Array, negatives: Array, scale: float, among: bool, share: float, pull: Array, found: Array
+) -> None:  # pragma: no cover
+    """`contrastive_information` of pairs that are scored by scaled products, and its gradient.
+
+    Args:
+        first, second: the halves of pairs drawn together, [B, H].
+        negatives: [B, M], products of the first halves with others; their gradient is written over them.
+        scale: of products.
+        among: whether the others are the second halves of the first M pairs: no pair is then compared with itself.
+        share: of each pair's information in what is differentiated.
+        pull: [B], filled: the gradient of the product of each pair.
+        found: [B], filled: the information.
+    """
+    size = negatives.shape[1]
+    for i in range(first.shape[0]):
+        scores, product = negatives[i], _32(0.0)
+        for j in range(first.shape[1]):
+            product += first[i, j] * second[i, j]
+        product *= _32(scale)
+        most = product
+        alone = among and i < size
+        if alone:
+            scores[i] = _32(0.0)
+        for m in range(size):
+            scores[m] *= _32(scale)
+            most = max(most, scores[m])
+        for m in range(size):
+            scores[m] -= most
+        exp(scores)
+        if alone:
+            scores[i] = _32(0.0)
+        own = _32(math.exp(product - most))
+        total = own
+        for m in range(size):
+            total += scores[m]
+        found[i] = product - most - math.log(total / _32(size + 1 - alone))
+        weight = _32(share * scale) / total
+        pull[i] = weight * (total - own)
+        for m in range(size):
+            scores[m] *= -weight
+
+
 def _cross_entropy(logits: Array, action: Array, coef: float, gradient: Array) -> float:  # pragma: no cover
     """The mean of -log p(action), without the factor `coef` that its gradient has.
 
@@ -249,6 +338,8 @@ ppo_loss = kept(_ppo_loss, fastmath=_LOOSE, error_model="numpy")
 distance_loss = kept(_distance_loss, fastmath=_LOOSE, error_model="numpy")
 distance_from_unit = kept(_distance_from_unit, fastmath=_LOOSE, error_model="numpy")
 distance_from_unit_back = kept(_distance_from_unit_back, fastmath=_LOOSE, error_model="numpy")
+unit_distance_loss = kept(_unit_distance_loss, fastmath=_LOOSE, error_model="numpy")
+contrast = kept(_contrast, fastmath=_LOOSE, error_model="numpy")
 cross_entropy = kept(_cross_entropy, fastmath=_LOOSE, error_model="numpy")
 draw = kept(_draw, error_model="numpy")
 moments = kept(_moments, fastmath={"contract"}, error_model="numpy")
