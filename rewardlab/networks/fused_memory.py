@@ -30,6 +30,12 @@ class FusedGRU:
         """What inputs [R, I] say of the gates, [R, 3H]."""
         return torch.addmm(self.bias_ih, inputs, self.weight_ih.t())
 
+    def gates_back(self, gradient: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        """The gradient of inputs [R, I], and of their weights, from that of what they said, [R, 3H]."""
+        torch.mm(gradient.t(), inputs, out=self.of_weight_ih)
+        torch.sum(gradient, dim=0, out=self.of_bias_ih)
+        return torch.mm(gradient, self.weight_ih)
+
     def step(self, gates: torch.Tensor, which: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
         """One step, not to be learned from: the next states [B, H], in memory of their own.
 

@@ -7,7 +7,11 @@ import torch
 from made_up import STEPS, case, rollouts
 
 SMALL = {"memory": 8, "features": 6, "hidden": 7, "batch_size": 64, "chunk": 5}  # no multiple of it ends a rollout
-SCHEMES = {"byol_explore": SMALL, "byol_hindsight": SMALL | {"negatives": 4, "pairs": 50}}
+SCHEMES = {
+    "byol_explore": SMALL,
+    "byol_hindsight": SMALL | {"negatives": 4, "pairs": 50},
+    "deir": {"features": 6, "hidden": 7, "batch_size": 50},
+}
 
 
 @pytest.mark.parametrize("world", ["grid", "continuous"])

@@ -57,8 +57,7 @@ class FusedWorldModel:
         What those states' beliefs are told besides is without gradients.
         """
         of_gates, of_belief = self._open.backward(gradient)
-        torch.mm(of_gates.t(), self._rows, out=self._open.of_weight_ih)
-        torch.sum(of_gates, dim=0, out=self._open.of_bias_ih)
+        self._open.gates_back(of_gates, self._rows)
         closed, place, seen = self._closed, self._batch.place, self._seen
         of_gates, _ = closed.backward(of_belief.view(*place.shape, -1))
         of_seen = torch.zeros(len(self._encoded), of_gates.shape[1]).index_add_(0, place.flatten(), of_gates)
