@@ -168,6 +168,141 @@ def _distance_from_unit_back(
             out[j] = slope * aim[j] - along * row[j]
 
 
+def _unit_distance_loss(prediction: Array, target: Array, place: Array, weights: Array) -> float:  # pragma: no cover
+    """The sum of weighted `distance_from_unit`s.
+
+    Args:
+        prediction: [B, D]; its gradient is written over it.
+        target: unit vectors [U, D]. place: int64 [B], which of them each prediction is of. weights: [B].
+    """
+    loss: float = 0.0
+    for i in range(prediction.shape[0]):
+        row, aim = prediction[i], target[place[i]]
+        square, product = _32(1e-24), _32(0.0)
+        for j in range(row.size):
+            square += row[j] * row[j]
+            product += row[j] * aim[j]
+        inverse = _32(1.0) / np.sqrt(square)
+        cosine = product * inverse
+        loss += float(weights[i] * (_32(2.0) - _32(2.0) * cosine))
+        slope = _32(-2.0) * weights[i] * inverse
+        along = slope * cosine * inverse
+        for j in range(row.size):
+            row[j] = slope * aim[j] - along * row[j]
+    return loss
+
+
+def _exp(flat: Array) -> None:  # pragma: no cover
+    """exp of values [K], in place, by Cephes' polynomial (`expf`), within 2e-7; those below -87 count as -87."""
+    powers = np.empty(flat.size, dtype=np.int32)
+    for i in range(flat.size):
+        x = flat[i]
+        x = _32(-87.0) if x < _32(-87.0) else x
+        x = _32(88.0) if x > _32(88.0) else x
+        whole = np.floor(x * _32(1.44269504088896341) + _32(0.5))
+        x = x - whole * _32(0.693359375) + whole * _32(2.12194440e-4)
+        p = _32(1.9875691500e-4) * x + _32(1.3981999507e-3)
+        p = (p * x + _32(8.3334519073e-3)) * x + _32(4.1665795894e-2)
+        p = (p * x + _32(1.6666665459e-1)) * x + _32(5.0000001201e-1)
+        flat[i] = p * x * x + x + _32(1.0)
+        powers[i] = (np.int32(whole) + np.int32(127)) << np.int32(23)  # the bits of 2^whole
+    scales = powers.view(np.float32)
+    for i in range(flat.size):
+        flat[i] *= scales[i]
+
+
+exp = kept(_exp, fastmath={"contract"}, error_model="numpy")
+
+
+def _contrast(
+    first: Array, second: Array, negatives: Array, scale: float, among: bool, share: float, pull: Array, found: Array
+) -> None:  # pragma: no cover
+    """`contrastive_information` of pairs that are scored by scaled products, and its gradient.
+
+    Args:
+        first, second: the halves of pairs drawn together, [B, H].
+        negatives: [B, M], products of the first halves with others; their gradient is written over them.
+        scale: of products.
+        among: whether the others are the second halves of the first M pairs: no pair is then compared with itself.
+        share: of each pair's information in what is differentiated.
+        pull: [B], filled: the gradient of the product of each pair.
+        found: [B], filled: the information.
+    """
+    size = negatives.shape[1]
+    for i in range(first.shape[0]):
+        scores, product = negatives[i], _32(0.0)
+        for j in range(first.shape[1]):
+            product += first[i, j] * second[i, j]
+        product *= _32(scale)
+        most = product
+        alone = among and i < size
+        if alone:
+            scores[i] = _32(0.0)
+        for m in range(size):
+            scores[m] *= _32(scale)
+            most = max(most, scores[m])
+        for m in range(size):
+            scores[m] -= most
+        exp(scores)
+        if alone:
+            scores[i] = _32(0.0)
+        own = _32(math.exp(product - most))
+        total = own
+        for m in range(size):
+            total += scores[m]
+        found[i] = product - most - math.log(total / _32(size + 1 - alone))
+        weight = _32(share * scale) / total
+        pull[i] = weight * (total - own)
+        for m in range(size):
+            scores[m] *= -weight
+
+
+def _discriminate(
+    known: Array, hidden: Array, weight: Array, bias: Array, usable: Array, of_weight: Array, of_bias: Array
+) -> tuple[float, float]:  # pragma: no cover
+    """Half the sum of two means of binary cross-entropies, and the share of right answers.
+
+    The logit of a sample is that of ReLU(hidden + known), a linear layer of one output after it.
+
+    Args:
+        known: [B, H]. hidden: [2, B, H], of true samples and of false ones. Their gradients are written over them.
+        weight: [H]. bias: [1]. usable: [B], 1 where the false one counts, else 0.
+        of_weight: [H], of_bias: [1], filled: their gradients.
+    """
+    count, width = known.shape
+    total = _32(0.0)
+    for i in range(count):
+        total += usable[i]
+    share_true, share_false = _32(0.5) / _32(count), _32(0.5) / max(_32(1.0), total)
+    of_weight[:], of_bias[0] = _32(0.0), _32(0.0)
+    loss, right = 0.0, _32(0.0)
+    for i in range(count):
+        for c in range(2):
+            row, also = hidden[c, i], known[i]
+            logit = bias[0]
+            for j in range(width):
+                x = row[j] + also[j]
+                row[j] = x if x > _32(0.0) else _32(0.0)
+            for j in range(width):
+                logit += row[j] * weight[j]
+            share = share_true if c == 0 else share_false * usable[i]
+            wrong = -logit if c == 0 else logit  # how much the logit says so
+            power = _32(math.exp(-abs(wrong)))
+            loss += share * (max(wrong, _32(0.0)) + math.log1p(power))
+            right += _32(wrong < _32(0.0)) * (_32(1.0) if c == 0 else usable[i])
+            slope = share * (_32(1.0) if wrong > _32(0.0) else power) / (_32(1.0) + power)
+            slope = -slope if c == 0 else slope
+            of_bias[0] += slope
+            for j in range(width):
+                of_weight[j] += slope * row[j]
+            for j in range(width):
+                row[j] = slope * weight[j] if row[j] > _32(0.0) else _32(0.0)
+        first, second, both = hidden[0, i], hidden[1, i], known[i]
+        for j in range(width):
+            both[j] = first[j] + second[j]
+    return float(loss), float(right / (_32(count) + total))
+
+
 def _cross_entropy(logits: Array, action: Array, coef: float, gradient: Array) -> float:  # pragma: no cover
     """The mean of -log p(action), without the factor `coef` that its gradient has.
 
@@ -266,6 +401,9 @@ ppo_loss = kept(_ppo_loss, fastmath=_LOOSE, error_model="numpy")
 distance_loss = kept(_distance_loss, fastmath=_LOOSE, error_model="numpy")
 distance_from_unit = kept(_distance_from_unit, fastmath=_LOOSE, error_model="numpy")
 distance_from_unit_back = kept(_distance_from_unit_back, fastmath=_LOOSE, error_model="numpy")
+unit_distance_loss = kept(_unit_distance_loss, fastmath=_LOOSE, error_model="numpy")
+contrast = kept(_contrast, fastmath=_LOOSE, error_model="numpy")
+discriminate = kept(_discriminate, fastmath=_LOOSE, error_model="numpy")
 cross_entropy = kept(_cross_entropy, fastmath=_LOOSE, error_model="numpy")
 scan_back = kept(_scan_back)
 draw = kept(_draw, error_model="numpy")

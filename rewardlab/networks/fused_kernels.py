@@ -147,7 +147,7 @@ def _gru_back(
             of_update = pull[j] * (state[i, j] - new[j]) * update * (_32(1.0) - update)
             past[j], past[size + j], past[2 * size + j] = of_reset, of_update, of_new * reset
             own[2 * size + j] += of_new
-            to_state[i, j] = pull[j] * update
+            to_state[i, j] += pull[j] * update
         for j in range(2 * size):
             own[j] += past[j]
 

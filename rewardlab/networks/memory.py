@@ -40,8 +40,7 @@ class Memory(nn.Module):
         """
         cell = self.cell
         gates = functional.linear(features, cell.weight_ih, cell.bias_ih)  # of all steps at once: no recurrence in it
-        kept = (~first).to(features.dtype).unsqueeze(-1)
-        outputs = _scan(cell, gates.flatten(0, 1), _in_order(first), state, kept)
+        outputs = _scan(cell, gates.flatten(0, 1), _in_order(first), state, first)
         return outputs, outputs[-1]
 
 
@@ -65,9 +64,9 @@ def gru_step(cell: nn.GRUCell, inputs: torch.Tensor, state: torch.Tensor) -> tor
 
 
 def _scan(
-    cell: nn.GRUCell, gates: torch.Tensor, which: torch.Tensor, state: torch.Tensor, kept: torch.Tensor | None
+    cell: nn.GRUCell, gates: torch.Tensor, which: torch.Tensor, state: torch.Tensor, first: torch.Tensor | None
 ) -> torch.Tensor:
-    states: torch.Tensor = _Scan.apply(gates, which, state, kept, cell.weight_hh, cell.bias_hh)  # type: ignore[no-untyped-call]
+    states: torch.Tensor = _Scan.apply(gates, which, state, first, cell.weight_hh, cell.bias_hh)  # type: ignore[no-untyped-call]
     return states
 
 
@@ -95,7 +94,7 @@ class _Step(torch.autograd.Function):
         state = saved[2]
         compiled, width = compiles(state), 3 * state.shape[1]
         to_gates, to_recurrent = state.new_zeros(len(state), width), state.new_empty(len(state), width)
-        to_state = torch.empty_like(state)
+        to_state = torch.zeros_like(state)
         found = to_gates, to_recurrent, to_state
         _, back = _kernels(compiled)
         back(*_plain(compiled, gradients[0].contiguous(), *saved, *found))
@@ -105,9 +104,7 @@ class _Step(torch.autograd.Function):
 class _Scan(torch.autograd.Function):
     """The recurrence with its gradient by hand, without autograd's many small calls.
 
-    gates [R, 3H] are inputs' shares of the reset, update and candidate gates; which, int64 [T, N], says whose share
-    each step has; kept [T, N, 1] is 0 where the state starts anew, None where it never does; weight [3H, H]; bias [3H].
-    Returns the states [T, N, H].
+    Arguments as in `scan`; returns the states [T, N, H].
     """
 
     @staticmethod
@@ -116,51 +113,114 @@ class _Scan(torch.autograd.Function):
         gates: torch.Tensor,
         which: torch.Tensor,
         state: torch.Tensor,
-        kept: torch.Tensor | None,
+        first: torch.Tensor | None,
         weight: torch.Tensor,
         bias: torch.Tensor,
     ) -> torch.Tensor:
-        (steps, num_envs), size = which.shape, weight.shape[1]
-        before, theres, candidates, states = (gates.new_empty(steps, num_envs, size) for _ in range(4))
-        switches, recurrent = gates.new_empty(steps, num_envs, 2 * size), gates.new_empty(num_envs, 3 * size)
-        compiled = compiles(gates)
-        gru, _ = _kernels(compiled)
-        always = _plain(compiled, gates, recurrent)
-        rows = [_each(compiled, entry) for entry in (which, before, switches, theres, candidates, states)]
-        kept_at = None if kept is None else kept.unbind(0)
-        transposed, here = weight.t(), before.unbind(0)
-        for step, (entering, after, place, *filled) in enumerate(zip(here, states.unbind(0), *rows, strict=True)):
-            if kept_at is None:
-                entering.copy_(state)
-            else:
-                torch.mul(state, kept_at[step], out=entering)
-            torch.addmm(bias, entering, transposed, out=recurrent)
-            gru(always[0], place, always[1], *filled)
-            state = after
-        context.save_for_backward(which, theres, before, switches, candidates, kept, weight)
+        context.trace = trace = Trace(state, len(which))
+        scan(trace, gates, which, state, first, weight, bias)
+        context.save_for_backward(weight)
         context.rows = len(gates)
-        return states
+        return trace.chain[1:]
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        *saved, kept, weight = context.saved_tensors
-        before = saved[2]
-        to_gates, of_weight = weight.new_zeros(context.rows, len(weight)), torch.zeros_like(weight)
-        to_recurrent, of_bias = weight.new_empty(before.shape[1], len(weight)), weight.new_zeros(len(weight))
-        to_state, carried = torch.empty_like(before[0]), torch.zeros_like(before[0])
-        compiled = compiles(weight)
-        _, back = _kernels(compiled)
-        pull, *found = _plain(compiled, carried, to_gates, to_recurrent, to_state)
-        rows = [_each(compiled, entry) for entry in saved]
-        for step in range(len(before) - 1, -1, -1):
-            carried += gradients[0][step]
-            back(pull, *(entry[step] for entry in rows), *found)
-            of_weight.addmm_(to_recurrent.t(), before[step])
-            of_bias += to_recurrent.sum(dim=0)
-            torch.addmm(to_state, to_recurrent, weight, out=carried)
-            if kept is not None:
-                carried *= kept[step]
-        return to_gates, None, carried, None, of_weight, of_bias
+        (weight,) = context.saved_tensors
+        to_gates, of_weight = weight.new_zeros(context.rows, len(weight)), torch.empty_like(weight)
+        of_bias = weight.new_empty(len(weight))
+        to_state = scan_back(context.trace, gradients[0].clone(), weight, to_gates, of_weight, of_bias)
+        return to_gates, None, to_state, None, of_weight, of_bias
+
+
+class Trace:
+    """Where a scan of T steps of N states leaves what its gradient needs; may serve again and again.
+
+    Attributes:
+        chain: [T + 1, N, H], the states before the first step and after each.
+    """
+
+    def __init__(self, state: torch.Tensor, steps: int) -> None:
+        """`state` [N, H] is like those to come."""
+        rows, size = state.shape
+        self.compiled = compiles(state)
+        self.chain = state.new_empty(steps + 1, rows, size)
+        self.states = self.chain.unbind(0)
+        self.entered = state.new_empty(steps, rows, size)  # what the states were at each step, after new beginnings
+        self.recurrent = state.new_empty(steps, rows, 3 * size)  # their shares of the gates, then the gradient of these
+        self.which = torch.empty(0)
+        self.first: torch.Tensor | None = None
+        self.begins: list[bool] = [False] * steps  # whether any state begins anew
+        kept = (state.new_empty(steps, rows, width * size) for width in (2, 1, 1))  # switches, there, candidate
+        self.arrays = list(zip(*(_each(self.compiled, entry) for entry in kept), strict=True))
+        self.ends = _each(self.compiled, self.chain)
+        self.entries = _each(self.compiled, self.entered)
+        self.shares = list(zip(self.recurrent.unbind(0), _each(self.compiled, self.recurrent), strict=True))
+
+
+def scan(
+    trace: Trace,
+    gates: torch.Tensor,
+    which: torch.Tensor,
+    state: torch.Tensor,
+    first: torch.Tensor | None,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+) -> None:
+    """Fill a trace.
+
+    Args:
+        gates: [R, 3H], inputs' shares of the reset, update and candidate gates. which: int64 [T, N], whose share each
+            step has.
+        state: [N, H], from before step 0. first: bool [T, N], where it begins anew; None: never.
+        weight: [3H, H]. bias: [3H].
+    """
+    trace.which, trace.first = which, first
+    trace.begins = [False] * len(which) if first is None else first.any(dim=1).tolist()
+    trace.chain[0] = state
+    kernel, _ = _kernels(trace.compiled)
+    transposed, (said,) = weight.t(), _plain(trace.compiled, gates)
+    for step, place in enumerate(_each(trace.compiled, which)):
+        before, entry = trace.states[step], trace.ends[step]
+        if first is not None and trace.begins[step]:
+            before, entry = trace.entered[step], trace.entries[step]
+            torch.mul(trace.states[step], ~first[step].unsqueeze(-1), out=before)
+        share, shared = trace.shares[step]
+        torch.addmm(bias, before, transposed, out=share)
+        kernel(said, place, shared, entry, *trace.arrays[step], trace.ends[step + 1])
+
+
+def scan_back(
+    trace: Trace,
+    gradient: torch.Tensor,
+    weight: torch.Tensor,
+    to_gates: torch.Tensor,
+    of_weight: torch.Tensor,
+    of_bias: torch.Tensor,
+) -> torch.Tensor:
+    """The gradient of the first states, [N, H], from that of the states after each step, [T, N, H].
+
+    The latter is overwritten. That of the gates is added to `to_gates`; those of weights and biases fill the last two.
+    """
+    _, kernel = _kernels(trace.compiled)
+    of_states = [torch.zeros_like(gradient[0]), *gradient.unbind(0)]
+    (gates,), places = _plain(trace.compiled, to_gates), _each(trace.compiled, trace.which)
+    for step in range(len(gradient) - 1, -1, -1):
+        share, shared = trace.shares[step]
+        switches, there, candidate = trace.arrays[step]
+        entry = trace.entries[step] if trace.begins[step] else trace.ends[step]
+        before = torch.zeros_like(of_states[step]) if trace.begins[step] else of_states[step]
+        pull, to_state = _plain(trace.compiled, of_states[step + 1], before)
+        kernel(pull, places[step], there, entry, switches, candidate, gates, shared, to_state)
+        before.addmm_(share, weight)
+        if trace.first is not None and trace.begins[step]:
+            of_states[step] += before * ~trace.first[step].unsqueeze(-1)
+    entered = trace.chain[:-1]
+    if trace.first is not None and any(trace.begins):
+        entered = entered * ~trace.first.unsqueeze(-1)
+    pulled = trace.recurrent.flatten(0, 1)
+    torch.mm(pulled.t(), entered.flatten(0, 1), out=of_weight)
+    torch.sum(pulled, dim=0, out=of_bias)
+    return of_states[0]
 
 
 def _kernels(compiled: bool) -> tuple[Callable[..., None], Callable[..., None]]:
@@ -214,7 +274,7 @@ def _gru_back(
     to_recurrent: torch.Tensor,
     to_state: torch.Tensor,
 ) -> None:
-    """Its gradients, from that of the next states: added to `to_gates`, [R, 3H]; `to_recurrent` and `to_state` filled.
+    """Its gradients, from that of the next states: added to `to_gates`, [R, 3H], and `to_state`; `to_recurrent` filled.
 
     That of the states is without what passes through their share of the gates.
     """
@@ -225,4 +285,4 @@ def _gru_back(
     of_reset = of_candidate * there * reset * (1.0 - reset)
     to_gates.index_add_(0, which, torch.cat([of_reset, of_update, of_candidate], dim=1))
     torch.cat([of_reset, of_update, of_candidate * reset], dim=1, out=to_recurrent)
-    torch.mul(gradient, update, out=to_state)
+    to_state.addcmul_(gradient, update)

@@ -26,7 +26,7 @@ def test_error_is_reconstruction_plus_information_recomputed() -> None:
     found = scheme.compute(rollout).streams["intrinsic"].numpy()
     noise = torch.randn(8, 1, 16, generator=torch.Generator().set_state(state))
 
-    history, kept = scheme._history, scheme.critic.kept
+    history, kept = scheme._seen.history, scheme.critic.kept
     belief, action = history.belief[-8:], functional.one_hot(rollout.action, 2).float()
     target = functional.normalize(scheme.target.average(rollout.next_obs), dim=-1)
     for t in range(8):

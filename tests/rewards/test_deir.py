@@ -9,7 +9,7 @@ from made_up import STEPS, case, rollouts
 from torch.nn import functional
 
 from rewardlab.networks.flat import encode_flat
-from rewardlab.rewards.bonus.deir import fakes
+from rewardlab.parts.models.discriminator import fakes
 from rewardlab.types import Rollout
 
 

@@ -17,11 +17,14 @@ class EmaTarget(nn.Module):
         super().__init__()
         self.decay = decay
         self.average = copy.deepcopy(network).requires_grad_(False)
+        # Kept, because looking for them takes longer than moving them.
+        self._parameters_of_average: list[torch.Tensor] = list(self.average.parameters())
+        self._buffers_of_average = list(self.average.buffers())
 
     @torch.no_grad()
     def follow(self, network: nn.Module) -> None:
         """Move towards the parameters of the network that it was copied from; buffers are taken as they are."""
-        own: list[torch.Tensor] = list(self.average.parameters())
-        torch._foreach_lerp_(own, [parameter.detach() for parameter in network.parameters()], 1.0 - self.decay)
-        for buffer, newer in zip(self.average.buffers(), network.buffers(), strict=True):
-            buffer.copy_(newer)
+        newer: list[torch.Tensor] = list(network.parameters())
+        torch._foreach_lerp_(self._parameters_of_average, newer, 1.0 - self.decay)
+        if self._buffers_of_average:
+            torch._foreach_copy_(self._buffers_of_average, list(network.buffers()))

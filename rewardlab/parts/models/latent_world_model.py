@@ -4,6 +4,7 @@ Source: Guo et al. 2022, BYOL-Explore: exploration by bootstrapped prediction.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import nn
@@ -11,9 +12,23 @@ from torch import nn
 from rewardlab.maths.distinct import distinct_of, pick, spread
 from rewardlab.networks.init import seeded_gru
 from rewardlab.networks.memory import Memory, unroll
-from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.models.inverse_model import ObservationEncoder, action_size, distinct_actions, encode_action
 from rewardlab.types import EnvSpec, Rollout, State
+
+
+class WorldModel(Protocol):
+    """What looks at a world model's beliefs and imagination; the methods are those of `LatentWorldModel`."""
+
+    def beliefs(
+        self,
+        inputs: torch.Tensor,
+        place: torch.Tensor,
+        previous: torch.Tensor,
+        state: torch.Tensor,
+        first: torch.Tensor,
+    ) -> torch.Tensor: ...
+
+    def step(self, state: torch.Tensor, action: torch.Tensor) -> torch.Tensor: ...
 
 
 class LatentWorldModel(nn.Module):
@@ -31,17 +46,32 @@ class LatentWorldModel(nn.Module):
         self.open = seeded_gru(actions, memory, generator)
 
     def beliefs(
-        self, encoded: torch.Tensor, previous: torch.Tensor, state: torch.Tensor, first: torch.Tensor
+        self,
+        inputs: torch.Tensor,
+        place: torch.Tensor,
+        previous: torch.Tensor,
+        state: torch.Tensor,
+        first: torch.Tensor,
     ) -> torch.Tensor:
-        """b [T, N, M] from encodings [T, N, F], previous actions [T, N, A] and the belief before [N, M]."""
+        """b [T, N, M].
+
+        Args:
+            inputs: of the encoder, [U, D]. place: int64 [T, N], which of them each step shows.
+            previous: encoded actions before, [T, N, A]. state: the belief before, [N, M].
+            first: bool [T, N], where an episode begins.
+        """
+        encoded = spread(self.encoder.layers(inputs), place)
         outputs: torch.Tensor = self.closed(torch.cat([encoded, previous], dim=-1), state, first)[0]
         return outputs
 
     def imagine(self, belief: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-        """Open-loop states [K, ..., M] after each of K actions [K, ...] taken from beliefs [..., M] on."""
+        """Open-loop states [K + 1, B, M]: beliefs [B, M], and what each of K actions [K, B] made of them."""
         rows, which = distinct_actions(action, self._spec)
-        states = unroll(self.open, rows, which.flatten(1), belief.flatten(0, -2))
-        return states.view(len(action), *belief.shape)
+        return torch.cat([belief.unsqueeze(0), unroll(self.open, rows, which, belief)])
+
+    def step(self, state: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        """Open-loop states [B, M] after actions [B] in others [B, M]."""
+        return self.imagine(state, action.unsqueeze(0))[1]
 
 
 @dataclass
@@ -77,12 +107,16 @@ class BeliefState:
         self._action = torch.zeros(self._kept, num_envs, *shape, dtype=dtype, device=device)
         self._episode = torch.full((self._kept, num_envs), -1, device=device)
 
-    def take_in(self, model: LatentWorldModel, rollout: Rollout) -> History:
-        """Go through a rollout, and remember its last steps for the next one."""
+    def take_in(self, model: WorldModel, inputs: torch.Tensor, rollout: Rollout) -> History:
+        """Go through a rollout, and remember its last steps for the next one.
+
+        Args:
+            inputs: of the encoder, for the rollout's frames, [U, D].
+        """
         previous = torch.cat([self._action[-1:], rollout.action[:-1]])
         previous = encode_action(previous, self._spec.action) * (~rollout.first).unsqueeze(-1)
-        encoded, _ = at_both_ends(model.encoder, rollout)
-        belief = model.beliefs(encoded, previous, self._belief[-1], rollout.first)
+        here = distinct_of(rollout).here[:-1]
+        belief = model.beliefs(inputs, here, previous, self._belief[-1], rollout.first)
         episode = self._episode[-1].clamp(min=0) + rollout.first.cumsum(dim=0)
         history = History(
             torch.cat([self._belief, belief]),
@@ -106,29 +140,33 @@ class BeliefState:
 
 
 @dataclass
-class Windows:
-    """Predictions 1 to K actions ahead from B steps.
+class Batch:
+    """L steps of M sequences, to learn from: predictions 1 to K actions ahead from each of the B = L * M steps.
 
-    belief: [B, M], where they start. imagined: [K, B, M], open-loop states after each action. action: [K, B] or
-    [K, B, *shape]. target: what it led to, [K, B, F]. valid: bool [K, B], whether it was taken in the episode and
-    rollout of the step.
+    inputs: of the encoder, distinct ones, [U, D]. place: int64 [L, M], which of them each step shows. previous, state,
+    first: as in `LatentWorldModel.beliefs`. action: [K, B] or [K, B, *shape]. targets: [V, F]; aim: int64 [K, B], which
+    of them each action led to. valid: bool [K, B], whether it was taken in the episode and rollout of the step.
     """
 
-    belief: torch.Tensor
-    imagined: torch.Tensor
+    inputs: torch.Tensor
+    place: torch.Tensor
+    previous: torch.Tensor
+    state: torch.Tensor
+    first: torch.Tensor
     action: torch.Tensor
-    target: torch.Tensor
+    targets: torch.Tensor
+    aim: torch.Tensor
     valid: torch.Tensor
 
-    def before(self) -> torch.Tensor:
-        """Open-loop states before each action, [K, B, M]."""
-        return torch.cat([self.belief.unsqueeze(0), self.imagined[:-1]])
+    def weights(self) -> torch.Tensor:
+        """What each prediction counts, [K, B], in the mean over steps of the mean over each one's valid predictions."""
+        ahead = self.valid.sum(dim=0)
+        return self.valid / (ahead.clamp(min=1) * (ahead > 0).sum().clamp(min=1))
 
-    def mean(self, errors: torch.Tensor) -> torch.Tensor:
-        """The mean over steps of the mean over each one's valid predictions, of errors [K, B]."""
-        valid = self.valid.to(errors)
-        ahead = valid.sum(dim=0)
-        return ((errors * valid).sum(dim=0) / ahead.clamp(min=1.0)).sum() / (ahead > 0).sum().clamp(min=1)
+    def imagined(self, model: LatentWorldModel) -> torch.Tensor:
+        """Open-loop states, [K + 1, B, M], with gradients: see `LatentWorldModel.imagine`."""
+        belief = model.beliefs(self.inputs, self.place, self.previous, self.state, self.first)
+        return model.imagine(belief.flatten(0, 1), self.action)
 
 
 class Sequences:
@@ -137,37 +175,46 @@ class Sequences:
     Each starts from the belief that the model had there. Predictions reach beyond a sequence, not beyond the rollout.
     """
 
-    def __init__(self, inputs: torch.Tensor, rollout: Rollout, history: History, target: torch.Tensor, length: int):
+    def __init__(
+        self,
+        inputs: torch.Tensor,
+        rollout: Rollout,
+        history: History,
+        targets: torch.Tensor,
+        length: int,
+        horizon: int,
+    ) -> None:
         """
         Args:
-            inputs: of the encoder, for the rollout's frames, [U, D]. target: [T, N, F], of the true successors.
+            inputs: of the encoder, for the rollout's frames, [U, D]. targets: what is predicted of each frame, [U, F].
+            length: L. horizon: K, so far ahead is predicted.
         """
         self._steps, self._num_envs = steps, _ = rollout.first.shape
-        self._inputs, self._length = inputs, length
-        self._here, self._first = distinct_of(rollout).here[:-1].flatten(), rollout.first.flatten()
-        self._target, self._previous = target.flatten(0, 1), history.previous.flatten(0, 1)
-        self._before = history.belief[-steps - 1 : -1].flatten(0, 1)
-        self._action, self._episode = rollout.action.flatten(0, 1), history.episode[-steps:].flatten()
+        self._inputs, self._targets, self._length = inputs, targets, length
+        distinct, episode = distinct_of(rollout), history.episode[-steps:]
+        self._here, self._first = distinct.here[:-1].flatten(), rollout.first.flatten()
+        self._previous, self._before = history.previous.flatten(0, 1), history.belief[-steps - 1 : -1].flatten(0, 1)
+        device = rollout.first.device
+        later = torch.arange(steps, device=device) + torch.arange(horizon, device=device).unsqueeze(1)
+        at = later.clamp(max=steps - 1)
+        self._action, self._aim = (entry[at].flatten(1, 2) for entry in (rollout.action, distinct.there))
+        self._valid = ((episode[at] == episode) & (later < steps).unsqueeze(-1)).flatten(1)
         self.count = -(-steps // length) * self._num_envs
 
-    def windows(self, model: LatentWorldModel, horizon: int, index: torch.Tensor) -> Windows:
-        """The windows from every step of the sequences `index` [M], with gradients: B = length * M."""
-        steps = self._steps
+    def batch(self, index: torch.Tensor) -> Batch:
+        """The sequences `index` [M]."""
         start, env = index // self._num_envs * self._length, index % self._num_envs
         step = start + torch.arange(self._length, device=start.device).unsqueeze(1)
-
-        def at(step: torch.Tensor) -> torch.Tensor:
-            return step.clamp(max=steps - 1) * self._num_envs + env
-
-        here = at(step)
-        picked = pick(spread(self._here, here).flatten(), len(self._inputs))
-        encoded = spread(model.encoder.layers(self._inputs.index_select(0, picked.rows)), picked.place.view(here.shape))
-        belief = model.beliefs(
-            encoded, spread(self._previous, here), spread(self._before, at(start)), spread(self._first, here)
-        ).flatten(0, 1)
-        later = step + torch.arange(horizon, device=start.device).view(-1, 1, 1)
-        place = at(later)
-        same = (spread(self._episode, place) == spread(self._episode, here)) & (later < steps)
-        place, same = place.flatten(1), same.flatten(1)
-        action = spread(self._action, place)
-        return Windows(belief, model.imagine(belief, action), action, spread(self._target, place), same)
+        here = step.clamp(max=self._steps - 1) * self._num_envs + env
+        picked, each = pick(spread(self._here, here).flatten(), len(self._inputs)), here.flatten()
+        return Batch(
+            inputs=self._inputs.index_select(0, picked.rows),
+            place=picked.place.view(here.shape),
+            previous=spread(self._previous, here),
+            state=spread(self._before, here[0]),
+            first=spread(self._first, here),
+            action=self._action.index_select(1, each),
+            targets=self._targets,
+            aim=self._aim.index_select(1, each),
+            valid=self._valid.index_select(1, each) & (step < self._steps).expand(here.shape).flatten(),
+        )

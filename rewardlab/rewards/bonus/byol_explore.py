@@ -19,18 +19,22 @@ nothing was paid. The weight must be small: what is paid is relative to the movi
 """
 
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 import torch
 from torch.nn import functional
 
-from rewardlab.maths.distinct import distinct_of
+from rewardlab.maths import compiled
+from rewardlab.maths.distinct import distinct_of, spread
 from rewardlab.maths.intrinsic import distance_from_unit
 from rewardlab.networks.adam import Adam
+from rewardlab.networks.fused import FusedMLP, can_fuse
 from rewardlab.networks.init import mlp
-from rewardlab.parts.both_ends import at_successors
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.models.ema_target import EmaTarget
-from rewardlab.parts.models.latent_world_model import BeliefState, History, LatentWorldModel, Sequences, Windows
+from rewardlab.parts.models.fused_world_model import FusedWorldModel
+from rewardlab.parts.models.inverse_model import ObservationEncoder
+from rewardlab.parts.models.latent_world_model import Batch, BeliefState, History, LatentWorldModel, Sequences
 from rewardlab.parts.moments.ema_moments import EmaMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
@@ -73,17 +77,18 @@ class Scheme(BonusScheme):
         self.target = EmaTarget(self.model.encoder, config.target_decay)
         self.beliefs = self._no_beliefs()
         self.moments = EmaMoments(config.moments_decay)
-        self._history: History  # of the rollout that was paid last, for the update that follows
+        self._seen: _Seen  # of the rollout that was paid last, for the update that follows
         self._error = 0.0
         self._build()
 
     def _build(self) -> None:
-        """Networks and optimisers on top of the world model."""
+        """Networks and optimisers on top of the world model, and how they learn without autograd, where they can."""
         config, context = self.config, self.context
         sizes = (config.memory, config.hidden, config.features)
         self.predictor = mlp(sizes, context.generator).to(context.device)
         parameters = [*self.model.parameters(), *self.predictor.parameters()]
         self.optimiser = Adam(parameters, config.learning_rate)
+        self._fused: Fused | None = _Fused(self) if can_fuse(self.model, self.predictor) else None
 
     @torch.no_grad()
     def warm_up(self, rollout: Rollout) -> None:
@@ -99,46 +104,101 @@ class Scheme(BonusScheme):
         return paid
 
     def update(self, rollout: Rollout) -> Metrics:
-        config, losses = self.config, []
-        inputs, targets = self.model.encoder.flat(distinct_of(rollout).rows), self._targets(rollout)
-        sequences = Sequences(inputs, rollout, self._history, targets, config.chunk)
+        config, seen, losses = self.config, self._seen, []
+        sequences = Sequences(seen.inputs, rollout, seen.history, seen.targets, config.chunk, config.horizon)
         size = max(1, config.batch_size // config.chunk)
+        learn = self._learn if self._fused is None else self._fused.learn
         for index in minibatches(sequences.count, size, config.epochs, self.context.generator):
-            losses.append(self._learn(sequences.windows(self.model, config.horizon, index)))
+            losses.append(learn(sequences.batch(index)))
             self.target.follow(self.model.encoder)
         means = torch.stack(losses).mean(dim=0).tolist()
         return dict(zip(self.metrics, [*means, self._error], strict=True))
 
-    def _learn(self, windows: Windows) -> torch.Tensor:
+    def _learn(self, batch: Batch) -> torch.Tensor:
         """One gradient step; the losses, as many as `metrics` names before the last."""
-        loss = windows.mean(distance_from_unit(self.predictor(windows.imagined), windows.target))
+        imagined = batch.imagined(self.model)[1:]
+        errors = distance_from_unit(self.predictor(imagined), spread(batch.targets, batch.aim))
+        loss = (errors * batch.weights()).sum()
         self.optimiser.descend(loss)
         return loss.detach().unsqueeze(0)
 
     def _summed_errors(self, rollout: Rollout) -> torch.Tensor:
         """The errors of all predictions of what each step led to, float32 [T, N]."""
-        self._history = history = self.beliefs.take_in(self.model, rollout)
-        targets, steps, total = self._targets(rollout), rollout.steps, len(history.belief)
+        distinct = distinct_of(rollout)
+        inputs = self.model.encoder.flat(distinct.rows)
+        model = self.model if self._fused is None else self._fused.model
+        history = self.beliefs.take_in(model, inputs, rollout)
+        targets = functional.normalize(cast(ObservationEncoder, self.target.average).layers(inputs), dim=-1)
+        self._seen = _Seen(inputs, history, targets)
+        count, ending = rollout.task_reward.numel(), spread(targets, distinct.there.flatten())
         errors = torch.zeros_like(rollout.task_reward)
-        imagined = history.belief
-        for ahead in range(1, self.config.horizon + 1):
-            before = imagined[: total - ahead + 1]
-            imagined = self.model.imagine(before, history.action[None, ahead - 1 :])[0]
-            worth = self._errors(before[-steps:], imagined[-steps:], rollout.action, targets)
-            errors += worth * history.unbroken(ahead)
+        worth_of = self._errors if self._fused is None else self._fused.errors
+        action, last = history.action.flatten(0, 1), rollout.action.flatten(0, 1)
+        imagined = history.belief.flatten(0, 1)
+        for ahead in range(self.config.horizon):
+            begun = ahead * rollout.num_envs  # so many have no step that far ahead
+            before = imagined[: len(action) - begun]
+            imagined = model.step(before, action[begun:])
+            worth = worth_of(before[-count:], imagined[-count:], last, ending)
+            errors += worth.view_as(errors) * history.unbroken(ahead + 1)
         return errors
 
     def _errors(
         self, before: torch.Tensor, after: torch.Tensor, action: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
-        """What a prediction is paid, [T, N]; the arguments as in `Windows`, [T, N, ...]."""
+        """What predictions are paid, [B]: of states before and after actions, [B, M], the actions and their targets."""
         return distance_from_unit(self.predictor(after), target)
-
-    @torch.no_grad()
-    def _targets(self, rollout: Rollout) -> torch.Tensor:
-        """What is predicted of the true successors: unit vectors, [T, N, F]."""
-        return functional.normalize(at_successors(self.target.average, rollout), dim=-1)
 
     def _no_beliefs(self) -> BeliefState:
         config, context = self.config, self.context
         return BeliefState(context.num_envs, config.memory, context.spec, config.horizon, context.device)
+
+
+@dataclass
+class _Seen:
+    """Of a rollout: the encoder's inputs [U, D], what the world model made of it, and the unit vectors [U, F] that
+    are predicted of the frames.
+    """
+
+    inputs: torch.Tensor
+    history: History
+    targets: torch.Tensor
+
+
+class Fused(Protocol):
+    """`Scheme._errors` and `Scheme._learn` without autograd."""
+
+    model: FusedWorldModel
+
+    def errors(
+        self, before: torch.Tensor, after: torch.Tensor, action: torch.Tensor, target: torch.Tensor
+    ) -> torch.Tensor: ...
+
+    def learn(self, batch: Batch) -> torch.Tensor: ...
+
+
+class _Fused:
+    """With a predictor."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._optimiser = scheme.optimiser
+        self._gradient, places = scheme.optimiser.gradients()
+        self.model = FusedWorldModel(scheme.model, scheme.context.spec.action, places)
+        self._predictor = FusedMLP(scheme.predictor, places)
+
+    def errors(
+        self, before: torch.Tensor, after: torch.Tensor, action: torch.Tensor, target: torch.Tensor
+    ) -> torch.Tensor:
+        return distance_from_unit(self._predictor.predict(after), target)
+
+    def learn(self, batch: Batch) -> torch.Tensor:
+        imagined = self.model.imagined(batch)[1:]
+        prediction = self._predictor.forward(imagined.flatten(0, 1))
+        loss = compiled.unit_distance_loss(
+            prediction.numpy(), batch.targets.numpy(), batch.aim.flatten().numpy(), batch.weights().flatten().numpy()
+        )
+        of_imagined = self._predictor.backward(prediction, of_inputs=True)
+        assert of_imagined is not None
+        self.model.backward(of_imagined.view_as(imagined))
+        self._optimiser.step(self._gradient)
+        return torch.tensor([loss])

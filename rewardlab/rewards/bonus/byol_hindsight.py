@@ -25,15 +25,18 @@ worlds is known.
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
-from rewardlab.maths.information import contrastive_information
+from rewardlab.maths import compiled
+from rewardlab.maths.distinct import spread
 from rewardlab.maths.intrinsic import distance_from_unit
 from rewardlab.networks.adam import Adam
+from rewardlab.networks.fused import FusedMLP, can_fuse
 from rewardlab.networks.init import mlp
 from rewardlab.networks.tanh import Tanh
+from rewardlab.parts.models.critic import Critic, FusedCritic
+from rewardlab.parts.models.fused_world_model import FusedWorldModel
 from rewardlab.parts.models.inverse_model import action_size, encode_action
-from rewardlab.parts.models.latent_world_model import Windows
+from rewardlab.parts.models.latent_world_model import Batch
 from rewardlab.rewards.bonus import byol_explore
 from rewardlab.schemas import option
 
@@ -77,27 +80,26 @@ class Scheme(byol_explore.Scheme):
         self.optimiser = Adam(parameters, config.learning_rate)
         self.critic_optimiser = Adam(self.critic.parameters(), config.critic_learning_rate)
 
+        fits = can_fuse(self.model, self.generator, self.reconstructor, self.critic.of_known, self.critic.of_hindsight)
+        self._fused = _Fused(self) if fits else None
+
     def _errors(
         self, before: torch.Tensor, after: torch.Tensor, action: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
-        known = self._known(before, action)
-        noise = self._noise(len(known), 1).expand(-1, known.shape[1], -1)
-        hindsight = self.generator(torch.cat([known, target, noise], dim=-1))
-        errors = self._distance(after, hindsight, target)
-        information = self.critic.information(known.flatten(0, 1), hindsight.flatten(0, 1), self.critic.kept)
-        return errors + self.config.invariance_coef * information.view_as(errors)
+        known = self.known(before, action)
+        hindsight = self.generator(torch.cat([known, target, self.shared_noise(len(known))], dim=-1))
+        errors = distance_from_unit(self.reconstructor(torch.cat([after, hindsight], dim=-1)), target)
+        return errors + self.config.invariance_coef * self.critic.information(known, hindsight, self.critic.kept)
 
-    def _learn(self, windows: Windows) -> torch.Tensor:
+    def _learn(self, batch: Batch) -> torch.Tensor:
+        imagined, target = batch.imagined(self.model), spread(batch.targets, batch.aim)
         # What is known goes into z and the critic without gradients: the information is to shape z alone.
-        known = self._known(windows.before(), windows.action).detach()
-        noise = self._noise(*known.shape[:2])
-        hindsight = self.generator(torch.cat([known, windows.target, noise], dim=-1))
-        prediction_loss = windows.mean(self._distance(windows.imagined, hindsight, windows.target))
-        valid = windows.valid.flatten().nonzero().squeeze(-1)
-        order = torch.randperm(len(valid), generator=self.context.generator)[: self.config.pairs].to(valid.device)
-        chosen = valid.index_select(0, order)
+        known = self.known(imagined[:-1], batch.action).detach()
+        hindsight = self.generator(torch.cat([known, target, self.noise(*batch.aim.shape)], dim=-1))
+        errors = distance_from_unit(self.reconstructor(torch.cat([imagined[1:], hindsight], dim=-1)), target)
+        prediction_loss = (errors * batch.weights()).sum()
+        chosen, others = self.pairs(batch), slice(self.config.negatives)
         foreknown, drawn = (entry.flatten(0, 1).index_select(0, chosen) for entry in (known, hindsight))
-        others = slice(self.config.negatives)
         for _ in range(self.config.critic_steps):
             estimate = self.critic.information(foreknown, drawn.detach(), drawn.detach()[others], among=True).mean()
             self.critic_optimiser.descend(-estimate)
@@ -107,56 +109,73 @@ class Scheme(byol_explore.Scheme):
         self.critic.remember(drawn.detach()[others])
         return torch.stack([prediction_loss.detach(), information.detach()])
 
-    def _known(self, before: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+    def known(self, before: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         """What is known before an outcome: the state before the action, [..., M], and the action, [...]."""
         return torch.cat([before, encode_action(action, self.context.spec.action)], dim=-1)
 
-    def _distance(self, after: torch.Tensor, hindsight: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        prediction = self.reconstructor(torch.cat([after, hindsight], dim=-1))
-        return distance_from_unit(prediction, target)
+    def pairs(self, batch: Batch) -> torch.Tensor:
+        """Predictions drawn from the valid ones, on which the information is estimated: places in [K * B]."""
+        valid = batch.valid.flatten().nonzero().squeeze(-1)
+        order = torch.randperm(len(valid), generator=self.context.generator)[: self.config.pairs].to(valid.device)
+        return valid.index_select(0, order)
 
-    def _noise(self, *shape: int) -> torch.Tensor:
+    def noise(self, *shape: int) -> torch.Tensor:
         drawn = torch.randn(*shape, self.config.noise, generator=self.context.generator)
         return drawn.to(self.context.device)
 
+    def shared_noise(self, count: int) -> torch.Tensor:
+        """For T * N steps, alike in all environments."""
+        return self.noise(count // self.context.num_envs).repeat_interleave(self.context.num_envs, dim=0)
 
-class Critic(nn.Module):
-    """Scores pairs of what is known before an outcome and a hindsight vector, by the product of their embeddings."""
 
-    _kept: torch.Tensor
-    _count: torch.Tensor
+class _Fused:
+    """`Scheme._errors` and `Scheme._learn` without autograd."""
 
-    def __init__(self, known: int, hindsight: int, hidden: int, negatives: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.of_known: nn.Sequential = mlp((known, hidden, hidden), generator)
-        self.of_hindsight: nn.Sequential = mlp((hindsight, hidden, hidden), generator)
-        self._scale = hidden**-0.5
-        self.register_buffer("_kept", torch.zeros(negatives, hindsight))
-        self.register_buffer("_count", torch.zeros((), dtype=torch.int64))
+    def __init__(self, scheme: Scheme) -> None:
+        self._scheme, self._optimiser, self._critic_optimiser = scheme, scheme.optimiser, scheme.critic_optimiser
+        self._gradient, places = scheme.optimiser.gradients()
+        self._critic_gradient, critic_places = scheme.critic_optimiser.gradients()
+        self.model = FusedWorldModel(scheme.model, scheme.context.spec.action, places)
+        self._generator = FusedMLP(scheme.generator, places)
+        self._reconstructor = FusedMLP(scheme.reconstructor, places)
+        self._critic = FusedCritic(scheme.critic, critic_places)
 
-    def information(
-        self, known: torch.Tensor, hindsight: torch.Tensor, others: torch.Tensor, *, among: bool = False
+    def errors(
+        self, before: torch.Tensor, after: torch.Tensor, action: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor:
-        """Each pair's share of the estimate, [B].
+        scheme = self._scheme
+        known = scheme.known(before, action)
+        hindsight = self._generator.predict(torch.cat([known, target, scheme.shared_noise(len(known))], dim=-1))
+        errors = distance_from_unit(self._reconstructor.predict(torch.cat([after, hindsight], dim=-1)), target)
+        information = self._critic.information(known, hindsight, scheme.critic.kept)
+        return errors.add_(information, alpha=scheme.config.invariance_coef)
 
-        Args:
-            known, hindsight: [B, ...], drawn together.
-            others: [M, Z], hindsight vectors to compare with. among: whether they are the first M of those B.
-        """
-        of_known = self.of_known(known) * self._scale
-        positive = (of_known * self.of_hindsight(hindsight)).sum(dim=-1)
-        negatives = of_known @ self.of_hindsight(others).t()
-        if among:  # no pair is compared with itself
-            negatives = negatives.clone()
-            negatives.fill_diagonal_(-torch.inf)
-        return contrastive_information(positive, negatives)
+    def learn(self, batch: Batch) -> torch.Tensor:
+        scheme, config, aim = self._scheme, self._scheme.config, batch.aim.flatten()
+        chain = self.model.imagined(batch)
+        before, after = chain[:-1].flatten(0, 1), chain[1:].flatten(0, 1)
+        known = scheme.known(before, batch.action.flatten(0, 1))
+        noise = scheme.noise(len(known))
+        hindsight = self._generator.forward(torch.cat([known, spread(batch.targets, aim), noise], dim=-1))
+        prediction = self._reconstructor.forward(torch.cat([after, hindsight], dim=-1))
+        loss = compiled.unit_distance_loss(
+            prediction.numpy(), batch.targets.numpy(), aim.numpy(), batch.weights().flatten().numpy()
+        )
+        of_both = self._reconstructor.backward(prediction, of_inputs=True)
+        assert of_both is not None
+        of_after, of_hindsight = torch.split(of_both, [config.memory, config.hindsight], dim=1)
 
-    @property
-    def kept(self) -> torch.Tensor:
-        """[M, Z], hindsight vectors of the last update; M is 0 before it."""
-        return self._kept[: int(self._count)]
+        chosen = scheme.pairs(batch)
+        foreknown, drawn = (entry.index_select(0, chosen) for entry in (known, hindsight))
+        for _ in range(config.critic_steps):
+            self._critic.estimate(foreknown, drawn, config.negatives, -1.0)
+            self._critic.backward()
+            self._critic_optimiser.step(self._critic_gradient)
+        information = self._critic.estimate(foreknown, drawn, config.negatives, config.invariance_coef)
+        of_hindsight = of_hindsight.index_add(0, chosen, self._critic.of_hindsight())
+        scheme.critic.remember(drawn[: config.negatives])
 
-    def remember(self, hindsight: torch.Tensor) -> None:
-        """Keep hindsight vectors [M, Z] to compare later ones with."""
-        self._kept[: len(hindsight)] = hindsight
-        self._count.fill_(len(hindsight))
+        self._generator.backward(of_hindsight)
+        self.model.backward(of_after.reshape_as(chain[1:]))
+        self._optimiser.step(self._gradient)
+        return torch.tensor([loss, information])

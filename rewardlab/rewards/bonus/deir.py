@@ -24,22 +24,19 @@ queue, smaller networks without it, and fewer passes with a larger step.
 from dataclasses import dataclass
 
 import torch
-from torch import nn
-from torch.nn import functional
 
 from rewardlab.maths.distinct import distinct_of, pick, spread, tell_apart
 from rewardlab.networks.adam import Adam, clip_norm
-from rewardlab.networks.init import mlp
-from rewardlab.networks.memory import Memory, gru_step
-from rewardlab.parts.both_ends import at_both_ends
+from rewardlab.networks.fused import can_fuse
 from rewardlab.parts.memories.observation_queue import ObservationQueue
 from rewardlab.parts.memories.trajectory_memory import TrajectoryMemory
 from rewardlab.parts.minibatches import minibatches
-from rewardlab.parts.models.inverse_model import ObservationEncoder, action_size, encode_action
+from rewardlab.parts.models.discriminator import Discriminator, FusedDiscriminator, Samples, fakes
+from rewardlab.parts.models.inverse_model import encode_action
 from rewardlab.parts.moments.ema_moments import EmaMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
-from rewardlab.types import BuildContext, DistinctObservations, EnvSpec, Metrics, Rollout, State
+from rewardlab.types import BuildContext, DistinctObservations, Metrics, Rollout, State, TensorObs
 
 VERSION = 3
 
@@ -76,6 +73,7 @@ class Scheme(BonusScheme):
         sizes = (config.hidden, config.features)
         self.discriminator = Discriminator(context.spec, *sizes, context.generator).to(context.device)
         self.optimiser = Adam(self.discriminator.parameters(), config.learning_rate, 1e-5)
+        self._fused = FusedDiscriminator(self.discriminator, self.optimiser) if can_fuse(self.discriminator) else None
         self.memory = TrajectoryMemory(context.num_envs, config.features, config.features)
         self.queue = ObservationQueue(context.spec, config.queue)
         self.moments = EmaMoments(config.momentum)
@@ -97,40 +95,42 @@ class Scheme(BonusScheme):
         return paid
 
     def update(self, rollout: Rollout) -> Metrics:
-        config, generator, net = self.config, self.context.generator, self.discriminator
+        config, generator, net, fused = self.config, self.context.generator, self.discriminator, self._fused
         distinct = distinct_of(rollout)
         inputs, known, drawn = self._with_candidates(distinct, config.epochs * distinct.there.numel())
         here, there = (spread(known, place.flatten()) for place in (distinct.here[:-1], distinct.there))
         action = encode_action(rollout.action, self.context.spec.action).flatten(0, 1)
         before, begun = self._before.flatten(0, 1), 0
-        losses = []
+        found = []
         for index in minibatches(len(there), config.batch_size, config.epochs, generator):
             true = there.index_select(0, index)
             fake, usable = fakes(true, drawn[:, begun : begun + len(index)])
             begun += len(index)
             picked = pick(torch.cat([here.index_select(0, index), true, fake]), len(inputs))
-            encoded = spread(net.encoder.layers(inputs.index_select(0, picked.rows)), picked.place)
-            shown = encoded.view(3, len(index), -1)
-            logits = net(before.index_select(0, index), shown[0], shown[1:], action.index_select(0, index))
-            true_loss = functional.softplus(-logits[0]).mean()
-            fake_loss = (functional.softplus(logits[1]) * usable).sum() / usable.sum().clamp(min=1)
-            loss = 0.5 * (true_loss + fake_loss)
-            gradient = self.optimiser.gradient(loss)
+            samples = Samples(
+                inputs.index_select(0, picked.rows),
+                picked.place.view(3, -1),
+                before.index_select(0, index),
+                action.index_select(0, index),
+                usable,
+            )
+            gradient, loss, right = net.learn(samples, self.optimiser) if fused is None else fused.learn(samples)
             clip_norm(gradient, config.max_grad_norm)
             self.optimiser.step(gradient)
-            right = ((logits[0] > 0).sum() + ((logits[1] < 0) * usable).sum()) / (len(index) + usable.sum())
-            losses.append(torch.stack([loss.detach(), right]))
-        mean_loss, accuracy = torch.stack(losses).mean(dim=0).tolist()
+            found.append((loss, right))
+        mean_loss, accuracy = (sum(entries) / len(entries) for entries in zip(*found, strict=True))
         return dict(zip(self.metrics, (mean_loss, accuracy, self._mean), strict=True))
 
     def _novelty(self, rollout: Rollout) -> torch.Tensor:
         """float32 [T, N], before any scaling."""
-        net = self.discriminator
-        start, reached = at_both_ends(net.encoder, rollout)
-        trajectories, last = net.trajectories(start, self._trajectory, rollout.first)
+        net = self.discriminator if self._fused is None else self._fused
+        distinct = distinct_of(rollout)
+        here = distinct.here[:-1]
+        encoded, trajectories = net.see(self._inputs(distinct.rows), here, self._trajectory, rollout.first)
         before = torch.cat([self._trajectory.unsqueeze(0), trajectories[:-1]])
         self._before = before * (~rollout.first).unsqueeze(-1)
-        self._trajectory = last
+        self._trajectory = trajectories[-1]
+        start, reached = spread(encoded, here), spread(encoded, distinct.there)
         return self.memory.novelty(start, reached, trajectories, rollout.first, self.config.novelty == "plain")
 
     def _take_in(self, novelty: torch.Tensor, rollout: Rollout) -> None:
@@ -149,7 +149,10 @@ class Scheme(BonusScheme):
         rows, place = tell_apart(
             {name: torch.cat([shown[name], entry.to(shown[name].device)]) for name, entry in drawn.items()}
         )
-        return self.discriminator.encoder.flat(rows), place[: -2 * count], place[-2 * count :].view(2, count)
+        return self._inputs(rows), place[: -2 * count], place[-2 * count :].view(2, count)
+
+    def _inputs(self, obs: TensorObs) -> torch.Tensor:
+        return self.discriminator.encoder.flat(obs)
 
     def state_dict(self) -> State:
         return super().state_dict() | {"trajectory": self._trajectory.clone()}
@@ -157,42 +160,3 @@ class Scheme(BonusScheme):
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self._trajectory = state["trajectory"].to(self._trajectory.device, copy=True)
-
-
-def fakes(true: torch.Tensor, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """For true successors, int64 [B], others: the first or else the second candidate, [2, B], that is another; and 1
-    where there is one, else 0, float32 [B].
-    """
-    fake = torch.where(candidates[0].ne(true), candidates[0], candidates[1])
-    return fake, fake.ne(true).float()
-
-
-class Discriminator(nn.Module):
-    """Tells whether an observation followed from the trajectory so far and the action."""
-
-    def __init__(self, spec: EnvSpec, hidden: int, features: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.encoder = ObservationEncoder(spec.obs, hidden, features, generator)
-        self.trajectories = Memory(features, features, generator)
-        self.head = mlp((2 * features + action_size(spec.action), hidden, 1), generator)  # of here, there and action
-
-    def forward(
-        self, before: torch.Tensor, obs: torch.Tensor, candidates: torch.Tensor, action: torch.Tensor
-    ) -> torch.Tensor:
-        """Logits [C, B] of C candidate successors.
-
-        Args:
-            before: [B, W], the trajectory before the observation; no gradients go further back.
-            obs: encoded, [B, O]. candidates: encoded, [C, B, O]. action: encoded, [B, A].
-        """
-        here = gru_step(self.trajectories.cell, obs, before)
-        there = gru_step(self.trajectories.cell, candidates, here)
-        first, *rest = self.head
-        assert isinstance(first, nn.Linear)
-        weight, width = first.weight, here.shape[-1]
-        known = functional.linear(here, weight[:, :width], first.bias)  # once for all candidates
-        hidden = functional.linear(there, weight[:, width : 2 * width])
-        hidden = hidden + (known + functional.linear(action, weight[:, 2 * width :]))
-        for layer in rest:
-            hidden = layer(hidden)
-        return hidden.squeeze(-1)
