@@ -37,18 +37,19 @@ def write_report(
     warnings = cautions(comparison, aggregated)
     answer = verdict(comparison, aggregated, list(numbers.efficiency), list(numbers.differences))
 
+    places = dict(roots)
     output = Output(out, chosen=options.out is not None)
     # Figures are drawn elsewhere where there are many; meanwhile everything else is written.
     figures = draw_figures(charts(numbers, styles))
     _write_tables(output, "", numbers)
     output.write("curves.csv", long_csv(CURVES, numbers.curve_rows))
     output.write("aggregate_curves.csv", long_csv(AGGREGATE_CURVES, aggregated.filled.sources))
-    output.write("evaluations.csv", long_csv(EVALUATIONS, listed(comparison)))
+    output.write("evaluations.csv", long_csv(EVALUATIONS, listed(comparison), lambda row: row.ready(places)))
     output.write("runs.csv", to_csv(runs(comparison).written))
     if options.by is not None:
         for value, part in _parts(comparison, options.by).items():
             _write_tables(output, f"by_{options.by}/{value}/", Numbers(part, options.baseline, paired=options.paired))
-    output.write("report.html", render_page(numbers, answer, warnings, styles, dict(roots), options.filters))
+    output.write("report.html", render_page(numbers, answer, warnings, styles, places, options.filters))
     for name, content in figures:
         output.write(f"figures/{name}", content)
 
