@@ -119,8 +119,8 @@ class TestForeignFolders:
 
     def test_no_process_is_started(self, tmp_path, monkeypatch):
         """Those would run the main module of the caller's script again."""
-        monkeypatch.setattr("rewardlab.report.reading.collection._WORTH_A_POOL", 0)
-        monkeypatch.setattr("rewardlab.report.reading.collection.ProcessPoolExecutor", None)
+        monkeypatch.setattr("rewardlab.report.reading.collection._WORTH_A_HELPER", 0)
+        monkeypatch.setattr("rewardlab.report.helpers.ProcessPoolExecutor", None)
         write_run(tmp_path)
         assert len(rewardlab.load(tmp_path).runs) == 1
 
