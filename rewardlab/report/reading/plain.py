@@ -2,9 +2,11 @@
 
 import csv
 import io
+import os
 import unicodedata
 from array import array
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,7 @@ def parse_table(
 def _quick_columns(text: str, places: dict[str, int], width: int) -> Table | None:
     """What `_columns` would find, in half the time; None where a cell is empty or something is wrong."""
     lines = list(filter(None, text.split("\n")))[1:]
-    if not lines or any(line.count(",") != width - 1 for line in lines) or any(char in text for char in _TAKEN):
+    if set(map(str.count, lines, repeat(","))) != {width - 1} or any(char in text for char in _TAKEN):
         return None
     try:
         table = np.loadtxt(lines, delimiter=",", comments=None, usecols=list(places.values()), ndmin=2)
@@ -137,6 +139,8 @@ def require_inside(path: Path, root: Path) -> None:
     Raises:
         Unreadable: it is one of these.
     """
+    if _is_inside(path, root):
+        return
     try:
         inside = path.resolve(strict=True).is_relative_to(root.resolve())
     except FileNotFoundError:
@@ -146,6 +150,14 @@ def require_inside(path: Path, root: Path) -> None:
         raise Unreadable(f"{path.name} cannot be read ({reason})") from None
     if not inside:
         raise Unreadable(f"{path.name} is a link out of the results folder")
+
+
+def _is_inside(path: Path, root: Path) -> bool:
+    """The same as texts, in half the time; where it is not so, the slower way says why."""
+    try:
+        return os.path.realpath(path, strict=True).startswith(os.path.join(os.path.realpath(root), ""))
+    except (OSError, ValueError):
+        return False
 
 
 def read_bytes(path: Path, root: Path, limit: int) -> bytes:
