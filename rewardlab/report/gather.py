@@ -6,6 +6,7 @@ from pathlib import Path
 from rewardlab.errors import UserError
 from rewardlab.report.comparison import Comparison, assemble
 from rewardlab.report.filters import keep
+from rewardlab.report.helpers import Helpers
 from rewardlab.report.reading.collection import Found, find_runs, read_found
 from rewardlab.report.reading.plain import clean
 
@@ -56,8 +57,8 @@ def find(roots: Sequence[tuple[str, Path]]) -> list[Found]:
 
 
 def compare(
-    found: Sequence[Found], roots: Sequence[tuple[str, Path]], filters: Sequence[str], *, parallel: bool = True
+    found: Sequence[Found], roots: Sequence[tuple[str, Path]], filters: Sequence[str], helpers: Helpers | None = None
 ) -> tuple[Comparison, Comparison]:
-    """All runs put in order, and those of them that pass the filters; `parallel` as in `read_found`."""
-    whole = assemble(read_found(found, parallel=parallel), [label for label, _ in roots])
+    """All runs put in order, and those of them that pass the filters; `helpers` as in `read_found`."""
+    whole = assemble(read_found(found, helpers), [label for label, _ in roots])
     return whole, whole.restricted(keep(whole.runs, filters)) if filters else whole

@@ -35,7 +35,7 @@ def load(
     """
     roots = labelled([str(path) for path in paths] or ["results"])
     chosen = [filters] if isinstance(filters, str) else filters
-    _, comparison = compare(find(roots), roots, chosen, parallel=False)  # a script need not guard its main
+    _, comparison = compare(find(roots), roots, chosen)  # without helpers: a script need not guard its main
     return Results(comparison, dict(roots), baseline, paired)
 
 

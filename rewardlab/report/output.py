@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,13 @@ class Output:
         self._earlier = _earlier(folder)
         self._written: dict[str, str] = {}
 
-    def write(self, name: str, content: str | bytes) -> Path:
-        """Writes one file, named relative to the folder, in the place of what was there, be it a link."""
-        data = content.encode() if isinstance(content, str) else content
+    def write(self, name: str, content: str | bytes | Iterator[str]) -> Path:
+        """Writes one file, named relative to the folder, in the place of what was there, be it a link.
+
+        What is large comes piece by piece, so that it need not be held as a whole.
+        """
+        pieces = content if isinstance(content, Iterator) else [content]
+        digest = hashlib.sha256()
         path = self.folder / name
         for parent in reversed(path.relative_to(self.folder).parents[:-1]):
             if (self.folder / parent).is_symlink():
@@ -49,13 +53,17 @@ class Output:
             (self.folder / parent).mkdir(exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_bytes(data)
+            with temporary.open("wb") as file:
+                for piece in pieces:
+                    data = piece.encode() if isinstance(piece, str) else piece
+                    digest.update(data)
+                    file.write(data)
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        self._written[name] = hashlib.sha256(data).hexdigest()
+        self._written[name] = digest.hexdigest()
         return path
 
     def finish(self) -> tuple[Path, ...]:

@@ -17,6 +17,7 @@ BoolArray = NDArray[np.bool_]
 Statistic = Callable[[Sequence[FloatArray]], FloatArray]
 
 RESAMPLES = 2000
+_SUMMED_IN_TURN = 8  # fewer numbers in a row are summed one after the other, more in pairs
 LEVEL = 0.95
 COVERED: dict[int, tuple[float, float]] = {
     2: (0.43, 0.49), 3: (0.64, 0.75), 4: (0.78, 0.87), 5: (0.81, 0.90), 10: (0.93, 0.94), 20: (0.93, 0.94),
@@ -58,7 +59,14 @@ def interquartile_mean(values: FloatArray) -> FloatArray:
         `scipy.stats.trim_mean(values, 0.25)`, as rliable has it.
     """
     count = values.shape[-1]
-    return np.asarray(np.sort(values, axis=-1)[..., count // 4 : count - count // 4].mean(axis=-1))
+    middle = np.sort(values, axis=-1)[..., count // 4 : count - count // 4]
+    if middle.shape[-1] >= _SUMMED_IN_TURN or values.ndim < 2:
+        return np.asarray(middle.mean(axis=-1))
+    # numpy sums so few in turn, too, but row by row: column by column it takes a third of the time.
+    total = 0.0 + middle[..., 0]
+    for place in range(1, middle.shape[-1]):
+        total += middle[..., place]
+    return np.asarray(total / middle.shape[-1])
 
 
 def pooled_interquartile_mean(tasks: Sequence[FloatArray]) -> FloatArray:
@@ -211,7 +219,7 @@ def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: i
     columns = [np.ascontiguousarray(table.T) for table in tables]
     samples = []
     for point in range(middle.size):
-        drawn = [column[point][pick] for column, pick in zip(columns, picks, strict=True)]
+        drawn = [column[point].take(pick) for column, pick in zip(columns, picks, strict=True)]
         samples.append(interquartile_mean(np.concatenate(drawn, axis=-1) if len(drawn) > 1 else drawn[0]))
     return Band(middle, *interval(np.stack(samples, axis=-1)))
 

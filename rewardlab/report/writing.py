@@ -6,10 +6,11 @@ from pathlib import Path
 from rewardlab.report.cautions import cautions
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.gather import compare
+from rewardlab.report.helpers import Helpers
 from rewardlab.report.options import Options, ReportResult
 from rewardlab.report.output import Output
 from rewardlab.report.pages.charts import charts, file_stems
-from rewardlab.report.pages.drawing import draw_figures
+from rewardlab.report.pages.drawing import draw_figures, prepare
 from rewardlab.report.pages.page import render_page
 from rewardlab.report.pages.styles import choose_styles
 from rewardlab.report.reading.collection import Found
@@ -24,31 +25,42 @@ from rewardlab.report.verdict import verdict
 def write_report(
     roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: Options, out: Path
 ) -> ReportResult:
+    """Does what `_write_report` says, with helpers that end with it."""
+    with Helpers() as helpers:
+        return _write_report(roots, found, options, out, helpers)
+
+
+def _write_report(
+    roots: Sequence[tuple[str, Path]], found: Sequence[Found], options: Options, out: Path, helpers: Helpers
+) -> ReportResult:
     """Reads the runs found below (label, folder) pairs, groups, computes and writes.
 
     Raises:
         UserError: an option does not fit the runs, or the folder is a link.
         OSError: the report cannot be written.
     """
-    whole, comparison = compare(found, roots, options.filters)
+    whole, comparison = compare(found, roots, options.filters, helpers)
+    if helpers.running:  # they have nothing to do until the first figure is known
+        helpers.submit(prepare)
     numbers = Numbers(comparison, options.baseline, paired=options.paired)
     aggregated = numbers.aggregated
     styles = choose_styles(whole, comparison)
     warnings = cautions(comparison, aggregated)
     answer = verdict(comparison, aggregated, list(numbers.efficiency), list(numbers.differences))
 
+    places = dict(roots)
     output = Output(out, chosen=options.out is not None)
     # Figures are drawn elsewhere where there are many; meanwhile everything else is written.
-    figures = draw_figures(charts(numbers, styles))
+    figures = draw_figures(charts(numbers, styles), helpers)
     _write_tables(output, "", numbers)
     output.write("curves.csv", long_csv(CURVES, numbers.curve_rows))
     output.write("aggregate_curves.csv", long_csv(AGGREGATE_CURVES, aggregated.filled.sources))
-    output.write("evaluations.csv", long_csv(EVALUATIONS, listed(comparison)))
+    output.write("evaluations.csv", long_csv(EVALUATIONS, listed(comparison), lambda row: row.ready(places)))
     output.write("runs.csv", to_csv(runs(comparison).written))
     if options.by is not None:
         for value, part in _parts(comparison, options.by).items():
             _write_tables(output, f"by_{options.by}/{value}/", Numbers(part, options.baseline, paired=options.paired))
-    output.write("report.html", render_page(numbers, answer, warnings, styles, dict(roots), options.filters))
+    output.write("report.html", render_page(numbers, answer, warnings, styles, places, options.filters))
     for name, content in figures:
         output.write(f"figures/{name}", content)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from run_folders import bonus_that_fades, write_run
+from run_folders import bonus_that_fades, make, write_run
 
 import rewardlab
 from rewardlab.errors import UserError
@@ -119,8 +119,8 @@ class TestForeignFolders:
 
     def test_no_process_is_started(self, tmp_path, monkeypatch):
         """Those would run the main module of the caller's script again."""
-        monkeypatch.setattr("rewardlab.report.reading.collection._WORTH_A_POOL", 0)
-        monkeypatch.setattr("rewardlab.report.reading.collection.ProcessPoolExecutor", None)
+        monkeypatch.setattr("rewardlab.report.reading.collection._WORTH_A_HELPER", 0)
+        monkeypatch.setattr("rewardlab.report.helpers.ProcessPoolExecutor", None)
         write_run(tmp_path)
         assert len(rewardlab.load(tmp_path).runs) == 1
 
@@ -162,3 +162,16 @@ def test_the_examples_of_the_page_run(results, tmp_path, monkeypatch):
         exec(compile(block, str(PAGE), "exec"), names)
     assert (tmp_path / "curves.png").stat().st_size > 10_000
     assert isinstance(names["means"], pd.DataFrame)
+
+
+def test_the_report_copies_what_runs_wrote_only_where_it_reads_the_same(tmp_path, without_figures):
+    """evaluations.csv takes the texts of cells; pandas' frame writes every number anew."""
+    for seed, (old, new) in enumerate(
+        [("", ""), ("0.1", "1e-07"), ("0.1", "-7"), ("0.1", ""), ("0.1", "inf"), ("0.1", " 0.1"), ("0.1", "1" * 17)]
+    ):
+        table = write_run(tmp_path, seed=seed, task={"random_return": 0.0, "optimal_return": 1.0 + seed}) / "eval.csv"
+        table.write_text(table.read_text().replace(old, new, 2) if old else table.read_text())
+    table.write_bytes(table.read_bytes().replace(b"\n", b"\r\n"))
+    written = (make(tmp_path).out / "evaluations.csv").read_text()
+    assert written == to_csv(rewardlab.load(tmp_path).evaluations)
+    assert written.count("\n") == 1 + 7 * 4

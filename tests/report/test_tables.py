@@ -187,4 +187,4 @@ def test_a_long_table_is_written_as_its_data_frame_would_be():
     names = ("plain", 'with "quotes", a comma', "100 % %r %s", "", "two\nlines")
     sources = [(name, 10.0 ** rng.integers(-9, 20, 4), np.array([0.1, np.nan, np.inf, -0.0]), None) for name in names]
     sources.append(("empty", np.empty(0), np.empty(0), 2.5))
-    assert long_csv(table, sources) == to_csv(table.fill(sources).written)
+    assert "".join(long_csv(table, sources)) == to_csv(table.fill(sources).written)

@@ -76,33 +76,32 @@ class BarChart:
 Chart = LineChart | BarChart
 
 
-def charts(numbers: Numbers, styles: dict[str, Style]) -> list[Chart]:
-    """Every figure that the runs allow."""
-    found: list[Chart] = []
-    stems = file_stems(list(numbers.curves))
+def charts(numbers: Numbers, styles: dict[str, Style]) -> Iterator[Chart]:
+    """Every figure that the runs allow, each as soon as its numbers are there."""
+    stems = file_stems(numbers.comparison.envs)
     efficiency = list(numbers.efficiency)
-    for env, every in numbers.curves.items():
-        if not every:
+    for env in numbers.comparison.envs:
+        if not (every := numbers.curves_in(env)):
             continue
         best = [row["setting_id"] for row in efficiency if row["env"] == env][:_MOST_LINES]
         curves = [curve for curve in every if curve.setting.setting_id in best]
-        recorded = [curve for curve in numbers.training[env] if curve.setting.setting_id in best]
+        recorded = [curve for curve in numbers.training_in(env) if curve.setting.setting_id in best]
         title = env + _left_out(len(curves), len(every))
-        found.append(LineChart(f"learning_curves_{stems[env]}", title, "training frames", (_returns(curves, styles),)))
-        found += [*_bonus(title, curves, recorded, styles, stems[env]), *_coverage(title, recorded, styles, stems[env])]
+        yield LineChart(f"learning_curves_{stems[env]}", title, "training frames", (_returns(curves, styles),))
+        yield from _bonus(title, curves, recorded, styles, stems[env])
+        yield from _coverage(title, recorded, styles, stems[env])
     aggregated = numbers.aggregated
     over = plural(len(aggregated.envs), "environment") + _left_out(_MOST_LINES, len(aggregated.rows))
     best_pools: Sequence[Pooled] = aggregated.filled.sources[:_MOST_LINES]
     if len(aggregated.envs) > 1:
-        found.append(_shared(best_pools, over, styles))
+        yield _shared(best_pools, over, styles)
     if best_pools:
         steps = tuple(Line(each.name, styles[each.name], PROFILE_GRID, each.profile, step=True) for each in best_pools)
         panel = Panel("share of runs above τ", steps, floor=-0.02, top=1.04)
         title = f"Performance profile, {over}"
-        found.append(LineChart("performance_profile", title, "late normalised score τ", (panel,), x_frames=False))
+        yield LineChart("performance_profile", title, "late normalised score τ", (panel,), x_frames=False)
     if rows := [row for row in efficiency if row["n_reached_90"] is not None]:
-        found += _efficiency(rows, styles)
-    return found
+        yield from _efficiency(rows, styles)
 
 
 def file_stems(names: Sequence[str]) -> dict[str, str]:

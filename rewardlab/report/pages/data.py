@@ -4,6 +4,7 @@ import shlex
 from base64 import b64encode
 from collections.abc import Sequence
 from itertools import chain, zip_longest
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def thin(count: int, most: int = MOST_POINTS) -> Places:
 
 
 def rounded(values: FloatArray) -> list[float | None]:
-    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.tolist()]
+    if np.isfinite(values).all():  # asked once: of every value it would take as long as the rest
+        return [float(f"{value:.4g}") for value in values.tolist()]
+    return [float(f"{value:.4g}") if isfinite(value) else None for value in values.tolist()]
 
 
 def _env(evaluated: list[Curve], trained: list[Curve], places: dict[str, int]) -> dict[str, Any]:

@@ -1,28 +1,33 @@
-"""Has figures drawn: here, or where there are many in processes of their own, which alone import matplotlib then."""
+"""Has figures drawn: here, or where there are many by helpers, which alone import matplotlib then."""
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable
 from itertools import chain
-from multiprocessing import get_context
 
-from rewardlab.machine import cores
+from rewardlab.report.helpers import Helpers
 from rewardlab.report.pages.charts import Chart
 
-_WORTH_A_POOL = 12  # figures
+_WORTH_A_HELPER = 12  # figures
 
 
-def draw_figures(charts: Sequence[Chart]) -> Iterable[tuple[str, bytes]]:
-    """Draws charts; where there are many, in processes that have begun when this returns.
+def draw_figures(charts: Iterable[Chart], helpers: Helpers | None = None) -> Iterable[tuple[str, bytes]]:
+    """Draws charts; where there are many, or helpers are at work already, these have begun when this returns.
 
     Returns:
         File names and contents, in order.
     """
-    if len(charts) < _WORTH_A_POOL or cores() < 2:
+    if helpers is None or not helpers.possible:
         return [file for chart in charts for file in _draw(chart)]
-    pool = ProcessPoolExecutor(min(cores(), 8), mp_context=get_context("spawn"))
-    drawn = pool.map(_draw, charts)
-    pool.shutdown(wait=False)  # its processes end with the last chart
-    return chain.from_iterable(drawn)
+    if not helpers.running:  # else the first are drawn while the numbers of the last are computed
+        charts = list(charts)
+        if len(charts) < _WORTH_A_HELPER:
+            return [file for chart in charts for file in _draw(chart)]
+    drawn = [helpers.submit(_draw, chart) for chart in charts]
+    return chain.from_iterable(future.result() for future in drawn)
+
+
+def prepare() -> None:
+    """Imports what a helper draws with, before there is anything to draw."""
+    from rewardlab.report.pages import figures  # noqa: F401
 
 
 def _draw(chart: Chart) -> list[tuple[str, bytes]]:

@@ -8,19 +8,17 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
-from rewardlab.machine import cores
+from rewardlab.report.helpers import Helpers
 from rewardlab.report.reading.cache import ReadingCache, Stamp
 from rewardlab.report.reading.plain import Unreadable, clean
 from rewardlab.report.reading.run_folder import EVALUATIONS, FILES, MANIFEST, STATUS, Run, read_run
 
 # A folder with one of these and no manifest was a run once: it is named, not passed over.
 _TRACES = {MANIFEST, STATUS, EVALUATIONS}
-_WORTH_A_POOL = 200  # runs: below, starting processes takes longer than reading
+_WORTH_A_HELPER = 200  # runs: below, starting processes takes longer than reading
 _STILL_WARM_NS = 2 * 10**9  # a file this young may change again without its time changing
 
 
@@ -68,11 +66,11 @@ def find_runs(roots: Sequence[tuple[str, Path]]) -> list[Found]:
     return found
 
 
-def read_found(found: Sequence[Found], *, parallel: bool = True) -> Collection:
+def read_found(found: Sequence[Found], helpers: Helpers | None = None) -> Collection:
     """Reads folders of runs, those that have not changed since they were last read from the user's cache.
 
-    The same setting and seed found twice below one folder counts once, and the second is named. With `parallel`, many
-    are read in several processes, which import the caller's main module anew.
+    The same setting and seed found twice below one folder counts once, and the second is named. Where
+    many are to be read, helpers read with this process.
     """
     read: dict[int, Run | Problem] = {}
     caches = {root: ReadingCache(root) for root in dict.fromkeys(each.root for each in found)}
@@ -80,7 +78,7 @@ def read_found(found: Sequence[Found], *, parallel: bool = True) -> Collection:
         if each.stamp is not None and (known := caches[each.root].get(each.name, each.stamp)) is not None:
             read[place] = replace(known, folder=each.label)
     fresh = [place for place in range(len(found)) if place not in read]
-    read |= zip(fresh, _read_all([found[place] for place in fresh], parallel), strict=True)
+    read |= zip(fresh, _read_all([found[place] for place in fresh], helpers), strict=True)
     for root, cache in caches.items():
         cache.keep({
             each.name: (each.stamp, run)
@@ -114,11 +112,10 @@ def _stamp(path: Path, moment: int) -> Stamp | None:
     return tuple(stamps)
 
 
-def _read_all(found: Sequence[Found], parallel: bool) -> list[Run | Problem]:
-    if len(found) < _WORTH_A_POOL or cores() < 2 or not parallel:
+def _read_all(found: Sequence[Found], helpers: Helpers | None) -> list[Run | Problem]:
+    if len(found) < _WORTH_A_HELPER or helpers is None or not helpers.possible:
         return [_read(each) for each in found]
-    with ProcessPoolExecutor(min(cores(), 8), mp_context=get_context("spawn")) as pool:
-        return list(pool.map(_read, found, chunksize=25))
+    return helpers.map(_read, found, 25)
 
 
 def _read(found: Found) -> Run | Problem:

@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from rewardlab.records.manifest import SCHEMA_VERSION
 from rewardlab.records.status import STATES
 from rewardlab.report.reading import fields
-from rewardlab.report.reading.plain import Unreadable, clean, read_bytes, read_json, read_table
+from rewardlab.report.reading.plain import (
+    TABLE_LIMIT,
+    Unreadable,
+    clean,
+    parse_table,
+    read_bytes,
+    read_json,
+    read_table,
+)
+from rewardlab.report.reading.written import digest
 
 FloatArray = NDArray[np.float64]
 
@@ -77,6 +86,7 @@ class Run:
     distinct_levels: float | None
     seen_in_training: float | None  # share of the evaluation levels; None: unknown, as in old manifests
     evaluations: Evaluations
+    written: str  # digest of an `eval.csv` whose cells may be copied; empty if they may not
     config: dict[str, Any] = field(repr=False)
     command: str
     git_sha: str
@@ -110,7 +120,7 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
         raise Unreadable(f"status.json: unknown state {clean(repr(state), 60)}")
     labels = fields.mapping(manifest, "labels")
     task = fields.mapping(manifest, "task") if isinstance(manifest.get("task"), dict) else {}
-    evaluations = _read_evaluations(run_folder, root, state, status.get("frames"))
+    evaluations, written = _read_evaluations(run_folder, root, state, status.get("frames"))
     training, blemishes = _read_training(run_folder, root)
     picture, hidden = _has_picture(run_folder, root)
     return Run(
@@ -133,6 +143,7 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
         distinct_levels=fields.number(task, "distinct_levels"),
         seen_in_training=fields.number(task, "seen_in_training"),
         evaluations=evaluations,
+        written=written,
         config={key: value for key, value in fields.flat(manifest.get("config")).items() if key != "seed"},
         command=fields.optional_text(manifest, "command", 2000),
         packages=fields.short(manifest.get("packages")),
@@ -158,13 +169,14 @@ def read_picture(run_folder: Path, root: Path) -> bytes:
     return content
 
 
-def _read_evaluations(run_folder: Path, root: Path, state: str, frames_done: Any) -> Evaluations:
-    """Reads `eval.csv`; only a finished run's must be whole, for the others are cut off by their nature."""
+def _read_evaluations(run_folder: Path, root: Path, state: str, frames_done: Any) -> tuple[Evaluations, str]:
+    """Reads `eval.csv`, with its digest; only a finished run's must be whole, for others are cut off by nature."""
     path = run_folder / EVALUATIONS
     whole = state == "finished"
     if not whole and not os.path.lexists(path):
-        return Evaluations(*(np.empty(0) for _ in _EVALUATED))
-    columns = read_table(path, root, _EVALUATED.__contains__, _EVALUATED[:2], whole=whole)
+        return Evaluations(*(np.empty(0) for _ in _EVALUATED)), ""
+    content = read_bytes(path, root, TABLE_LIMIT)
+    columns = parse_table(content, path.name, _EVALUATED.__contains__, _EVALUATED[:2], whole=whole)
     frames, returns = columns["frames"], columns["return_mean"]
     if whole and not np.isfinite(returns).all():
         raise Unreadable("eval.csv: return_mean is empty or not a number in a finished run")
@@ -177,7 +189,7 @@ def _read_evaluations(run_folder: Path, root: Path, state: str, frames_done: Any
     if whole and isinstance(frames_done, int) and frames[-1] < frames_done:
         raise Unreadable(f"eval.csv ends at frame {frames[-1]:.0f}, though the run finished {frames_done}")
     rest = (columns[name][usable] if name in columns else np.full(frames.size, np.nan) for name in _EVALUATED[2:])
-    return Evaluations(frames, returns[usable], *rest)
+    return Evaluations(frames, returns[usable], *rest), digest(content, columns) if usable.all() else ""
 
 
 def _read_training(run_folder: Path, root: Path) -> tuple[Training, tuple[str, ...]]:

@@ -22,6 +22,8 @@ class Numbers:
         self.comparison = comparison
         self._baselines = choose_baselines(comparison, baseline)
         self._paired = paired
+        self._curves: dict[str, list[Curve]] = {}
+        self._training: dict[str, list[Curve]] = {}
 
     @cached_property
     def efficiency(self) -> Filled:
@@ -40,17 +42,29 @@ class Numbers:
         """The tables for readers."""
         return self.efficiency, self.aggregated.filled, self.differences
 
-    @cached_property
+    @property
     def curves(self) -> dict[str, list[Curve]]:
         """Learning curves by environment."""
-        return {env: curves_of(self.comparison, env) for env in self.comparison.envs}
+        return {env: self.curves_in(env) for env in self.comparison.envs}
+
+    def curves_in(self, env: str) -> list[Curve]:
+        """Learning curves of one environment."""
+        if env not in self._curves:
+            self._curves[env] = curves_of(self.comparison, env)
+        return self._curves[env]
 
     @property
     def curve_rows(self) -> list[Curve]:
         """Learning curves of all environments, each without the points at which it has nothing."""
         return [curve.covered for curves in self.curves.values() for curve in curves]
 
-    @cached_property
+    @property
     def training(self) -> dict[str, list[Curve]]:
         """Curves of bonuses and of exploration by environment."""
-        return {env: training_curves_of(self.comparison, env) for env in self.comparison.envs}
+        return {env: self.training_in(env) for env in self.comparison.envs}
+
+    def training_in(self, env: str) -> list[Curve]:
+        """Curves of bonuses and of exploration of one environment."""
+        if env not in self._training:
+            self._training[env] = training_curves_of(self.comparison, env)
+        return self._training[env]

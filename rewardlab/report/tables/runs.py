@@ -1,8 +1,9 @@
 """`runs` and `evaluations`: every run that could be read, whatever became of it, and what was measured of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,15 @@ from rewardlab.records.summary import THRESHOLDS, summarise
 from rewardlab.report.comparison import Comparison, Setting
 from rewardlab.report.outcomes import COUNTED_STATES, Outcome
 from rewardlab.report.reading.fields import written
+from rewardlab.report.reading.run_folder import EVALUATIONS as EVALUATIONS_FILE
 from rewardlab.report.reading.run_folder import Evaluations, Run
+from rewardlab.report.reading.written import Texts, as_floats, as_integers
+from rewardlab.report.reading.written import cells as written_cells
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
 from rewardlab.report.tables.labels import label_columns, setting_id_column
+
+_COPIED = ("return_mean", "return_std", "success_rate", "length_mean", "cells_mean", "episodes", "wall_seconds",
+           "cpu_seconds")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,20 @@ class Listed:
         curve = (known.frames, known.return_mean, known.success_rate)
         budget = run.budget if run.state in COUNTED_STATES else None
         return summarise(*curve, run.random_return, run.optimal_return, None, wall, cpu, budget)
+
+    def ready(self, roots: Mapping[str, Path]) -> Texts:
+        """Cells of `EVALUATIONS` as the run wrote them, where they are those that the report would write."""
+        run = self.run
+        root = roots.get(run.folder)
+        if root is None or not run.written:
+            return {}
+        texts = written_cells(root / run.name / EVALUATIONS_FILE, root, run.written)
+        found = {name: as_floats(texts[name]) for name in _COPIED if name in texts}
+        if "frames" in texts:
+            found["frames"] = as_integers(texts["frames"])
+        if (run.random_return, run.optimal_return) == (0.0, 1.0):  # normalised is the return itself
+            found["normalised_return"] = found.get("return_mean")
+        return {name: column for name, column in found.items() if column is not None}
 
     def normalised(self) -> Any:
         """Normalised returns of the evaluations, [E]; None if the task's anchors are not known."""

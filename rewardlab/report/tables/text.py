@@ -3,9 +3,9 @@
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import groupby, islice, repeat
 from typing import Any
 
 import numpy as np
@@ -110,8 +110,13 @@ def to_csv(frame: pd.DataFrame) -> str:
     return buffer.getvalue()
 
 
-def long_csv(table: Table, sources: Iterable[Any]) -> str:
-    """The csv file of a long table, source by source: that of its DataFrame, in a part of the time and room."""
+def long_csv(
+    table: Table, sources: Iterable[Any], ready: Callable[[Any], Mapping[str, list[str]]] = lambda source: {}
+) -> Iterator[str]:
+    """The csv file of a long table, source by source: that of its DataFrame, in a part of the time and room.
+
+    `ready` gives cells of columns that need not be computed and written, in the form that they have in the file.
+    """
     assert table.rows is not None
     given = list(sources)
     columns = [
@@ -119,21 +124,17 @@ def long_csv(table: Table, sources: Iterable[Any]) -> str:
         for column in table.columns
         if column.written and not (column.optional and not any(column.of(source) for source in given))
     ]
-    stretches = [_line([column.name for column in columns])]
+    yield _line([column.name for column in columns])
     for source in given:
-        cells, varying = [], []
-        for value in (column.of(source) for column in columns):
-            if isinstance(value, np.ndarray):
-                form, numbers = _formed(value)
-                cells.append(form)
-                varying.append(numbers)
-            else:
-                cells.append(_quoted(value).replace("%", "%%"))
-        # What all rows share is written into a pattern once: the csv module would look at every cell of every row.
-        pattern = ",".join(cells) + "\n"
-        rows = islice(zip(*varying, strict=False) if varying else repeat(()), table.rows(source))
-        stretches.append("".join(map(pattern.__mod__, rows)))
-    return "".join(stretches)
+        known = ready(source)
+        stacks: list[Iterable[str]] = []
+        parts = [known[column.name] if column.name in known else _texts(column.of(source)) for column in columns]
+        # Neighbours that all rows share are one cell: the csv module would look at each of them in every row.
+        for shared, several in groupby(parts, key=lambda part: isinstance(part, str)):
+            cells = list(several)
+            stacks += [repeat(",".join(map(str, cells)))] if shared else cells
+        rows = islice(zip(*stacks, strict=False), table.rows(source))
+        yield "".join([f"{line}\n" for line in map(",".join, rows)])
 
 
 def to_markdown(text: Text) -> str:
@@ -166,11 +167,13 @@ def _cells(column: Any) -> list[Any]:
     return cells
 
 
-def _formed(values: Any) -> tuple[str, list[Any]]:
-    """How a column of numbers is to be formatted, and its cells; empty texts for what is not there."""
-    if np.isfinite(values).all():
-        return "%r", values.tolist()
-    return "%s", ["" if cell is None else repr(cell) for cell in _numbers(values)]
+def _texts(value: Any) -> str | list[str]:
+    """One cell for all rows, or a column of numbers as `repr` writes them; empty texts for what is not there."""
+    if not isinstance(value, np.ndarray):
+        return _quoted(value)
+    if np.isfinite(value).all():
+        return list(map(repr, value.tolist()))
+    return ["" if cell is None else repr(cell) for cell in _numbers(value)] if np.isfinite(value).any() else ""
 
 
 def _quoted(value: Any) -> str:

@@ -1,0 +1,60 @@
+"""Processes that read and draw beside the one that makes the report: they start once, where there is much to do."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from types import TracebackType
+from typing import Any, Self
+
+from rewardlab.machine import cores
+
+
+class Helpers:
+    """As many processes as there are cores, 8 at the most, with the caller's among them.
+
+    They import the caller's main module anew. None starts before there is work for it.
+    """
+
+    def __init__(self) -> None:
+        self._count = min(cores(), 8) - 1
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a core for one."""
+        return self._count > 0
+
+    @property
+    def running(self) -> bool:
+        return self._pool is not None
+
+    def submit(self, task: Callable[..., Any], *given: Any) -> "Future[Any]":
+        """Has a helper do something soon."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self._count, mp_context=get_context("spawn"))
+        return self._pool.submit(task, *given)
+
+    def map(self, task: Callable[[Any], Any], given: Sequence[Any], size: int) -> list[Any]:
+        """Results in order. This process takes pieces of a size from the end, the helpers take them from the front."""
+        pieces = [given[at : at + size] for at in range(0, len(given), size)]
+        futures = [self.submit(_each, task, piece) for piece in pieces]
+        own: dict[int, list[Any]] = {}
+        for place in reversed(range(len(pieces))):
+            if not futures[place].cancel():
+                break
+            own[place] = _each(task, pieces[place])
+        done = (own[place] if place in own else future.result() for place, future in enumerate(futures))
+        return [result for piece in done for result in piece]
+
+
+def _each(task: Callable[[Any], Any], given: Iterable[Any]) -> list[Any]:
+    return [task(one) for one in given]
