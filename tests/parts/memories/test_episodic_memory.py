@@ -11,18 +11,21 @@ from rewardlab.parts.memories.episodic_memory import EpisodicMemory
 
 
 def walk(rng: np.random.Generator, lengths: list[int], num_envs: int, end: float = 0.2) -> list[tuple[np.ndarray, ...]]:
-    """Rollouts in a row: embeddings of starts and of states reached, and where episodes begin."""
+    """Rollouts in a row: embeddings of starts and of states reached, some of them equal, and where episodes begin."""
+    looks = rng.normal(size=(12, 3)).astype(np.float32)
     made, first = [], np.ones(num_envs, dtype=bool)
     for steps in lengths:
         done = rng.random((steps, num_envs)) < end
-        start, reached = rng.normal(size=(2, steps, num_envs, 3)).astype(np.float32)
+        start, reached = looks[rng.integers(12, size=(2, steps, num_envs))]
         made.append((start, reached, np.concatenate([first[None], done[:-1]])))
         first = done[-1]
     return made
 
 
 def take(memory: EpisodicMemory, rollout: tuple[np.ndarray, ...], count: int) -> np.ndarray:
-    return memory.nearest(*(torch.from_numpy(array) for array in rollout), count).numpy()
+    start, reached, first = (torch.from_numpy(array) for array in rollout)
+    embedded, place = torch.cat([start, reached]).flatten(0, 1).unique(dim=0, return_inverse=True)
+    return memory.nearest(embedded, *place.view(2, *first.shape), first, count).numpy()
 
 
 @settings(deadline=None, max_examples=50)
