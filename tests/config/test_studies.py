@@ -120,7 +120,7 @@ def test_noise_is_asked_of_views_and_of_true_states():
 def test_one_job_of_a_study_can_be_repeated_alone(monkeypatch, job):
     started = []
     monkeypatch.setattr(application, "_validated", lambda config: None)
-    monkeypatch.setattr(application, "_hydra", lambda arguments, *_: started.append(arguments) or 0)
+    monkeypatch.setattr(application, "_one", lambda overrides, config_dir: started.append(overrides) or 0)
     job = [*job, "seed=0", "frames=100"]
     assert application.run(application.Request(job)) == 0
     assert started == [job]

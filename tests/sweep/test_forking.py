@@ -62,7 +62,7 @@ def end(process: JobProcess) -> int | None:
 
 def warm_process() -> psutil.Process:
     """The one that this process has started."""
-    children = psutil.Process().children()
+    children = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
     return next(child for child in children if os.getsid(child.pid) == child.pid and "warm" in str(child.cmdline()))
 
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 
 import torch
 
+from rewardlab.maths.distinct import distinct_of
 from rewardlab.maths.neighbours import pseudo_count_bonus
-from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.memories.episodic_memory import EpisodicMemory
 from rewardlab.parts.models.controllable_features import ControllableFeatures
 from rewardlab.parts.moments.running_mean import RunningMean
@@ -71,8 +71,9 @@ class Scheme(BonusScheme):
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         config = self.config
-        start, reached = at_both_ends(self.embed, rollout)
-        squared = self.memory.nearest(start, reached, rollout.first, config.neighbours)
+        distinct = distinct_of(rollout)
+        places = distinct.here[:-1], distinct.there
+        squared = self.memory.nearest(self.embed(distinct.rows), *places, rollout.first, config.neighbours)
         self.distance.add(squared.transpose(1, 2).flatten(0, 1))
         return pseudo_count_bonus(
             squared,
