@@ -39,7 +39,7 @@ def main() -> None:
     builds = (given.other.resolve(), HERE)
     for build in builds:
         _command(build, [*_RUN, "frames=1"])
-        _command(build, ["run", "-m", "env=doorkey_5x5", "reward=none,rnd", "frames=1"])
+        _command(build, ["run", "env=doorkey_5x5", "reward=rnd", "frames=40_000"])
     print(f"load before: {os.getloadavg()[0]:.1f}\n")
     print("| what | other | this | this over other (min to max) |\n|---|---|---|---|")
     for name in given.tables:
