@@ -31,7 +31,7 @@ class Views(NamedTuple):
     Attributes:
         rows: uint8 [U, P]. missions: int64 [U].
         logits, below: float32 [U, A], the policy's and its distribution function.
-        slots: int64, the table in which views are looked up, -1 where nobody is; a power of 2 long.
+        slots: int32, the table in which views are looked up, -1 where nobody is; a power of 2 long.
         weights: uint32 [P], see `maths.distinct`.
         found: int64 [1], how many there are.
         layers, there: what `logits_of` overwrites.
