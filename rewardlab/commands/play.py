@@ -148,6 +148,7 @@ def _write(target: Path, frames: list[Image.Image], durations: list[int]) -> Non
         content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, disposal=1, optimize=False
     )
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(target, content.getbuffer())
     except OSError as error:
         raise UserError(f"{target}: can't be written ({error.strerror})") from None

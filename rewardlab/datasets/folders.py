@@ -52,5 +52,6 @@ def _digest(file: Path) -> str:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if time.time() - max(told.st_mtime, told.st_ctime) > _SETTLED:
         with contextlib.suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(kept, digest.encode())
     return digest

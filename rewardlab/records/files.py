@@ -24,12 +24,10 @@ class Damaged(ValueError):
 def write_atomic(path: Path, content: bytes | memoryview) -> None:
     """Replace a file as a whole: whoever reads it, and whenever the machine stops, finds the old content or the new.
 
-    The folder is made where it is missing.
-
     Raises:
-        OSError: nothing has changed and nothing is left behind.
+        OSError: nothing has changed and nothing is left behind. A missing folder is not made: a run's may have been
+            removed while it ran.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with open(temporary, "wb") as file:

@@ -48,8 +48,8 @@ class RunStore:
         self, state: str, frames: int, error: str | BaseException | None = None, kind: str | None = None
     ) -> None:
         """Say where the run stands, atomically; see `write_status`."""
-        self._check_there()
-        write_status(self.folder, state, frames, error, kind)
+        with self._still_there():
+            write_status(self.folder, state, frames, error, kind)
 
     def manifest(self) -> dict[str, Any] | None:
         return files.read_json(self.folder / MANIFEST)[0]
@@ -72,21 +72,21 @@ class RunStore:
         return status.frames if status is not None else 0
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        self._check_there()
-        files.write_json(self.folder / MANIFEST, manifest)
+        with self._still_there():
+            files.write_json(self.folder / MANIFEST, manifest)
 
     def write_config(self, text: str) -> None:
-        self._check_there()
-        files.write_atomic(self.folder / CONFIG, text.encode())
+        with self._still_there():
+            files.write_atomic(self.folder / CONFIG, text.encode())
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        self._check_there()
-        files.write_json(self.folder / SUMMARY, summary)
+        with self._still_there():
+            files.write_json(self.folder / SUMMARY, summary)
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint as a whole; sync the tables first, and keep their lengths in the state."""
-        self._check_there()
-        checkpoint.save(self.folder / checkpoint.CHECKPOINT, state)
+        with self._still_there():
+            checkpoint.save(self.folder / checkpoint.CHECKPOINT, state)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The last checkpoint's state, or None; why an existing one is of no use goes to run.log."""
@@ -98,9 +98,9 @@ class RunStore:
 
     def save_replay(self, frames: int, state: dict[str, Any]) -> str:
         """Write what a replay buffer holds beside those that are there; the name, for the checkpoint to come."""
-        self._check_there()
         name = checkpoint.REPLAY.format(frames=frames)
-        checkpoint.save(self.folder / name, state)
+        with self._still_there():
+            checkpoint.save(self.folder / name, state)
         return name
 
     def load_replay(self, name: str) -> dict[str, Any]:
@@ -122,8 +122,8 @@ class RunStore:
                     path.unlink()
 
     def save_policy(self, state: dict[str, Any]) -> None:
-        self._check_there()
-        checkpoint.save(self.folder / checkpoint.POLICY, state)
+        with self._still_there():
+            checkpoint.save(self.folder / checkpoint.POLICY, state)
 
     def load_policy(self) -> dict[str, Any] | None:
         """The trained policy, or None."""
@@ -131,9 +131,7 @@ class RunStore:
 
     def log(self, line: str) -> None:
         """Append a line to run.log, with the time before it."""
-        self._check_there()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / LOG, "a", encoding="utf-8", errors="backslashreplace") as file:
+        with self._still_there(), open(self.folder / LOG, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{files.now()} {line.rstrip()}\n")
 
     def clear(self) -> None:
@@ -184,10 +182,23 @@ class RunStore:
             over.set()
             thread.join()
 
-    def _check_there(self) -> None:
-        """Raises:
-        FileNotFoundError: the folder was removed or replaced under its owner: nothing is written to a new one.
+    @contextlib.contextmanager
+    def _still_there(self) -> Iterator[None]:
+        """While something is written into the folder; it is made for who writes without the lock.
+
+        Raises:
+            FileNotFoundError: it was removed or replaced under its owner: nothing is written to a new one.
         """
+        self._check_there()
+        if self._locked is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            yield
+        except FileNotFoundError:
+            self._check_there()  # says so where it was removed only now
+            raise
+
+    def _check_there(self) -> None:
         if self._locked is None:
             return
         try:

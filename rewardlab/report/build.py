@@ -69,6 +69,7 @@ def _remember(memory: Path, digest: str, result: ReportResult) -> None:
     known = facts(result.files)
     if digest and known is not None:
         try:
+            memory.parent.mkdir(parents=True, exist_ok=True)
             write_json(memory, {"digest": digest, "files": known, "text": result.text, "warnings": result.warnings})
         except OSError:
             return  # without a place for it, the next report is made anew

@@ -39,6 +39,12 @@ def test_a_killed_writer_leaves_the_old_content_and_its_litter_is_cleaned(tmp_pa
     assert sorted(os.listdir(tmp_path)) == ["keep.tmp", "status.json"]
 
 
+def test_a_missing_folder_is_not_made(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        files.write_atomic(tmp_path / "gone" / "status.json", b"content")
+    assert os.listdir(tmp_path) == []
+
+
 def test_content_reaches_the_disk_before_the_name_does(tmp_path, monkeypatch):
     calls = []
     fsync, replace = os.fsync, os.replace

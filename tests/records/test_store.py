@@ -128,6 +128,22 @@ def test_locking_cleans_what_a_killed_writer_left(tmp_path):
         assert not litter.exists()
 
 
+def test_a_folder_that_is_removed_during_a_write_is_named_and_not_made_again(tmp_path, monkeypatch):
+    store = RunStore(tmp_path / "run")
+    fsync = os.fsync
+
+    def move_away(descriptor):
+        if store.folder.exists():
+            store.folder.rename(tmp_path / "away")
+        fsync(descriptor)
+
+    with store.lock():
+        monkeypatch.setattr(os, "fsync", move_away)
+        with pytest.raises(FileNotFoundError, match="the run's folder was removed while it ran"):
+            store.write_config("frames: 1")
+    assert os.listdir(tmp_path) == ["away"]
+
+
 def test_clear_removes_the_run_and_nothing_else(tmp_path):
     store = RunStore(tmp_path / "run")
     outside = tmp_path / "outside"

@@ -24,6 +24,7 @@ def main() -> None:
         sys.exit(0)
     if behaviour == "share":
         sys.exit(share(folder))
+    folder.mkdir(parents=True, exist_ok=True)
     write_status(folder, "running", 10)
     (folder / "started").touch()
     if behaviour == "finish":

@@ -14,7 +14,8 @@ import pytest
 from fake_driver import fake_jobs
 
 from rewardlab.records import lock
-from rewardlab.records.status import read_status, write_status
+from rewardlab.records.status import read_status
+from rewardlab.records.store import RunStore
 from rewardlab.sweep.display import Display
 from rewardlab.sweep.memory import GIB, Memory, memory_left, taken_by
 from rewardlab.sweep.pool import Pool
@@ -64,7 +65,7 @@ def test_kill_is_recorded_for_the_victim(tmp_path):
 
 def test_old_status_says_nothing_about_a_new_failure(tmp_path):
     jobs = fake_jobs(tmp_path, ["crash"])
-    write_status(jobs[0].folder, "failed", 5, "an error of last week")
+    RunStore(jobs[0].folder).set_status("failed", 5, "an error of last week")
     (outcome,), _ = run_pool(tmp_path, jobs)
     assert outcome.detail == "ImportError: broken before it began"
 
@@ -123,8 +124,8 @@ def test_at_most_so_many_at_once(tmp_path, slots):
 
 def test_finished_and_diverged_runs_start_no_process(tmp_path):
     jobs = fake_jobs(tmp_path, ["finish", "finish", "finish"])
-    write_status(jobs[0].folder, "finished", 100)
-    write_status(jobs[1].folder, "diverged", 50, "loss is nan")
+    RunStore(jobs[0].folder).set_status("finished", 100)
+    RunStore(jobs[1].folder).set_status("diverged", 50, "loss is nan")
     outcomes, display = run_pool(tmp_path, jobs)
     assert [outcome.state for outcome in outcomes] == ["skipped", "diverged", "finished"]
     assert [(job.folder / "started").exists() for job in jobs] == [False, False, True]
@@ -134,7 +135,7 @@ def test_finished_and_diverged_runs_start_no_process(tmp_path):
 
 def test_overwrite_starts_a_finished_run(tmp_path):
     job = replace(fake_jobs(tmp_path, ["finish"])[0], overwrite=True)
-    write_status(job.folder, "finished", 100)
+    RunStore(job.folder).set_status("finished", 100)
     (outcome,), _ = run_pool(tmp_path, [job])
     assert outcome.state == "finished" and (job.folder / "started").exists()
 
@@ -151,7 +152,7 @@ def test_a_checkpoint_makes_it_a_continuation(tmp_path):
     import zipfile
 
     job = fake_jobs(tmp_path, ["finish"])[0]
-    write_status(job.folder, "interrupted", 50)
+    RunStore(job.folder).set_status("interrupted", 50)
     with zipfile.ZipFile(job.folder / "checkpoint.pt", "w") as file:
         file.writestr("data", "x")
     (outcome,), _ = run_pool(tmp_path, [job])

@@ -74,6 +74,7 @@ def launch(name: str, config: Any, folder: Path) -> SideProcess | None:
     search_path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
     try:
         order = {"token": token, "options": _options(config), "run_pid": os.getpid(), "started_at": now()}
+        own.mkdir(exist_ok=True)
         write_json(own / ORDER, {**order, "run_over": False})
         with open(own / "feed.log", "ab") as log:
             process = subprocess.Popen(

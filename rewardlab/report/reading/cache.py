@@ -43,6 +43,7 @@ class ReadingCache:
         if {name: stamp for name, (stamp, _) in runs.items()} == {n: stamp for n, (stamp, _) in self._known.items()}:
             return
         with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(self._path, _packed(runs))
 
 
