@@ -20,6 +20,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def use_one_thread() -> None:
+    """From here on, this process computes with one thread: numpy's products and torch's."""
+    import torch  # only now: it takes long to import
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="blas")
+    torch.set_num_threads(1)
+
+
 def one_thread() -> dict[str, str]:
     """Environment variables of a process with one thread: processes side by side beat threads inside one, and sums come
     out the same on every machine.

@@ -7,7 +7,6 @@ import traceback
 from contextlib import suppress
 from typing import Any
 
-import torch
 import yaml
 
 from rewardlab import discovery
@@ -15,6 +14,7 @@ from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
 from rewardlab.errors import Diverged, Interrupted, NotFinite, one_line
+from rewardlab.machine import use_one_thread
 from rewardlab.records.continuation import ANEW, Decision, decide, told
 from rewardlab.records.files import Damaged
 from rewardlab.records.lock import Locked
@@ -43,7 +43,7 @@ def run(prepared: Prepared, parts: RunParts | None = None) -> int:
         UserError: the parts do not fit together; nothing has been written.
     """
     if prepared.config.device == "cpu":
-        torch.set_num_threads(1)  # one process per core beats threads inside an update
+        use_one_thread()  # one process per core beats threads inside an update
     decision = decide(prepared.folder, prepared.config.overwrite)
     if decision.settled is not None:
         return _settled(prepared, decision)

@@ -9,11 +9,11 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 
 from rewardlab import discovery, seeding
 from rewardlab.config.composition import compose
 from rewardlab.errors import UserError
+from rewardlab.machine import use_one_thread
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build
 from rewardlab.training.environments import make_training_env
@@ -41,7 +41,7 @@ def bench(overrides: Sequence[str], rounds: int) -> str:
     Raises:
         UserError: the overrides do not compose, or a scheme that is named does not fit the rest.
     """
-    torch.set_num_threads(1)
+    use_one_thread()
     if rounds < 1:
         raise UserError(f"--rounds {rounds}: must be at least 1")
     rest = [item for item in overrides if not item.startswith("reward=")]

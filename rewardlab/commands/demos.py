@@ -5,12 +5,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from rewardlab import starting, trained
 from rewardlab.config import composition
 from rewardlab.datasets.demonstrations import minari_storage
 from rewardlab.errors import UserError
+from rewardlab.machine import use_one_thread
 from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
 from rewardlab.training import recorder
@@ -33,7 +32,7 @@ def record(overrides: Sequence[str], out: str, what: Recording) -> int:
     _check(what)
     minari_storage()
     target = _target(out)
-    torch.set_num_threads(1)
+    use_one_thread()
     config, agent = _subject(overrides, what.source)
     partial = target.with_name(f".{target.name}.partial")
     starting.over()

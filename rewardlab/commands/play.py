@@ -14,6 +14,7 @@ from rewardlab import discovery, seeding, trained
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
+from rewardlab.machine import use_one_thread
 from rewardlab.records.files import write_atomic
 from rewardlab.schemas import RootConfig
 from rewardlab.training.levels import evaluation_list
@@ -49,7 +50,7 @@ def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> 
         raise UserError(f"--seed {seed}: must be at least 0")
     folder = trained.find_run(run)
     target = _target(folder, out)
-    torch.set_num_threads(1)
+    use_one_thread()
     config = trained.run_config(folder)
     agent, conditioner = trained.learners(folder, config, _check_drawn)
     env = _env(config)

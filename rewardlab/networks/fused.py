@@ -6,6 +6,7 @@ those of ordinary modules, whose initialisation, optimiser and saved state stay 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -48,9 +49,9 @@ class FusedMLP:
                 self._layers.append(_Layer(module, gradients))
             else:
                 self._layers[-1].kind = kind_of(module)
-        self._memory = self._allocate(0)
+        self._rows = 0  # for so many there is memory
         self._buffers: dict[int, _Buffers] = {}
-        self._inputs = torch.empty(0)
+        self._inputs: Array = np.empty(0, np.float32)
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:
         """[..., D] -> [..., O], in memory of its own."""
@@ -63,13 +64,14 @@ class FusedMLP:
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """[B, D] -> [B, O]: a buffer that the next pass writes to."""
+        if not self._layers:
+            return inputs
         buffers = self._of(inputs.shape[0])
-        values = self._inputs = inputs
-        for layer, outputs, flat in zip(self._layers, buffers.outputs, buffers.flat, strict=True):
-            values = torch.addmm(layer.bias, values, layer.transposed, out=outputs)
-            if layer.kind != LINEAR:
-                fused_kernels.activate(flat, layer.kind)
-        return values
+        values = self._inputs = inputs.numpy()
+        for layer, outputs in zip(self._layers, buffers.outputs, strict=True):
+            values = np.matmul(values, layer.transposed, out=outputs)
+            fused_kernels.add_and_activate(outputs, layer.bias, layer.kind)
+        return buffers.result
 
     def backward(self, gradient: torch.Tensor, *, of_inputs: bool = False) -> torch.Tensor | None:
         """The gradients of the weights, from that of the outputs of the latest `forward`.
@@ -78,29 +80,31 @@ class FusedMLP:
             gradient: [B, O]; overwritten.
             of_inputs: whether the gradient of the inputs, [B, D], is asked for too: a buffer.
         """
-        buffers, array = self._of(gradient.shape[0]), gradient.numpy()
+        if not self._layers:
+            return gradient if of_inputs else None
+        buffers, of_outputs = self._of(gradient.shape[0]), gradient.numpy()
         for index in range(len(self._layers) - 1, -1, -1):
             layer = self._layers[index]
-            fused_kernels.pass_back(array, buffers.output_arrays[index], layer.bias_gradient, layer.kind)
+            fused_kernels.pass_back(of_outputs, buffers.outputs[index], layer.bias_gradient, layer.kind)
             inputs = buffers.outputs[index - 1] if index else self._inputs
-            torch.mm(gradient.t(), inputs, out=layer.weight_gradient)
+            np.matmul(of_outputs.T, inputs, out=layer.weight_gradient)
             if index or of_inputs:
-                gradient = torch.mm(gradient, layer.weight, out=buffers.gradients[index])
-                array = buffers.gradient_arrays[index]
-        return gradient if of_inputs else None
+                product = np.matmul if of_outputs.shape[1] > 1 else np.multiply  # for one output it is much quicker
+                of_outputs = product(of_outputs, layer.weight, out=buffers.gradients[index])
+        return buffers.to_inputs if of_inputs else None
 
     def _of(self, rows: int) -> _Buffers:
         if rows not in self._buffers:
-            if rows > self._memory.rows or len(self._buffers) == _MOST_SHAPES:
-                self._memory = self._allocate(max(rows, self._memory.rows))
-                self._buffers.clear()
-            self._buffers[rows] = self._memory.first(rows)
+            if rows > self._rows or len(self._buffers) == _MOST_SHAPES:
+                self._rows = max(rows, self._rows)
+                self._buffers = {self._rows: self._allocate(self._rows)}
+            self._buffers[rows] = self._buffers[self._rows].first(rows)
         return self._buffers[rows]
 
     def _allocate(self, rows: int) -> _Buffers:
-        outputs = [torch.empty(rows, layer.weight.shape[0]) for layer in self._layers]
-        gradients = [torch.empty(rows, layer.weight.shape[1]) for layer in self._layers]
-        return _Buffers(rows, outputs, gradients)
+        outputs = [np.empty((rows, layer.weight.shape[0]), np.float32) for layer in self._layers]
+        gradients = [np.empty((rows, layer.weight.shape[1]), np.float32) for layer in self._layers]
+        return _Buffers(outputs, gradients)
 
 
 class _Layer:
@@ -108,28 +112,24 @@ class _Layer:
 
     def __init__(self, module: nn.Linear, gradients: dict[torch.Tensor, torch.Tensor] | None) -> None:
         self.kind = LINEAR
-        self.weight, self.bias = module.weight.detach(), module.bias.detach()
-        self.transposed = self.weight.t()
+        self.weight: Array = module.weight.detach().numpy()
+        self.bias: Array = module.bias.detach().numpy()
+        self.transposed = self.weight.T
         if gradients is not None:
-            self.weight_gradient = gradients[module.weight]
+            self.weight_gradient: Array = gradients[module.weight].numpy()
             self.bias_gradient: Array = gradients[module.bias].numpy()
 
 
 class _Buffers:
-    """For B rows, by layer: outputs [B, O], as tensors, arrays and flat arrays, and the gradients of inputs [B, D]."""
+    """For B rows, by layer: outputs [B, O] and the gradients of inputs [B, D]; what passes give, as tensors."""
 
-    def __init__(self, rows: int, outputs: list[torch.Tensor], gradients: list[torch.Tensor]) -> None:
-        self.rows, self.outputs, self.gradients = rows, outputs, gradients
-        self.output_arrays, self.gradient_arrays = _arrays(outputs), _arrays(gradients)
-        self.flat = [array.reshape(-1) for array in self.output_arrays]
+    def __init__(self, outputs: list[Array], gradients: list[Array]) -> None:
+        self.outputs, self.gradients = outputs, gradients
+        self.result, self.to_inputs = (torch.from_numpy(ends) for ends in (outputs[-1], gradients[0]))
 
     def first(self, rows: int) -> _Buffers:
         """Those for fewer rows, in the same memory."""
-        return _Buffers(rows, [tensor[:rows] for tensor in self.outputs], [tensor[:rows] for tensor in self.gradients])
-
-
-def _arrays(tensors: list[torch.Tensor]) -> list[Array]:
-    return [tensor.numpy() for tensor in tensors]
+        return _Buffers([array[:rows] for array in self.outputs], [array[:rows] for array in self.gradients])
 
 
 class FusedActorCritic:

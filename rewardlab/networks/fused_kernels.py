@@ -47,6 +47,18 @@ def _activate(flat: Array, kind: int) -> None:  # pragma: no cover
                 flat[i] = math.expm1(flat[i])
 
 
+activate = kept(_activate, fastmath=LOOSE, error_model="numpy")
+
+
+def _add_and_activate(outputs: Array, bias: Array, kind: int) -> None:  # pragma: no cover
+    """The rest of a layer after its product [B, H], in place."""
+    for i in range(outputs.shape[0]):
+        row = outputs[i]
+        for j in range(bias.size):
+            row[j] += bias[j]
+        activate(row, kind)
+
+
 def _pass_back(gradient: Array, outputs: Array, bias_gradient: Array, kind: int) -> None:  # pragma: no cover
     """From the gradient of an activation's outputs [B, H] to that of its inputs, in place, and its sum over B, [H]."""
     for j in range(bias_gradient.size):
@@ -191,7 +203,7 @@ def _adam(
         weights[i] -= step * m / (np.sqrt(s) * scale + small)
 
 
-activate = kept(_activate, fastmath=LOOSE, error_model="numpy")
+add_and_activate = kept(_add_and_activate, fastmath=LOOSE, error_model="numpy")
 pass_back = kept(_pass_back, fastmath=LOOSE, error_model="numpy")
 gather = kept(_gather, fastmath=LOOSE, error_model="numpy")
 scatter = kept(_scatter, fastmath=LOOSE, error_model="numpy")
