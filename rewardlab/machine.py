@@ -21,7 +21,8 @@ def cores() -> int:
 
 
 def use_one_thread() -> None:
-    """From here on, this process computes with one thread: numpy's products and torch's."""
+    """From here on, this process computes with one thread: the products of numpy and of compiled loops, and torch."""
+    import scipy.linalg.cython_blas  # noqa: F401  # the products of compiled loops: limited once it is there
     import torch  # only now: it takes long to import
     from threadpoolctl import threadpool_limits
 

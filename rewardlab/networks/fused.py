@@ -6,6 +6,8 @@ those of ordinary modules, whose initialisation, optimiser and saved state stay 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import nn
@@ -24,9 +26,15 @@ _MOST_SHAPES = 1024  # numbers of rows that views of the buffers are kept for
 _KINDS: dict[type[nn.Module], int] = {Tanh: TANH, nn.ReLU: RELU, nn.ELU: ELU}
 
 
-def kind_of(activation: nn.Module) -> int:
-    """As the compiled loops call it."""
-    return _KINDS[type(activation)]
+def kinds_of(modules: Iterable[nn.Module]) -> list[int]:
+    """The activations of layers one after the other, as the compiled loops call them."""
+    kinds: list[int] = []
+    for module in modules:
+        if isinstance(module, nn.Linear):
+            kinds.append(LINEAR)
+        else:
+            kinds[-1] = _KINDS[type(module)]
+    return kinds
 
 
 def can_fuse(*modules: nn.Module) -> bool:
@@ -43,19 +51,21 @@ class FusedMLP:
     """
 
     def __init__(self, network: nn.Sequential, gradients: dict[torch.Tensor, torch.Tensor] | None = None) -> None:
-        self._layers: list[_Layer] = []
-        for module in network:
-            if isinstance(module, nn.Linear):
-                self._layers.append(_Layer(module, gradients))
-            else:
-                self._layers[-1].kind = kind_of(module)
+        layers = [module for module in network if isinstance(module, nn.Linear)]
+        self._depth = len(layers)
+        self._weights = tuple(layer.weight.detach().numpy() for layer in layers)
+        self._biases = tuple(layer.bias.detach().numpy() for layer in layers)
+        self._kinds = np.array(kinds_of(network), dtype=np.int64)
+        if gradients is not None:
+            self._weight_gradients = tuple(gradients[layer.weight].numpy() for layer in layers)
+            self._bias_gradients = tuple(gradients[layer.bias].numpy() for layer in layers)
         self._rows = 0  # for so many there is memory
         self._buffers: dict[int, _Buffers] = {}
         self._inputs: Array = np.empty(0, np.float32)
 
     def predict(self, inputs: torch.Tensor) -> torch.Tensor:
         """[..., D] -> [..., O], in memory of its own."""
-        if not self._layers:
+        if self._depth == 0:
             return inputs
         rows = inputs.reshape(-1, inputs.shape[-1])
         outputs = [self.forward(block).clone() for block in torch.split(rows, _BLOCK)]
@@ -64,13 +74,11 @@ class FusedMLP:
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """[B, D] -> [B, O]: a buffer that the next pass writes to."""
-        if not self._layers:
+        if self._depth == 0:
             return inputs
         buffers = self._of(inputs.shape[0])
-        values = self._inputs = inputs.numpy()
-        for layer, outputs in zip(self._layers, buffers.outputs, strict=True):
-            values = np.matmul(values, layer.transposed, out=outputs)
-            fused_kernels.add_and_activate(outputs, layer.bias, layer.kind)
+        self._inputs = np.ascontiguousarray(inputs.numpy())
+        fused_kernels.forward(self._inputs, self._weights, self._biases, self._kinds, buffers.outputs)
         return buffers.result
 
     def backward(self, gradient: torch.Tensor, *, of_inputs: bool = False) -> torch.Tensor | None:
@@ -80,17 +88,20 @@ class FusedMLP:
             gradient: [B, O]; overwritten.
             of_inputs: whether the gradient of the inputs, [B, D], is asked for too: a buffer.
         """
-        if not self._layers:
+        if self._depth == 0:
             return gradient if of_inputs else None
-        buffers, of_outputs = self._of(gradient.shape[0]), gradient.numpy()
-        for index in range(len(self._layers) - 1, -1, -1):
-            layer = self._layers[index]
-            fused_kernels.pass_back(of_outputs, buffers.outputs[index], layer.bias_gradient, layer.kind)
-            inputs = buffers.outputs[index - 1] if index else self._inputs
-            np.matmul(of_outputs.T, inputs, out=layer.weight_gradient)
-            if index or of_inputs:
-                product = np.matmul if of_outputs.shape[1] > 1 else np.multiply  # for one output it is much quicker
-                of_outputs = product(of_outputs, layer.weight, out=buffers.gradients[index])
+        buffers = self._of(gradient.shape[0])
+        fused_kernels.backward(
+            gradient.numpy(),
+            self._inputs,
+            self._weights,
+            self._kinds,
+            buffers.outputs,
+            self._weight_gradients,
+            self._bias_gradients,
+            buffers.gradients,
+            of_inputs,
+        )
         return buffers.to_inputs if of_inputs else None
 
     def _of(self, rows: int) -> _Buffers:
@@ -102,34 +113,21 @@ class FusedMLP:
         return self._buffers[rows]
 
     def _allocate(self, rows: int) -> _Buffers:
-        outputs = [np.empty((rows, layer.weight.shape[0]), np.float32) for layer in self._layers]
-        gradients = [np.empty((rows, layer.weight.shape[1]), np.float32) for layer in self._layers]
+        outputs = tuple(np.empty((rows, weight.shape[0]), np.float32) for weight in self._weights)
+        gradients = tuple(np.empty((rows, weight.shape[1]), np.float32) for weight in self._weights)
         return _Buffers(outputs, gradients)
-
-
-class _Layer:
-    """A linear layer with the activation that follows it."""
-
-    def __init__(self, module: nn.Linear, gradients: dict[torch.Tensor, torch.Tensor] | None) -> None:
-        self.kind = LINEAR
-        self.weight: Array = module.weight.detach().numpy()
-        self.bias: Array = module.bias.detach().numpy()
-        self.transposed = self.weight.T
-        if gradients is not None:
-            self.weight_gradient: Array = gradients[module.weight].numpy()
-            self.bias_gradient: Array = gradients[module.bias].numpy()
 
 
 class _Buffers:
     """For B rows, by layer: outputs [B, O] and the gradients of inputs [B, D]; what passes give, as tensors."""
 
-    def __init__(self, outputs: list[Array], gradients: list[Array]) -> None:
+    def __init__(self, outputs: tuple[Array, ...], gradients: tuple[Array, ...]) -> None:
         self.outputs, self.gradients = outputs, gradients
         self.result, self.to_inputs = (torch.from_numpy(ends) for ends in (outputs[-1], gradients[0]))
 
     def first(self, rows: int) -> _Buffers:
         """Those for fewer rows, in the same memory."""
-        return _Buffers([array[:rows] for array in self.outputs], [array[:rows] for array in self.gradients])
+        return _Buffers(*(tuple(array[:rows] for array in kept) for kept in (self.outputs, self.gradients)))
 
 
 class FusedActorCritic:

@@ -50,13 +50,24 @@ def _activate(flat: Array, kind: int) -> None:  # pragma: no cover
 activate = kept(_activate, fastmath=LOOSE, error_model="numpy")
 
 
-def _add_and_activate(outputs: Array, bias: Array, kind: int) -> None:  # pragma: no cover
-    """The rest of a layer after its product [B, H], in place."""
-    for i in range(outputs.shape[0]):
-        row = outputs[i]
-        for j in range(bias.size):
-            row[j] += bias[j]
-        activate(row, kind)
+def _forward(
+    inputs: Array,
+    weights: tuple[Array, ...],
+    biases: tuple[Array, ...],
+    kinds: Array,
+    outputs: tuple[Array, ...],
+) -> None:  # pragma: no cover
+    """Layers one after the other: outputs [B, O], filled, of inputs [B, D], weights [O, D], biases [O]."""
+    values = inputs
+    for layer in range(len(weights)):
+        bias, out = biases[layer], outputs[layer]
+        np.dot(values, weights[layer].T, out)
+        for i in range(out.shape[0]):
+            row = out[i]
+            for j in range(bias.size):
+                row[j] += bias[j]
+            activate(row, kinds[layer])
+        values = out
 
 
 def _pass_back(gradient: Array, outputs: Array, bias_gradient: Array, kind: int) -> None:  # pragma: no cover
@@ -76,6 +87,35 @@ def _pass_back(gradient: Array, outputs: Array, bias_gradient: Array, kind: int)
                 row[j] *= _32(1.0) if output[j] > _32(0.0) else output[j] + _32(1.0)
         for j in range(bias_gradient.size):
             bias_gradient[j] += row[j]
+
+
+pass_back = kept(_pass_back, fastmath=LOOSE, error_model="numpy")
+
+
+def _backward(
+    gradient: Array,
+    inputs: Array,
+    weights: tuple[Array, ...],
+    kinds: Array,
+    outputs: tuple[Array, ...],
+    weight_gradients: tuple[Array, ...],
+    bias_gradients: tuple[Array, ...],
+    input_gradients: tuple[Array, ...],
+    of_inputs: bool,
+) -> None:  # pragma: no cover
+    """The gradients of `_forward`, filled, from that of the last outputs [B, O], which is overwritten.
+
+    Args:
+        input_gradients: [B, D], of each layer's inputs; the first layer's only with `of_inputs`.
+    """
+    of_outputs = gradient
+    for layer in range(len(weights) - 1, -1, -1):
+        pass_back(of_outputs, outputs[layer], bias_gradients[layer], kinds[layer])
+        values = outputs[layer - 1] if layer > 0 else inputs
+        np.dot(of_outputs.T, values, weight_gradients[layer])
+        if layer > 0 or of_inputs:
+            np.dot(of_outputs, weights[layer], input_gradients[layer])
+            of_outputs = input_gradients[layer]
 
 
 def _gather(rows: Array, weight: Array, bias: Array, features: Array) -> None:  # pragma: no cover
@@ -203,8 +243,8 @@ def _adam(
         weights[i] -= step * m / (np.sqrt(s) * scale + small)
 
 
-add_and_activate = kept(_add_and_activate, fastmath=LOOSE, error_model="numpy")
-pass_back = kept(_pass_back, fastmath=LOOSE, error_model="numpy")
+forward = kept(_forward, fastmath=LOOSE, error_model="numpy")
+backward = kept(_backward, fastmath=LOOSE, error_model="numpy")
 gather = kept(_gather, fastmath=LOOSE, error_model="numpy")
 scatter = kept(_scatter, fastmath=LOOSE, error_model="numpy")
 gru = kept(_gru, fastmath=LOOSE, error_model="numpy")

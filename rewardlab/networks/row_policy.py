@@ -15,8 +15,8 @@ from torch import nn
 
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.encoder import Flat, Tokens
-from rewardlab.networks.fused import kind_of
-from rewardlab.networks.fused_kernels import LINEAR, LOOSE, activate, tanh
+from rewardlab.networks.fused import kinds_of
+from rewardlab.networks.fused_kernels import LOOSE, activate, tanh
 from rewardlab.types import Array
 
 _32 = np.float32
@@ -112,9 +112,8 @@ class RowPolicy:
     def __init__(self, network: ActorCritic) -> None:
         modules = [*network.shared, *network.policy]
         self._layers = [module for module in modules if isinstance(module, nn.Linear)]
-        kinds = [kind_of(module) for module in modules if not isinstance(module, nn.Linear)]
         sizes = [(layer.in_features, layer.out_features) for layer in self._layers]
-        shapes = [(*size, kind) for size, kind in zip(sizes, [*kinds, LINEAR], strict=True)]
+        shapes = [(*size, kind) for size, kind in zip(sizes, kinds_of(modules), strict=True)]
         self._shapes = np.array(shapes, dtype=np.int64)
         self.num_actions, self.depth, self.widest = sizes[-1][1], len(sizes), max(map(max, sizes))
         self._weights = torch.zeros(self.depth, max(size[0] for size in sizes) + 1, max(size[1] for size in sizes))
