@@ -99,7 +99,15 @@ def _are_different(row: Array, other: Array) -> bool:  # pragma: no cover
     return bool(difference)
 
 
-_differ: Any = numba.njit(_are_different)  # numba's own types are too narrow
+def _begin_at(row: Array, more: int, weights: Array, size: int) -> Any:  # pragma: no cover
+    total = np.uint32(more)
+    for k in range(row.size):
+        total += np.uint32(row[k]) * weights[k]
+    return np.int64((np.uint64(total) * GOLDEN) >> np.uint64(32)) & (size - 1)
+
+
+differ: Any = numba.njit(_are_different)  # whether two rows of bytes do
+slot_of: Any = numba.njit(_begin_at)  # where in a table, whose size is a power of two, to look for a row and a number
 
 
 def _number_rows(
@@ -121,16 +129,13 @@ def _number_rows(
     for i in range(total_rows):
         late = i - rows.shape[0]
         row = rows[i] if late < 0 else reached[late]
-        if late >= 0 and not _differ(row, rows[late + num_envs]):
+        if late >= 0 and not differ(row, rows[late + num_envs]):
             place[i] = place[late + num_envs]
             continue
-        total = np.uint32(0)
-        for k in range(row.size):
-            total += np.uint32(row[k]) * weights[k]
-        slot = np.int64((np.uint64(total) * GOLDEN) >> np.uint64(32)) & (size - 1)
+        slot = slot_of(row, 0, weights, size)
         while table[slot] >= 0:
             first = origin[table[slot]]
-            if not _differ(row, rows[first] if first < rows.shape[0] else reached[first - rows.shape[0]]):
+            if not differ(row, rows[first] if first < rows.shape[0] else reached[first - rows.shape[0]]):
                 break
             slot = (slot + 1) & (size - 1)
         if table[slot] < 0:

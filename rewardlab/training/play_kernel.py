@@ -10,11 +10,10 @@ A view that was seen before in the pass has its number, and its policy is read f
 from typing import Any, NamedTuple
 
 import numba
-import numpy as np
 
 from rewardlab.gridworld.constants import FINE, MISSION, NUM_MISSION
 from rewardlab.maths.compiled import accumulate, choose
-from rewardlab.maths.counting import GOLDEN
+from rewardlab.maths.distinct import differ, slot_of
 from rewardlab.networks.row_policy import RowWeights, logits_of
 from rewardlab.types import Array
 
@@ -123,7 +122,7 @@ def play(
     for i in range(num_envs):
         if begin == 0 or mission_of[begin, i] < 0:
             mission_of[begin, i] = _mission_of(facts, i, missions) if varies else 0
-            slot = _slot_of(shown, begin, i, mission_of[begin, i], rows, named, slots, weights)
+            slot = _place_of(shown, begin, i, mission_of[begin, i], rows, named, slots, weights)
             if slots[slot] < 0:
                 _add(shown, begin, i, mission_of[begin, i], policy, views, slot)
             here[begin, i] = slots[slot]
@@ -140,7 +139,7 @@ def play(
             returns[i] += rewards[t, i]
             lengths[i] += 1
             observe(cells, facts, params, i, successors[t], i)
-            slot = _slot_of(reached, t, i, mission, rows, named, slots, weights)
+            slot = _place_of(reached, t, i, mission, rows, named, slots, weights)
             if slots[slot] < 0:
                 _add(reached, t, i, mission, policy, views, slot)
             there[t, i] = slots[slot]
@@ -170,7 +169,7 @@ def play(
                 unknown |= mission < 0
             mission_of[t + 1, i] = mission
             if mission >= 0:
-                slot = _slot_of(shown, t + 1, i, mission, rows, named, slots, weights)
+                slot = _place_of(shown, t + 1, i, mission, rows, named, slots, weights)
                 if slots[slot] < 0:
                     _add(shown, t + 1, i, mission, policy, views, slot)
                 here[t + 1, i] = slots[slot]
@@ -201,22 +200,12 @@ def _likeliest(logits, seen):  # type: ignore[no-untyped-def]  # pragma: no cove
 
 
 @numba.njit
-def _slot_of(shown, t, i, mission, rows, named, slots, weights):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _place_of(shown, t, i, mission, rows, named, slots, weights):  # type: ignore[no-untyped-def]  # pragma: no cover
     """The place in the table of environment i's view at t: its own, or the one that is free for it."""
-    mask = slots.size - 1
-    total = np.uint32(mission)
-    for k in range(rows.shape[1]):
-        total += np.uint32(shown[t, i, k]) * weights[k]
-    slot = np.int64((np.uint64(total) * GOLDEN) >> np.uint64(32)) & mask
-    while slots[slot] >= 0:
-        known = slots[slot]
-        if named[known] == mission:
-            difference = np.uint8(0)
-            for k in range(rows.shape[1]):  # to the end: so it takes a few vector instructions
-                difference |= shown[t, i, k] ^ rows[known, k]
-            if difference == 0:
-                break
-        slot = (slot + 1) & mask
+    row = shown[t, i]
+    slot = slot_of(row, mission, weights, slots.size)
+    while slots[slot] >= 0 and (named[slots[slot]] != mission or differ(row, rows[slots[slot]])):
+        slot = (slot + 1) & (slots.size - 1)
     return slot
 
 
