@@ -18,6 +18,7 @@ import yaml
 
 from rewardlab.config.composition import Prepared, compose
 from rewardlab.errors import UserError
+from rewardlab.machine import THREAD_VARIABLES
 from rewardlab.records.status import write_status
 from rewardlab.run import run
 from rewardlab.training.loop import Training
@@ -323,6 +324,22 @@ HEAVY = (
     *("wandb", "tensorboard", "matplotlib", "plotly", "pandas", "jinja2", "rich", "ray", "submitit", "IPython"),
     *("torch._dynamo", "torch.onnx"),
 )
+
+
+def test_a_run_from_python_computes_with_one_thread(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nimport numpy, torch, threadpoolctl\n"
+        "from rewardlab.config.composition import compose\nfrom rewardlab.run import run\n"
+        "assert run(compose(sys.argv[1:])) == 0\n"
+        "blas = [pool['num_threads'] for pool in threadpoolctl.threadpool_info() if pool['user_api'] == 'blas']\n"
+        "print({*blas, torch.get_num_threads()})"
+    )
+    several = {name: "2" for name in THREAD_VARIABLES}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *TINY, f"results_dir={tmp_path}"],
+        capture_output=True, text=True, check=True, env={**os.environ, **several},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "{1}"
 
 
 def test_a_run_imports_nothing_that_it_does_not_need(tmp_path: Path) -> None:

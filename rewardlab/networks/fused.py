@@ -1,4 +1,4 @@
-"""Fully connected networks forwards and backwards without autograd: matrix products, and compiled loops between them.
+"""Fully connected networks forwards and backwards without autograd: a pass through all layers is one compiled call.
 
 On small networks most of autograd's time goes into its many small calls; this takes a third of it. The weights are
 those of ordinary modules, whose initialisation, optimiser and saved state stay what they are. CPU and float32 only.

@@ -1,4 +1,4 @@
-"""Compiled loops over float32 arrays between the matrix products of a network, and Adam's over all of its weights.
+"""Compiled passes over float32 arrays: layers, the loops between products that are done elsewhere, Adam's.
 
 Sums may be taken in another order, so that a loop takes a few vector instructions; a value that is not finite stays so.
 """
