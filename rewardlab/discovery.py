@@ -12,7 +12,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -97,6 +97,15 @@ def choices(group: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def no_such(group: str, name: str, names: Iterable[str]) -> UserError:
+    """The refusal of a choice. Where none is near, it says where one of the user's own would be found."""
+    refusal = unknown(group, name, names, KINDS[group])
+    if not name.isidentifier() or "did you mean" in str(refusal):
+        return refusal
+    folders = os.environ.get("REWARDLAB_PATH") or "not set"
+    return UserError(f"{refusal}; one of your own: DIR/{FOLDERS[group]}/{name}.py, REWARDLAB_PATH=DIR (now {folders})")
+
+
 def load(group: str, stem: str) -> ModuleType:
     """Import a plug-in.
 
@@ -105,7 +114,7 @@ def load(group: str, stem: str) -> ModuleType:
     """
     found = plugins(group)
     if stem not in found:
-        raise unknown(group, stem, found, KINDS[group])
+        raise no_such(group, stem, found)
     plugin = found[stem]
     if not _is_users(plugin):
         return importlib.import_module(plugin.module)

@@ -2,10 +2,14 @@
 
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
+_PACKAGE = Path(__file__).parent
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _MOST_LISTED = 20  # names in an error line
 _NEAR_LISTED = 5
 
@@ -78,6 +82,22 @@ def one_line(text: object, limit: int = 500) -> str:
     line = "".join(character if character.isprintable() else " " for character in str(text)[: 4 * limit])
     line = " ".join(line.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def placed(error: BaseException) -> str:
+    """An error after the place where it was raised, as in `mine.py:29: NameError: name 'x' is not defined`.
+
+    That is the innermost line of the user's own code, else of ours, else of a library. A refusal of the disk has no
+    place: the code is not at fault.
+    """
+    said = f"{type(error).__name__}: {error}".removesuffix(": ")
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, OSError) or not frames:
+        return said
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    users = [frame for frame in frames if frame not in ours and not frame.filename.startswith((*_LIBRARIES, "<"))]
+    frame = (users or ours or frames)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}: {said}"
 
 
 def report_internal_error(error: Exception) -> None:

@@ -20,16 +20,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def use_one_thread() -> None:
-    """From here on, this process computes with one thread: the products of numpy and of compiled loops, and torch."""
-    import scipy.linalg.cython_blas  # noqa: F401  # the products of compiled loops: limited once it is there
-    import torch  # only now: it takes long to import
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1, user_api="blas")
-    torch.set_num_threads(1)
-
-
 def one_thread() -> dict[str, str]:
     """Environment variables of a process with one thread: processes side by side beat threads inside one, and sums come
     out the same on every machine.

@@ -13,19 +13,19 @@ from rewardlab import discovery
 from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
-from rewardlab.errors import Diverged, Interrupted, NotFinite, one_line
-from rewardlab.machine import use_one_thread
+from rewardlab.errors import Diverged, Interrupted, NotFinite, one_line, placed
 from rewardlab.records.continuation import ANEW, Decision, decide, told
 from rewardlab.records.files import Damaged
 from rewardlab.records.lock import Locked
 from rewardlab.records.manifest import build_manifest, continued, other_code
 from rewardlab.records.progress import Progress
-from rewardlab.records.status import read_status
+from rewardlab.records.status import failure_kind, read_status
 from rewardlab.records.store import EVAL, MANIFEST, RunStore
 from rewardlab.records.summary import summarise
 from rewardlab.records.table import read_columns
 from rewardlab.schemas import RootConfig
 from rewardlab.stopping import Stop, stop_by_signals
+from rewardlab.threads import use_one_thread
 from rewardlab.training.build import build
 from rewardlab.training.levels import evaluated_task
 from rewardlab.training.loop import Training
@@ -145,8 +145,9 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
     side_process = discovery.load("logger", config.logger.plugin).start(config.logger, prepared.folder)
     training: Training | None = None
     state, code = "failed", 1
-    error: str | BaseException | None = None
+    error: str | None = None
     kind: str | None = None
+    where = ""
     try:
         with store.pulse(lambda: training.frames if training else frames):
             training = _begin(config, parts, store, checkpoint, progress, stop)
@@ -170,7 +171,8 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         with suppress(OSError):
             store.log(error)
     except Exception as exception:
-        error = exception
+        error, kind = placed(exception), failure_kind(exception, store.folder)
+        where = f"; traceback in {store.folder}/run.log"
         with suppress(OSError):
             store.log(traceback.format_exc())
     progress.close()
@@ -180,8 +182,9 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
             store.drop_replays()
     if side_process is not None:
         side_process.finish(timeout=2.0, hurry=state == "interrupted")
-    said = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else error
-    print(f"{prepared.folder}: {state}{f': {one_line(said)}' if said else ''}", file=sys.stderr, flush=True)
+    if state == "interrupted":
+        where = "; the same command continues it"
+    print(f"{prepared.folder}: {state}{f': {one_line(error)}' if error else ''}{where}", file=sys.stderr, flush=True)
     return code
 
 

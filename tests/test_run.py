@@ -162,12 +162,20 @@ def test_not_a_number_in_a_loss_is_divergence(tmp_path: Path) -> None:
     assert run(prepared) == 1  # a result: left alone
 
 
-def test_a_failure_is_written_down_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_written_down_with_its_place_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     prepared = prepare(tmp_path)
-    monkeypatch.setattr("rewardlab.agents.on_policy.ppo.Agent.update", lambda *_: 1 / 0)
+
+    def update(*_: object) -> None:
+        1 / 0  # noqa: B018
+
+    line = update.__code__.co_firstlineno + 1
+    monkeypatch.setattr("rewardlab.agents.on_policy.ppo.Agent.update", update)
     assert run(prepared) == 1
     status = json.loads((prepared.folder / "status.json").read_text())
-    assert (status["state"], status["error"]) == ("failed", "ZeroDivisionError: division by zero")
+    assert (status["state"], status["error"]) == ("failed", f"test_run.py:{line}: ZeroDivisionError: division by zero")
+    assert capsys.readouterr().err.endswith(f"division by zero; traceback in {prepared.folder}/run.log\n")
     assert "Traceback" in (prepared.folder / "run.log").read_text()
     monkeypatch.undo()
     assert run(prepared) == 0
@@ -296,7 +304,8 @@ def test_tables_of_a_lost_checkpoint_are_kept_aside(tmp_path: Path, capsys: pyte
 
 
 def test_a_warm_up_that_leaves_nothing_to_train_on_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"frames=1000.*warms up for 1024 frames"):
+    said = r"frames=1000.*warms up for 256 steps of 4 environments first \(reward.warmup\), 1024 frames"
+    with pytest.raises(UserError, match=said):
         run(prepare(tmp_path, "reward=rnd", "reward.warmup=256"))
     assert not any(tmp_path.iterdir())
 

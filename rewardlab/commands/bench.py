@@ -13,8 +13,8 @@ import numpy as np
 from rewardlab import discovery, seeding
 from rewardlab.config.composition import compose
 from rewardlab.errors import UserError
-from rewardlab.machine import use_one_thread
 from rewardlab.schemas import RootConfig
+from rewardlab.threads import use_one_thread
 from rewardlab.training.build import build
 from rewardlab.training.environments import make_training_env
 from rewardlab.training.learning.base import make_learning

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
 
 from rewardlab.commands import COMMANDS
 from rewardlab.commands.flags import parser
@@ -54,6 +55,10 @@ def _query(arguments: Sequence[str], words: Sequence[str]) -> None:
     elif words[1] in ("run", "check"):
         before, current = _list_so_far(words[-1])
         line = _without_flags([*words[:-1], current])
+        if values := _values(line.split()[1:-1], current):
+            return _print_matches(
+                (f"{before or current.partition('=')[0] + '='}{value}" for value in values), words[-1]
+            )
         os.environ["COMP_LINE"], os.environ["COMP_POINT"] = line, str(len(line))
         found = io.StringIO()
         with redirect_stdout(found):
@@ -73,6 +78,28 @@ def _flag_names(previous: str, current: str) -> Iterable[str] | None:
     if previous in flags and flags[previous].nargs != 0:
         return flags[previous].choices or ()
     return flags if current.startswith("-") else None
+
+
+def _values(words: Sequence[str], current: str) -> Sequence[str]:
+    """What the key of `key=...` can be set to, under the choices of the line; empty where no list says it."""
+    from rewardlab import discovery
+    from rewardlab.config import composition
+
+    key, separator, _ = current.partition("=")
+    if not separator or key in discovery.FOLDERS:
+        return ()
+    folder = words[1] if words[:1] == ["--config-dir"] else None
+    # Of several choices the first: they have the key, or it is not theirs.
+    chosen = [word.partition(",")[0] for word in words if word.partition("=")[0] in discovery.FOLDERS]
+    with composition.session(folder):
+        node: Any = composition.typed(chosen)[0]
+    *path, last = key.split(".")
+    for name in path:
+        node = getattr(node, name, None)
+    spec = getattr(node, "__dataclass_fields__", {}).get(last)
+    if spec is None:
+        return ()
+    return ("true", "false") if isinstance(getattr(node, last), bool) else spec.metadata.get("choices") or ()
 
 
 def _list_so_far(word: str) -> tuple[str, str]:

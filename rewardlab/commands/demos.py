@@ -9,9 +9,9 @@ from rewardlab import starting, trained
 from rewardlab.config import composition
 from rewardlab.datasets.demonstrations import minari_storage
 from rewardlab.errors import UserError
-from rewardlab.machine import use_one_thread
 from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
+from rewardlab.threads import use_one_thread
 from rewardlab.training import recorder
 from rewardlab.training.recorder import SOLVER, Recording
 from rewardlab.types import Agent

@@ -35,7 +35,7 @@ def _run() -> Parser:
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("-m", "--multirun", action="store_true")
-    parser.add_argument("--config", metavar="FILE")
+    parser.add_argument("--config", metavar="RUN")
     parser.add_argument("-cd", "--config-dir", metavar="DIR")
     parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
     parser.add_argument("--resolve", action="store_true")
@@ -129,6 +129,10 @@ def _check() -> Parser:
     )
     parser.add_argument("choice", metavar="GROUP=NAME", help="env=NAME, reward=NAME, agent=NAME or curriculum=NAME")
     parser.add_argument(
-        "overrides", nargs="*", default=[], metavar="KEY=VALUE", help="options of it, as in reward.coef=0.1"
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help="options of it, as in reward.coef=0.1; with reward=NAME also env=NAME, on which its counts are tried",
     )
     return parser

@@ -14,9 +14,9 @@ from rewardlab import discovery, seeding, trained
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
-from rewardlab.machine import use_one_thread
 from rewardlab.records.files import write_atomic
 from rewardlab.schemas import RootConfig
+from rewardlab.threads import use_one_thread
 from rewardlab.training.levels import evaluation_list
 from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.types import Agent, Array, EnvSpec, StepBatch, VecEnv

@@ -26,6 +26,8 @@ from rewardlab.schemas import RootConfig
 if TYPE_CHECKING:
     from rewardlab.training.parts import RunParts
 
+_SWEEPS = ("hydra/launcher=", "hydra.launcher.", "hydra/sweeper=", "hydra.sweeper.")
+
 
 @dataclass(frozen=True)
 class Request:
@@ -178,6 +180,9 @@ def _one(overrides: list[str], config_dir: str | None) -> int:
     """One run, of which nothing is left to find out: what Hydra's `main` would do, without composing to learn that."""
     with composition.session(config_dir):
         prepared = composition.compose(overrides)
+        for item in overrides:
+            if item.lstrip("+").startswith(_SWEEPS):
+                raise UserError(f"{item}: concerns a sweep; add -m")
         parts = _validated(prepared.config)
         starting.undo_folder(prepared.config.results_dir)  # Hydra makes it before the run begins
         application = GlobalHydra.instance().hydra

@@ -20,7 +20,7 @@ The same command again skips a finished run and continues an interrupted one.
 
 flags, anywhere on the line:
   -m, --multirun        a sweep: every combination of comma-separated values, on all cores
-  --config FILE         repeat a run from its config.yaml; values may be overridden
+  --config RUN          repeat a run, by its folder or its config.yaml; values may be overridden
   --config-dir DIR      a folder of your own yaml, laid out as conf/
   --cfg job [--resolve] show the composed config instead of running
   --info WHAT           show how Hydra composed it: config, defaults, defaults-tree, plugins, searchpath
@@ -39,7 +39,7 @@ def run_help(overrides: Sequence[str] = (), config_dir: str | None = None) -> st
         shown_for = (*discovery.FOLDERS, f"+{discovery.RECIPES}")
         chosen = [item for item in overrides if item.partition("=")[0] in shown_for]
         config, choices = composition.typed(chosen)
-    groups = [f"  {group:<8}{_wrapped(discovery.choices(group), 10)}" for group in discovery.FOLDERS]
+    groups = [f"  {group:<12}{_wrapped(discovery.choices(group), 14)}" for group in discovery.FOLDERS]
     picked = " ".join(f"{group}={choices[group]}" for group in discovery.FOLDERS)
     return "\n".join(
         [

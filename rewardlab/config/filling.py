@@ -44,6 +44,8 @@ def check_device(device: str) -> None:
     if device == "cpu":
         return
     kind, _, index = device.partition(":")
+    if kind == "gpu":
+        raise UserError(f"device={device}: no such device; did you mean cuda? (allowed: cpu, cuda, cuda:0, mps)")
     if kind not in ("cpu", "cuda", "mps") or (index and not index.isdecimal()):
         raise unknown("device", device, ("cpu", "cuda", "cuda:0", "mps"), "device")
     import torch

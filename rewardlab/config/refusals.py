@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import yaml
+from hydra.core.override_parser.overrides_parser import create_functions
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
@@ -54,6 +55,10 @@ def as_user_errors() -> Iterator[None]:
         raise _no_such_choice(error) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise _wrong_value(error) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{mark.name}:{mark.line + 1}: " if mark is not None else ""
+        raise UserError(f"{place}not valid yaml: {one_line(error.problem or error)}") from None
     except yaml.YAMLError as error:
         raise UserError(f"not valid yaml: {one_line(error)}") from None
     except OSError as error:  # a yaml that can't be read, or holds neither keys nor a list
@@ -63,6 +68,12 @@ def as_user_errors() -> Iterator[None]:
 def unparsable(override: str) -> UserError:
     if "=" not in override and not override.startswith("~"):
         return UserError(f"{override!r}: not an override; write key=value")
+    called = re.match(r"[^=]+=(\w+)\(", override)
+    functions = sorted(create_functions().functions)
+    if called is not None and called[1] not in functions:
+        close = get_close_matches(called[1], functions, n=1, cutoff=0.5)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        return UserError(f"{override}: no such function{hint} (allowed: {', '.join(functions)})")
     return UserError(f"{override}: can't be parsed as key=value; put special characters in quotes, as in \"key='a=b'\"")
 
 
@@ -90,10 +101,20 @@ def no_such_key(key: str, allowed: Iterable[str], elsewhere: Iterable[str] = ())
     names = sorted(name for name in map(str, allowed) if name not in (*FILLED_IN, "hydra") and name[0] != "_")
     close = get_close_matches(given, names, n=1, cutoff=0.5)
     moved = [name for name in elsewhere if name.rpartition(".")[2] == given and name != key]
-    suggestion = moved[0] if moved else close[0] if close else None
+    suggestion = moved[0] if moved else close[0] if close else "" if parent else _owned(given)
     hint = f"; did you mean {suggestion}?" if suggestion else ""
     known = f" (allowed: {', '.join(names)})" if names else f" ({parent} has no keys)" if parent else ""
     return NoSuchKey(f"{key}: no such key{hint}{known}", key)
+
+
+def _owned(name: str) -> str:
+    """`reward.key (of reward=agac, count, ...)`, where choices that were not made have an option of this name."""
+    for group in discovery.FOLDERS:
+        classes = {stem: discovery.config_class(group, stem) for stem in discovery.plugins(group)}
+        owners = [stem for stem, kind in classes.items() if name in kind.__dataclass_fields__]
+        if owners and name not in FILLED_IN:
+            return f"{group}.{name} (of {group}={', '.join(owners)})"
+    return ""
 
 
 def _no_such_choice(error: MissingConfigException) -> UserError:
@@ -104,8 +125,9 @@ def _no_such_choice(error: MissingConfigException) -> UserError:
     where = re.match(r"In '([^']+)'", str(error))
     source = where.group(1) if where else "config"
     place = "" if source in ("config", "hydra/config") else f"{source}.yaml: "
-    message = unknown(group, name, error.options, discovery.KINDS.get(group, "choice"))
-    return UserError(f"{place}{message}")
+    if group in discovery.FOLDERS:
+        return UserError(f"{place}{discovery.no_such(group, name, error.options)}")
+    return UserError(f"{place}{unknown(group, name, error.options, discovery.KINDS.get(group, 'choice'))}")
 
 
 def _wrong_value(error: Exception) -> UserError:
@@ -154,7 +176,12 @@ def _wrong_type(key: str, cause: OmegaConfBaseException, error: Exception) -> st
     converted = re.search(r"^Value '(.*)' of type '\w+' could not be converted to (\w+)", text)
     if converted:
         shown = shown if override else f"{key}={converted.group(1)}"
-        return f"{shown}: must be {_TYPES.get(converted.group(2), converted.group(2))}"
+        several = re.fullmatch(r"(\d+)\s*(?:\.\.\.?|-|:)\s*(\d+)", converted.group(1))
+        hint = ""
+        if several is not None and int(several[2]) > int(several[1]):
+            begin, end = int(several[1]), int(several[2])
+            hint = f"; several need -m, as in -m '{key}=range({begin},{end})', which ends with {end - 1}"
+        return f"{shown}: must be {_TYPES.get(converted.group(2), converted.group(2))}{hint}"
     if "is not a valid bool" in text:
         return f"{shown}: must be true or false"
     if "is not Optional" in text:

@@ -1,4 +1,4 @@
-"""`--config RUN/config.yaml`: a saved run as the overrides that repeat it."""
+"""`--config RUN`, or RUN/config.yaml: a saved run as the overrides that repeat it."""
 
 import dataclasses
 import re
@@ -46,6 +46,8 @@ def repeat(path: str, overrides: Sequence[str], config_dir: str | None = None) -
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        path = path / "config.yaml"
     if not path.exists():
         raise UserError(f"--config {path}: No such file or directory")
     content, reason = read_regular(path, _LARGEST)

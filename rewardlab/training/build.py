@@ -101,7 +101,8 @@ def _hand_over_losses(scheme: RewardScheme, agent: Agent, config: RootConfig) ->
 def _check_warmup(scheme: RewardScheme, config: RootConfig) -> None:
     frames = scheme.warmup_steps * config.num_envs
     if frames >= config.frames:
+        key = next((f" (reward.{name})" for name in ("warmup", "key") if hasattr(config.reward, name)), "")
         raise UserError(
-            f"frames={config.frames}: reward={config.reward.name} warms up for {frames} frames first, which leaves"
-            " nothing to train on"
+            f"frames={config.frames}: reward={config.reward.name} warms up for {scheme.warmup_steps} steps of"
+            f" {config.num_envs} environments first{key}, {frames} frames, which leaves nothing to train on"
         )

@@ -19,6 +19,9 @@ LINES = {
         "reward.normalise_observation=", "reward.normalise_reward=",
     ],
     "rewardlab run env=empty_5x5 -m reward.na": [],
+    "rewardlab run reward=rnd agent.network=": ["agent.network=mlp", "agent.network=cnn"],
+    "rewardlab run -m agent.network=mlp,c": ["agent.network=mlp,cnn"],
+    "rewardlab run overwrite=t": ["overwrite=true"],
 }  # fmt: skip
 ASK = """
 eval "$(rewardlab run -sc install=bash)"

@@ -27,6 +27,7 @@ def saved(folder: Path, changes: dict[str, Any], *overrides: str) -> str:
 
 def test_a_saved_config_repeats_its_run(tmp_path):
     path = saved(tmp_path, {}, "reward=count", "reward.coef=0.25", "frames=1234")
+    assert repeat(str(tmp_path), []) == repeat(path, [])  # a run's folder will do
     again = compose([*repeat(path, []), f"results_dir={tmp_path}"])
     assert (
         again.folder
@@ -77,6 +78,6 @@ def test_a_small_file_that_unfolds_without_end_is_refused(tmp_path):
 def test_huge_files_and_folders_are_refused(tmp_path):
     path = tmp_path / "huge.yaml"
     path.write_bytes(b"#" * 2**21)
-    for given, said in ((path, "too large"), (tmp_path, "directory"), (tmp_path / "no", "No such file")):
+    for given, said in ((path, "too large"), (tmp_path, "config.yaml: No such"), (tmp_path / "no", "No such file")):
         with pytest.raises(UserError, match=said):
             repeat(str(given), [])

@@ -3,6 +3,7 @@
 import hashlib
 import netrc
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -35,6 +36,9 @@ class Config(LoggerConfig):
 
 
 def start(config: Config, folder: Path) -> SideProcess | None:
+    if resolve_mode(config.mode) == "online" and not _logged_in():
+        later = f"later: wandb login; wandb sync {folder}/wandb/offline-run-*"
+        print(f"logger=wandb: not logged in, so it records offline; {later}", file=sys.stderr, flush=True)
     return None if resolve_mode(config.mode) == "disabled" else launch("wandb", config, folder)
 
 
