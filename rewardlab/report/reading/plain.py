@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import stat
 import unicodedata
 from array import array
 from collections.abc import Callable, Iterable, Sequence
@@ -173,11 +174,17 @@ def require_inside(path: Path, root: Path) -> None:
 
 
 def _is_inside(path: Path, root: Path) -> bool:
-    """The same as texts, in half the time; where it is not so, the slower way says why."""
+    """Whether a path is there and no part of it below the folder is a link; if not, the slower way says why."""
     try:
-        return os.path.realpath(path, strict=True).startswith(os.path.join(os.path.realpath(root), ""))
+        parts = path.relative_to(root).parts
+        place = os.fspath(root)
+        for part in parts:
+            place = os.path.join(place, part)
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                return False
     except (OSError, ValueError):
         return False
+    return bool(parts) and ".." not in parts
 
 
 def read_bytes(path: Path, root: Path, limit: int) -> bytes:
