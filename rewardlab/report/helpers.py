@@ -1,6 +1,6 @@
 """Processes that read and draw beside the one that makes the report: they start once, where there is much to do."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from types import TracebackType
@@ -43,18 +43,12 @@ class Helpers:
             self._pool = ProcessPoolExecutor(self._count, mp_context=get_context("spawn"))
         return self._pool.submit(task, *given)
 
-    def map(self, task: Callable[[Any], Any], given: Sequence[Any], size: int) -> list[Any]:
-        """Results in order. This process takes pieces of a size from the end, the helpers take them from the front."""
-        pieces = [given[at : at + size] for at in range(0, len(given), size)]
-        futures = [self.submit(_each, task, piece) for piece in pieces]
-        own: dict[int, list[Any]] = {}
-        for place in reversed(range(len(pieces))):
+    def map(self, task: Callable[[Any], Any], given: Sequence[Any]) -> list[Any]:
+        """Results in order. This process takes tasks from the end, the helpers take them from the front."""
+        futures = [self.submit(task, each) for each in given]
+        own: dict[int, Any] = {}
+        for place in reversed(range(len(given))):
             if not futures[place].cancel():
                 break
-            own[place] = _each(task, pieces[place])
-        done = (own[place] if place in own else future.result() for place, future in enumerate(futures))
-        return [result for piece in done for result in piece]
-
-
-def _each(task: Callable[[Any], Any], given: Iterable[Any]) -> list[Any]:
-    return [task(one) for one in given]
+            own[place] = task(given[place])
+        return [own[place] if place in own else future.result() for place, future in enumerate(futures)]

@@ -195,8 +195,8 @@ def resample(tasks: Sequence[NDArray[Any]], rng: np.random.Generator, count: int
 
 
 def interval(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Percentile interval over the first axis of bootstrap samples, [B, ...] -> two arrays [...]."""
-    low, high = np.quantile(samples, _tails(), axis=0)
+    """Percentile interval over the first axis of bootstrap samples, [B, ...], which it reorders -> two arrays [...]."""
+    low, high = np.quantile(samples, _tails(), axis=0, overwrite_input=True)
     return low, high
 
 
@@ -221,7 +221,7 @@ def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: i
     for point in range(middle.size):
         drawn = [column[point].take(pick) for column, pick in zip(columns, picks, strict=True)]
         samples.append(interquartile_mean(np.concatenate(drawn, axis=-1) if len(drawn) > 1 else drawn[0]))
-    return Band(middle, *interval(np.stack(samples, axis=-1)))
+    return Band(middle, *interval(np.stack(samples).T))
 
 
 def _task_means(tasks: Sequence[FloatArray]) -> FloatArray:

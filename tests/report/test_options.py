@@ -131,8 +131,8 @@ class TestMemory:
         read = []
         from rewardlab.report.reading import collection as reading
 
-        honest = reading.read_run
-        monkeypatch.setattr(reading, "read_run", lambda *given: read.append(given[0]) or honest(*given))
+        honest = reading.open_run
+        monkeypatch.setattr(reading, "open_run", lambda *given: read.append(given[0]) or honest(*given))
         second = read_found(find_runs([("", study)]))
         assert read == [run]
         assert [run.state for run in second.runs].count("diverged") == 1

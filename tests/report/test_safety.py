@@ -142,6 +142,32 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
     assert ["link out of" in problem.reason for problem in collection.problems] == [True]
 
 
+@pytest.mark.parametrize(
+    ("lead", "refused"),
+    [("runs/other", False), ("../outside", True), ("../results/runs/other", False), ("nowhere", True)],
+)
+@pytest.mark.parametrize("file", [True, False])
+def test_a_link_may_lead_to_another_place_in_the_folder(tmp_path, lead, refused, file):
+    results = tmp_path / "results"
+    for folder in (results / "runs/other", tmp_path / "outside"):
+        folder.mkdir(parents=True)
+        (folder / "eval.csv").write_text("frames\n1\n")
+    (results / "runs/one").mkdir()
+    target = results / lead
+    (results / "runs/link").symlink_to(target, target_is_directory=True)
+    (results / "runs/one/eval.csv").symlink_to(target / "eval.csv")
+    (tmp_path / "by_a_link").symlink_to(results)
+    for root in (results, tmp_path / "by_a_link"):
+        path = root / ("runs/one/eval.csv" if file else "runs/link/eval.csv")
+        if refused:
+            with pytest.raises(Unreadable, match=r"link out of the results folder|^no eval\.csv"):
+                read_table(path, root, lambda name: False, ("frames",), whole=True)
+        else:
+            assert read_table(path, root, lambda name: False, ("frames",), whole=True)["frames"].tolist() == [1]
+    with pytest.raises(Unreadable, match="link out of"):
+        read_table(results / "../outside/eval.csv", results, lambda name: False, ("frames",), whole=True)
+
+
 def test_a_copy_counts_once(tmp_path):
     run = write_run(tmp_path)
     shutil.copytree(run, tmp_path / "zz_copy")

@@ -37,6 +37,7 @@ _STYLE: Any = {
     "axes.labelcolor": "#33373d",
     "axes.titlesize": 11,  # not bold: embedding a second font takes as long as drawing
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # where it would be found to be, after a look at all that stands above the axes
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#e4e6ea",
@@ -56,13 +57,14 @@ def draw(chart: Chart) -> list[tuple[str, bytes]]:
     with mpl.rc_context(_STYLE), cut_once():
         figure = _line_chart(chart) if isinstance(chart, LineChart) else _bar_chart(chart)
         # Places are found once, and every format is drawn once: `savefig` would do both twice for each.
-        FigureCanvasAgg(figure)
+        measured = FigureCanvasAgg(figure)
         if (layout := figure.get_layout_engine()) is not None:
             layout.execute(figure)
         figure.set_layout_engine("none")
-        for form, canvas in _CANVASES.items():
+        for form, kind in _CANVASES.items():
             buffer = io.BytesIO()
-            getattr(canvas(figure), f"print_{form}")(buffer, metadata=_METADATA[form])
+            canvas = measured if kind is FigureCanvasAgg else kind(figure)
+            getattr(canvas, f"print_{form}")(buffer, metadata=_METADATA[form])
             files.append((f"{chart.stem}.{form}", buffer.getvalue()))
     return files
 

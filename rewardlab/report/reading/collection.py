@@ -7,18 +7,31 @@ named as a `Problem` and left out; nothing in a folder can stop the report.
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rewardlab.report.helpers import Helpers
 from rewardlab.report.reading.cache import ReadingCache, Stamp
 from rewardlab.report.reading.plain import Unreadable, clean
-from rewardlab.report.reading.run_folder import EVALUATIONS, FILES, MANIFEST, STATUS, Run, read_run
+from rewardlab.report.reading.run_folder import (
+    EVALUATIONS,
+    FILES,
+    MANIFEST,
+    STATUS,
+    Opened,
+    Run,
+    finish_run,
+    open_run,
+    parse_tables,
+)
 
 # A folder with one of these and no manifest was a run once: it is named, not passed over.
 _TRACES = {MANIFEST, STATUS, EVALUATIONS}
 _WORTH_A_HELPER = 200  # runs: below, starting processes takes longer than reading
+_TOGETHER = 25  # runs, whose tables are parsed together
+_HELD_AT_ONCE = 8 * 2**20  # bytes of tables that are not parsed yet
 _STILL_WARM_NS = 2 * 10**9  # a file this young may change again without its time changing
 
 
@@ -113,19 +126,44 @@ def _stamp(path: Path, moment: int) -> Stamp | None:
 
 
 def _read_all(found: Sequence[Found], helpers: Helpers | None) -> list[Run | Problem]:
+    pieces = [found[at : at + _TOGETHER] for at in range(0, len(found), _TOGETHER)]
     if len(found) < _WORTH_A_HELPER or helpers is None or not helpers.possible:
-        return [_read(each) for each in found]
-    return helpers.map(_read, found, 25)
+        read = [_read(piece) for piece in pieces]
+    else:
+        read = helpers.map(_read, pieces)
+    return [run for piece in read for run in piece]
 
 
-def _read(found: Found) -> Run | Problem:
-    name = clean(found.name, 300)
+def _read(found: Sequence[Found]) -> list[Run | Problem]:
+    """Reads a few runs, whose tables are parsed together as far as they are small."""
+    read: list[Run | Problem] = []
+    waiting: list[Opened | Problem] = []
+    size = 0
+    for each in found:
+        opened = _or_problem(each, open_run, each.path, each.root)
+        waiting.append(opened)
+        size += opened.size if isinstance(opened, Opened) else 0
+        if size > _HELD_AT_ONCE or len(read) + len(waiting) == len(found):
+            read += _finished(found[len(read) :], waiting)
+            waiting, size = [], 0
+    return read
+
+
+def _finished(found: Sequence[Found], opened: Sequence[Opened | Problem]) -> Iterator[Run | Problem]:
+    tables = iter(parse_tables([each for each in opened if isinstance(each, Opened)]))
+    for place, each in zip(found, opened, strict=False):
+        yield each if isinstance(each, Problem) else _or_problem(place, finish_run, each, next(tables), place.label)
+
+
+def _or_problem(found: Found, task: Callable[..., Any], *given: Any) -> Any:
+    """What becomes of a run, or why nothing does."""
     try:
-        return read_run(found.path, found.root, found.label)
+        return task(*given)
     except Unreadable as problem:
-        return Problem(name, found.label, str(problem))
+        reason = str(problem)
     except (OSError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
-        return Problem(name, found.label, clean(f"{type(error).__name__}: {error}", 200))
+        reason = clean(f"{type(error).__name__}: {error}", 200)
+    return Problem(clean(found.name, 300), found.label, reason)
 
 
 def _without_twins(read: Sequence[Run | Problem]) -> Collection:

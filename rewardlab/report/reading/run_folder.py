@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from rewardlab.records.status import STATES
 from rewardlab.report.reading import fields
 from rewardlab.report.reading.plain import (
     TABLE_LIMIT,
+    Table,
     Unreadable,
     clean,
     parse_table,
     read_bytes,
     read_json,
-    read_table,
 )
+from rewardlab.report.reading.together import parse_together
 from rewardlab.report.reading.written import digest
 
 FloatArray = NDArray[np.float64]
@@ -102,11 +104,39 @@ class Run:
     blemishes: tuple[str, ...]  # files that could not be used, though the run itself can
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A run's folder that has been looked into: its tables are still to be parsed."""
+
+    folder: Path
+    root: Path  # the results folder
+    manifest: dict[str, Any]
+    status: dict[str, Any]
+    state: str
+    evaluations: bytes | None  # content of `eval.csv`; None if there is none yet
+    training: bytes | None  # content of `train.csv`; None if there is none that can be used
+    blemishes: tuple[str, ...]  # why not
+
+    @property
+    def size(self) -> int:
+        """Bytes of its tables."""
+        return len(self.evaluations or b"") + len(self.training or b"")
+
+
 def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
     """Reads one run's folder, below a results folder `root` that has a label; links that lead out of it are refused.
 
     Raises:
         Unreadable: with one line that says which file and why.
+    """
+    return finish_run(open_run(run_folder, root), (None, None), label)
+
+
+def open_run(run_folder: Path, root: Path) -> Opened:
+    """The first half of `read_run`, up to where tables are parsed.
+
+    Raises:
+        Unreadable: as there.
     """
     manifest = read_json(run_folder / MANIFEST, root)
     if "schema_version" not in manifest:
@@ -118,13 +148,36 @@ def read_run(run_folder: Path, root: Path, label: str = "") -> Run:
     state = status.get("state")
     if state not in STATES:
         raise Unreadable(f"status.json: unknown state {clean(repr(state), 60)}")
+    fields.mapping(manifest, "labels")
+    path = run_folder / EVALUATIONS
+    # Only a finished run's must be there, and whole: others are cut off by nature.
+    there = state == "finished" or os.path.lexists(path)
+    evaluations = read_bytes(path, root, TABLE_LIMIT) if there else None
+    training, blemishes = _training_content(run_folder, root)
+    return Opened(run_folder, root, manifest, status, state, evaluations, training, blemishes)
+
+
+def parse_tables(opened: Sequence[Opened]) -> list[tuple[Table | None, Table | None]]:
+    """`eval.csv` and `train.csv` of several runs, as far as they can be parsed together."""
+    evaluations = parse_together([each.evaluations or b"" for each in opened], *_OF_EVALUATIONS)
+    training = parse_together([each.training or b"" for each in opened], *_OF_TRAINING)
+    return list(zip(evaluations, training, strict=True))
+
+
+def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label: str) -> Run:
+    """The second half of `read_run`, with the tables of the run that have been parsed.
+
+    Raises:
+        Unreadable: as there.
+    """
+    manifest, status, state = opened.manifest, opened.status, opened.state
     labels = fields.mapping(manifest, "labels")
     task = fields.mapping(manifest, "task") if isinstance(manifest.get("task"), dict) else {}
-    evaluations, written = _read_evaluations(run_folder, root, state, status.get("frames"))
-    training, blemishes = _read_training(run_folder, root)
-    picture, hidden = _has_picture(run_folder, root)
+    evaluations, written = _evaluations(opened, tables[0])
+    training, blemishes = _training(opened, tables[1])
+    picture, hidden = _has_picture(opened.folder, opened.root)
     return Run(
-        name=clean(run_folder.relative_to(root).as_posix(), 300),
+        name=clean(opened.folder.relative_to(opened.root).as_posix(), 300),
         folder=label,
         setting_id=fields.text(manifest, "setting_id"),
         env=fields.text(labels, "env", "labels."),
@@ -169,14 +222,12 @@ def read_picture(run_folder: Path, root: Path) -> bytes:
     return content
 
 
-def _read_evaluations(run_folder: Path, root: Path, state: str, frames_done: Any) -> tuple[Evaluations, str]:
-    """Reads `eval.csv`, with its digest; only a finished run's must be whole, for others are cut off by nature."""
-    path = run_folder / EVALUATIONS
-    whole = state == "finished"
-    if not whole and not os.path.lexists(path):
+def _evaluations(opened: Opened, known: Table | None) -> tuple[Evaluations, str]:
+    """What `eval.csv` says, with its digest."""
+    content, whole, frames_done = opened.evaluations, opened.state == "finished", opened.status.get("frames")
+    if content is None:
         return Evaluations(*(np.empty(0) for _ in _EVALUATED)), ""
-    content = read_bytes(path, root, TABLE_LIMIT)
-    columns = parse_table(content, path.name, _EVALUATED.__contains__, _EVALUATED[:2], whole=whole)
+    columns = known if known is not None else parse_table(content, EVALUATIONS, *_OF_EVALUATIONS, whole=whole)
     frames, returns = columns["frames"], columns["return_mean"]
     if whole and not np.isfinite(returns).all():
         raise Unreadable("eval.csv: return_mean is empty or not a number in a finished run")
@@ -192,14 +243,23 @@ def _read_evaluations(run_folder: Path, root: Path, state: str, frames_done: Any
     return Evaluations(frames, returns[usable], *rest), digest(content, columns) if usable.all() else ""
 
 
-def _read_training(run_folder: Path, root: Path) -> tuple[Training, tuple[str, ...]]:
-    """What can be had of `train.csv`: the statistics do without it, so a damaged one costs the run nothing else."""
+def _training_content(run_folder: Path, root: Path) -> tuple[bytes | None, tuple[str, ...]]:
     path = run_folder / TRAINING
     if not os.path.lexists(path):
-        return Training(), ()
+        return None, ()
     try:
-        columns = read_table(path, root, lambda name: _series(name) is not None, ("frames",), whole=False)
-        frames = columns.pop("frames")
+        return read_bytes(path, root, TABLE_LIMIT), ()
+    except Unreadable as problem:
+        return None, (str(problem),)
+
+
+def _training(opened: Opened, known: Table | None) -> tuple[Training, tuple[str, ...]]:
+    """What can be had of `train.csv`: the statistics do without it, so a damaged one costs the run nothing else."""
+    if opened.training is None:
+        return Training(), opened.blemishes
+    try:
+        columns = known if known is not None else parse_table(opened.training, TRAINING, *_OF_TRAINING, whole=False)
+        frames = columns["frames"]
         if not np.isfinite(frames).all() or (frames < 0).any() or (np.diff(frames) <= 0).any():
             raise Unreadable(f"{TRAINING}: frames do not increase")
     except Unreadable as problem:
@@ -223,6 +283,10 @@ def _series(column: str) -> str | None:
     if column.startswith("reward/") and column.endswith("_mean") and column != "reward/task_mean":
         return f"bonus:{clean(column[len('reward/') : -len('_mean')], 60)}"
     return f"explore:{clean(column[len('explore/') :], 60)}" if column.startswith("explore/") else None
+
+
+_OF_EVALUATIONS = (_EVALUATED.__contains__, _EVALUATED[:2])
+_OF_TRAINING = (lambda name: _series(name) is not None, ("frames",))
 
 
 def _averaged(column: FloatArray) -> FloatArray:

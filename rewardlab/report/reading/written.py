@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.report.reading.plain import TABLE_LIMIT, Unreadable, read_bytes
+from rewardlab.report.reading.plain import TABLE_LIMIT, Unreadable, plain_ends, read_bytes
 
 _OF_NUMBERS = b"0123456789.e+-,\n"
 _EXACT = 15  # digits: up to here an integer with .0 is how its float is written
@@ -24,7 +24,7 @@ def digest(content: bytes, columns: Mapping[str, NDArray[np.float64]]) -> str:
     Every cell of these columns is known to be a number. Only blanks, quotes, infinities and lines that were passed over
     would have to be written in another way.
     """
-    header, _, body = content.replace(b"\r\n", b"\n").partition(b"\n")
+    header, _, body = plain_ends(content).partition(b"\n")
     rows = next(iter(columns.values())).size
     if b'"' in header or body.translate(None, _OF_NUMBERS) or body.count(b"\n") != rows or body[-1:] != b"\n":
         return ""
@@ -39,7 +39,7 @@ def cells(path: Path, root: Path, known: str) -> Texts:
         return {}
     if not known or sha256(content).hexdigest() != known:
         return {}
-    header, _, body = content.decode("utf-8-sig").replace("\r\n", "\n").partition("\n")
+    header, _, body = plain_ends(content).decode("utf-8-sig").partition("\n")
     names = header.split(",")
     every = body[:-1].replace("\n", ",").split(",")
     return {name: every[names.index(name) :: len(names)] for name in names}
