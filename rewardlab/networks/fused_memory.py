@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from rewardlab.networks import fused_kernels
-from rewardlab.networks.memory import Trace, scan, scan_back
-
-_BLOCK = 512  # rows that `step` takes at once: what lies between stays in the cache
+from rewardlab.networks import gru_kernels
+from rewardlab.networks.gru import Trace, scan, scan_back
 
 
 class FusedGRU:
@@ -43,14 +41,8 @@ class FusedGRU:
             gates: [R, 3H]. which: int64 [B], whose each one has. state: [B, H].
         """
         after = torch.empty_like(state)
-        rows, size = min(_BLOCK, len(state)), state.shape[1]
-        recurrent, switches = torch.empty(rows, 3 * size), torch.empty(rows, 2 * size).numpy()
-        there, candidate = torch.empty(2, rows, size).numpy()
-        shares, said, transposed = gates.numpy(), recurrent.numpy(), self._weight.t()
-        blocks = zip(*(torch.split(tensor, _BLOCK) for tensor in (which, state, after)), strict=True)
-        for place, before, filled in blocks:
-            torch.addmm(self._bias, before, transposed, out=recurrent[: len(before)])
-            fused_kernels.gru(shares, place.numpy(), said, before.numpy(), switches, there, candidate, filled.numpy())
+        given = (gates, which, state.contiguous(), self._weight, self._bias, after)
+        gru_kernels.advance(*(tensor.numpy() for tensor in given))
         return after
 
     def scan(
@@ -58,7 +50,7 @@ class FusedGRU:
     ) -> torch.Tensor:
         """The states before the first of T steps and after each, [T + 1, B, H]: a buffer that the next pass writes to.
 
-        Args: as in `networks.memory.scan`.
+        Args: as in `networks.gru.scan`.
         """
         shape = (len(which), len(state))
         if shape not in self._traces:

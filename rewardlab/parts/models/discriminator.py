@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from rewardlab.maths import compiled
 from rewardlab.maths.distinct import spread
-from rewardlab.networks import fused_kernels
+from rewardlab.networks import gru_kernels
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.fused import FusedMLP
 from rewardlab.networks.fused_memory import FusedGRU
@@ -159,7 +159,7 @@ class _Step:
         self._found = list(zip(*(entry.numpy() for entry in (switches, there, candidate)), strict=True))
         said, recurrent = gates.numpy(), torch.addmm(bias, state, weight.t()).numpy()
         for each, found, after in zip(self._place, self._found, self.after.numpy(), strict=True):
-            fused_kernels.gru(said, each, recurrent, self._state, *found, after)
+            gru_kernels.step(said, each, recurrent, self._state, *found, after)
 
     def backward(self, gradient: torch.Tensor, to_gates: torch.Tensor, to_state: torch.Tensor) -> torch.Tensor:
         """The gradient of the states' shares of the gates, [B, 3W], from that of the next states, [C, B, W].
@@ -171,5 +171,5 @@ class _Step:
         steps = zip(gradient.numpy(), self._place, self._found, found, strict=True)
         for pull, each, (switches, there, candidate), share in steps:
             args = (pull, each, there, self._state, switches, candidate, of_gates, share, of_state)
-            fused_kernels.gru_back(*args)
+            gru_kernels.step_back(*args)
         return recurrent[0] if len(recurrent) == 1 else recurrent.sum(dim=0)
