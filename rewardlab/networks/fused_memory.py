@@ -20,8 +20,8 @@ class FusedGRU:
     def __init__(self, cell: nn.GRUCell, gradients: dict[torch.Tensor, torch.Tensor]) -> None:
         self.weight_ih, self.bias_ih = cell.weight_ih.detach(), cell.bias_ih.detach()
         self.of_weight_ih, self.of_bias_ih = gradients[cell.weight_ih], gradients[cell.bias_ih]
-        self._weight, self._bias = cell.weight_hh.detach(), cell.bias_hh.detach()
-        self._of_weight, self._of_bias = gradients[cell.weight_hh], gradients[cell.bias_hh]
+        self.recurrent = cell.weight_hh.detach(), cell.bias_hh.detach()  # of the states: weight [3H, H], bias [3H]
+        self.of_recurrent = gradients[cell.weight_hh], gradients[cell.bias_hh]
         self._traces: dict[tuple[int, int], Trace] = {}
 
     def gates(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -41,7 +41,7 @@ class FusedGRU:
             gates: [R, 3H]. which: int64 [B], whose each one has. state: [B, H].
         """
         after = torch.empty_like(state)
-        given = (gates, which, state.contiguous(), self._weight, self._bias, after)
+        given = (gates, which, state.contiguous(), *self.recurrent, after)
         gru_kernels.advance(*(tensor.numpy() for tensor in given))
         return after
 
@@ -56,7 +56,7 @@ class FusedGRU:
         if shape not in self._traces:
             self._traces[shape] = Trace(state, len(which))
         self._trace, self._inputs = self._traces[shape], len(gates)
-        scan(self._trace, gates, which, state, first, self._weight, self._bias)
+        scan(self._trace, gates, which, state, first, *self.recurrent)
         return self._trace.chain
 
     def backward(self, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,6 +65,6 @@ class FusedGRU:
         Args:
             gradient: of the states after each step of the latest `scan`, [T, B, H]; overwritten.
         """
-        to_gates = torch.zeros(self._inputs, len(self._weight))
-        found = to_gates, self._of_weight, self._of_bias
-        return to_gates, scan_back(self._trace, gradient, self._weight, *found)
+        weight, _ = self.recurrent
+        to_gates = torch.zeros(self._inputs, len(weight))
+        return to_gates, scan_back(self._trace, gradient, weight, to_gates, *self.of_recurrent)
