@@ -281,6 +281,27 @@ def _cross_entropy(logits: Array, action: Array, coef: float, gradient: Array) -
     return float(loss / count)
 
 
+def _gather_pairs(rows: Array, place: Array, pairs: Array) -> None:  # pragma: no cover
+    """pairs [B, 2 * D], filled: rows [U, D] by `place`, int64 [2 * B], its first half beside its second."""
+    count, size = len(pairs), rows.shape[1]
+    for i in range(count):
+        first, second = rows[place[i]], rows[place[count + i]]
+        for j in range(size):
+            pairs[i, j], pairs[i, size + j] = first[j], second[j]
+
+
+def _scatter_pairs(gradient: Array, place: Array, found: Array) -> None:  # pragma: no cover
+    """found [U, D], filled: the gradient of the rows of `_gather_pairs`, from that of its pairs [B, 2 * D]."""
+    count, size = len(gradient), found.shape[1]
+    found[:] = _32(0.0)
+    for i in range(count):
+        first, second = found[place[i]], found[place[count + i]]
+        for j in range(size):
+            first[j] += gradient[i, j]
+        for j in range(size):
+            second[j] += gradient[i, size + j]
+
+
 def _accumulate(logits: Array, i: int, below: Array) -> None:  # pragma: no cover
     """The unnormalised distribution function of a categorical policy, below[i] [A], filled, from logits[i]."""
     most = logits[i, 0]
@@ -358,6 +379,8 @@ distance_from_unit_back = kept(_distance_from_unit_back, fastmath=_LOOSE, error_
 unit_distance_loss = kept(_unit_distance_loss, fastmath=_LOOSE, error_model="numpy")
 contrast = kept(_contrast, fastmath=_LOOSE, error_model="numpy")
 cross_entropy = kept(_cross_entropy, fastmath=_LOOSE, error_model="numpy")
+gather_pairs = kept(_gather_pairs)
+scatter_pairs = kept(_scatter_pairs)
 scan_back = kept(_scan_back)
 draw = kept(_draw, error_model="numpy")
 moments = kept(_moments, fastmath={"contract"}, error_model="numpy")

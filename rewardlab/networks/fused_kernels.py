@@ -50,6 +50,18 @@ def _activate(flat: Array, kind: int) -> None:  # pragma: no cover
 activate = kept(_activate, fastmath=LOOSE, error_model="numpy")
 
 
+def _add_and_activate(outputs: Array, bias: Array, kind: int) -> None:  # pragma: no cover
+    """The activation of outputs [B, O] and a bias [O], in place."""
+    for i in range(outputs.shape[0]):
+        row = outputs[i]
+        for j in range(bias.size):
+            row[j] += bias[j]
+        activate(row, kind)
+
+
+add_and_activate = kept(_add_and_activate, fastmath=LOOSE, error_model="numpy")
+
+
 def _forward(
     inputs: Array,
     weights: tuple[Array, ...],
@@ -60,14 +72,30 @@ def _forward(
     """Layers one after the other: outputs [B, O], filled, of inputs [B, D], weights [O, D], biases [O]."""
     values = inputs
     for layer in range(len(weights)):
-        bias, out = biases[layer], outputs[layer]
+        out = outputs[layer]
         np.dot(values, weights[layer].T, out)
-        for i in range(out.shape[0]):
-            row = out[i]
-            for j in range(bias.size):
-                row[j] += bias[j]
-            activate(row, kinds[layer])
+        add_and_activate(out, biases[layer], kinds[layer])
         values = out
+
+
+def _predict(
+    inputs: Array,
+    weights: tuple[Array, ...],
+    biases: tuple[Array, ...],
+    kinds: Array,
+    between: tuple[Array, ...],
+    outputs: Array,
+) -> None:  # pragma: no cover
+    """outputs [B, O], filled, so many rows at once as there are `between` the layers, [K, O] each."""
+    block, last = between[0].shape[0], len(weights) - 1
+    for low in range(0, inputs.shape[0], block):
+        high = min(low + block, inputs.shape[0])
+        values = inputs[low:high]
+        for layer in range(len(weights)):
+            out = between[layer][: high - low] if layer < last else outputs[low:high]
+            np.dot(values, weights[layer].T, out)
+            add_and_activate(out, biases[layer], kinds[layer])
+            values = out
 
 
 def _pass_back(gradient: Array, outputs: Array, bias_gradient: Array, kind: int) -> None:  # pragma: no cover
@@ -187,6 +215,7 @@ def _adam(
         weights[i] -= step * m / (np.sqrt(s) * scale + small)
 
 
+predict = kept(_predict, fastmath=LOOSE, error_model="numpy")
 forward = kept(_forward, fastmath=LOOSE, error_model="numpy")
 backward = kept(_backward, fastmath=LOOSE, error_model="numpy")
 gather = kept(_gather, fastmath=LOOSE, error_model="numpy")
