@@ -257,52 +257,6 @@ def _contrast(
             scores[m] *= -weight
 
 
-def _discriminate(
-    known: Array, hidden: Array, weight: Array, bias: Array, usable: Array, of_weight: Array, of_bias: Array
-) -> tuple[float, float]:  # pragma: no cover
-    """Half the sum of two means of binary cross-entropies, and the share of right answers.
-
-    The logit of a sample is that of ReLU(hidden + known), a linear layer of one output after it.
-
-    Args:
-        known: [B, H]. hidden: [2, B, H], of true samples and of false ones. Their gradients are written over them.
-        weight: [H]. bias: [1]. usable: [B], 1 where the false one counts, else 0.
-        of_weight: [H], of_bias: [1], filled: their gradients.
-    """
-    count, width = known.shape
-    total = _32(0.0)
-    for i in range(count):
-        total += usable[i]
-    share_true, share_false = _32(0.5) / _32(count), _32(0.5) / max(_32(1.0), total)
-    of_weight[:], of_bias[0] = _32(0.0), _32(0.0)
-    loss, right = 0.0, _32(0.0)
-    for i in range(count):
-        for c in range(2):
-            row, also = hidden[c, i], known[i]
-            logit = bias[0]
-            for j in range(width):
-                x = row[j] + also[j]
-                row[j] = x if x > _32(0.0) else _32(0.0)
-            for j in range(width):
-                logit += row[j] * weight[j]
-            share = share_true if c == 0 else share_false * usable[i]
-            wrong = -logit if c == 0 else logit  # how much the logit says so
-            power = _32(math.exp(-abs(wrong)))
-            loss += share * (max(wrong, _32(0.0)) + math.log1p(power))
-            right += _32(wrong < _32(0.0)) * (_32(1.0) if c == 0 else usable[i])
-            slope = share * (_32(1.0) if wrong > _32(0.0) else power) / (_32(1.0) + power)
-            slope = -slope if c == 0 else slope
-            of_bias[0] += slope
-            for j in range(width):
-                of_weight[j] += slope * row[j]
-            for j in range(width):
-                row[j] = slope * weight[j] if row[j] > _32(0.0) else _32(0.0)
-        first, second, both = hidden[0, i], hidden[1, i], known[i]
-        for j in range(width):
-            both[j] = first[j] + second[j]
-    return float(loss), float(right / (_32(count) + total))
-
-
 def _cross_entropy(logits: Array, action: Array, coef: float, gradient: Array) -> float:  # pragma: no cover
     """The mean of -log p(action), without the factor `coef` that its gradient has.
 
@@ -325,6 +279,27 @@ def _cross_entropy(logits: Array, action: Array, coef: float, gradient: Array) -
             out[j] *= share / total
         out[action[i]] -= share
     return float(loss / count)
+
+
+def _gather_pairs(rows: Array, place: Array, pairs: Array) -> None:  # pragma: no cover
+    """pairs [B, 2 * D], filled: rows [U, D] by `place`, int64 [2 * B], its first half beside its second."""
+    count, size = len(pairs), rows.shape[1]
+    for i in range(count):
+        first, second = rows[place[i]], rows[place[count + i]]
+        for j in range(size):
+            pairs[i, j], pairs[i, size + j] = first[j], second[j]
+
+
+def _scatter_pairs(gradient: Array, place: Array, found: Array) -> None:  # pragma: no cover
+    """found [U, D], filled: the gradient of the rows of `_gather_pairs`, from that of its pairs [B, 2 * D]."""
+    count, size = len(gradient), found.shape[1]
+    found[:] = _32(0.0)
+    for i in range(count):
+        first, second = found[place[i]], found[place[count + i]]
+        for j in range(size):
+            first[j] += gradient[i, j]
+        for j in range(size):
+            second[j] += gradient[i, size + j]
 
 
 def _accumulate(logits: Array, i: int, below: Array) -> None:  # pragma: no cover
@@ -403,8 +378,9 @@ distance_from_unit = kept(_distance_from_unit, fastmath=_LOOSE, error_model="num
 distance_from_unit_back = kept(_distance_from_unit_back, fastmath=_LOOSE, error_model="numpy")
 unit_distance_loss = kept(_unit_distance_loss, fastmath=_LOOSE, error_model="numpy")
 contrast = kept(_contrast, fastmath=_LOOSE, error_model="numpy")
-discriminate = kept(_discriminate, fastmath=_LOOSE, error_model="numpy")
 cross_entropy = kept(_cross_entropy, fastmath=_LOOSE, error_model="numpy")
+gather_pairs = kept(_gather_pairs)
+scatter_pairs = kept(_scatter_pairs)
 scan_back = kept(_scan_back)
 draw = kept(_draw, error_model="numpy")
 moments = kept(_moments, fastmath={"contract"}, error_model="numpy")

@@ -148,62 +148,6 @@ def _scatter(
                 row[j] += pulled[j]
 
 
-def _gru(
-    gates: Array,
-    which: Array,
-    recurrent: Array,
-    state: Array,
-    switches: Array,
-    there: Array,
-    candidate: Array,
-    after: Array,
-) -> None:  # pragma: no cover
-    """A step of a GRU: see `networks.memory`."""
-    size = state.shape[1]
-    for i in range(state.shape[0]):
-        own, past, switch, share, new = gates[which[i]], recurrent[i], switches[i], there[i], candidate[i]
-        for j in range(2 * size):
-            switch[j] = _32(0.5) * (own[j] + past[j])
-        tanh(switch)
-        for j in range(2 * size):
-            switch[j] = _32(0.5) + _32(0.5) * switch[j]  # the logistic function
-        for j in range(size):
-            share[j] = past[2 * size + j]
-        for j in range(size):
-            new[j] = own[2 * size + j] + switch[j] * share[j]
-        tanh(new)
-        for j in range(size):
-            after[i, j] = new[j] + switch[size + j] * (state[i, j] - new[j])
-
-
-def _gru_back(
-    gradient: Array,
-    which: Array,
-    there: Array,
-    state: Array,
-    switches: Array,
-    candidate: Array,
-    to_gates: Array,
-    to_recurrent: Array,
-    to_state: Array,
-) -> None:  # pragma: no cover
-    """Its gradients: see `networks.memory`."""
-    size = state.shape[1]
-    for i in range(state.shape[0]):
-        pull, new, switch, share = gradient[i], candidate[i], switches[i], there[i]
-        own, past = to_gates[which[i]], to_recurrent[i]
-        for j in range(size):
-            reset, update = switch[j], switch[size + j]
-            of_new = pull[j] * (_32(1.0) - update) * (_32(1.0) - new[j] * new[j])
-            of_reset = of_new * share[j] * reset * (_32(1.0) - reset)
-            of_update = pull[j] * (state[i, j] - new[j]) * update * (_32(1.0) - update)
-            past[j], past[size + j], past[2 * size + j] = of_reset, of_update, of_new * reset
-            own[2 * size + j] += of_new
-            to_state[i, j] += pull[j] * update
-        for j in range(2 * size):
-            own[j] += past[j]
-
-
 def _clip(gradient: Array, most: float) -> float:  # pragma: no cover
     """Shorten a gradient [K] in place to the norm `most`; returns the norm that it had."""
     total = _32(0.0)
@@ -247,7 +191,5 @@ forward = kept(_forward, fastmath=LOOSE, error_model="numpy")
 backward = kept(_backward, fastmath=LOOSE, error_model="numpy")
 gather = kept(_gather, fastmath=LOOSE, error_model="numpy")
 scatter = kept(_scatter, fastmath=LOOSE, error_model="numpy")
-gru = kept(_gru, fastmath=LOOSE, error_model="numpy")
-gru_back = kept(_gru_back, fastmath=LOOSE, error_model="numpy")
 clip = kept(_clip, fastmath=LOOSE, error_model="numpy")
 adam = kept(_adam, fastmath=LOOSE, error_model="numpy")

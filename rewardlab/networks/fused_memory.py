@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from rewardlab.networks import fused_kernels
-from rewardlab.networks.memory import Trace, scan, scan_back
-
-_BLOCK = 512  # rows that `step` takes at once: what lies between stays in the cache
+from rewardlab.networks import gru_kernels
+from rewardlab.networks.gru import Trace, scan, scan_back
 
 
 class FusedGRU:
@@ -22,8 +20,8 @@ class FusedGRU:
     def __init__(self, cell: nn.GRUCell, gradients: dict[torch.Tensor, torch.Tensor]) -> None:
         self.weight_ih, self.bias_ih = cell.weight_ih.detach(), cell.bias_ih.detach()
         self.of_weight_ih, self.of_bias_ih = gradients[cell.weight_ih], gradients[cell.bias_ih]
-        self._weight, self._bias = cell.weight_hh.detach(), cell.bias_hh.detach()
-        self._of_weight, self._of_bias = gradients[cell.weight_hh], gradients[cell.bias_hh]
+        self.recurrent = cell.weight_hh.detach(), cell.bias_hh.detach()  # of the states: weight [3H, H], bias [3H]
+        self.of_recurrent = gradients[cell.weight_hh], gradients[cell.bias_hh]
         self._traces: dict[tuple[int, int], Trace] = {}
 
     def gates(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -43,14 +41,8 @@ class FusedGRU:
             gates: [R, 3H]. which: int64 [B], whose each one has. state: [B, H].
         """
         after = torch.empty_like(state)
-        rows, size = min(_BLOCK, len(state)), state.shape[1]
-        recurrent, switches = torch.empty(rows, 3 * size), torch.empty(rows, 2 * size).numpy()
-        there, candidate = torch.empty(2, rows, size).numpy()
-        shares, said, transposed = gates.numpy(), recurrent.numpy(), self._weight.t()
-        blocks = zip(*(torch.split(tensor, _BLOCK) for tensor in (which, state, after)), strict=True)
-        for place, before, filled in blocks:
-            torch.addmm(self._bias, before, transposed, out=recurrent[: len(before)])
-            fused_kernels.gru(shares, place.numpy(), said, before.numpy(), switches, there, candidate, filled.numpy())
+        given = (gates, which, state.contiguous(), *self.recurrent, after)
+        gru_kernels.advance(*(tensor.numpy() for tensor in given))
         return after
 
     def scan(
@@ -58,13 +50,13 @@ class FusedGRU:
     ) -> torch.Tensor:
         """The states before the first of T steps and after each, [T + 1, B, H]: a buffer that the next pass writes to.
 
-        Args: as in `networks.memory.scan`.
+        Args: as in `networks.gru.scan`.
         """
         shape = (len(which), len(state))
         if shape not in self._traces:
             self._traces[shape] = Trace(state, len(which))
         self._trace, self._inputs = self._traces[shape], len(gates)
-        scan(self._trace, gates, which, state, first, self._weight, self._bias)
+        scan(self._trace, gates, which, state, first, *self.recurrent)
         return self._trace.chain
 
     def backward(self, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,6 +65,6 @@ class FusedGRU:
         Args:
             gradient: of the states after each step of the latest `scan`, [T, B, H]; overwritten.
         """
-        to_gates = torch.zeros(self._inputs, len(self._weight))
-        found = to_gates, self._of_weight, self._of_bias
-        return to_gates, scan_back(self._trace, gradient, self._weight, *found)
+        weight, _ = self.recurrent
+        to_gates = torch.zeros(self._inputs, len(weight))
+        return to_gates, scan_back(self._trace, gradient, weight, to_gates, *self.of_recurrent)

@@ -11,14 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from rewardlab.maths import compiled
 from rewardlab.maths.distinct import spread
-from rewardlab.networks import fused_kernels
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.fused import FusedMLP
 from rewardlab.networks.fused_memory import FusedGRU
 from rewardlab.networks.init import mlp
 from rewardlab.networks.memory import Memory, gru_step
+from rewardlab.parts.models.discriminator_kernel import discriminate
 from rewardlab.parts.models.inverse_model import ObservationEncoder, action_size
 from rewardlab.types import EnvSpec
 
@@ -95,8 +94,6 @@ class FusedDiscriminator:
         self._encoder = FusedMLP(network.encoder.layers, places)
         cell = network.trajectories.cell
         self._trajectories, self._width = FusedGRU(cell, places), cell.hidden_size
-        self._recurrent_weight, self._recurrent_bias = cell.weight_hh.detach(), cell.bias_hh.detach()
-        self._of_recurrent_weight, self._of_recurrent_bias = places[cell.weight_hh], places[cell.bias_hh]
         first, _, last = network.head
         assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
         self._first, self._first_bias = first.weight.detach(), first.bias.detach()
@@ -111,65 +108,17 @@ class FusedDiscriminator:
         return encoded, self._trajectories.scan(self._trajectories.gates(encoded), place, state, first)[1:].clone()
 
     def learn(self, samples: Samples) -> tuple[torch.Tensor, float, float]:
-        count, width, weight = len(samples.before), self._width, self._recurrent_weight
+        width = self._width
         encoded = self._encoder.forward(samples.inputs)
         gates = self._trajectories.gates(encoded)
-        sooner = _Step(gates, samples.place[:1], samples.before, weight, self._recurrent_bias)
-        here = sooner.after[0]
-        later = _Step(gates, samples.place[1:], here, weight, self._recurrent_bias)
-        there = later.after.flatten(0, 1)
-
-        of_here, of_there, of_action = torch.split(self._first, [width, width, samples.action.shape[1]], dim=1)
-        known = torch.addmm(self._first_bias, here, of_here.t()).addmm_(samples.action, of_action.t())
-        hidden = torch.mm(there, of_there.t())
-        arrays = [known, hidden.view(2, count, -1), self._last, self._last_bias, samples.usable]
-        found = self._of_last, self._of_last_bias
-        loss, right = compiled.discriminate(*(tensor.numpy() for tensor in (*arrays, *found)))
-
-        pairs = ((known, here), (hidden, there), (known, samples.action))
-        self._of_first.copy_(torch.cat([torch.mm(pull.t(), entry) for pull, entry in pairs], dim=1))
-        torch.sum(known, dim=0, out=self._of_first_bias)
-
-        of_gates, state_pull = torch.zeros_like(gates), torch.mm(known, of_here)
-        of_later = later.backward(torch.mm(hidden, of_there).view_as(later.after), of_gates, state_pull)
-        state_pull.addmm_(of_later, weight)
-        of_sooner = sooner.backward(state_pull.unsqueeze(0), of_gates, torch.zeros_like(here))
-        torch.mm(of_later.t(), here, out=self._of_recurrent_weight).addmm_(of_sooner.t(), samples.before)
-        torch.sum(of_later.add_(of_sooner), dim=0, out=self._of_recurrent_bias)
+        of_here, there, of_action = torch.split(self._first, [width, width, samples.action.shape[1]], dim=1)
+        known, there = torch.cat([of_here, of_action], dim=1), there.contiguous()
+        of_gates, of_known, of_there = (torch.empty_like(tensor) for tensor in (gates, known, there))
+        given = gates, samples.place, samples.before, samples.action, samples.usable
+        head = known, there, self._first_bias, self._last, self._last_bias
+        of_head = of_known, of_there, self._of_first_bias, self._of_last, self._of_last_bias
+        weights = *self._trajectories.recurrent, *head, of_gates, *self._trajectories.of_recurrent, *of_head
+        loss, right = discriminate(*(tensor.numpy() for tensor in (*given, *weights)))
+        torch.cat([of_known[:, :width], of_there, of_known[:, width:]], dim=1, out=self._of_first)
         self._encoder.backward(self._trajectories.gates_back(of_gates, encoded))
         return self._gradient, loss, right
-
-
-class _Step:
-    """A step of a GRU from states [B, W], with C inputs each.
-
-    Attributes:
-        after: the next states, [C, B, W].
-    """
-
-    def __init__(
-        self, gates: torch.Tensor, place: torch.Tensor, state: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
-    ) -> None:
-        """Args:
-        gates: [R, 3W], what inputs say of them. place: int64 [C, B], which of these each has.
-        """
-        self._place, self._state = place.numpy(), state.numpy()
-        self.after, there, candidate = (torch.empty(len(place), *state.shape) for _ in range(3))
-        switches = torch.empty(*place.shape, 2 * state.shape[1])
-        self._found = list(zip(*(entry.numpy() for entry in (switches, there, candidate)), strict=True))
-        said, recurrent = gates.numpy(), torch.addmm(bias, state, weight.t()).numpy()
-        for each, found, after in zip(self._place, self._found, self.after.numpy(), strict=True):
-            fused_kernels.gru(said, each, recurrent, self._state, *found, after)
-
-    def backward(self, gradient: torch.Tensor, to_gates: torch.Tensor, to_state: torch.Tensor) -> torch.Tensor:
-        """The gradient of the states' shares of the gates, [B, 3W], from that of the next states, [C, B, W].
-
-        What goes to `gates` and, but for those shares, to the states is added to the last two.
-        """
-        recurrent = torch.empty(*self._place.shape, to_gates.shape[1])
-        found, (of_gates, of_state) = recurrent.numpy(), (tensor.numpy() for tensor in (to_gates, to_state))
-        steps = zip(gradient.numpy(), self._place, self._found, found, strict=True)
-        for pull, each, (switches, there, candidate), share in steps:
-            args = (pull, each, there, self._state, switches, candidate, of_gates, share, of_state)
-            fused_kernels.gru_back(*args)
-        return recurrent[0] if len(recurrent) == 1 else recurrent.sum(dim=0)

@@ -104,30 +104,33 @@ class _Fused:
         self._forward = None if forward is None else FusedMLP(forward.layers, places)
 
     def step(self, batch: _Transitions, inverse_coef: float, forward_coef: float, error: str) -> tuple[float, float]:
-        encoding, action = self.encoder.forward(batch.rows), batch.action
-        features, next_features = encoded = encoding.index_select(0, batch.place).chunk(2)
-        size, once = features.shape[1], np.ones(len(action), dtype=np.float32)
+        encoding, action, place = self.encoder.forward(batch.rows), batch.action, batch.place.numpy()
+        size = encoding.shape[1]
+        pairs = torch.empty(len(action), 2 * size)
+        compiled.gather_pairs(encoding.numpy(), place, pairs.numpy())
 
-        guess = self._head.forward(torch.cat(encoded, dim=1))
+        guess = self._head.forward(pairs)
         of_guess = torch.empty_like(guess)
         inverse_loss = compiled.cross_entropy(guess.numpy(), action.numpy(), inverse_coef, of_guess.numpy())
         of_pairs = self._head.backward(of_guess, of_inputs=True)
         assert of_pairs is not None
-        slopes = torch.cat(torch.split(of_pairs, size, dim=1))  # of the encoder's outputs
-        of_features, of_next = slopes.chunk(2)
 
         forward_loss = 0.0
         if self._forward is not None:
+            features, next_features = pairs[:, :size], pairs[:, size:].contiguous()
             prediction = self._forward.forward(torch.cat([features, encode_action(action, self._action)], dim=1))
             of_prediction, kind = torch.empty_like(prediction), compiled.ERRORS.index(error)
+            once = np.ones(len(action), dtype=np.float32)
             forward_loss = compiled.distance_loss(
                 prediction.numpy(), next_features.numpy(), once, kind, of_prediction.numpy()
             )
-            of_next -= of_prediction.mul_(forward_coef)
+            of_pairs[:, size:] -= of_prediction.mul_(forward_coef)
             of_given = self._forward.backward(of_prediction, of_inputs=True)
             assert of_given is not None
-            of_features += of_given[:, :size]
+            of_pairs[:, :size] += of_given[:, :size]
 
-        self.encoder.backward(torch.zeros_like(encoding).index_add_(0, batch.place, slopes))
+        of_encoding = torch.empty_like(encoding)
+        compiled.scatter_pairs(of_pairs.numpy(), place, of_encoding.numpy())
+        self.encoder.backward(of_encoding)
         self._optimiser.step(self._gradient)
         return float(inverse_loss), float(forward_loss)

@@ -128,7 +128,10 @@ class Scheme(BonusScheme):
         inputs = self.model.encoder.flat(distinct.rows)
         model = self.model if self._fused is None else self._fused.model
         history = self.beliefs.take_in(model, inputs, rollout)
-        targets = functional.normalize(cast(ObservationEncoder, self.target.average).layers(inputs), dim=-1)
+        look = (
+            cast(ObservationEncoder, self.target.average).layers if self._fused is None else self._fused.target.predict
+        )
+        targets = functional.normalize(look(inputs), dim=-1)
         self._seen = _Seen(inputs, history, targets)
         count, ending = rollout.task_reward.numel(), spread(targets, distinct.there.flatten())
         errors = torch.zeros_like(rollout.task_reward)
@@ -166,15 +169,21 @@ class _Seen:
 
 
 class Fused(Protocol):
-    """`Scheme._errors` and `Scheme._learn` without autograd."""
+    """`Scheme._errors`, `Scheme._learn` and what they use, without autograd."""
 
     model: FusedWorldModel
+    target: FusedMLP
 
     def errors(
         self, before: torch.Tensor, after: torch.Tensor, action: torch.Tensor, target: torch.Tensor
     ) -> torch.Tensor: ...
 
     def learn(self, batch: Batch) -> torch.Tensor: ...
+
+
+def fused_target(target: EmaTarget) -> FusedMLP:
+    """The target encoder's layers; it moves in place."""
+    return FusedMLP(cast(ObservationEncoder, target.average).layers)
 
 
 class _Fused:
@@ -184,6 +193,7 @@ class _Fused:
         self._optimiser = scheme.optimiser
         self._gradient, places = scheme.optimiser.gradients()
         self.model = FusedWorldModel(scheme.model, scheme.context.spec.action, places)
+        self.target = fused_target(scheme.target)
         self._predictor = FusedMLP(scheme.predictor, places)
 
     def errors(

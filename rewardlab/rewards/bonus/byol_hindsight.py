@@ -136,6 +136,7 @@ class _Fused:
         self._gradient, places = scheme.optimiser.gradients()
         self._critic_gradient, critic_places = scheme.critic_optimiser.gradients()
         self.model = FusedWorldModel(scheme.model, scheme.context.spec.action, places)
+        self.target = byol_explore.fused_target(scheme.target)
         self._generator = FusedMLP(scheme.generator, places)
         self._reconstructor = FusedMLP(scheme.reconstructor, places)
         self._critic = FusedCritic(scheme.critic, critic_places)
