@@ -47,8 +47,8 @@ def test_a_scan_and_its_gradients_are_those_of_autograd(begins: bool) -> None:
     (torch.stack(expected[1:]) * slopes).sum().backward()
     torch.testing.assert_close(of_rows.double(), inputs.grad, **CLOSE)
     torch.testing.assert_close(of_state.double(), carried.grad, **CLOSE)
-    found = fused.of_weight_ih, fused._of_weight, fused.of_bias_ih, fused._of_bias
-    wanted = exact.weight_ih, exact.weight_hh, exact.bias_ih, exact.bias_hh
+    found = fused.of_weight_ih, fused.of_bias_ih, *fused.of_recurrent
+    wanted = exact.weight_ih, exact.bias_ih, exact.weight_hh, exact.bias_hh
     for ours, theirs in zip(found, wanted, strict=True):
         torch.testing.assert_close(ours.double(), theirs.grad, **CLOSE)
 
