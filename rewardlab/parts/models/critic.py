@@ -57,11 +57,7 @@ class Critic(nn.Module):
 
 
 class FusedCritic:
-    """`Critic.information` and its gradient without autograd; see `networks.fused`.
-
-    Args:
-        gradients: from a parameter to where its gradient goes (`Adam.gradients`).
-    """
+    """`Critic.information` and its gradient without autograd; see `networks.fused`. `gradients` as in `FusedMLP`."""
 
     def __init__(self, critic: Critic, gradients: dict[torch.Tensor, torch.Tensor]) -> None:
         self._of_known = FusedMLP(critic.of_known, gradients)

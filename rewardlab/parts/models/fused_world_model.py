@@ -15,8 +15,7 @@ from rewardlab.types import ActionSpec
 class FusedWorldModel:
     """The functions of a `LatentWorldModel` under their names, and the gradient of what a batch imagines.
 
-    Args:
-        gradients: from a parameter to where its gradient goes (`Adam.gradients`).
+    `gradients` is as in `FusedMLP`.
     """
 
     def __init__(
