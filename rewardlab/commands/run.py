@@ -75,6 +75,10 @@ def run(request: Request) -> int:
         raise UserError(f"--config-dir {request.config_dir}: no such folder")
     os.environ.update(one_thread())  # takes effect because torch has not been imported yet
     overrides = [_with_home(item) for item in request.overrides]
+    for group in discovery.FOLDERS:
+        given = [item for item in overrides if item.startswith(f"{group}=")]
+        if len(given) > 1:
+            raise UserError(f"{' '.join(given)}: give one {group}, or several with -m, as in -m {group}=A,B")
     if request.config is not None:
         overrides = saved.repeat(request.config, overrides, request.config_dir)
     flags = ["--config-dir", os.path.abspath(request.config_dir)] if request.config_dir else []

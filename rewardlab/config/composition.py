@@ -191,16 +191,10 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     Raises:
         UserError: the syntax, a removal, no such choice, or a field that is not to be set.
     """
-    parsed: list[Override] = []
+    parsed = []
     for text in overrides:
         override = _parsed(_at_work(), text)
         _check_override(override)
-        group = override.key_or_group
-        for before in parsed:
-            if (before.key_or_group, before.package) == (group, override.package) and group in discovery.FOLDERS:
-                raise UserError(
-                    f"{before.input_line} {text}: give one {group}, or several with -m, as in -m {group}=A,B"
-                )
         parsed.append(override)
     return parsed
 

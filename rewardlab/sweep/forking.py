@@ -138,13 +138,16 @@ class _Warm:
             self._socket.send(json.dumps({"warm": jobs}).encode())
             self._asked = True
         if not self._ready and select.select([self._socket], [], [], 0)[0]:
-            self._ready = bool(self._answer()["ready"])
+            self._ready = bool(self._answer()[0]["ready"])
         return self._ready
 
     def fork(self, job: Job, log: IO[bytes]) -> Process:
         with adopting():
             socket.send_fds(self._socket, [json.dumps({"arguments": job.arguments}).encode()], [log.fileno()])
-            answer = self._answer()
+            answer, descriptors = self._answer()
+        for start in descriptors:  # the job begins now that it is known
+            os.write(start, b"!")
+            os.close(start)
         if "cannot" in answer:
             raise _CannotFork(answer["cannot"])
         return _Adopted(int(answer["pid"]))
@@ -161,12 +164,12 @@ class _Warm:
         self._process.kill()
         self._process.wait()
 
-    def _answer(self) -> dict[str, Any]:
-        message = self._socket.recv(_LARGEST)
+    def _answer(self) -> tuple[dict[str, Any], list[int]]:
+        """A message, and the descriptors that came with it."""
+        message, descriptors, _, _ = socket.recv_fds(self._socket, _LARGEST, 1)
         if not message:
             raise OSError("it hung up")
-        answer: dict[str, Any] = json.loads(message)
-        return answer
+        return json.loads(message), descriptors
 
 
 class _Adopted:

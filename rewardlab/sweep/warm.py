@@ -5,7 +5,8 @@ It talks to the driver over a socket, one message (JSON) a packet, from when it 
     {"warm": [[ARGUMENT, ...], ...]}     some of the sweep's jobs: what they import and load is there when they come
 
 to which {"ready": true} is the answer. Then for each job {"arguments": [...]} with the descriptor of its log. Answers
-are {"pid": N}, and {"cannot": "why"} where a fork would not be safe.
+are {"pid": N}, with a descriptor on which the job waits for the driver's word, and {"cannot": "why"} where a fork
+would not be safe.
 
 A job becomes a child of the driver, as if that had started it: the process that forks it ends at once, and the driver
 adopts orphans meanwhile. So its exit code reaches the driver, its leash is the driver's, and it does not notice when
@@ -72,13 +73,12 @@ def _serve(driver: int, connection: socket.socket) -> list[str] | None:
                 _settle_in(log.fileno())
                 return list(request["arguments"])
         pid, start = forked
-        _tell(connection, {"pid": pid})
-        os.write(start, b"!")
+        _tell(connection, {"pid": pid}, start)
         os.close(start)
 
 
-def _tell(connection: socket.socket, answer: dict[str, Any]) -> None:
-    connection.send(json.dumps(answer).encode())
+def _tell(connection: socket.socket, answer: dict[str, Any], *descriptors: int) -> None:
+    socket.send_fds(connection, [json.dumps(answer).encode()], descriptors)
 
 
 def _try_out(jobs: Sequence[Sequence[str]]) -> None:
@@ -126,7 +126,7 @@ def _fork() -> tuple[int, int] | None:
         finally:
             if sys.exc_info()[0] is not None:
                 os._exit(1)
-        os._exit(128 + signal.SIGTERM)  # the warm process died before anybody knew of this one
+        os._exit(128 + signal.SIGTERM)  # the warm process, or the driver, died before the driver knew of this one
     os.close(tell)
     os.close(start)
     os.waitpid(between, 0)  # from now on its child is the driver's

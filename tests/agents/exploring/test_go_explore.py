@@ -247,6 +247,7 @@ def test_an_interrupted_run_goes_on_exactly(
     ],
 )
 def test_bad_input_is_one_line(overrides, line, tmp_path, capsys) -> None:
-    assert main(["run", *TINY, *overrides, f"results_dir={tmp_path}"]) == 2
+    tiny = [item for item in TINY if not (item.startswith("env=") and overrides[0].startswith("env="))]
+    assert main(["run", *tiny, *overrides, f"results_dir={tmp_path}"]) == 2
     told = capsys.readouterr().err
     assert line in told and told.count("\n") == 1
