@@ -19,7 +19,7 @@ from rewardlab.records.files import Damaged
 from rewardlab.records.lock import Locked
 from rewardlab.records.manifest import build_manifest, continued, other_code
 from rewardlab.records.progress import Progress
-from rewardlab.records.status import failure_kind, read_status
+from rewardlab.records.status import read_status
 from rewardlab.records.store import EVAL, MANIFEST, RunStore
 from rewardlab.records.summary import summarise
 from rewardlab.records.table import read_columns
@@ -145,7 +145,7 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
     side_process = discovery.load("logger", config.logger.plugin).start(config.logger, prepared.folder)
     training: Training | None = None
     state, code = "failed", 1
-    error: str | None = None
+    error: str | BaseException | None = None
     kind: str | None = None
     where = ""
     try:
@@ -171,7 +171,7 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         with suppress(OSError):
             store.log(error)
     except Exception as exception:
-        error, kind = placed(exception), failure_kind(exception, store.folder)
+        error = exception
         where = f"; traceback in {store.folder}/run.log"
         with suppress(OSError):
             store.log(traceback.format_exc())
@@ -184,7 +184,8 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         side_process.finish(timeout=2.0, hurry=state == "interrupted")
     if state == "interrupted":
         where = "; the same command continues it"
-    print(f"{prepared.folder}: {state}{f': {one_line(error)}' if error else ''}{where}", file=sys.stderr, flush=True)
+    said = placed(error) if isinstance(error, BaseException) else error
+    print(f"{prepared.folder}: {state}{f': {one_line(said)}' if said else ''}{where}", file=sys.stderr, flush=True)
     return code
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -110,8 +110,11 @@ def no_such_key(key: str, allowed: Iterable[str], elsewhere: Iterable[str] = ())
 def _owned(name: str) -> str:
     """`reward.key (of reward=agac, count, ...)`, where choices that were not made have an option of this name."""
     for group in discovery.FOLDERS:
-        classes = {stem: discovery.config_class(group, stem) for stem in discovery.plugins(group)}
-        owners = [stem for stem, kind in classes.items() if name in kind.__dataclass_fields__]
+        owners = []
+        for stem in discovery.plugins(group):
+            with suppress(UserError):  # another choice's fault is not this one's
+                if name in discovery.config_class(group, stem).__dataclass_fields__:
+                    owners.append(stem)
         if owners and name not in FILLED_IN:
             return f"{group}.{name} (of {group}={', '.join(owners)})"
     return ""

@@ -5,7 +5,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rewardlab.errors import one_line
+from rewardlab.errors import one_line, placed
 from rewardlab.records.files import now, read_json, write_json
 
 STATES = ("finished", "diverged", "running", "interrupted", "failed")  # in the order in which they are told
@@ -33,7 +33,7 @@ def write_status(
     Args:
         state: one of STATES.
         frames: training frames so far.
-        error: what went wrong; an exception is shown as its type and message, in one line.
+        error: what went wrong; an exception is shown as its place, type and message, in one line.
         kind: one of KINDS; by default taken from the exception, for a failed run.
 
     Raises:
@@ -46,7 +46,7 @@ def write_status(
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind {kind!r}: allowed are {', '.join(KINDS)}")
     if isinstance(error, BaseException):
-        error = f"{type(error).__name__}: {error}".removesuffix(": ")
+        error = placed(error)
     text = None if error is None else one_line(error)
     write_json(folder / "status.json", asdict(Status(state, int(frames), text, now(), kind)))
 
