@@ -1,18 +1,23 @@
 """Processes that read and draw beside the one that makes the report: they start once, where there is much to do."""
 
+import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from rewardlab.machine import cores
 
+_THREADS = Path("/proc/self/task")  # of this process, on Linux
+
 
 class Helpers:
     """As many processes as there are cores, 8 at the most, with the caller's among them.
 
-    They import the caller's main module anew. None starts before there is work for it.
+    They are forked, with all that is imported, where that is safe: on Linux, from a process of one thread. Otherwise
+    they import the caller's main module anew. None starts before there is work for it.
     """
 
     def __init__(self) -> None:
@@ -27,6 +32,7 @@ class Helpers:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=kind is None, cancel_futures=True)
+            gc.unfreeze()
 
     @property
     def possible(self) -> bool:
@@ -40,7 +46,9 @@ class Helpers:
     def submit(self, task: Callable[..., Any], *given: Any) -> "Future[Any]":
         """Has a helper do something soon."""
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._count, mp_context=get_context("spawn"))
+            alone = _THREADS.is_dir() and len(list(_THREADS.iterdir())) == 1
+            gc.freeze()  # the collector would look through all that is imported, and write to what forks share
+            self._pool = ProcessPoolExecutor(self._count, mp_context=get_context("fork" if alone else "spawn"))
         return self._pool.submit(task, *given)
 
     def map(self, task: Callable[[Any], Any], given: Sequence[Any]) -> list[Any]:
