@@ -1,6 +1,7 @@
 """Processes that read and draw beside the one that makes the report: they start once, where there is much to do."""
 
 import gc
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
@@ -48,7 +49,11 @@ class Helpers:
         if self._pool is None:
             alone = _THREADS.is_dir() and len(list(_THREADS.iterdir())) == 1
             gc.freeze()  # the collector would look through all that is imported, and write to what forks share
-            self._pool = ProcessPoolExecutor(self._count, mp_context=get_context("fork" if alone else "spawn"))
+            context = get_context("fork" if alone else "spawn")
+            # Ctrl-C reaches them, too, but it is the caller that ends them.
+            self._pool = ProcessPoolExecutor(
+                self._count, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+            )
         return self._pool.submit(task, *given)
 
     def map(self, task: Callable[[Any], Any], given: Sequence[Any]) -> list[Any]:

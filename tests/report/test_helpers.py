@@ -1,6 +1,7 @@
 """Processes that read and draw beside the one that makes the report."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -44,3 +45,9 @@ def test_beside_other_threads_they_start_anew():
     finally:
         done.set()
         other.join()
+
+
+@NEEDS_CORES
+def test_ctrl_c_is_left_to_the_caller():
+    with Helpers() as helpers:
+        assert helpers.submit(signal.getsignal, signal.SIGINT).result() == signal.SIG_IGN
