@@ -6,7 +6,7 @@ Rows are taken in blocks, each through all steps, so that what lies between stay
 import numpy as np
 
 from rewardlab.kernel_cache import kept
-from rewardlab.networks.fused_kernels import LOOSE, tanh
+from rewardlab.networks.fused_kernels import LOOSE, tanh_of
 from rewardlab.types import Array
 
 _BLOCK = 256  # rows of states that are taken at once
@@ -26,19 +26,14 @@ def _step(
     """A step."""
     size = state.shape[1]
     for i in range(state.shape[0]):
-        own, past, switch, share, new = gates[which[i]], recurrent[i], switches[i], there[i], candidate[i]
-        for j in range(2 * size):
-            switch[j] = _32(0.5) * (own[j] + past[j])
-        tanh(switch)
-        for j in range(2 * size):
-            switch[j] = _32(0.5) + _32(0.5) * switch[j]  # the logistic function
+        own, past, switch, share = gates[which[i]], recurrent[i], switches[i], there[i]
+        for j in range(2 * size):  # the logistic function, by tanh
+            switch[j] = _32(0.5) + _32(0.5) * tanh_of(_32(0.5) * (own[j] + past[j]))
         for j in range(size):
             share[j] = past[2 * size + j]
-        for j in range(size):
-            new[j] = own[2 * size + j] + switch[j] * share[j]
-        tanh(new)
-        for j in range(size):
-            after[i, j] = new[j] + switch[size + j] * (state[i, j] - new[j])
+            new = tanh_of(own[2 * size + j] + switch[j] * past[2 * size + j])
+            candidate[i, j] = new
+            after[i, j] = new + switch[size + j] * (state[i, j] - new)
 
 
 def _step_back(
