@@ -42,10 +42,15 @@ lock: $(STAMP) ## Write requirements.lock from what is installed in .venv
 clean: ## Remove .venv
 	rm -rf $(VENV)
 
-# torch first and by itself: the plain version is the CPU build where one is offered.
+# torch first and by itself, what it needs with the rest. On Linux from PyTorch's own index, too: its CPU build wins over the plain one,
+# which brings 5 GB of CUDA. `make demo TORCH_INDEX=` takes the plain one.
+ifeq ($(shell uname),Linux)
+TORCH_INDEX ?= --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu
+endif
+
 $(STAMP): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.lock)
+	$(BIN)/python -m pip install --quiet --no-deps $(TORCH_INDEX) $$(grep '^torch==' requirements.lock)
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	touch $@

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from rewardlab import discovery
+from rewardlab.config import loggers
 from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
@@ -17,6 +18,7 @@ from rewardlab.errors import Diverged, Interrupted, NotFinite, one_line, placed
 from rewardlab.records.continuation import ANEW, Decision, decide, told
 from rewardlab.records.files import Damaged
 from rewardlab.records.lock import Locked
+from rewardlab.records.loggers.side import finish_all
 from rewardlab.records.manifest import build_manifest, continued, other_code
 from rewardlab.records.progress import Progress
 from rewardlab.records.status import read_status
@@ -142,7 +144,10 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
     labels = " ".join(shown_labels(prepared.labels))
     progress = Progress(config.frames, f"{labels} seed{config.seed}", start_frames=frames)
     stop.out_of_time = lambda number: _end_at_once(store, training, number)
-    side_process = discovery.load("logger", config.logger.plugin).start(config.logger, prepared.folder)
+    side_processes = [
+        discovery.load(loggers.GROUP, stem).start(each, prepared.folder)
+        for stem, each in loggers.apart(config.logger).items()
+    ]
     training: Training | None = None
     state, code = "failed", 1
     error: str | BaseException | None = None
@@ -180,8 +185,7 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         store.set_status(state, training.frames if training else frames, error, kind)
         if state in ("finished", "diverged"):  # neither is ever continued
             store.drop_replays()
-    if side_process is not None:
-        side_process.finish(timeout=2.0, hurry=state == "interrupted")
+    finish_all(side_processes, timeout=2.0, hurry=state == "interrupted")
     if state == "interrupted":
         where = "; the same command continues it"
     said = placed(error) if isinstance(error, BaseException) else error

@@ -55,6 +55,8 @@ class RewardlabConfigSource(ConfigSource):
             stem = name.removesuffix(SCHEMA)
             config = OmegaConf.structured(discovery.config_class(group, stem))
             config.plugin = stem
+            if group == "logger":  # several are merged into one node: types are looked at when all is there
+                config = OmegaConf.create(OmegaConf.to_container(config))
         return ConfigResult(provider=self.provider, path=self.full_path(), config=config, header=header)
 
 

@@ -1,4 +1,4 @@
-"""`hydra/launcher=ray`: the jobs of a sweep as tasks of a Ray cluster (pip install rewardlab[ray])."""
+"""`hydra/launcher=ray`: the jobs of a sweep as tasks of a Ray cluster (pip install 'rewardlab[ray]')."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class RayLauncher(Launcher):
         from rewardlab.errors import UserError
 
         if find_spec("ray") is None:
-            raise UserError("hydra/launcher=ray: the package ray is not installed (pip install rewardlab[ray])")
+            raise UserError("hydra/launcher=ray: the package ray is not installed (pip install 'rewardlab[ray]')")
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

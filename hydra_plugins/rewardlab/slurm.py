@@ -1,4 +1,4 @@
-"""`hydra/launcher=slurm`: the jobs of a sweep as arrays of SLURM jobs, by submitit (pip install rewardlab[slurm])."""
+"""`hydra/launcher=slurm`: the jobs of a sweep as arrays of SLURM jobs, by submitit (pip install 'rewardlab[slurm]')."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ class SlurmLauncher(Launcher):
         from rewardlab.errors import UserError, unknown
 
         if find_spec("submitit") is None:
-            raise UserError("hydra/launcher=slurm: submitit is not installed (pip install rewardlab[slurm])")
+            raise UserError("hydra/launcher=slurm: submitit is not installed (pip install 'rewardlab[slurm]')")
         if self._options.cluster not in ("slurm", "local"):
             raise unknown("hydra.launcher.cluster", self._options.cluster, ("slurm", "local"), "cluster")
         for name in ("minutes", "array_size", "at_once"):

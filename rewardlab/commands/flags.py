@@ -42,6 +42,8 @@ def _run() -> Parser:
     parser.add_argument("-p", "--package")
     parser.add_argument("-i", "--info", choices=("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"))
     parser.add_argument("--hydra-help", action="store_true")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--long", action="store_true")
     return parser
 
 
@@ -76,6 +78,7 @@ def _status() -> Parser:
     )
     parser.add_argument("path", nargs="?", default="results", metavar="PATH", help="results folder (default: results)")
     parser.add_argument("--once", action="store_true", help="look once and end")
+    parser.add_argument("--long", action="store_true", help="on a terminal, too: whole names and errors")
     return parser
 
 
@@ -85,6 +88,7 @@ def _list() -> Parser:
     parser = Parser(prog="rewardlab list", description="Show what there is to choose from.")
     parser.add_argument("group", nargs="?", metavar="GROUP", help=f"one of {', '.join(groups())} (default: all)")
     parser.add_argument("--optimal", action="store_true", help="of env: what the best and a random policy reach")
+    parser.add_argument("--long", action="store_true", help="on a terminal, too: papers, and all columns of --optimal")
     return parser
 
 

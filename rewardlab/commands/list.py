@@ -1,4 +1,7 @@
-"""`rewardlab list`: what there is to choose from, read from the heads of the files, never by import."""
+"""`rewardlab list`: what there is to choose from, read from the heads of the files, never by import.
+
+A terminal gets what fits its width, a pipe all of it.
+"""
 
 import re
 from argparse import Namespace
@@ -7,18 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rewardlab import discovery
+from rewardlab.commands import screen
 from rewardlab.errors import UserError, unknown
+
+_HINT = "--long shows the papers, too"
 
 
 def main(given: Namespace) -> int:
     """Print the table of a group, or of all."""
+    columns = screen.width()
     if given.optimal:
         if given.group != "env":
             raise UserError("--optimal: only environments have an optimum; use rewardlab list env --optimal")
-        print(optimal_table())
+        print(optimal_table(None if given.long else columns))
         return 0
     shown = [given.group] if given.group else groups()
-    print("\n\n".join(table(group) for group in shown))
+    told = [table(group) if columns is None else fitted(group, columns, given.long) for group in shown]
+    print("\n\n".join([*told, *([_HINT] if columns is not None and not given.long else [])]))
     return 0
 
 
@@ -60,18 +68,47 @@ def table(group: str) -> str:
     return _aligned(group, columns)
 
 
-def optimal_table() -> str:
-    """The environments with their scale: what the best policy and uniformly random actions are known to reach."""
+def fitted(group: str, columns: int, in_full: bool) -> str:
+    """The choices of a group in lines that fit a terminal.
+
+    Args:
+        in_full: with the papers, and what a choice assumes.
+    """
+    found = entries(group)
+    indent = 4 + max((len(entry.name) for entry in found), default=0)
+    lines = []
+    for entry in found:
+        more = [entry.paper, f"assumes {entry.assumes}" if entry.assumes else "", entry.fidelity] if in_full else []
+        told = [text for text in (entry.description, *more) if text] or [""]
+        first, *rest = [line for text in told for line in screen.wrapped(text, columns - indent) or [""]]
+        lines += [f"  {entry.name}".ljust(indent) + first, *(" " * indent + line for line in rest)]
+    return "\n".join([f"{group}=", *(line.rstrip() for line in lines)])
+
+
+def optimal_table(columns: int | None = None) -> str:
+    """The environments with their scale: what the best policy and uniformly random actions are known to reach.
+
+    Args:
+        columns: of the terminal: what does not fit is left out. None: everything.
+    """
     found = [(entry.name, *_scale(entry.name), entry.description) for entry in entries("env")]
-    return _aligned("env", list(zip(_SCALED, *found, strict=True))) + _EXPLANATION
+    if columns is None:
+        return "\n\n".join([_aligned("env", list(zip(_SCALED, *found, strict=True))), _EXPLANATION])
+    titles = [title.rpartition(" ")[::2] for title in _SCALED]  # in two lines
+    table = [list(column) for column in zip(*(zip(*titles, strict=True)), *found, strict=True)]
+    shown = [column for column in table if any(column[2:])]
+    while sum(2 + max(map(len, column)) for column in shown) > columns and len(shown) > 1:
+        shown.pop()
+    lines = [f"  {line}" for line in screen.aligned(list(zip(*shown, strict=True)))]
+    notes = screen.wrapped(" ".join(_EXPLANATION.split()), columns)
+    return "\n".join(["env=", *lines, "", *notes, "", "--long shows all columns"])
 
 
 _SCALED = (
     "name", "optimum", "optimal steps", "optimal return", "no solution", "random return", "random success",
     "levels", "trained on", "description",
 )  # fmt: skip
-_EXPLANATION = """
-
+_EXPLANATION = """\
 optimum: exact = the shortest ways, found by search; bound = no policy does better, perhaps none as well;
 unavailable = chance takes part, or the search met its limit. Steps and returns are means over sampled levels; a level
 without a solution pays 0. random: uniformly random actions. levels: how many there are, where they could be counted;
@@ -111,8 +148,7 @@ def _env_id(path: Path) -> str:
 def _aligned(group: str, columns: Sequence[Sequence[str]]) -> str:
     """Columns with their titles on top, each as wide as its widest cell; empty ones are left out."""
     shown = [column for column in columns if any(column[1:])]
-    widths = [max(map(len, column)) for column in shown]
-    lines = [_line(cells, widths) for cells in zip(*shown, strict=True)]
+    lines = screen.aligned(list(zip(*shown, strict=True)))
     return "\n".join([f"{group}=", *(f"  {line}" for line in lines)])
 
 
@@ -138,7 +174,3 @@ def _source(group: str, path: Path) -> Path | None:
     plugins = discovery.plugins(group)
     stems = re.findall(r"\b(\w+)_schema\b", path.read_text(encoding="utf-8", errors="replace"))
     return next((plugins[stem].source for stem in stems if stem in plugins), None)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

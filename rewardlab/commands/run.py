@@ -39,6 +39,8 @@ class Request:
     config: a saved config.yaml to repeat.
     show: Hydra's flags that show something instead of running, each with its value, as in {"--cfg": "job"}; those
         without one have None.
+    dry_run: only say what would be done.
+    long: with that, a line for each job.
     """
 
     overrides: list[str] = field(default_factory=list)
@@ -46,6 +48,8 @@ class Request:
     config_dir: str | None = None
     config: str | None = None
     show: dict[str, str | None] = field(default_factory=dict)
+    dry_run: bool = False
+    long: bool = False
 
 
 def main(given: Namespace) -> int:
@@ -59,7 +63,11 @@ def main(given: Namespace) -> int:
     show = {f"--{flag}": getattr(given, flag) for flag in ("cfg", "info", "package") if getattr(given, flag)}
     show |= {f"--{flag.replace('_', '-')}": None for flag in ("resolve", "hydra_help") if getattr(given, flag)}
     try:
-        return run(Request(given.overrides, given.multirun, given.config_dir, given.config, show))
+        return run(
+            Request(
+                given.overrides, given.multirun, given.config_dir, given.config, show, given.dry_run, given.long
+            )
+        )  # fmt: skip
     finally:
         gc.unfreeze()
         gc.enable()
@@ -73,6 +81,10 @@ def run(request: Request) -> int:
     """
     if request.config_dir is not None and not os.path.isdir(request.config_dir):
         raise UserError(f"--config-dir {request.config_dir}: no such folder")
+    if request.long and not request.dry_run:
+        raise UserError("--long: goes with --dry-run")
+    if request.dry_run and request.show:
+        raise UserError(f"--dry-run {next(iter(request.show))}: show one thing at a time")
     os.environ.update(one_thread())  # takes effect because torch has not been imported yet
     overrides = [_with_home(item) for item in request.overrides]
     for group in discovery.FOLDERS:
@@ -88,8 +100,12 @@ def run(request: Request) -> int:
         return _hydra([*flags, *shown, *overrides])
     if request.multirun or "hydra.mode=MULTIRUN" in overrides:
         with composition.many():
+            if request.dry_run:
+                return _preview_sweep(overrides, request)
             return _sweep(flags, overrides, request.config_dir)
     expansion.refuse_open_study(overrides, request.config_dir)
+    if request.dry_run:
+        return _preview_one(overrides, request)
     return _one(overrides, request.config_dir)
 
 
@@ -164,9 +180,7 @@ def _sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> in
 def _do_sweep(flags: list[str], overrides: list[str], config_dir: str | None) -> int:
     from rewardlab.sweep import result
 
-    jobs, dropped = expansion.valid_jobs(overrides, config_dir, lambda config: _validated(config).env.close())
-    for line in dropped:
-        print(f"dropped: {line}", file=sys.stderr)
+    jobs = _valid_jobs(overrides, config_dir)
     result.forget()
     expansion.plan(jobs, overrides)
     _end_start()
@@ -180,14 +194,77 @@ def _do_sweep(flags: list[str], overrides: list[str], config_dir: str | None) ->
     return code if code > 128 else min(code, 1)
 
 
+def _valid_jobs(overrides: list[str], config_dir: str | None) -> list[list[str]] | None:
+    """The jobs of a sweep, all checked; a line on stderr for what is dropped."""
+    jobs, dropped = expansion.valid_jobs(overrides, config_dir, lambda config: _validated(config).env.close())
+    for line in dropped:
+        print(f"dropped: {line}", file=sys.stderr)
+    return jobs
+
+
+def _preview_sweep(overrides: list[str], request: Request) -> int:
+    from rewardlab.commands import preview, screen
+
+    jobs = _valid_jobs(overrides, request.config_dir)
+    if jobs is None:
+        raise UserError("--dry-run: this hydra/sweeper chooses its jobs as it goes, so there is no list of them")
+    with composition.session(request.config_dir):
+        at_once = _jobs_at_once(expansion.as_first(jobs, overrides))
+        prepared = [composition.compose(job) for job in jobs]
+    print(preview.preview(prepared, at_once, screen.width(), request.long))
+    return 0
+
+
+def _preview_one(overrides: list[str], request: Request) -> int:
+    from rewardlab.commands import preview, screen
+
+    with composition.session(request.config_dir):
+        prepared, parts = _checked(overrides)
+    parts.env.close()
+    print(preview.preview([prepared], 1, screen.width(), request.long))
+    return 0
+
+
+def _jobs_at_once(overrides: list[str]) -> int | None:
+    """How many jobs a sweep runs at the same time; None where a cluster decides. Needs a `composition.session`.
+
+    Raises:
+        UserError: the launcher refuses its options.
+    """
+    from hydra._internal.callbacks import Callbacks
+    from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+    from hydra.core.plugins import Plugins
+    from hydra.types import HydraContext
+
+    from hydra_plugins.rewardlab.pool import PoolLauncher
+    from rewardlab.sweep.command import slots
+
+    application = GlobalHydra.instance().hydra
+    assert application is not None
+    config, _ = composition.raw(overrides)
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=HydraContext(config_loader=application.config_loader, callbacks=Callbacks()),
+        task_function=_prepared,
+        config=config,
+    )
+    if isinstance(launcher, PoolLauncher):
+        return slots(launcher.options.jobs)
+    return 1 if isinstance(launcher, BasicLauncher) else None
+
+
+def _checked(overrides: list[str]) -> "tuple[composition.Prepared, RunParts]":
+    """One run, ready to start. Needs a `composition.session`."""
+    prepared = composition.compose(overrides)
+    for item in overrides:
+        if item.lstrip("+").startswith(_SWEEPS):
+            raise UserError(f"{item}: concerns a sweep; add -m")
+    return prepared, _validated(prepared.config)
+
+
 def _one(overrides: list[str], config_dir: str | None) -> int:
     """One run, of which nothing is left to find out: what Hydra's `main` would do, without composing to learn that."""
     with composition.session(config_dir):
-        prepared = composition.compose(overrides)
-        for item in overrides:
-            if item.lstrip("+").startswith(_SWEEPS):
-                raise UserError(f"{item}: concerns a sweep; add -m")
-        parts = _validated(prepared.config)
+        prepared, parts = _checked(overrides)
         starting.undo_folder(prepared.config.results_dir)  # Hydra makes it before the run begins
         application = GlobalHydra.instance().hydra
         assert application is not None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rewardlab import discovery
-from rewardlab.config import composition
+from rewardlab.config import composition, loggers
 from rewardlab.config.refusals import FILLED_IN
 from rewardlab.schemas import shown
 
@@ -20,6 +20,7 @@ The same command again skips a finished run and continues an interrupted one.
 
 flags, anywhere on the line:
   -m, --multirun        a sweep: every combination of comma-separated values, on all cores
+  --dry-run [--long]    the jobs, which of them are finished, and about how long the others take
   --config RUN          repeat a run, by its folder or its config.yaml; values may be overridden
   --config-dir DIR      a folder of your own yaml, laid out as conf/
   --cfg job [--resolve] show the composed config instead of running
@@ -40,7 +41,7 @@ def run_help(overrides: Sequence[str] = (), config_dir: str | None = None) -> st
         chosen = [item for item in overrides if item.partition("=")[0] in shown_for]
         config, choices = composition.typed(chosen)
     groups = [f"  {group:<12}{_wrapped(discovery.choices(group), 14)}" for group in discovery.FOLDERS]
-    picked = " ".join(f"{group}={choices[group]}" for group in discovery.FOLDERS)
+    picked = " ".join(f"{group}={loggers.as_override(choices[group])}" for group in discovery.FOLDERS)
     return "\n".join(
         [
             _HEAD,

@@ -42,12 +42,13 @@ class Assembly:
         # Each loading makes new nodes: those that Hydra remembers become parts of what it composes.
         self._files = loader._parse_overrides_and_create_caching_repo(primary, [])[1].delegate
         self._standing: dict[tuple[str, ...], Composed | None] = {}  # by the recipes and studies that all is put into
-        self._nodes: dict[tuple[str, str], DictConfig | None] = {}  # by group and choice; None: it reaches further
+        # By group and choice, or several choices; None: it reaches further.
+        self._nodes: dict[tuple[str, ...], DictConfig | None] = {}
 
     def config(self, overrides: Iterable[Override]) -> Composed | None:
         """The config of some overrides; None where only Hydra can tell, or where it has something to say."""
         around: list[str] = []
-        chosen: dict[str, str] = {}
+        chosen: dict[str, str | list[str]] = {}
         values: list[Override] = []
         for override in overrides:
             key, name = override.key_or_group, override.value()
@@ -56,7 +57,7 @@ class Assembly:
             group, changes = self._files.group_exists(key), override.type is OverrideType.CHANGE
             if changes and not group:
                 values.append(override)
-            elif changes and key in FOLDERS and key not in chosen and isinstance(name, str):
+            elif changes and key in FOLDERS and key not in chosen and isinstance(name, str | list):
                 chosen[key] = name
             elif group and override.type is OverrideType.ADD and isinstance(name, str):
                 around.append(f"+{key}={name}")
@@ -68,7 +69,7 @@ class Assembly:
             return None
 
     def _assembled(
-        self, around: tuple[str, ...], chosen: Mapping[str, str], values: Iterable[Override]
+        self, around: tuple[str, ...], chosen: Mapping[str, str | list[str]], values: Iterable[Override]
     ) -> Composed | None:
         if around not in self._standing:
             files = [self._primary, *(text[1:].replace("=", "/") for text in around)]
@@ -87,15 +88,16 @@ class Assembly:
         return config, choices
 
     def _node(self, group: str, name: Any) -> DictConfig | None:
-        """What a choice puts into the place of its group; None if it does more."""
-        if not isinstance(name, str):
+        """What a choice, or a list of some, puts into the place of its group; None if it does more."""
+        names = name if isinstance(name, list) else [name]
+        if not all(isinstance(each, str) for each in names):
             return None
-        if (group, name) not in self._nodes:
-            paths = self._paths(group, name)
-            merged = [ResultDefault(config_path=path, package=group) for path in paths or ()]
+        if (group, *names) not in self._nodes:
+            paths = [self._paths(group, each) for each in names]
+            merged = [ResultDefault(config_path=path, package=group) for several in paths for path in several or ()]
             node = self._loader._compose_config_from_defaults_list(merged, self._files)._get_node(group)
-            self._nodes[group, name] = node if isinstance(node, DictConfig) else None
-        return self._nodes[group, name]
+            self._nodes[group, *names] = node if isinstance(node, DictConfig) and None not in paths else None
+        return self._nodes[group, *names]
 
     def _paths(self, group: str, name: Any) -> list[str] | None:
         """The files of a choice, in the order of merging; None if not all are plain files of its group."""

@@ -24,10 +24,11 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rewardlab import discovery, schemas
-from rewardlab.config import identity
+from rewardlab.config import identity, loggers
 from rewardlab.config.assembly import Assembly, Composed
 from rewardlab.config.filling import check_device, complete
 from rewardlab.config.refusals import FILLED_IN, as_user_errors, no_such_key, refuse_hydras_files, unparsable
@@ -91,6 +92,7 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str
     Raises:
         UserError: in one line, what is wrong and what is allowed.
     """
+    choices = _with_loggers(choices, overrides)
     chosen = {group: _choice(group, choices.get(group)) for group in discovery.FOLDERS}
     config = _typed(cfg, choices)
     presets = preset(choices)
@@ -165,7 +167,7 @@ def choice_overrides(choices: Mapping[str, Any]) -> list[str]:
     Args:
         choices: by group, and by `group@package` for one inside another, as in `reward@reward.schemes.rnd`.
     """
-    top = [f"{group}={choices[group]}" for group in discovery.FOLDERS if group in choices]
+    top = [f"{group}={loggers.as_override(choices[group])}" for group in discovery.FOLDERS if group in choices]
     standing = _preset(_at_work(), tuple(top))[1]
     inside = [
         f"{'' if key in standing else '+'}{key}={name}"
@@ -207,7 +209,7 @@ def raw(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
     """
     with as_user_errors():
         cfg = hydra.compose(CONFIG_NAME, list(overrides), return_hydra_config=True)
-        choices = dict(cfg.hydra.runtime.choices)
+        choices = _with_loggers(dict(cfg.hydra.runtime.choices), overrides)
         _refuse_unknown_keys(cfg.hydra, "hydra.", ("env",))  # Hydra's own, missing in its schema
     return cfg, choices
 
@@ -338,8 +340,23 @@ def _check_override(override: Override) -> None:
         _choice(key, override.value())
 
 
+def _with_loggers(choices: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The choices, with the names of several loggers, which Hydra does not tell. Needs Hydra at work."""
+    if loggers.GROUP in choices:
+        return dict(choices)
+    loader = _at_work().config_loader
+    with as_user_errors():
+        found = loader.compute_defaults_list(CONFIG_NAME, list(overrides), RunMode.RUN).defaults
+    paths = [each.config_path or "" for each in found if not (each.parent or "").startswith(f"{loggers.GROUP}/")]
+    prefix = f"{loggers.GROUP}/"
+    return {**choices, loggers.GROUP: [path.removeprefix(prefix) for path in paths if path.startswith(prefix)]}
+
+
 def _choice(group: str, choice: Any) -> str:
-    """Refuse what is no name, such as another way to the file of one: `./rnd`, `rnd.yaml`."""
+    """Refuse what is no name, such as another way to the file of one: `./rnd`, `rnd.yaml`; a list, but of loggers."""
+    if group == loggers.GROUP and isinstance(choice, list):
+        loggers.check_list(choice)
+        return loggers.SEVERAL.join(_choice(group, name) for name in choice)
     if not isinstance(choice, str) or not choice or "/" in choice or choice.endswith((".yaml", "_schema")):
         raise unknown(group, shown(choice), discovery.choices(group), discovery.KINDS[group])
     return choice
@@ -350,8 +367,11 @@ def _typed(cfg: DictConfig, choices: Mapping[str, Any]) -> RootConfig:
     plain = _without_hydra(cfg)
     _refuse_unknown_keys(plain, "")
     with as_user_errors():
+        _type_loggers(plain, choices)
         config = OmegaConf.to_object(plain)
     assert isinstance(config, RootConfig)
+    if isinstance(config.logger, dict):
+        config.logger = loggers.joined(config.logger)
     for group, base in schemas.BASES.items():
         if not isinstance(getattr(config, group), base):
             raise UserError(
@@ -363,6 +383,16 @@ def _typed(cfg: DictConfig, choices: Mapping[str, Any]) -> RootConfig:
         if group in discovery.FOLDERS and package and isinstance(choice, str):
             _set_name(config, package.split("."), choice)
     return config
+
+
+def _type_loggers(plain: DictConfig, choices: Mapping[str, Any]) -> None:
+    """Put options with their types into the place of those that Hydra composed."""
+    node, chosen = plain.logger, loggers.names(choices.get(loggers.GROUP))
+    if not isinstance(node, DictConfig) or "plugin" not in node:
+        return  # refused below: these are no logger's options
+    plugins = [node.plugin] if len(chosen) == 1 else [preset({loggers.GROUP: name}).logger.plugin for name in chosen]
+    with open_dict(plain):
+        plain.logger = loggers.typed(node, plugins)
 
 
 def _without_hydra(cfg: DictConfig) -> DictConfig:

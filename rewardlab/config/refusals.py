@@ -123,14 +123,15 @@ def _owned(name: str) -> str:
 def _no_such_choice(error: MissingConfigException) -> UserError:
     missing = error.missing_cfg_file or ""
     group, _, name = missing.rpartition("/")
-    if not error.options:
+    options = error.options or (discovery.choices(group) if group in discovery.FOLDERS else ())  # of a list: not told
+    if not options:
         return UserError(f"{missing}: no such config file")
     where = re.match(r"In '([^']+)'", str(error))
     source = where.group(1) if where else "config"
     place = "" if source in ("config", "hydra/config") else f"{source}.yaml: "
     if group in discovery.FOLDERS:
-        return UserError(f"{place}{discovery.no_such(group, name, error.options)}")
-    return UserError(f"{place}{unknown(group, name, error.options, discovery.KINDS.get(group, 'choice'))}")
+        return UserError(f"{place}{discovery.no_such(group, name, options)}")
+    return UserError(f"{place}{unknown(group, name, options, discovery.KINDS.get(group, 'choice'))}")
 
 
 def _wrong_value(error: Exception) -> UserError:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from rewardlab import discovery
+from rewardlab.config import loggers
 from rewardlab.config.composition import choice_overrides, parse, preset, session
 from rewardlab.config.identity import flatten
 from rewardlab.config.refusals import FILLED_IN, no_such_key
@@ -91,19 +92,20 @@ def _named(choice: Any) -> bool:
     return (
         isinstance(choice, dict)
         and isinstance(choice.get("name"), str)
-        and bool(re.fullmatch(r"[\w./-]+", choice["name"]))
+        and bool(re.fullmatch(r"[\w./+-]+", choice["name"]))
     )
 
 
-def _choices(saved: dict[str, Any]) -> dict[str, str]:
+def _choices(saved: dict[str, Any]) -> dict[str, Any]:
     """What was chosen: by group, and by `group@package` for a choice inside another."""
-    choices: dict[str, str] = {}
+    choices: dict[str, Any] = {}
 
     def visit(group: str, node: Any, path: str) -> None:
         if not isinstance(node, dict):
             return
         if "plugin" in node and _named(node):
-            choices[f"{group}@{path}" if "." in path else group] = node["name"]
+            several = node["name"].split(loggers.SEVERAL) if group == loggers.GROUP else [node["name"]]
+            choices[f"{group}@{path}" if "." in path else group] = several if len(several) > 1 else several[0]
         for key, value in node.items():
             visit(group, value, f"{path}.{key}")
 
@@ -112,7 +114,7 @@ def _choices(saved: dict[str, Any]) -> dict[str, str]:
     return choices
 
 
-def _changed(saved: dict[str, Any], choices: Mapping[str, str]) -> list[str]:
+def _changed(saved: dict[str, Any], choices: Mapping[str, Any]) -> list[str]:
     """The saved values that the choices alone would not give."""
     config = preset(choices)
     standing = flatten(dataclasses.asdict(config))

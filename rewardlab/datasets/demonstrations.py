@@ -1,6 +1,6 @@
 """Demonstrations from files in Minari's dataset format: whole episodes, and their steps as one flat batch.
 
-Format: https://minari.farama.org, version 0.5 (an extra: `pip install rewardlab[demos]`). A dataset is a folder with
+Format: https://minari.farama.org, version 0.5 (an extra: `pip install 'rewardlab[demos]'`). A dataset is a folder with
 `data/metadata.json` and `data/main_data.hdf5`, made by `rewardlab demos` or by Minari itself. Observations stand there
 in our names, or as the environment shows them to gymnasium (`EnvSpec.native`). Files of any origin are read as numbers
 and text: nothing in them is unpickled, imported or called.

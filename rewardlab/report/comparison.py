@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from rewardlab.report.agent_names import agent_names
 from rewardlab.report.outcomes import Outcome, counts
 from rewardlab.report.reading.collection import Collection, Problem
 from rewardlab.report.reading.fields import written
@@ -138,6 +139,14 @@ class Comparison:
     def name(self, method: Method) -> str:
         """The shortest name that tells a scheme from all others here: the reward alone if nothing else varies."""
         return self._names[method]
+
+    def agent_name(self, setting: Setting) -> str:
+        """Name of its agent that no other setting of its environment and reward has (`agent_names`)."""
+        return self._agents[id(setting)]
+
+    @cached_property
+    def _agents(self) -> dict[int, str]:
+        return {id(each): name for each, name in zip(self.settings, agent_names(self.settings), strict=True)}
 
     def setting_name(self, setting: Setting) -> str:
         """Name of a row: its scheme, and the start of its setting id where labels alone don't tell."""

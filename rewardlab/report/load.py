@@ -14,7 +14,7 @@ from rewardlab.report.reading.run_folder import TRAINING
 from rewardlab.report.tables.columns import Filled, Table
 from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
 from rewardlab.report.tables.numbers import Numbers
-from rewardlab.report.tables.runs import EVALUATIONS, KEYS, Listed, listed, runs
+from rewardlab.report.tables.runs import EVALUATIONS, KEYS, Listed, differing, listed, runs
 
 _NAMES = ("method", "setting")  # of the rows; files leave out what their labels say
 _COUNTS = ("frames", "updates", "episodes")
@@ -59,12 +59,17 @@ class Results:
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
-        """A row per evaluation: the run's keys and the rows of `eval.csv`. The columns of `evaluations.csv`."""
-        return EVALUATIONS.fill(listed(self._comparison)).written
+        """A row per evaluation: the run's keys and the rows of `eval.csv`, the columns of `evaluations.csv`; then the
+        options in which runs of the same choices differ.
+        """
+        sizes = [row.evaluations.frames.size for row in listed(self._comparison)]
+        return self._with_options(EVALUATIONS.fill(listed(self._comparison)).written, sizes)
 
     @property
     def training(self) -> pd.DataFrame:
-        """A row per row of `train.csv`, after the run's keys; columns that a run does not have are empty."""
+        """A row per row of `train.csv`, after the run's keys; columns that a run does not have are empty. Then the
+        options in which runs of the same choices differ.
+        """
         return self._training[0]
 
     @cached_property
@@ -86,21 +91,34 @@ class Results:
 
     @cached_property
     def _training(self) -> tuple[pd.DataFrame, list[tuple[str, str, str]]]:
-        frames, problems = [], []
+        frames, problems, sizes = [], [], []
         keys = Table("training", "", KEYS)
         for row in listed(self._comparison):
             try:
                 columns = self._rows(row)
             except Unreadable as problem:
                 problems.append((row.run.folder, row.run.name, str(problem)))
-                continue
+                columns = {}
+            size = columns["frames"].size if columns else 0
+            sizes.append(size)
             if columns:
-                size = columns["frames"].size
                 told = {name: np.repeat(cells, size) for name, cells in keys.fill([row]).written.items()}
                 frames.append(pd.DataFrame(told | columns))
         whole = pd.concat(frames, ignore_index=True) if frames else keys.fill([]).written.assign(frames=np.empty(0))
         counts = [name for name in _COUNTS if name in whole and (whole[name].dropna() % 1 == 0).all()]
-        return whole.astype(dict.fromkeys(counts, "Int64")), problems
+        return self._with_options(whole.astype(dict.fromkeys(counts, "Int64")), sizes), problems
+
+    @cached_property
+    def _differing(self) -> pd.DataFrame:
+        return differing(self._comparison)
+
+    def _with_options(self, frame: pd.DataFrame, sizes: Sequence[int]) -> pd.DataFrame:
+        """A long table with the options that differ between runs; what it measured wins where names are equal."""
+        options = self._differing[[name for name in self._differing if name not in frame]]
+        if options.empty:
+            return frame
+        rows = options.iloc[np.repeat(np.arange(len(sizes)), sizes)].set_axis(frame.index)
+        return pd.concat([frame, rows], axis=1)
 
     def _rows(self, row: Listed) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
         """The columns of a run's `train.csv`; none if it has none.

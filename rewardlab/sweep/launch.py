@@ -7,11 +7,12 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from rewardlab import discovery
-from rewardlab.config import composition
+from rewardlab.config import composition, loggers
 from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import plugins_in, shown_labels
 from rewardlab.errors import UserError
+from rewardlab.records.driver import driving
 from rewardlab.schemas import RootConfig
 from rewardlab.sweep import command, result
 from rewardlab.sweep.display import Display, make_display
@@ -77,7 +78,8 @@ def do_batch(
         for refused in made:
             if isinstance(refused, Outcome):
                 display.ended(refused)
-        done, signal_number = work(ready, display)
+        with driving(Path(config.hydra.sweep.dir).absolute(), [job.folder for job in ready]):
+            done, signal_number = work(ready, display)
     finally:
         display.close()
     outcomes = [job if isinstance(job, Outcome) else done[job.number] for job in made]
@@ -115,12 +117,13 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
             made.append(Outcome(number, " ".join(overrides), "failed", detail=str(error), exit_code=2))
             continue
         arguments = command.job_arguments(overrides, hydra_overrides, config_dir)
+        swept = [item for item in overrides if item not in common]
         if prepared.setting_id not in codes:
             codes[prepared.setting_id] = code_of(prepared.config)
         made.append(
             Job(
                 number=number,
-                label=_label(prepared, [item for item in overrides if item not in common]),
+                label=f"{setting_label(prepared, swept)} seed{prepared.config.seed}",
                 folder=prepared.folder,
                 frames=prepared.config.frames,
                 command=tuple(command.job_command(arguments)),
@@ -135,15 +138,15 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
 
 def _kind(config: RootConfig) -> str:
     """What a job imports, where that is the package's own and opens no GPU; else empty."""
-    chosen = [*plugins_in(config).values(), ("logger", config.logger.plugin)]
+    chosen = [*plugins_in(config).values(), *((loggers.GROUP, stem) for stem in loggers.apart(config.logger))]
     own = all(discovery.plugins(group)[stem].source.is_relative_to(discovery.PACKAGE) for group, stem in chosen)
     users = ":" in str(getattr(config.env, "id", ""))  # gymnasium imports the module before it
     return " ".join(sorted({stem for _, stem in chosen})) if own and not users and config.device == "cpu" else ""
 
 
-def _label(prepared: Prepared, swept: Sequence[str]) -> str:
-    """What to call a run: `doorkey_5x5 rnd ppo num_envs=8 seed0`, with what is swept over and stands in no label."""
+def setting_label(prepared: Prepared, swept: Sequence[str]) -> str:
+    """What to call a setting: `doorkey_5x5 rnd ppo num_envs=8`, with what is swept over and stands in no label."""
     shown = shown_labels(prepared.labels)
     labelled = ("seed", *discovery.FOLDERS)
     others = [item for item in swept if item.partition("=")[0].lstrip("+").partition(".")[0] not in labelled]
-    return " ".join([*shown, *others, f"seed{prepared.config.seed}"])
+    return " ".join([*shown, *others])

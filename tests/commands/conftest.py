@@ -1,5 +1,6 @@
 """The command line in process, from an empty folder where nothing may appear."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,3 +31,14 @@ def rewardlab(
         return Answer(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """`terminal(80)`: from now on standard output is a terminal of so many columns."""
+
+    def become(columns: int) -> None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("COLUMNS", str(columns))
+
+    return become

@@ -65,13 +65,71 @@ def test_a_naive_groupby_keeps_settings_apart(tmp_path):
             write_run(tmp_path, seed=seed, setting_id=str(place) * 64, folder=f"{place}/{seed}", returns=[0, rate],
                       config={"agent.lr": rate, "agent.clip": None if place else 0.2})  # fmt: skip
     results = rewardlab.load(tmp_path)
-    assert set(results.runs["agent"]) == {"ppo"}
+    assert set(results.runs["agent"]) == {f"ppo agent.lr={rate}" for rate in (0.1, 0.2, 0.4)}
     means = results.runs.groupby("setting")["final_return"].mean()
     assert sorted(means) == pytest.approx([0.1, 0.2, 0.4])
     assert all(f"agent.lr={rate}" in " ".join(means.index) for rate in (0.1, 0.2, 0.4))
     assert results.runs.groupby("agent.lr")["seed"].count().tolist() == [2, 2, 2]
     assert results.evaluations.groupby("setting")["return_mean"].max().tolist() == means.tolist()
     assert results.runs["agent.clip"].isna().sum() == 4
+    assert results.evaluations.groupby("agent.lr")["return_mean"].max().tolist() == pytest.approx([0.1, 0.2, 0.4])
+
+
+@pytest.mark.parametrize("draw", range(4))
+def test_env_reward_and_agent_never_mix_settings(tmp_path, draw):
+    """Whatever settings differ in: options, budget, evaluation, curriculum, or nothing that a config tells."""
+    rng = np.random.default_rng(draw)
+    training = {"frames": [1, 2], "loss/value": [0.5, 0.25]}
+    for place in range(12):
+        values = {
+            "num_envs": 8 << int(rng.integers(2)),
+            "eval.policy": ("sample", "greedy")[rng.integers(2)],
+            "agent.lr": (0.1, "nan", None)[rng.integers(3)],
+            "reward.long": "x" * 60 + "ab"[rng.integers(2)],
+        }
+        where = {
+            "env": ("doorkey_5x5", "keycorridor")[rng.integers(2)],
+            "reward": ("rnd", "count")[rng.integers(2)],
+            "curriculum": ("none", "amigo")[rng.integers(2)],
+            "agent": ("ppo", "ppo-lr=1")[rng.integers(2)],
+        }
+        for seed in range(2):
+            config = values | {"device": f"cuda:{seed}", "only_here": place} if place == 3 else values
+            write_run(tmp_path, setting_id=f"{place:x}" * 64, seed=seed, folder=f"{place}/{seed}", config=config,
+                      budget=1000 << int(place % 3 == 0), training=training, **where)  # fmt: skip
+    results = rewardlab.load(tmp_path)
+    settings = results.runs.set_index("run")["setting_id"]
+    for frame in (results.runs, results.evaluations, results.training):
+        ids = frame["run"].map(settings)
+        assert ids.groupby([frame["env"], frame["reward"], frame["agent"]]).nunique().eq(1).all()
+        assert ids.nunique() == 12
+        assert frame.groupby(["env", "reward", "agent"])["seed"].nunique().eq(2).all()
+    for name in ("curves", "sample_efficiency"):
+        table = results.tables[name]
+        assert table.groupby(["env", "reward", "agent"])["setting_id"].nunique().eq(1).all()
+    assert results.runs["agent"].str.startswith("ppo").all()
+
+
+def test_an_agent_is_named_by_what_differs_and_no_longer(tmp_path):
+    for number, config in enumerate(({"num_envs": 8}, {"num_envs": 64}, {"num_envs": 64, "eval.every": 5})):
+        budget = 20_000 if number == 2 else 10_000
+        write_run(tmp_path, setting_id=str(number) * 64, folder=str(number), config=config, budget=budget,
+                  frames=[0, budget], returns=[0, 1])  # fmt: skip
+    write_run(tmp_path, reward="none", config={"num_envs": 8})
+    agents = rewardlab.load(tmp_path).runs.groupby("reward")["agent"].unique()
+    assert list(agents["none"]) == ["ppo"]
+    assert set(agents["rnd"]) == {
+        "ppo frames=10000 num_envs=8", "ppo frames=10000 num_envs=64", "ppo frames=20000 num_envs=64"
+    }  # fmt: skip
+
+
+def test_what_an_option_is_called_hides_nothing_that_was_measured(tmp_path):
+    for seed, value in enumerate((0.5, 0.25)):
+        write_run(tmp_path, seed=seed, config={"return_mean": value, "agent.lr": value}, training={"frames": [1, 2]})
+    results = rewardlab.load(tmp_path)
+    assert results.evaluations["return_mean"].max() == 0.95
+    assert results.evaluations.groupby("seed")["agent.lr"].unique().map(list).tolist() == [[0.5], [0.25]]
+    assert results.training["agent.lr"].tolist() == [0.5, 0.5, 0.25, 0.25]
 
 
 def test_a_config_never_hides_a_fact(tmp_path):

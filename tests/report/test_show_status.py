@@ -1,5 +1,6 @@
 """`rewardlab show` and `rewardlab status` on synthetic folders."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,8 +9,10 @@ import pytest
 from run_folders import bonus_that_fades, write_run
 
 from rewardlab.cli import main
+from rewardlab.commands import status
 from rewardlab.commands.show import sparkline
 from rewardlab.commands.status import scan, totals
+from rewardlab.records.driver import driving
 from rewardlab.records.lock import hold
 
 
@@ -97,9 +100,78 @@ class TestStatus:
         run = self.running(tmp_path, seed=1)
         (run / "train.csv").write_bytes(b"frames,fps\n\xff\xfe,1,2\n")
         (run / "manifest.json").write_text("[]")
-        states = {doing.name.rpartition("/")[2][:5]: doing.state for doing in scan(tmp_path)}
+        states = {doing.name.rpartition("/")[2][:5]: doing.state for doing in scan(tmp_path).runs}
         assert states == {"seed0": "unreadable", "seed1": "killed"}
-        assert totals(scan(tmp_path)) == "2 runs: 1 killed, 1 unreadable"
+        assert totals(scan(tmp_path).runs) == "2 runs: 1 killed, 1 unreadable"
+
+    def test_a_sweep_at_work_is_told_before_and_between_its_runs(self, tmp_path, capsys):
+        done, to_come = write_run(tmp_path), tmp_path / "runs" / "doorkey_5x5" / "rnd" / "ppo" / "seed1-abc"
+        sweep = tmp_path / "sweeps" / "20260101-000000-0"
+        with driving(sweep, [done, to_come]):
+            assert main(["status", str(tmp_path)]) == 0
+            told = capsys.readouterr().out.splitlines()
+            assert told[0] == "1 run: 1 finished"
+            assert told[1].startswith("sweep 20260101-000000-0: 2 jobs: 1 finished, 1 to come (process ")
+            write_run(tmp_path, seed=1, folder="doorkey_5x5/rnd/ppo/seed1-abc", state="interrupted")
+            assert "1 finished, 1 to come" in status.lines(scan(tmp_path), None)[1]
+        assert scan(tmp_path).sweeps == ()
+        with driving(sweep, [tmp_path / "runs" / "more"]):  # another batch of the same sweep
+            assert len(scan(tmp_path).sweeps[0].runs) == 3
+        assert main(["status", str(tmp_path / "sweeps")]) == 2  # no driver, and no run below it
+
+    def test_a_sweep_that_has_no_run_yet_is_no_empty_folder(self, tmp_path, capsys):
+        with driving(tmp_path / "sweeps" / "first", [tmp_path / "runs" / "a"]):
+            assert main(["status", str(tmp_path)]) == 0
+        assert capsys.readouterr().out.splitlines()[0] == "0 runs"
+
+    def test_it_watches_as_long_as_a_driver_lives(self, tmp_path, capsys, monkeypatch):
+        write_run(tmp_path)
+        looks = []
+        with contextlib.ExitStack() as life:
+            life.enter_context(driving(tmp_path / "sweeps" / "first", [tmp_path / "runs" / "a"]))
+
+            def sleep(seconds):
+                looks.append(seconds)
+                if len(looks) == 3:
+                    life.close()
+
+            monkeypatch.setattr(status.time, "sleep", sleep)
+            monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+            monkeypatch.setenv("TERM", "xterm")
+            assert main(["status", str(tmp_path)]) == 0
+        assert len(looks) == 3
+        assert "1 run: 1 finished" in capsys.readouterr().out
+
+    def test_a_foreign_sweep_file_is_no_danger(self, tmp_path):
+        write_run(tmp_path)
+        for place, content in enumerate(("{", "[]", '{"runs": 3}', '{"runs": [1, null, "../../../etc"]}')):
+            folder = tmp_path / "sweeps" / str(place)
+            folder.mkdir(parents=True)
+            (folder / "sweep.json").write_text(content)
+            with hold(folder):
+                assert len(scan(tmp_path).sweeps) == 1
+                assert "to come" in status.lines(scan(tmp_path), None)[1] or place < 3
+
+    @pytest.mark.parametrize("columns", [80, 120])
+    @pytest.mark.parametrize("flags", [[], ["--long"]])
+    def test_a_terminal_gets_lines_that_fit(self, tmp_path, capsys, monkeypatch, columns, flags):
+        name = f"keycorridor/rnd-{'coef=0.123-' * 8}x/ppo/seed7-0123456789ab"
+        error = f"ValueError: {'it broke ' * 20}at the end"
+        write_run(tmp_path, seed=7, folder=name, state="failed", status={"error": error})
+        run = self.running(tmp_path)
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("COLUMNS", str(columns))
+        with hold(run), driving(tmp_path / "sweeps" / "20260101-000000-000000", [run]):
+            assert main(["status", str(tmp_path), "--once", *flags]) == 0
+        told = capsys.readouterr().out
+        if flags:
+            assert name in told and error in told
+            return
+        assert max(map(len, told.splitlines())) <= columns
+        (line,) = [line for line in told.splitlines() if line.startswith("running")]
+        for part in ("doorkey_5x5/rnd/ppo/seed0 ", "25k/100k 25%", "0.25", "5,000", "15 s"):
+            assert part in line
+        assert "keycorridor/rnd-" in told and "  ValueError: it broke" in told
 
     @pytest.mark.parametrize("what", ["absent", ""])
     def test_bad_input_is_one_line(self, tmp_path, capsys, what):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rewardlab.commands import status as view
 from rewardlab.config.composition import compose
 from rewardlab.sweep.options import FORKS
 
@@ -74,6 +75,8 @@ def test_one_fails_the_others_finish_and_a_rerun_skips_them(tmp_path):
 def test_interrupted_sweep_is_continued_and_dies_with_its_driver(tmp_path, start):
     process = sweep(tmp_path, *LONG, start)
     try:
+        wait_until(lambda: view.scan(tmp_path).at_work, process)  # the driver is seen before its first run is
+        assert "2 jobs" in view.lines(view.scan(tmp_path), None)[1]
         wait_until(lambda: [status["frames"] > 0 for status in statuses(tmp_path)] == [True, True], process)
         process.send_signal(signal.SIGINT)
         code, output, lines = finish(process)
@@ -81,18 +84,21 @@ def test_interrupted_sweep_is_continued_and_dies_with_its_driver(tmp_path, start
         assert "2 interrupted" in output
         interrupted = statuses(tmp_path)
         assert [status["state"] for status in interrupted] == ["interrupted"] * 2
+        assert not view.scan(tmp_path).at_work
     finally:
         process.kill()
 
     process = sweep(tmp_path, *LONG, start)
     try:
         wait_until(lambda: all(status["state"] == "running" for status in statuses(tmp_path)), process)
+        wait_until(lambda: "2 jobs: 2 running" in view.lines(view.scan(tmp_path), None)[1], process)
         owners = [json.loads(path.read_text())["pid"] for path in tmp_path.glob("runs/*/*/*/*/lock")]
     finally:
         process.kill()  # not even a signal handler runs: nobody is left to stop the jobs
     process.communicate()
     wait_until(lambda: not any(_alive(pid) for pid in owners))
     ended = statuses(tmp_path)
+    assert view.scan(tmp_path).sweeps == ()
     assert [status["state"] for status in ended] == ["interrupted"] * 2
     assert all(after["frames"] >= before["frames"] for before, after in zip(interrupted, ended, strict=True))
 

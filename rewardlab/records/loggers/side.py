@@ -10,7 +10,9 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +43,29 @@ class SideProcess:
         Returns:
             Whether it has sent everything and ended. It never raises: a logger is no reason to fail.
         """
-        with contextlib.suppress(OSError):
-            order, _ = read_json(self._order)
-            if order is not None:
-                write_json(self._order, {**order, "run_over": True, "hurry": hurry})
+        self.tell_it_is_over(hurry)
         try:
             return self._process.wait(timeout) == 0
         except subprocess.TimeoutExpired:
             self._process.returncode = 0  # it outlives this process on purpose: no warning at exit
             return False
+
+    def tell_it_is_over(self, hurry: bool = False) -> None:
+        """Say that no more rows will come, as `finish` does, and wait for nothing."""
+        with contextlib.suppress(OSError):
+            order, _ = read_json(self._order)
+            if order is not None:
+                write_json(self._order, {**order, "run_over": True, "hurry": hurry})
+
+
+def finish_all(processes: Iterable[SideProcess | None], timeout: float, hurry: bool = False) -> None:
+    """`finish` of the feeds of one run, which wait together; None stands for a logger that feeds nothing."""
+    running = [process for process in processes if process is not None]
+    for process in running:
+        process.tell_it_is_over(hurry)
+    give_up = time.monotonic() + timeout
+    for process in running:
+        process.finish(max(0.0, give_up - time.monotonic()), hurry)
 
 
 def launch(name: str, config: Any, folder: Path) -> SideProcess | None:

@@ -26,6 +26,7 @@ class Curve:
     setting: Setting
     name: str
     method: str  # name of its method
+    agent: str  # name of its agent, which tells settings apart
     frames: FloatArray  # training frames, [G]
     # what they show -> band. Of evaluations "return", "normalised" and "success", without those that the task doesn't
     # have; of training "bonus:STREAM" (mean reward per step, before its coefficient) and "explore:NAME".
@@ -83,7 +84,14 @@ def common_grid(frames: list[FloatArray], end: float) -> FloatArray:
 
 def _curves(comparison: Comparison, grid: FloatArray, found: Iterable[tuple[Setting, dict[str, Band]]]) -> list[Curve]:
     return [
-        Curve(setting, comparison.setting_name(setting), comparison.name(setting.method), grid, bands)
+        Curve(
+            setting,
+            comparison.setting_name(setting),
+            comparison.name(setting.method),
+            comparison.agent_name(setting),
+            grid,
+            bands,
+        )
         for setting, bands in found
         if bands
     ]
@@ -175,7 +183,7 @@ CURVES = Table(
     "learning curves per setting: a row per point of a grid of frames",
     (
         Column("env", Kind.TEXT, lambda curve: curve.setting.env, "label of the environment"),
-        *label_columns(lambda curve: curve.setting.method, variant=False),
+        *label_columns(lambda curve: curve.setting.method, agent=lambda curve: curve.agent),
         setting_id_column(lambda curve: curve.setting.setting_id),
         Column("frames", Kind.COUNT, lambda curve: curve.frames.astype(np.int64), "training frames", unit="frames"),
         *_band_columns("", lambda curve: curve.bands.get("return"), "the task's own return"),

@@ -92,7 +92,7 @@ SAMPLE_EFFICIENCY = Table(
         Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment", title="environment"),
         Column("setting", Kind.METHOD, lambda row: row.name, title="scheme", written=False),
         Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method), written=False),
-        *label_columns(lambda row: row.setting.method, variant=False),
+        *label_columns(lambda row: row.setting.method, agent=lambda row: row.comparison.agent_name(row.setting)),
         setting_id_column(lambda row: row.setting.setting_id),
         Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
         Column("n_seeds", Kind.COUNT, lambda row: len(row.setting.outcomes), "runs that count", title="seeds"),

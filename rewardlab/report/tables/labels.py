@@ -9,8 +9,12 @@ from rewardlab.report.statistics import coverage
 from rewardlab.report.tables.columns import Column, Kind
 
 
-def label_columns(method: Callable[[Any], Method], *, variant: bool = True) -> tuple[Column, ...]:
-    """The columns that tell methods apart, of what a row stands for."""
+def label_columns(method: Callable[[Any], Method], *, agent: Callable[[Any], str] | None = None) -> tuple[Column, ...]:
+    """The columns that tell methods apart, of what a row stands for.
+
+    Args:
+        agent: names of agents that tell settings apart, instead of the agent's label and a column with the variant.
+    """
     told = {
         "folder": "label of the results folder; only where several are compared",
         "reward": "label of the reward scheme",
@@ -22,7 +26,10 @@ def label_columns(method: Callable[[Any], Method], *, variant: bool = True) -> t
     def column(name: str) -> Column:
         return Column(name, Kind.TEXT, lambda row: getattr(method(row), name), told[name], optional=name == "folder")
 
-    return tuple(column(name) for name in told if variant or name != "variant")
+    if agent is None:
+        return tuple(column(name) for name in told)
+    named = Column("agent", Kind.TEXT, agent, "label of the agent, and what tells apart settings that share it")
+    return tuple(named if name == "agent" else column(name) for name in told if name != "variant")
 
 
 def setting_id_column(of: Callable[[Any], str]) -> Column:

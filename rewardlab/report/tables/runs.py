@@ -1,5 +1,6 @@
 """`runs` and `evaluations`: every run that could be read, whatever became of it, and what was measured of it."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rewardlab.records.summary import THRESHOLDS, summarise
-from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.comparison import NO_SETTING, Comparison, Setting
 from rewardlab.report.outcomes import COUNTED_STATES, Outcome
 from rewardlab.report.reading.fields import written
 from rewardlab.report.reading.run_folder import EVALUATIONS as EVALUATIONS_FILE
@@ -80,7 +81,7 @@ def _measured(name: str, definition: str, unit: str = "") -> Column:
 KEYS = (
     Column("run", Kind.TEXT, lambda row: row.run.name, "the run's folder, below the results folder"),
     Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment"),
-    *label_columns(lambda row: row.setting.method, variant=False),
+    *label_columns(lambda row: row.setting.method, agent=lambda row: row.comparison.agent_name(row.setting)),
     Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method),
            "the name of what is compared across environments: reward, agent, curriculum, and what else differs"),
     Column("setting", Kind.TEXT, lambda row: row.comparison.setting_name(row.setting),
@@ -150,6 +151,26 @@ def runs(comparison: Comparison) -> Filled:
     options = {name: _option([config.get(name) for config in configs]) for name in names}
     frame = pd.concat([filled.frame, pd.DataFrame(options, index=filled.frame.index)], axis=1)
     return Filled(RUNS, filled.sources, frame)
+
+
+def differing(comparison: Comparison) -> pd.DataFrame:
+    """Options in which runs of the same choices differ, a row for each run in the order of `listed`.
+
+    They are what a comparison of hyperparameters is about. Those that only come with another scheme, say, are left out.
+    """
+    configs = [row.run.config for row in listed(comparison)]
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in listed(comparison):
+        run, labels = row.run, row.setting.method
+        usual = {"env": run.env, "reward": labels.reward, "agent": labels.agent, "curriculum": labels.curriculum}
+        groups[tuple(str(run.config.get(f"{group}.name", label)) for group, label in usual.items())].append(run.config)
+    found: set[str] = set()
+    for first, *others in groups.values():
+        for name in dict.fromkeys(name for config in (first, *others) for name in config):
+            value = first.get(name)
+            if name not in found and not NO_SETTING.match(name) and any(config.get(name) != value for config in others):
+                found.add(name)
+    return pd.DataFrame({name: _option([config.get(name) for config in configs]) for name in sorted(found)})
 
 
 def _option(values: list[Any]) -> Any:
