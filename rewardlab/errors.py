@@ -42,6 +42,10 @@ class CannotRestore(Exception):
     """Running episodes could not be put back: the run goes on with new ones, which its manifest says."""
 
 
+class RaisedElsewhere(Exception):
+    """What was raised in another process, in one line that names its own place."""
+
+
 class Interrupted(Exception):
     """A signal asked the run to stop: it writes a checkpoint and ends with 128 + signal number.
 
@@ -90,6 +94,8 @@ def placed(error: BaseException) -> str:
     That is the innermost line of the user's own code, else of ours, else of a library. A refusal of the disk has no
     place: the code is not at fault.
     """
+    if isinstance(error, RaisedElsewhere):
+        return str(error)
     said = f"{type(error).__name__}: {error}".removesuffix(": ")
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, OSError) or not frames:

@@ -1,4 +1,4 @@
-"""What concerns the machine: its cores, the threads of a process on it, and where what can be made again is kept."""
+"""What concerns the machine: cores, memory, threads of a process, and where what can be made again is kept."""
 
 import os
 import sys
@@ -18,6 +18,14 @@ THREAD_VARIABLES = (
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int | None:
+    """Bytes of memory that the machine has; None where it does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
 
 
 def one_thread() -> dict[str, str]:

@@ -15,6 +15,7 @@ from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
 from rewardlab.errors import Diverged, Interrupted, NotFinite, one_line, placed
+from rewardlab.networks.picture import network_for, reads_as_picture
 from rewardlab.records.continuation import ANEW, Decision, decide, told
 from rewardlab.records.files import Damaged
 from rewardlab.records.lock import Locked
@@ -32,7 +33,7 @@ from rewardlab.training.build import build
 from rewardlab.training.levels import evaluated_task
 from rewardlab.training.loop import Training
 from rewardlab.training.parts import RunParts
-from rewardlab.types import State, TaskFacts
+from rewardlab.types import EnvSpec, State, TaskFacts
 
 
 def run(prepared: Prepared, parts: RunParts | None = None) -> int:
@@ -108,6 +109,15 @@ def _make_room(store: RunStore, decision: Decision) -> None:
         store.clear()
 
 
+def _flattened(config: RootConfig, spec: EnvSpec) -> str:
+    """What to say of a network that reads a picture as so many numbers; nothing where none does."""
+    image = spec.obs.get("image")
+    if getattr(config.agent, "network", "") != "mlp" or image is None or not reads_as_picture(image):
+        return ""
+    shape = " x ".join(map(str, image.shape))
+    return f"agent.network=mlp flattens pictures of {shape}; {network_for(image.shape)} reads them by convolutions"
+
+
 def _say_what_is_other(prepared: Prepared, store: RunStore, decision: Decision) -> None:
     """A run can go on under other code, and without two of its files, which are written anew; not without a word."""
     if (problem := read_status(store.folder)[1]) != "":
@@ -134,13 +144,15 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         task=task,
         device=config.device,
         backend=spec.backend,
-        command=["rewardlab", "run", *prepared.overrides],
+        command=["rewardlab", "run", *prepared.flags, *prepared.overrides],
         code=code_of(config),
     )
     if before is None:
         store.write_manifest(manifest)
     store.write_config(yaml.safe_dump(prepared.resolved, sort_keys=False))
     store.set_status("running", frames)
+    if checkpoint is None and (flattened := _flattened(config, spec)):
+        _say(store, flattened)
     labels = " ".join(shown_labels(prepared.labels))
     progress = Progress(config.frames, f"{labels} seed{config.seed}", start_frames=frames)
     stop.out_of_time = lambda number: _end_at_once(store, training, number)

@@ -36,6 +36,7 @@ def option(
     in_setting: bool = True,
     neutral: Any = ALWAYS_IN_SETTING,
     dataset: bool = False,
+    any_key: bool = False,
 ) -> Any:
     """A config field: its default, one line of explanation, and what it allows.
 
@@ -47,6 +48,7 @@ def option(
         neutral: of a field added later, the value at which all is as before: left out of the setting id there,
             so that old runs keep theirs.
         dataset: whether the value names a dataset, whose content distinguishes settings, not its place.
+        any_key: of a dict, whether keys of the user's own are set like others, without a `+`.
     """
     metadata = {
         "help": help,
@@ -58,6 +60,7 @@ def option(
         "in_setting": in_setting,
         "neutral": neutral,
         "dataset": dataset,
+        "any_key": any_key,
     }
     if isinstance(default, (dict, list)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
@@ -75,6 +78,12 @@ class PluginConfig:
         """Counts changes of the numbers of some settings only: all others keep their ids. VERSION counts the rest."""
         return 0
 
+    def settle(self, setting: "RootConfig") -> None:
+        """Put what follows from a checked setting in the place of `auto`, so that the setting says it.
+
+        `setting.env` is settled first. It may be another of the same choice than this one.
+        """
+
 
 @dataclass
 class EnvConfig(PluginConfig):
@@ -88,6 +97,10 @@ class EnvConfig(PluginConfig):
     backend: str = option(
         "auto", "engine: auto = fast where it covers the task", choices=("auto", "fast", "reference"), in_setting=False
     )
+
+    def picture(self) -> tuple[int, ...] | None:
+        """Height and width of the picture of pixels that is shown; None where none is, or where a grid's cells are."""
+        return None
 
     def evaluation_seeds(self, episodes: int) -> list[int]:
         """The level seeds of an evaluation that does not play the training levels: the same for every scheme and seed.

@@ -1,7 +1,7 @@
 """A run that was trained: its folder, its config, and the learners as it left them."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rewardlab import schemas
@@ -12,6 +12,8 @@ from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build
 from rewardlab.types import Agent, Conditioner, EnvSpec, State
+
+_TRUSTED = ("env.id=", "env.wrappers=")
 
 
 def find_run(given: str) -> Path:
@@ -29,13 +31,19 @@ def find_run(given: str) -> Path:
     raise UserError(f"{given}: not the folder of a run, which holds a {CONFIG}")
 
 
-def run_config(folder: Path) -> RootConfig:
+def run_config(folder: Path, trusted: Sequence[str] = ()) -> RootConfig:
     """The run's config, on the CPU; read as plain data.
 
+    Args:
+        trusted: `env.id=MODULE:ID` and the like, by which the user has modules imported that the config names.
+
     Raises:
-        UserError: it is not the config of a run.
+        UserError: it is not the config of a run, or names a module that is not trusted.
     """
-    overrides = [*saved.repeat(str(folder / CONFIG), []), "device=cpu"]
+    for text in trusted:
+        if not text.startswith(_TRUSTED):
+            raise UserError(f"{text}: a run has its environment; only {' and '.join(_TRUSTED)} of its own are given")
+    overrides = [*saved.repeat(str(folder / CONFIG), trusted), "device=cpu"]
     with composition.session():
         config, _ = composition.typed(overrides)
     schemas.check(config)

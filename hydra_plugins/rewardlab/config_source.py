@@ -5,6 +5,8 @@ It serves `GROUP/STEM_schema` from the dataclass `Config` of the plug-in STEM (i
 schema where there is none). Config paths come with or without `.yaml`.
 """
 
+import dataclasses
+
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from omegaconf import OmegaConf
@@ -53,8 +55,12 @@ class RewardlabConfigSource(ConfigSource):
             header = self._get_header_dict(yaml.read_text(encoding="utf-8"))
         else:
             stem = name.removesuffix(SCHEMA)
-            config = OmegaConf.structured(discovery.config_class(group, stem))
+            options = discovery.config_class(group, stem)
+            config = OmegaConf.structured(options)
             config.plugin = stem
+            for spec in dataclasses.fields(options):
+                if spec.metadata.get("any_key"):
+                    OmegaConf.set_struct(config[spec.name], False)
             if group == "logger":  # several are merged into one node: types are looked at when all is there
                 config = OmegaConf.create(OmegaConf.to_container(config))
         return ConfigResult(provider=self.provider, path=self.full_path(), config=config, header=header)

@@ -8,7 +8,7 @@ import torch
 
 from rewardlab.networks.row_policy import RowPolicy
 from rewardlab.parts.state import load_state, state_of
-from rewardlab.types import AuxLoss, Curriculum, Metrics, State
+from rewardlab.types import AuxLoss, Curriculum, Metrics, State, TensorObs
 
 
 class BaseAgent:
@@ -54,6 +54,9 @@ class BaseAgent:
     def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
         """Learn from other terms too, after each rollout; called before training, where there are any."""
         raise NotImplementedError
+
+    def observe(self, obs: TensorObs) -> None:
+        """Take observations [B, *shape] that were played into the scale of later ones, where there is one."""
 
     @property
     def updates(self) -> int:

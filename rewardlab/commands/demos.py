@@ -75,10 +75,8 @@ def _subject(overrides: Sequence[str], source: str) -> tuple[RootConfig, Agent |
             if not text.lstrip("+").startswith("env"):
                 raise UserError(f"{text}: only env=NAME and env.OPTION=VALUE matter here")
         return composition.compose(overrides).config, None
-    if overrides:
-        raise UserError(f"{overrides[0]}: --from RUN plays that run's environment; leave it out")
     folder = trained.find_run(source)
-    config = trained.run_config(folder)
+    config = trained.run_config(folder, overrides)
     agent, conditioner = trained.learners(folder, config)
     if conditioner is not None:
         raise UserError(f"{folder / CONFIG}: its policy follows the goals of {config.curriculum.name}, which no"

@@ -102,6 +102,12 @@ def _bench() -> Parser:
 def _play() -> Parser:
     parser = Parser(prog="rewardlab play", description="Write a GIF of a run's policy at play, on evaluation levels.")
     parser.add_argument("run", metavar="RUN", help="a run's folder, or a file in it")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="env.id=MODULE:ID, env.wrappers=[...]: the run's own, where they name modules, to have these imported",
+    )
     parser.add_argument("--episodes", type=int, default=3, metavar="N", help="how many (default: 3)")
     parser.add_argument("--out", metavar="FILE", help="the GIF (default: RUN/play.gif)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the policy's sampling (default: 0)")
@@ -113,7 +119,9 @@ def _demos() -> Parser:
         prog="rewardlab demos",
         description="Record whole episodes of the exact solver or of a trained run, in Minari's dataset format.",
     )
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="env=NAME and its options (not with a RUN)")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="env=NAME and its options; of a RUN as of play"
+    )
     parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, which is not there yet")
     parser.add_argument("--from", dest="source", default="solver", metavar="SOURCE", help="solver (default), or a RUN")
     parser.add_argument("--episodes", type=int, default=100, metavar="N", help="how many (default: 100)")

@@ -2,7 +2,7 @@
 
 import io
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,14 +32,14 @@ _INK, _PAPER, _GAIN, _LOSS = (235, 235, 235), (24, 26, 30), (110, 220, 120), (25
 
 def main(given: Namespace) -> int:
     """Write the GIF that the flags ask for."""
-    return play(given.run, given.episodes, given.out, given.seed)
+    return play(given.run, given.episodes, given.out, given.seed, given.overrides)
 
 
-def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> int:
+def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0, trusted: Sequence[str] = ()) -> int:
     """Play whole episodes with a run's policy and write them as a GIF; prints the returns. Returns the exit code.
 
     The levels are those of the run's evaluation, in its order and then again from the first; `seed` is that of the
-    policy's sampling.
+    policy's sampling, `trusted` see `trained.run_config`.
 
     Raises:
         UserError: no such run, no policy in it, an environment that cannot be drawn, a file that can't be written.
@@ -51,7 +51,7 @@ def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0) -> 
     folder = trained.find_run(run)
     target = _target(folder, out)
     use_one_thread()
-    config = trained.run_config(folder)
+    config = trained.run_config(folder, trusted)
     agent, conditioner = trained.learners(folder, config, _check_drawn)
     env = _env(config)
     if conditioner is not None:

@@ -4,8 +4,10 @@ import ast
 import importlib.util
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from rewardlab import discovery, sources
 from rewardlab.config.identity import plugins_in
@@ -22,7 +24,8 @@ def code_of(config: RootConfig) -> dict[str, str]:
     """Where a plug-in stands in the config (`reward`, `reward.schemes.icm`), or `package` -> hash of its source.
 
     To a plug-in of the user's own belong the modules that it imports, unless they are installed; to an environment of
-    gymnasium's registry the module that its id names (`env.id=module:ID`). Comments count: nobody parses them away.
+    gymnasium's registry the modules that its id and its wrappers name (`env.id=module:ID`). Comments count: nobody
+    parses them away.
     """
     found: dict[str, str] = {}
     ours: set[Path] = set()
@@ -45,10 +48,18 @@ def _can_change_numbers(path: Path) -> bool:
 
 
 def _named_by_id(config: RootConfig) -> set[Path]:
-    module, colon, _ = str(getattr(config.env, "id", "")).rpartition(":")
-    loaded = sys.modules.get(module) if colon else None
-    source = _source(loaded)
-    return set() if source is None else _with_imports(source)
+    named = [str(getattr(config.env, "id", "")), *_names(getattr(config.env, "wrappers", []))]
+    found: set[Path] = set()
+    for name in named:
+        module, colon, _ = name.rpartition(":")
+        source = _source(sys.modules.get(module) if colon else None)
+        found |= set() if source is None else _with_imports(source)
+    return found
+
+
+def _names(wrappers: list[Any]) -> list[str]:
+    """Of wrappers with or without arguments."""
+    return [str(next(iter(item), "")) if isinstance(item, Mapping) else str(item) for item in wrappers]
 
 
 def _with_imports(source: Path) -> set[Path]:

@@ -52,6 +52,7 @@ class Prepared:
     setting_id: what runs share that differ in their seed only.
     folder: where the run's files go.
     overrides: what the user gave.
+    flags: what else on the command line made it this run.
     """
 
     config: RootConfig
@@ -61,6 +62,7 @@ class Prepared:
     setting_id: str
     folder: Path
     overrides: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
 
 
 def compose(overrides: Sequence[str], config_dir: str | None = None) -> Prepared:
@@ -106,12 +108,23 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str
     with discovery.users_faults():
         schemas.check(config)
     check_device(config.device)
+    usual = _settled(config, presets)
     parts = _changed_parts(choices)
     labels = {
-        group: identity.label(getattr(config, group), getattr(presets, group), parts.get(group, {}))
+        group: identity.label(getattr(config, group), usual[group], parts.get(group, {}))
         for group in ("env", "reward", "agent", "curriculum")
     }
     return _prepared(config, labels, identity.setting_id(config), list(overrides))
+
+
+def _settled(config: RootConfig, presets: RootConfig) -> dict[str, Any]:
+    """Settle a config; what each of its choices would be in its place if nothing else were given."""
+    usual = {}
+    for group in discovery.FOLDERS:  # the environment first: others go by it
+        usual[group] = copy.copy(getattr(presets, group))
+        getattr(config, group).settle(config)
+        usual[group].settle(config)
+    return usual
 
 
 @contextmanager
@@ -324,7 +337,14 @@ def _prepared(config: RootConfig, labels: dict[str, str], setting: str, override
     resolved = dataclasses.asdict(config)
     folder = identity.folder_for(config.results_dir, labels, config.seed, setting)
     check_writable(folder, config.results_dir)
-    return Prepared(config, resolved, identity.flatten(resolved), labels, setting, folder, overrides)
+    return Prepared(config, resolved, identity.flatten(resolved), labels, setting, folder, overrides, _flags())
+
+
+def _flags() -> list[str]:
+    """`--config-dir DIR`, where it was given."""
+    places = _at_work().config_loader.get_search_path().get_path()
+    given = (each.path for each in places if each.provider == "command-line" and each.path)
+    return [item for path in given for item in ("--config-dir", path.removeprefix("file://"))]
 
 
 def _check_override(override: Override) -> None:

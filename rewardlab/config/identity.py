@@ -154,4 +154,6 @@ def _text(value: Any) -> str:
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, list):
         return "+".join(_text(item) for item in value)
+    if isinstance(value, Mapping):
+        return "+".join(f"{key}={_text(item)}" for key, item in flatten(value).items())
     return shown(value)

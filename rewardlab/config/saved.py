@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from rewardlab.schemas import shown
 
 _LARGEST = 2**20  # bytes of a saved config
 _MOST_VALUES = 10_000  # what aliases make of a small file has no bound
+_ESCAPED, _BACKSLASH = re.compile(r"[\\()\[\]{}:=, \t]"), r"\\\g<0>"  # in the keys of Hydra's dicts
 # What belongs to the run that was saved, not to the one that repeats it.
 _NOT_REPEATED = ("results_dir", "overwrite", "skip_invalid")
 
@@ -81,11 +83,30 @@ def _refuse_code(saved: Mapping[str, Any], path: str, given: Collection[str]) ->
             raise UserError(f"--config {path}: {key}: a saved config is data, it can't say what to call")
         if isinstance(value, str) and "${" in value:
             raise UserError(f"{key}: holds an interpolation, which a saved run never does")
-        if isinstance(value, str) and name == "id" and ":" in value and key not in given:
-            module = value.partition(":")[0]
-            raise UserError(
-                f"--config {path}: {key}={value} would import {module}; give {key}={value} yourself if you trust it"
-            )
+    for key, modules in _named_modules(saved).items():
+        if modules and key not in given:
+            value = saved["env"][key.removeprefix("env.")]
+            text = f"{key}={value if isinstance(value, str) else _as_override(key, value)}"
+            plain = shlex.quote(text) == text or set(text) & set('"$`!')
+            given_so = shlex.quote(text) if plain else f'"{text}"'
+            names = ", ".join(dict.fromkeys(modules))
+            raise UserError(f"--config {path}: {text} would import {names}; give {given_so} yourself if you trust it")
+
+
+def _named_modules(saved: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What a saved run's environment would import: by option, the modules that are named as MODULE:NAME."""
+    env = saved.get("env")
+    env = env if isinstance(env, Mapping) else {}
+    wrappers = env.get("wrappers")
+    listed = wrappers if isinstance(wrappers, list) else []
+    names = {
+        "env.id": [env.get("id")],
+        "env.wrappers": [name for item in listed for name in (item if isinstance(item, Mapping) else [item])],
+    }
+    return {
+        key: [name.rpartition(":")[0] for name in each if isinstance(name, str) and ":" in name]
+        for key, each in names.items()
+    }
 
 
 def _named(choice: Any) -> bool:
@@ -126,7 +147,7 @@ def _changed(saved: dict[str, Any], choices: Mapping[str, Any]) -> list[str]:
         if key in standing:
             if standing[key] != value:
                 changed.append(f"{key}={_as_override(key, value)}")
-        elif isinstance(_at(config, parent), dict):  # a table of the user's own keys, as the weights of a mix
+        elif _in_table(config, parent):
             changed.append(f"+{key}={_as_override(key, value)}")
         else:
             siblings = [name.rpartition(".")[2] for name in standing if name.rpartition(".")[0] == parent]
@@ -134,10 +155,13 @@ def _changed(saved: dict[str, Any], choices: Mapping[str, Any]) -> list[str]:
     return changed
 
 
-def _at(config: Any, path: str) -> Any:
+def _in_table(config: Any, path: str) -> bool:
+    """Whether keys below are the user's own, as the weights of a mix or the arguments of an environment."""
     for part in path.split("."):
-        config = config.get(part) if isinstance(config, dict) else getattr(config, part, None)
-    return config
+        config = getattr(config, part, None)
+        if isinstance(config, dict):
+            return True
+    return False
 
 
 def _as_override(key: str, value: Any) -> str:
@@ -148,6 +172,9 @@ def _as_override(key: str, value: Any) -> str:
         return repr(value)
     if isinstance(value, list):
         return f"[{','.join(_as_override(key, item) for item in value)}]"
+    if isinstance(value, Mapping):
+        inner = (f"{_ESCAPED.sub(_BACKSLASH, str(name))}:{_as_override(key, item)}" for name, item in value.items())
+        return f"{{{','.join(inner)}}}"
     if not isinstance(value, str):
         raise UserError(f"{key}: {type(value).__name__} is no value of a config")
     # Only a backslash run before a quote, or at the end, has a meaning in a quoted string.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from rewardlab.envs.registry import registered_ids, registered_name
+from rewardlab.envs.registry import looked_up, registered_ids, registered_name
 from rewardlab.errors import UserError
 from rewardlab.schemas import EnvConfig, RootConfig, option
 
@@ -89,7 +89,7 @@ def check_registered(env_id: str) -> None:
     try:
         name = registered_name(env_id)
     except ImportError as error:
-        raise ValueError(f"id={env_id}: {error}") from None
+        raise ValueError(f"id={env_id}: {error}{looked_up(module, error)}") from None
     except Exception as error:  # whatever a module of the user's own raises
         raise ValueError(f"id={env_id}: {module}: {type(error).__name__}: {error}") from None
     names = registered_ids()
@@ -98,8 +98,9 @@ def check_registered(env_id: str) -> None:
     by_lower = {known.lower(): known for known in names}
     close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     hint = f"; did you mean {by_lower[close[0]]}?" if close else ""
+    others = "" if module else "; MODULE:ID, as in ale_py:ALE/Pong-v5, where a module is to be imported first"
     raise ValueError(
-        f"id={env_id}: no such registered environment{hint} (allowed: any id of gymnasium.pprint_registry())"
+        f"id={env_id}: no such registered environment{hint} (allowed: any id of gymnasium.pprint_registry(){others})"
     )
 
 

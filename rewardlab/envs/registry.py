@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 CLASSIC_MULTIROOMS = {"N7-S4": (7, 4), "N7-S8": (7, 8), "N10-S4": (10, 4), "N10-S10": (10, 10), "N12-S10": (12, 10)}
 
 
+def looked_up(module: str, error: ImportError) -> str:
+    """What to do where a module of the user's own is not found; nothing to say where it lacks another one."""
+    missing = (error.name or "") != "" and f"{module}.".startswith(f"{error.name}.")
+    return "; modules are looked for in PYTHONPATH, as in: PYTHONPATH=. rewardlab ..." if missing else ""
+
+
 def registered_ids() -> list[str]:
     """Every id that can be made, MiniGrid's and the classic MultiRoom sizes included."""
     return sorted(_gymnasium().registry)
@@ -65,6 +71,11 @@ def registered_name(env_id: str) -> str:
     return name
 
 
+def registered(env_id: str) -> Any:
+    """What gymnasium keeps of an id; see `registered_name`."""
+    return _gymnasium().registry[registered_name(env_id)]
+
+
 def build(env_id: str, **options: Any) -> "gymnasium.Env[Any, Any]":
     """One environment without the wrappers that only check its use; its time limit stays.
 
@@ -77,7 +88,7 @@ def build(env_id: str, **options: Any) -> "gymnasium.Env[Any, Any]":
     gym = _gymnasium()
     try:
         with _quiet():
-            spec = gym.registry[registered_name(env_id)]
+            spec = registered(env_id)
             env: gymnasium.Env[Any, Any] = gym.make(
                 replace(spec, order_enforce=False, disable_env_checker=True), **options
             )

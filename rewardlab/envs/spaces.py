@@ -38,7 +38,10 @@ def action_codec(env_id: str, space: gymnasium.Space[Any]) -> ActionCodec:
         return ActionCodec(ActionSpec(n=int(space.n), start=start), lambda action: (action + start).tolist())
     if isinstance(space, gymnasium.spaces.Box):
         return _box_codec(space)
-    raise UserError(f"env.id={env_id}: actions are {type(space).__name__}; only Discrete and Box are supported")
+    raise UserError(
+        f"env.id={env_id}: actions are {type(space).__name__}; only Discrete, Box, and what combines discrete ones"
+        " (MultiDiscrete, MultiBinary, Tuple, Dict) are supported"
+    )
 
 
 def _box_codec(space: gymnasium.spaces.Box) -> ActionCodec:

@@ -22,14 +22,15 @@ class ActorCritic(nn.Module):
     Args:
         obs_spec, action_spec: as in `EnvSpec`.
         streams: number S of value heads.
-        network: `mlp` or `cnn`; encoding: `raw` or `onehot`. See `Encoder`.
+        network: `mlp`, `cnn` or `impala`; encoding: `raw` or `onehot`. See `Encoder`.
         shared: widths of tanh layers that policy and critic share.
         hidden: widths of the tanh layers that each has of its own.
         memory_size: width of the GRU, 0 for none.
+        standardise: whether floats are brought to one scale, see `Standardised`.
 
     Attributes:
-        box, standardised: where actions are a box, what makes a policy over it of the outputs, and the scale of what is
-            observed; else None.
+        box: where actions are a box, what makes a policy over it of the outputs; else None.
+        standardised: the scale of what is observed, where that is asked for; else None.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class ActorCritic(nn.Module):
         shared: Sequence[int],
         hidden: Sequence[int],
         memory_size: int = 0,
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = Encoder(obs_spec, network, encoding, generator)
@@ -57,7 +59,7 @@ class ActorCritic(nn.Module):
         # Nearly no first values: with the gain 1 their noise, once normalised, moves the policy before any reward does.
         self.critic = _head(features, hidden, streams, generator, 0.01)
         self.box = None if action_spec.discrete else BoxPolicy(action_spec)
-        self.standardised = None if action_spec.discrete else Standardised(obs_spec)
+        self.standardised = Standardised(obs_spec) if standardise else None
 
     def prepare(self, obs: TensorObs) -> TensorObs:
         """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass."""

@@ -17,10 +17,13 @@ import torch
 from torch import nn
 
 from rewardlab.errors import UserError
+from rewardlab.maths.pictures import STRIDED
 from rewardlab.networks.bag import PositionBag
 from rewardlab.networks.flat import UNREAD, can_onehot
 from rewardlab.networks.grid_convolution import GridConvolutions
-from rewardlab.networks.init import seeded_conv2d, seeded_linear
+from rewardlab.networks.init import seeded_linear
+from rewardlab.networks.part import Part
+from rewardlab.networks.picture import Impala, Picture
 from rewardlab.networks.tanh import fast_tanh
 from rewardlab.types import ObsSpec, TensorObs
 
@@ -28,7 +31,6 @@ TANH_GAIN = 5.0 / 3.0
 MISSION_SIZE = 32
 ONEHOT_SIZE = 128
 _WIDEST_FLAT, _REDUCED = 1024, 512  # wider outputs of convolutions pass through a layer of 512
-LARGE_IMAGE = 36  # from this size on, the strided convolutions of Mnih et al. 2015
 
 
 class Encoder(nn.Module):
@@ -36,7 +38,7 @@ class Encoder(nn.Module):
 
     Args:
         obs_spec: as in `EnvSpec.obs`.
-        kind: `cnn`, or `mlp` for a flattened image.
+        kind: `cnn` or `impala`, or `mlp` for a flattened image.
         encoding: how `mlp` sees an image: `raw` (numbers divided by the largest) or `onehot` (each number's
             value told apart; a first layer of 128 tanh units).
 
@@ -59,19 +61,19 @@ class Encoder(nn.Module):
         self.parts = nn.ModuleDict(parts)
         self.size = sum(part.size for part in parts.values())
         self.learns = any(True for _ in self.parameters())
-        if kind == "cnn" and "image" not in obs_spec:
-            raise UserError("agent.network=cnn: the environment shows no image; use agent.network=mlp")
+        if kind != "mlp" and "image" not in obs_spec:
+            raise UserError(f"agent.network={kind}: the environment shows no image; use agent.network=mlp")
 
     def prepare(self, obs: TensorObs) -> TensorObs:
         """What `forward` takes, from observations [..., *shape]: each entry [..., its own]."""
-        return {name: cast(_Part, part).prepare(obs[name]) for name, part in self.parts.items()}
+        return {name: cast(Part, part).prepare(obs[name]) for name, part in self.parts.items()}
 
     def forward(self, prepared: TensorObs) -> torch.Tensor:
         features = [part(prepared[name]) for name, part in self.parts.items()]
         return features[0] if len(features) == 1 else torch.cat(features, dim=-1)
 
 
-def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.Generator) -> _Part:
+def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.Generator) -> Part:
     if name == "mission" or (name == "goal" and spec.high > 0):
         return Tokens(spec, MISSION_SIZE, generator)
     if name == "cell":
@@ -79,8 +81,10 @@ def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.G
     if name == "image" and kind == "cnn":
         if len(spec.shape) != 3 or min(spec.shape[:2]) < 4:
             raise UserError(f"agent.network=cnn: an image of shape {spec.shape} is too small; use agent.network=mlp")
-        kernel = _Picture if min(spec.shape[:2]) >= LARGE_IMAGE else _Grid
+        kernel = Picture if min(spec.shape[:2]) >= STRIDED else _Grid
         return kernel(spec, generator)
+    if name == "image" and kind == "impala":
+        return Impala(spec, generator)
     if name == "image" and encoding == "onehot":
         if not can_onehot({name: spec}):
             raise UserError(f"agent.encoding=onehot: an image with values up to {spec.high} has too many; use raw")
@@ -88,16 +92,7 @@ def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.G
     return Flat(spec)
 
 
-class _Part(nn.Module):
-    """One entry: [..., *shape] -> `prepare` -> [..., its own]; [B, its own] -> `forward` -> [B, size]."""
-
-    size: int
-
-    def prepare(self, entry: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
-
-
-class Flat(_Part):
+class Flat(Part):
     """Numbers as they are, integers divided by the largest."""
 
     def __init__(self, spec: ObsSpec) -> None:
@@ -113,7 +108,7 @@ class Flat(_Part):
         return prepared
 
 
-class Tokens(_Part):
+class Tokens(Part):
     """Integers told apart by value and position."""
 
     def __init__(self, spec: ObsSpec, size: int, generator: torch.Generator) -> None:
@@ -130,7 +125,7 @@ class Tokens(_Part):
         return fast_tanh(self.bag(prepared))
 
 
-class _Grid(_Part):
+class _Grid(Part):
     """A small image: 2x2 convolutions 16, (max pool,) 32, 64, as in rl-starter-files.
 
     Integers are unscaled below 32 (codes of things) and divided by the largest above (colours).
@@ -152,34 +147,4 @@ class _Grid(_Part):
 
     def forward(self, prepared: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self.last(self.convolutions(prepared))
-        return features
-
-
-class _Picture(_Part):
-    """A large image, by the strided convolutions of Mnih et al. 2015; stays as it is until it is seen."""
-
-    def __init__(self, spec: ObsSpec, generator: torch.Generator) -> None:
-        super().__init__()
-        height, width, channels = spec.shape
-        self.scale = 1.0 / spec.high if spec.high >= 32 else 1.0
-        self.layers = nn.Sequential(
-            seeded_conv2d(channels, 32, 8, generator, stride=4),
-            nn.ReLU(),
-            seeded_conv2d(32, 64, 4, generator, stride=2),
-            nn.ReLU(),
-            seeded_conv2d(64, 64, 3, generator),
-            nn.ReLU(),
-            nn.Flatten(),
-        )
-        with torch.no_grad():
-            self.size = self.layers(torch.zeros(1, channels, height, width)).shape[1]
-        if self.size > _WIDEST_FLAT:
-            self.layers.extend([seeded_linear(self.size, _REDUCED, generator), nn.ReLU()])
-            self.size = _REDUCED
-
-    def prepare(self, entry: torch.Tensor) -> torch.Tensor:
-        return entry
-
-    def forward(self, prepared: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.layers(prepared.permute(0, 3, 1, 2).float() * self.scale)
         return features

@@ -38,7 +38,9 @@ def kinds_of(modules: Iterable[nn.Module]) -> list[int]:
 
 
 def can_fuse(*modules: nn.Module) -> bool:
-    """Whether all weights are where the compiled loops can work on them."""
+    """Whether there are no convolutions, and all weights are where the compiled loops can work on them."""
+    if any(isinstance(part, nn.Conv2d) for module in modules for part in module.modules()):
+        return False
     return compiles(*(parameter for module in modules for parameter in module.parameters()))
 
 
@@ -149,8 +151,8 @@ class FusedActorCritic:
 
     @staticmethod
     def fits(network: ActorCritic) -> bool:
-        plain = network.memory is None and network.box is None and FusedEncoder.fits(network.encoder)
-        return plain and can_fuse(network)
+        plain = network.memory is None and network.box is None and network.standardised is None
+        return plain and FusedEncoder.fits(network.encoder) and can_fuse(network)
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:
         """The policy's, [B, P] -> [B, A], in a buffer that the next pass writes to."""

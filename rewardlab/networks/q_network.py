@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from rewardlab.networks.encoder import Encoder
 from rewardlab.networks.stacked import NoisyLinear, StackedLinear
+from rewardlab.networks.standardised import Standardised
 from rewardlab.types import ObsSpec, TensorObs
 
 _LAST_GAIN = 0.01  # first values of nearly 0: before a reward was seen, other ones would be noise to act upon
@@ -21,7 +22,7 @@ class QNetwork(nn.Module):
 
     Args:
         obs_spec: as in `EnvSpec.obs`. actions: number A of them.
-        network: `mlp` or `cnn`; encoding: `raw` or `onehot`. See `Encoder`; members share it.
+        network: `mlp`, `cnn` or `impala`; encoding: `raw` or `onehot`. See `Encoder`; members share it.
         hidden: widths of each member's ReLU layers.
         members: number E of networks.
         dueling: the last hidden layer is there twice, for the value and for the advantages (Wang et al. 2016, Dueling
@@ -30,6 +31,10 @@ class QNetwork(nn.Module):
         prior_scale: weight of a fixed random network beside each member, which is added to its values (Osband et al.
             2018, Randomized prior functions, arXiv:1806.03335, algorithm 1); 0: none.
         last_gain: orthogonal gain of the last layers, where they are not noisy.
+        standardise: whether floats are brought to one scale, see `Standardised`.
+
+    Attributes:
+        standardised: the scale of what is observed, where that is asked for; else None.
     """
 
     def __init__(
@@ -46,9 +51,11 @@ class QNetwork(nn.Module):
         noisy: float | None = None,
         prior_scale: float = 0.0,
         last_gain: float = _LAST_GAIN,
+        standardise: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = Encoder(obs_spec, network, encoding, generator)
+        self.standardised = Standardised(obs_spec) if standardise else None
         self.members = members
         shared = len(hidden) - 1 if dueling and hidden else len(hidden)
         widths = (self.encoder.size, *hidden)
@@ -76,7 +83,7 @@ class QNetwork(nn.Module):
 
     def prepare(self, obs: TensorObs) -> TensorObs:
         """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass."""
-        return self.encoder.prepare(obs)
+        return self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
 
     def forward(
         self, prepared: TensorObs, rng: torch.Generator | None = None, prior: torch.Tensor | None = None

@@ -12,21 +12,33 @@ from torch.nn import functional
 from rewardlab.networks.encoder import Encoder
 from rewardlab.networks.init import mlp
 from rewardlab.networks.stacked import StackedLinear
+from rewardlab.networks.standardised import Standardised
 from rewardlab.types import TensorObs
 
 _LOG_STD = (-20.0, 2.0)  # as in the authors' code
 
 
 class SquashedPolicy(nn.Module):
-    """encoder -> ReLU layers -> mean and log_std [B, A] of a Gaussian that is still to be squashed."""
+    """encoder -> ReLU layers -> mean and log_std [B, A] of a Gaussian that is still to be squashed.
 
-    def __init__(self, encoder: Encoder, actions: int, generator: torch.Generator, hidden: Sequence[int]) -> None:
+    Args:
+        standardised: the scale of what is observed, which the critics share; None: it stays as it is.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        actions: int,
+        generator: torch.Generator,
+        hidden: Sequence[int],
+        standardised: Standardised | None = None,
+    ) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.standardised = encoder, standardised
         self.layers = mlp((self.encoder.size, *hidden, 2 * actions), generator, last_gain=0.01)
 
     def prepare(self, obs: TensorObs) -> TensorObs:
-        return self.encoder.prepare(obs)
+        return self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
 
     def forward(self, prepared: TensorObs) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_std = self.layers(self.encoder(prepared)).chunk(2, dim=-1)
@@ -34,11 +46,22 @@ class SquashedPolicy(nn.Module):
 
 
 class TwinCritics(nn.Module):
-    """Two values of observations and actions in (-1, 1): [2, B]; the encoder is shared by the two."""
+    """Two values of observations and actions in (-1, 1): [2, B]; the encoder is shared by the two.
 
-    def __init__(self, encoder: Encoder, actions: int, generator: torch.Generator, hidden: Sequence[int]) -> None:
+    Args:
+        standardised: as of `SquashedPolicy`.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        actions: int,
+        generator: torch.Generator,
+        hidden: Sequence[int],
+        standardised: Standardised | None = None,
+    ) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.standardised = encoder, standardised
         widths = (self.encoder.size + actions, *hidden)
         self.layers = nn.ModuleList(
             StackedLinear(2, inputs, outputs, generator) for inputs, outputs in pairwise(widths)
@@ -46,7 +69,7 @@ class TwinCritics(nn.Module):
         self.last = StackedLinear(2, widths[-1], 1, generator, gain=1.0)
 
     def prepare(self, obs: TensorObs) -> TensorObs:
-        return self.encoder.prepare(obs)
+        return self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
 
     def forward(self, prepared: TensorObs, action: torch.Tensor) -> torch.Tensor:
         features = torch.cat([self.encoder(prepared), action], dim=-1)

@@ -21,7 +21,7 @@ _EPSILON = 1e-8  # added to a variance: what never changed would divide by zero
 
 
 class Standardised(nn.Module):
-    """Observations [..., *shape] -> the same, entries of floats standardised; before any data they are only clipped.
+    """Observations [..., *shape] -> the same, floats but pictures standardised; before any data they are only clipped.
 
     The statistics are buffers: they are saved with the weights that read what they scale.
     """
@@ -30,7 +30,8 @@ class Standardised(nn.Module):
 
     def __init__(self, obs_spec: Mapping[str, ObsSpec]) -> None:
         super().__init__()
-        self._names = tuple(name for name, spec in obs_spec.items() if spec.dtype == "float32" and name != UNREAD)
+        left = (UNREAD, "image")  # pixels are on one scale already
+        self._names = tuple(name for name, spec in obs_spec.items() if spec.dtype == "float32" and name not in left)
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
         for name in self._names:
             for kind in ("mean", "squares"):

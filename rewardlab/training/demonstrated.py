@@ -1,19 +1,26 @@
 """Demonstrated steps, which stand beside a replay buffer for the whole run."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
 from rewardlab.agents.replay.options import ReplayConfig
+from rewardlab.maths.returns import discounted_returns
 from rewardlab.parts.buffers.replay import Replay, columns_of, joined, with_returns
 from rewardlab.schemas import RootConfig
 from rewardlab.training.parts import RunParts
-from rewardlab.types import ReplayAgent, Transitions
+from rewardlab.types import ReplayAgent, TensorObs, Transitions
 
+_AT_ONCE = 4096  # steps
 DEMONSTRATED = "demonstrated"  # in `Transitions.extra`, bool [B]: which steps of a minibatch are
 
 
 class DemonstratedSteps:
     """All of them, drawn uniformly. They are paid the task's reward, and no bonus of the time when steps are played.
+
+    Attributes:
+        returns: float32 [B], discounted, of the weighed rewards.
 
     Raises:
         UserError: no such demonstrations, or they do not fit the environment.
@@ -25,6 +32,8 @@ class DemonstratedSteps:
         episodes = options.demonstrations("agent", parts.env.spec).read()
         task = 1.0 if options.bonus == "replayed" else parts.reward_streams[0].weight(0.0)
         self._steps = Replay(episodes.frames, device)
+        rewards = [task * episode.task_reward for episode in episodes.episodes]
+        self.returns = torch.cat([discounted_returns(reward, options.gamma) for reward in rewards])
         for episode, shown in zip(episodes.episodes, episodes.shown, strict=True):
             last = torch.arange(len(episode)) == len(episode) - 1
             extra = agent.columns(len(episode)) | {
@@ -37,6 +46,11 @@ class DemonstratedSteps:
             columns = columns_of(Transitions(obs, episode.action.to(device), extra, following))
             beside = {name: column.unsqueeze(1) for name, column in columns.items()}  # of one environment
             self._steps.add(with_returns(beside, len(episode), options.gamma, options.n_step, options.kept_as))
+
+    def begun_in(self) -> Iterator[TensorObs]:
+        """What all of them showed before they were taken, in parts: each entry [B, *shape]."""
+        for places in np.array_split(np.arange(len(self._steps)), -(-len(self._steps) // _AT_ONCE)):
+            yield self._steps.at(places).obs
 
     def sample(self, size: int, rng: np.random.Generator) -> Transitions:
         """Demonstrated steps [size], drawn with replacement."""

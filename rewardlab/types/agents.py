@@ -92,6 +92,9 @@ class ReplayAgent(Agent, Protocol):
 
     progress: float  # the share of the budget that is spent, in [0, 1]; set before each rollout
 
+    def observe(self, obs: TensorObs) -> None:
+        """Take observations [B, *shape] that were played into the scale of later ones, where it has one."""
+
     def columns(self, count: int) -> dict[str, torch.Tensor]:
         """What the agent itself wants kept of `count` new steps, each [count, ...]: comes back in `extra`."""
 

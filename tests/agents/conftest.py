@@ -16,7 +16,8 @@ CHOICES = 4
 class Identity:
     """The observation names the action that pays 1; every episode is cut off after 8 steps.
 
-    `shown` is how the name is told: as a vector, the place of an object in a view, or words of a mission.
+    `shown` is how the name is told: as a vector, the place of an object in a view, words of a mission, or the
+    quarter of a picture in which a square lies.
     """
 
     episode = 8
@@ -27,8 +28,10 @@ class Identity:
             "vector": ObsSpec((CHOICES,), "float32"),
             "image": ObsSpec((7, 7, 3), "uint8", 10),
             "mission": ObsSpec((3,), "int64", 9),
+            "picture": ObsSpec((42, 42, 1), "uint8", 255),
         }
-        self.spec = EnvSpec("Identity", {shown: entries[shown]}, self.actions(), self.episode)
+        entry = "image" if shown == "picture" else shown
+        self.spec = EnvSpec("Identity", {entry: entries[shown]}, self.actions(), self.episode)
 
     def actions(self):
         return ActionSpec(n=CHOICES)
@@ -61,6 +64,12 @@ class Identity:
             return {
                 "mission": np.stack([np.full(self.num_envs, 9), self.wanted + 1, np.zeros_like(self.wanted)], axis=1)
             }
+        if self.shown == "picture":
+            image = np.zeros((self.num_envs, 42, 42, 1), dtype=np.uint8)
+            corners = self.rng.integers(14, size=(self.num_envs, 2)) + 21 * np.stack(divmod(self.wanted, 2), axis=1)
+            for picture, (top, left) in zip(image, corners, strict=True):
+                picture[top : top + 8, left : left + 8] = 200
+            return {"image": image}
         image = np.zeros((self.num_envs, 7, 7, 3), dtype=np.uint8)
         image[np.arange(self.num_envs), 3, self.wanted, 0] = 8
         return {"image": image}

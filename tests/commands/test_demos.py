@@ -107,7 +107,6 @@ def test_a_runs_policy_is_recorded(rewardlab, tmp_path):
         (["env=dynamic_obstacles"], "it does not know"),
         (["env=gym", "env.id=CartPole-v1"], "it does not know CartPole-v1"),
         (["reward=rnd"], "only env=NAME"),
-        (["env=doorkey", "--from", "nowhere"], "leave it out"),
         (["--from", "nowhere"], "no such run"),
         (["env=doorkey", "--episodes", "0"], "--episodes 0: must be at least 1"),
         (["env=doorkey", "--levels", "101"], "--levels 101: must be from 1"),

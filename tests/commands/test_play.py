@@ -129,17 +129,17 @@ def test_another_run_s_policy_does_not_fit(folder: Path, capsys: pytest.CaptureF
 
 
 def test_a_world_without_pictures_is_refused(tmp_path: Path, monkeypatch, capsys) -> None:
-    from rewardlab.envs.external import gym
+    from rewardlab.envs import registry
 
     overrides = ["env=gym", "env.id=CartPole-v1", "agent=random", "frames=64", "num_envs=2", "eval.episodes=1"]
     prepared = compose([*overrides, "eval.every=64", f"results_dir={tmp_path}"])
     assert run(prepared) == 0
-    build = gym.registry.build
+    build = registry.build
 
     def without_pictures(env_id: str, **options):
         world = build(env_id, **options)
         world.metadata = {"render_modes": []}
         return world
 
-    monkeypatch.setattr(gym.registry, "build", without_pictures)
+    monkeypatch.setattr(registry, "build", without_pictures)
     assert "env.id=CartPole-v1: cannot be drawn" in refused([str(prepared.folder)], capsys)

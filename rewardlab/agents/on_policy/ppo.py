@@ -17,6 +17,7 @@ from rewardlab.agents.on_policy.aux_steps import aux_steps
 from rewardlab.agents.on_policy.batch import Batch
 from rewardlab.agents.on_policy.cloning import Cloning, CloningConfig
 from rewardlab.agents.on_policy.fused_steps import FusedSteps
+from rewardlab.agents.reading import check_encoding, encoding_option, network_option, settle_network
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
 from rewardlab.maths.distinct import distinct_of, spread
@@ -25,6 +26,7 @@ from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_lo
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.fused import FusedActorCritic
+from rewardlab.networks.picture import resolved
 from rewardlab.networks.row_policy import RowPolicy
 from rewardlab.parts.moments.return_scale import ReturnScale
 from rewardlab.schemas import RootConfig, option
@@ -67,14 +69,20 @@ class Config(CloningConfig):
         choices=("separate", "joint"),
     )
     reward_clip: float | None = option(None, "streams=joint: clip the weighted sum to +- this; null: off", above=0)
-    network: str = option("mlp", "mlp on the flattened image, or cnn", choices=("mlp", "cnn"))
-    encoding: str = option("raw", "how the mlp sees an image: numbers, or values told apart", choices=("raw", "onehot"))
+    network: str = network_option()
+    encoding: str = encoding_option()
     shared: list[int] = option([], "widths of the layers that policy and critic share")
     hidden: list[int] | None = option(
-        None, "widths of the layers that each has; null: 64,64 for the mlp, 64 for the cnn"
+        None, "widths of the layers that each has; null: 64,64 for the mlp, 64 after convolutions"
     )
     memory: str = option("none", "gru: a recurrent policy, trained on whole sequences", choices=("none", "gru"))
     memory_size: int = option(128, "width of the gru", above=0)
+    normalise_observation: bool | None = option(
+        None, "floats by their running mean and std; null: where actions are a box", neutral=None
+    )
+    normalise_reward: bool | None = option(
+        None, "divide rewards by the running std of returns, if above 1; null: where actions are a box", neutral=None
+    )
     fused: bool = option(
         True,
         "network=mlp on a CPU, discrete actions: compiled gradients, no autograd; the same but for rounding",
@@ -90,8 +98,10 @@ class Config(CloningConfig):
             raise ValueError(f"memory_size={self.memory_size}: must be at most {_WIDEST}")
         if self.reward_clip is not None and self.streams != "joint":
             raise ValueError(f"reward_clip={self.reward_clip}: only with streams=joint")
-        if self.encoding == "onehot" and self.network != "mlp":
-            raise ValueError("encoding=onehot: only with network=mlp")
+        check_encoding(self)
+
+    def settle(self, setting: RootConfig) -> None:
+        settle_network(self, setting)
 
     def revision(self, setting: RootConfig) -> int:
         """1: on boxes, actions in their units, a bounded spread, observations and returns to scale."""
@@ -102,8 +112,8 @@ class Agent(BaseAgent):
     """PPO: see `update` for one iteration, read from top to bottom.
 
     Where actions are a box, the policy is a `BoxPolicy`, observations of floats are standardised, and all rewards are
-    divided by one running scale, so that the same options suit tasks whatever their units. Discrete actions have none
-    of the three.
+    divided by one running scale, so that the same options suit tasks whatever their units. Discrete actions have the
+    last two where they are asked for.
     """
 
     learns_from = "on_policy"
@@ -119,16 +129,19 @@ class Agent(BaseAgent):
         self._heads = (joint,) if config.streams == "joint" else streams
         self._generator = context.generator
         self._device = context.device
+        scales = not context.spec.action.discrete  # where the options do not say
+        network = resolved(config.network, config.encoding, context.spec.obs)
         self.network = ActorCritic(
             context.spec.obs,
             context.spec.action,
             len(self._heads),
             context.generator,
-            network=config.network,
+            network=network,
             encoding=config.encoding,
             shared=config.shared,
-            hidden=_HIDDEN[config.network] if config.hidden is None else config.hidden,
+            hidden=_HIDDEN[network] if config.hidden is None else config.hidden,
             memory_size=config.memory_size if config.memory == "gru" else 0,
+            standardise=scales if config.normalise_observation is None else config.normalise_observation,
         ).to(context.device)
         self.optimiser = Adam(self.network.parameters(), config.learning_rate, config.adam_eps)
         fused = config.fused and FusedActorCritic.fits(self.network)
@@ -136,7 +149,7 @@ class Agent(BaseAgent):
         self._fused_steps = FusedSteps(self._fused, config) if self._fused is not None else None
         self.row_policy = RowPolicy(self.network) if fused and RowPolicy.fits(self.network) else None
         self._scale = None
-        if not context.spec.action.discrete:
+        if scales if config.normalise_reward is None else config.normalise_reward:
             self._scale = ReturnScale(context.num_envs, streams[0].gamma, context.device)
             self.stateful = (*self.stateful, "_scale")
         self._aux_losses: tuple[AuxLoss, ...] = ()
@@ -377,5 +390,5 @@ class Agent(BaseAgent):
         return losses
 
 
-_HIDDEN = {"mlp": (64, 64), "cnn": (64,)}
+_HIDDEN = {"mlp": (64, 64), "cnn": (64,), "impala": (64,)}
 _LOSSES = ("loss/policy", "loss/value", "loss/entropy", "loss/approx_kl", "loss/clip_fraction", "loss/grad_norm")

@@ -38,14 +38,16 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.agents.base import BaseAgent
+from rewardlab.agents.reading import check_encoding, encoding_option, network_option, settle_network
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths.distributions import sample
 from rewardlab.maths.q_learning import huber, large_margin, majority_vote, q_targets, soft_q_targets
 from rewardlab.networks.adam import Adam, clip_norm
+from rewardlab.networks.picture import resolved
 from rewardlab.networks.q_network import QNetwork
 from rewardlab.parts.models.ema_target import EmaTarget
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
 
 VERSION = 1
@@ -85,16 +87,16 @@ class Config(ReplayConfig):
     margin: float = option(0.8, "demos: by how much the demonstrated action is to be worth more", above=0, neutral=0.8)
     margin_coef: float = option(0.0, "demos: weight of that in the loss; DQfD: 1", minimum=0, neutral=0.0)
     max_grad_norm: float = option(10.0, "longer gradients are cut to this norm", above=0)
-    network: str = option("mlp", "mlp on the flattened image, or cnn", choices=("mlp", "cnn"))
-    encoding: str = option("raw", "how the mlp sees an image: numbers, or values told apart", choices=("raw", "onehot"))
+    network: str = network_option()
+    encoding: str = encoding_option()
+    normalise_observation: bool = option(False, "floats by the running mean and std of what was played", neutral=False)
     hidden: list[int] = option([128, 128], "widths of the layers")
 
     def validate(self) -> None:
         super().validate()
         if not all(1 <= width <= _WIDEST for width in self.hidden):
             raise ValueError(f"hidden={list(self.hidden)}: widths must be from 1 to {_WIDEST}")
-        if self.encoding == "onehot" and self.network != "mlp":
-            raise ValueError("encoding=onehot: only with network=mlp")
+        check_encoding(self)
         if self.dueling and not self.hidden:
             raise ValueError("hidden=[]: dueling needs a layer at least")
         if self.margin_coef > 0 and self.demos is None:
@@ -103,6 +105,9 @@ class Config(ReplayConfig):
             raise ValueError(f"temperature={self.temperature:g}: of one head; set heads=1")
         if self.mask_probability < 1 and self.heads == 1:
             raise ValueError(f"mask_probability={self.mask_probability}: only with heads > 1")
+
+    def settle(self, setting: RootConfig) -> None:
+        settle_network(self, setting)
 
 
 class Agent(BaseAgent):
@@ -132,13 +137,14 @@ class Agent(BaseAgent):
             context.spec.obs,
             action.n,
             context.generator,
-            network=config.network,
+            network=resolved(config.network, config.encoding, context.spec.obs),
             encoding=config.encoding,
             hidden=config.hidden,
             members=config.heads,
             dueling=config.dueling,
             noisy=config.noisy_sigma if config.noisy else None,
             prior_scale=config.prior_scale,
+            standardise=config.normalise_observation,
         ).to(context.device)
         learned = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimiser = Adam(learned, config.learning_rate, config.adam_eps)
@@ -173,6 +179,10 @@ class Agent(BaseAgent):
             chance = torch.rand(first.shape, generator=rng, device=rng.device).to(action.device)
             action = torch.where(chance < epsilon, random, action)
         return ActOutput(action, state)
+
+    def observe(self, obs: TensorObs) -> None:
+        if self.network.standardised is not None:
+            self.network.standardised.add(obs)
 
     def columns(self, count: int) -> dict[str, torch.Tensor]:
         """Which heads learn from each step: bool [count, heads], where not all do."""

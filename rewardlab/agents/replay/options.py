@@ -37,6 +37,10 @@ class ReplayConfig(DemosConfig):
         choices=("collected", "replayed"),
     )
 
+    normalise_reward: bool = option(
+        False, "divide replayed rewards by the running std of the return, if above 1", neutral=False
+    )
+
     @property
     def kept_as(self) -> str:
         """The column of the buffer that tells what a step was paid: `reward`, the sum of all streams, weighed; or

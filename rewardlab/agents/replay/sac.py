@@ -19,14 +19,17 @@ import torch
 from torch import nn
 
 from rewardlab.agents.base import BaseAgent
+from rewardlab.agents.reading import check_encoding, encoding_option, network_option, settle_network
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths.squashed import squashed_sample
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.encoder import Encoder
+from rewardlab.networks.picture import resolved
 from rewardlab.networks.soft_actor_critic import SquashedPolicy, TwinCritics
+from rewardlab.networks.standardised import Standardised
 from rewardlab.parts.models.ema_target import EmaTarget
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 from rewardlab.types import ActOutput, BuildContext, State, StreamSpec, TensorMetrics, TensorObs, Transitions
 
 VERSION = 1
@@ -41,16 +44,19 @@ class Config(ReplayConfig):
     temperature: float = option(1.0, "weight of the policy's entropy at first, or throughout", above=0)
     learn_temperature: bool = option(True, "move it so that the entropy becomes target_entropy")
     target_entropy: float | None = option(None, "in nats, of actions scaled to (-1, 1); null: minus their number")
-    network: str = option("mlp", "mlp on the flattened image, or cnn", choices=("mlp", "cnn"))
-    encoding: str = option("raw", "how the mlp sees an image: numbers, or values told apart", choices=("raw", "onehot"))
+    network: str = network_option()
+    encoding: str = encoding_option()
+    normalise_observation: bool = option(False, "floats by the running mean and std of what was played", neutral=False)
     hidden: list[int] = option([256, 256], "widths of the layers")
 
     def validate(self) -> None:
         super().validate()
         if not self.hidden or not all(1 <= width <= _WIDEST for width in self.hidden):
             raise ValueError(f"hidden={list(self.hidden)}: one width at least, from 1 to {_WIDEST}")
-        if self.encoding == "onehot" and self.network != "mlp":
-            raise ValueError("encoding=onehot: only with network=mlp")
+        check_encoding(self)
+
+    def settle(self, setting: RootConfig) -> None:
+        settle_network(self, setting)
 
 
 class Agent(BaseAgent):
@@ -80,13 +86,15 @@ class Agent(BaseAgent):
         self._middle, self._reach = ((high + low) / 2).to(device), ((high - low) / 2).to(device)
         self._size, self._shape = math.prod(action.shape), action.shape
         self._generator, self._device = context.generator, device
-        generator, hidden = context.generator, config.hidden
+        generator, hidden, shown = context.generator, config.hidden, context.spec.obs
+        network = resolved(config.network, config.encoding, shown)
+        self._standardised = Standardised(shown) if config.normalise_observation else None
 
         def encoder() -> Encoder:
-            return Encoder(context.spec.obs, config.network, config.encoding, generator)
+            return Encoder(shown, network, config.encoding, generator)
 
-        self.policy = SquashedPolicy(encoder(), self._size, generator, hidden).to(device)
-        self.critics = TwinCritics(encoder(), self._size, generator, hidden).to(device)
+        self.policy = SquashedPolicy(encoder(), self._size, generator, hidden, self._standardised).to(device)
+        self.critics = TwinCritics(encoder(), self._size, generator, hidden, self._standardised).to(device)
         self.target = EmaTarget(self.critics, 1.0 - config.target_rate)
         self.log_temperature = nn.Parameter(torch.full((1,), math.log(config.temperature), device=device))
         self.optimisers = {
@@ -103,6 +111,10 @@ class Agent(BaseAgent):
         mean, log_std = self.policy(self.policy.prepare(obs))
         action = squashed_sample(mean, log_std, _normal(mean, rng))[0] if mode == "explore" else mean.tanh()
         return ActOutput(self._middle + self._reach * action.view(len(action), *self._shape), state)
+
+    def observe(self, obs: TensorObs) -> None:
+        if self._standardised is not None:
+            self._standardised.add(obs)
 
     def columns(self, count: int) -> dict[str, torch.Tensor]:
         return {}

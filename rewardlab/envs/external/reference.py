@@ -1,6 +1,7 @@
 """The reference backend: environments stepped one after another by their own code."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
@@ -16,6 +17,30 @@ from rewardlab.types import Array, EnvSpec, Obs
 Fact = Callable[[], Any]
 
 
+@dataclass(frozen=True)
+class Together:
+    """Environments as one: what steps them, what measures their facts, and what keeps their state, where it can."""
+
+    vector: Any
+    facts: "_EachItsOwn | None"
+    keeper: Replayed | None
+
+
+def together(
+    worlds: Sequence[gymnasium.Env[Any, Any]],
+    facts: Mapping[str, Sequence[Fact]] | None = None,
+    replayable: bool = True,
+) -> Together:
+    """See `reference_env`."""
+    makers = [lambda world=world: world for world in worlds]
+    vector = SyncVectorEnv(makers, copy=False, autoreset_mode=AutoresetMode.DISABLED)
+    measured = _EachItsOwn(facts) if facts else None
+    if not (replayable and can_be_replayed(worlds[0])):
+        return Together(vector, measured, None)
+    replayed = Replayed(vector)
+    return Together(replayed, measured, replayed)
+
+
 def reference_env(
     worlds: Sequence[gymnasium.Env[Any, Any]],
     spec: EnvSpec,
@@ -23,6 +48,7 @@ def reference_env(
     levels: Levels,
     facts: Mapping[str, Sequence[Fact]] | None = None,
     reward_is_success: bool = False,
+    replayable: bool = True,
 ) -> BatchedEnv:
     """N gymnasium environments, whose observations are dicts of arrays in our names, as one.
 
@@ -31,14 +57,10 @@ def reference_env(
         levels: the seeds of resets.
         facts: for each full-state fact, what computes it for each environment's current state.
         reward_is_success: whether an episode that ends with a positive reward is solved.
+        replayable: whether nothing around an environment that can be replayed is in the way.
     """
-    makers = [lambda world=world: world for world in worlds]
-    vector = SyncVectorEnv(makers, copy=False, autoreset_mode=AutoresetMode.DISABLED)
-    measured = _EachItsOwn(facts) if facts else None
-    if not can_be_replayed(worlds[0]):
-        return BatchedEnv(vector, spec, codec, copied, levels, measured, reward_is_success)
-    replayed: Any = Replayed(vector)
-    return BatchedEnv(replayed, spec, codec, copied, levels, measured, reward_is_success, keeper=replayed)
+    held = together(worlds, facts, replayable)
+    return BatchedEnv(held.vector, spec, codec, copied, levels, held.facts, reward_is_success, keeper=held.keeper)
 
 
 class _EachItsOwn:

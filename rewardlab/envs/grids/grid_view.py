@@ -52,7 +52,7 @@ def _mission_table(env: gymnasium.Env[Any, Any], space: gymnasium.Space[Any]) ->
     name = env.unwrapped.spec.id if env.unwrapped.spec is not None else str(env.unwrapped)
     if type(space) is not MissionSpace:  # BabyAI's says nothing of what its missions may be
         raise UserError(
-            f"env.id={name}: its missions are made up as it goes; only tasks with a fixed list are supported"
+            f"env.id={name}: its missions are made up as it goes; use env=gym env.id={name}, which reads any words"
         )
     every = missions.all_missions(space)
     if len(every) == 1:

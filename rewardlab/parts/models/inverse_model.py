@@ -7,17 +7,18 @@ from torch import nn
 
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.init import mlp
+from rewardlab.networks.picture import flat_network
 from rewardlab.types import ActionSpec, EnvSpec, ObsSpec, TensorObs
 
 
 class ObservationEncoder(nn.Module):
-    """A fully connected network from an observation to features, [..., *obs] -> [..., features]."""
+    """From an observation to features, [..., *obs] -> [..., features]: fully connected, a picture by convolutions."""
 
     def __init__(self, obs_spec: Mapping[str, ObsSpec], hidden: int, features: int, generator: torch.Generator) -> None:
         super().__init__()
         self._obs_spec = obs_spec
         self.inputs = flat_size(obs_spec)
-        self.layers = mlp((self.inputs, hidden, hidden, features), generator)
+        self.layers = flat_network(obs_spec, (hidden, hidden, features), generator)
 
     def forward(self, obs: TensorObs) -> torch.Tensor:
         features: torch.Tensor = self.layers(self.flat(obs))

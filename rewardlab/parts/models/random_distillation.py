@@ -11,7 +11,8 @@ from rewardlab.maths.intrinsic import prediction_error
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.fused import FusedMLP, can_fuse
-from rewardlab.networks.init import RELU_GAIN, mlp
+from rewardlab.networks.init import RELU_GAIN
+from rewardlab.networks.picture import flat_network
 from rewardlab.parts.both_ends import at_successors
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.moments.running_moments import RunningMoments
@@ -45,8 +46,8 @@ class RandomDistillation:
         """
         self._context, self._error, self._whiten = context, error, whiten
         size = flat_size(context.spec.obs)
-        self.target = self._network(size, hidden, features).requires_grad_(False)
-        self.predictor = self._network(size, *[hidden] * (1 + extra_layers), features)
+        self.target = self._network(hidden, features).requires_grad_(False)
+        self.predictor = self._network(*[hidden] * (1 + extra_layers), features)
         self.optimiser = Adam(self.predictor.parameters(), learning_rate)
         self.observations = RunningMoments((size,), context.device)
         self._fused: FusedMLP | None = None
@@ -130,8 +131,9 @@ class RandomDistillation:
         self.optimiser.step(self._gradient)
         return float(error)
 
-    def _network(self, *sizes: int) -> nn.Sequential:
-        return mlp(sizes, self._context.generator, last_gain=RELU_GAIN).to(self._context.device)
+    def _network(self, *widths: int) -> nn.Sequential:
+        context = self._context
+        return flat_network(context.spec.obs, widths, context.generator, last_gain=RELU_GAIN).to(context.device)
 
     def _inputs(self, obs: TensorObs) -> torch.Tensor:
         flat = self._flat(obs)

@@ -24,6 +24,7 @@ MOST_POINTS = 200
 _POINTS_OF_ALL_RUNS = 400_000
 _PICTURES = 6 * 2**20  # bytes of GIFs in one page
 Places = NDArray[np.intp]
+_NAMES_MODULES = ("env.id=", "env.wrappers=")
 _METRICS = {"normalised": "normalised return", "return": "return", "success": "success rate", "bonus": "bonus per step"}
 
 
@@ -125,9 +126,17 @@ def _runs(comparison: Comparison, places: dict[str, int], roots: dict[str, Path]
 
 
 def _repeat(root: Path | None, run: Run) -> str:
-    """The command that trains the run again from its own config.yaml."""
+    """The command that trains the run again from its own config.yaml.
+
+    Modules that its environment names are imported only where the command itself names them.
+    """
     path = f"{root}/{run.name}/config.yaml" if root is not None else f"{run.name}/config.yaml"
-    return f"rewardlab run --config {shlex.quote(path)} results_dir=again"
+    try:
+        given = shlex.split(run.command)
+    except ValueError:  # cut where it was too long
+        given = []
+    named = [text for text in given if text.startswith(_NAMES_MODULES) and ":" in text]
+    return f"rewardlab run --config {shlex.join([path, *named])} results_dir=again"
 
 
 def _pictures(comparison: Comparison, roots: dict[str, Path]) -> dict[int, str]:

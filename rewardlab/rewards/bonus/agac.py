@@ -30,14 +30,14 @@ from torch import nn
 from rewardlab.maths import distributions
 from rewardlab.maths.distinct import distinct_of, pick, spread
 from rewardlab.networks.box_policy import BoxPolicy
-from rewardlab.networks.flat import encode_flat, flat_size
-from rewardlab.networks.init import mlp
+from rewardlab.networks.flat import encode_flat
+from rewardlab.networks.picture import flat_network
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
-from rewardlab.types import ActionSpec, BuildContext, Metrics, Rollout, Signals, TensorObs
+from rewardlab.types import BuildContext, EnvSpec, Metrics, Rollout, Signals, TensorObs
 
 VERSION = 2
 
@@ -77,7 +77,7 @@ class Scheme(BonusScheme):
         self.config = config
         self.keys = StateKeys("agac", config.key, config.bits, context)
         self.tell_apart_by(self.keys)
-        self.adversary = Adversary(flat_size(context.spec.obs), config.hidden, context.spec.action, context.generator)
+        self.adversary = Adversary(context.spec, config.hidden, context.generator)
         self.adversary.to(context.device)
         self.optimiser = torch.optim.Adam(self.adversary.parameters(), lr=config.learning_rate, eps=1e-5, fused=True)
         self.visits = EpisodeCounts(context.num_envs)
@@ -128,10 +128,11 @@ def _spread(dist: TensorObs, place: torch.Tensor) -> TensorObs:
 class Adversary(nn.Module):
     """Another policy over flat observations, [..., D] -> the parameters of a distribution, each [..., A]."""
 
-    def __init__(self, size: int, hidden: int, action: ActionSpec, generator: torch.Generator) -> None:
+    def __init__(self, spec: EnvSpec, hidden: int, generator: torch.Generator) -> None:
         super().__init__()
-        outputs = action.n or math.prod(action.shape)
-        self.layers = mlp((size, hidden, hidden, outputs), generator, activation="tanh", gain=5 / 3, last_gain=0.01)
+        action = spec.action
+        widths = (hidden, hidden, action.n or math.prod(action.shape))
+        self.layers = flat_network(spec.obs, widths, generator, activation="tanh", gain=5 / 3, last_gain=0.01)
         self.box = None if action.discrete else BoxPolicy(action)
 
     def forward(self, flat: torch.Tensor) -> TensorObs:

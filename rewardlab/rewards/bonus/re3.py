@@ -21,8 +21,8 @@ import torch
 
 from rewardlab.maths.distinct import distinct_of, spread
 from rewardlab.maths.neighbours import nearest_distances, renyi_bonus, shannon_bonus
-from rewardlab.networks.flat import encode_flat, flat_size
-from rewardlab.networks.init import mlp
+from rewardlab.networks.flat import encode_flat
+from rewardlab.networks.picture import flat_network
 from rewardlab.parts.memories.recent_steps import RecentSteps
 from rewardlab.parts.moments.running_moments import RunningMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
@@ -58,8 +58,8 @@ class Scheme(BonusScheme):
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.config = config
-        sizes = (flat_size(context.spec.obs), config.hidden, config.features)
-        self.encoder = mlp(sizes, context.generator).to(context.device).requires_grad_(False)
+        encoder = flat_network(context.spec.obs, (config.hidden, config.features), context.generator)
+        self.encoder = encoder.to(context.device).requires_grad_(False)
         self.recent = RecentSteps(config.memory // context.num_envs, context.num_envs, config.features, context.device)
         self.distances = RunningMoments((), context.device)
         self._mean = 0.0

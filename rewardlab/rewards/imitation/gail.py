@@ -24,8 +24,8 @@ from rewardlab.errors import UserError
 from rewardlab.maths.adversarial import REWARDS, gradient_penalty, imitation_reward, told_apart
 from rewardlab.maths.boxes import executed
 from rewardlab.networks.adam import Adam
-from rewardlab.networks.flat import can_onehot, encode_flat, flat_size
-from rewardlab.networks.init import mlp
+from rewardlab.networks.flat import can_onehot, encode_flat
+from rewardlab.networks.picture import flat_network
 from rewardlab.parts.buffers.replay import Replay
 from rewardlab.parts.models.inverse_model import action_size, encode_action
 from rewardlab.rewards.base import BonusConfig, BonusScheme
@@ -71,9 +71,14 @@ class Scheme(BonusScheme):
             torch.tensor(bound).reshape(spec.action.shape or (0,)).to(context.device)
             for bound in (spec.action.low, spec.action.high)
         )
-        inputs = flat_size(spec.obs, onehot=self._onehot) + action_size(spec.action)
-        self.judge = mlp((inputs, config.hidden, config.hidden, 1), context.generator, activation="tanh")
-        self.judge.to(context.device)
+        self.judge = flat_network(
+            spec.obs,
+            (config.hidden, config.hidden, 1),
+            context.generator,
+            onehot=self._onehot,
+            beside=action_size(spec.action),
+            activation="tanh",
+        ).to(context.device)
         self.optimiser = Adam(self.judge.parameters(), config.learning_rate)
         self.memory = Replay(config.memory, context.device)
 

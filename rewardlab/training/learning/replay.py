@@ -7,17 +7,21 @@ replayed: the one that the scheme's models of now give, as in the benchmark of L
 arXiv:2110.15191); schemes with `rewards_of`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
 import torch
 
 from rewardlab import seeding
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import UserError
+from rewardlab.machine import memory
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.buffers.prioritised_replay import PrioritisedReplay
 from rewardlab.parts.buffers.replay import Replay, columns_of, with_returns
+from rewardlab.parts.moments.return_scale import ReturnScale
 from rewardlab.parts.state_keys import FACT
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
@@ -30,6 +34,7 @@ from rewardlab.types import (
     EnvSpec,
     Metrics,
     ReplayAgent,
+    RewardScheme,
     Rollout,
     Signals,
     State,
@@ -46,6 +51,7 @@ def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -
     """Raises:
     UserError: the scheme needs what there is only of the latest rollout, or the options do not fit it.
     """
+    _check_room(scheme, config, spec)
     name, options = config.reward.name, config.agent
     if scheme.reads_policy:
         raise UserError(
@@ -84,19 +90,27 @@ class Learning(Collected):
     def __init__(self, config: RootConfig, parts: RunParts) -> None:
         self._agent = cast(ReplayAgent, parts.agent)
         self._options: ReplayConfig = config.agent
-        self._replay = _buffer(self._options, torch.device(config.device))
+        self._replay = _buffer(self._options, _capacity(config, parts.scheme), torch.device(config.device))
         self._rng = parts.generators.numpy_rngs["replay"] = seeding.numpy_rng(config.seed, "replay")
         shows = self._options.demos is not None
         self._demonstrated = DemonstratedSteps(config, parts, self._agent) if shows else None
         self._episodes = EpisodeAssembler(config.num_envs, successors=True)
         self._waiting: TensorObs = {}  # the latest n - 1 steps, each column [n - 1, N, ...]: their rewards are to come
+        scales = self._options.normalise_reward
+        self._scale = ReturnScale(config.num_envs, self._options.gamma, torch.device(config.device)) if scales else None
         self._owed = 0.0  # samples that are still to be drawn for the steps played so far
         super().__init__(config, parts)
 
     def pretrain(self) -> Metrics:
-        """Learn from demonstrations alone, as long as the agent's options say."""
+        """Learn from demonstrations alone, as long as the agent's options say; they count in all scales."""
         steps = self._options.demos_pretrain
-        if self._demonstrated is None or not steps:
+        if self._demonstrated is None:
+            return {}
+        for obs in self._demonstrated.begun_in():
+            self._agent.observe(obs)
+        if self._scale is not None:
+            self._scale.add_returns(self._demonstrated.returns)
+        if not steps:
             return {}
         batches = (self._demonstrated.sample(self._options.batch_size, self._rng) for _ in range(steps))
         return _means([self._learn_from(batch, progress=0.0)[0] for batch in batches])
@@ -108,6 +122,9 @@ class Learning(Collected):
         rollout = self.collector.collect(self.steps(spent, agent.rollout_steps), parts.generators.torch_rngs["act"])
         rollout.progress = progress
         signals, means = pay(parts, rollout)
+        agent.observe({name: entry.flatten(0, 1) for name, entry in rollout.obs.items()})
+        if self._scale is not None:
+            self._scale.taking_in(self._weighed(rollout, signals))
         self._keep(rollout, signals)
         explored = parts.scheme.update(rollout)
         played = rollout.steps * rollout.num_envs
@@ -116,10 +133,13 @@ class Learning(Collected):
 
     def kept(self) -> State:
         waiting = {name: column.clone() for name, column in self._waiting.items()}
-        return {"waiting": waiting, "owed": self._owed, "episodes": self._episodes.state_dict()}
+        scale = {} if self._scale is None else {"scale": self._scale.state_dict()}
+        return {"waiting": waiting, "owed": self._owed, "episodes": self._episodes.state_dict()} | scale
 
     def put_back(self, state: State) -> None:
         self._owed = state["owed"]
+        if self._scale is not None:
+            self._scale.load_state_dict(state["scale"])
         if self.exact:
             self._waiting = {name: column.to(self.device) for name, column in state["waiting"].items()}
             self._episodes.load_state_dict(state["episodes"])
@@ -157,6 +177,10 @@ class Learning(Collected):
         """What is kept of a step's rewards, [T, N]: see `kept_as`."""
         if self._options.bonus == "replayed":
             return signals.streams["task"]
+        return self._weighed(rollout, signals)
+
+    def _weighed(self, rollout: Rollout, signals: Signals) -> torch.Tensor:
+        """The sum of all reward streams, [T, N]."""
         streams = self.parts.reward_streams
         return torch.stack([spec.weight(rollout.progress) * signals.streams[spec.name] for spec in streams]).sum(dim=0)
 
@@ -204,6 +228,8 @@ class Learning(Collected):
     def _learn_from(self, batch: Transitions, progress: float) -> tuple[TensorMetrics, torch.Tensor]:
         if self._options.bonus == "replayed":
             self._pay_anew(batch, progress)
+        if self._scale is not None:
+            batch.extra["reward"] = batch.extra["reward"] / self._scale.divisor
         return self._agent.update_batch(batch)
 
     def _pay_anew(self, batch: Transitions, progress: float) -> None:
@@ -216,10 +242,32 @@ class Learning(Collected):
         batch.extra["reward"] = reward
 
 
-def _buffer(options: ReplayConfig, device: torch.device) -> Replay:
+def _buffer(options: ReplayConfig, capacity: int, device: torch.device) -> Replay:
     if options.prioritised:
-        return PrioritisedReplay(options.buffer_size, options.priority_alpha, options.priority_beta, device)
-    return Replay(options.buffer_size, device)
+        return PrioritisedReplay(capacity, options.priority_alpha, options.priority_beta, device)
+    return Replay(capacity, device)
+
+
+def _capacity(config: RootConfig, scheme: RewardScheme) -> int:
+    """Steps that a buffer needs room for: no more than are played, unless they are kept more than once.
+
+    That of priorities stays as it is: its size rounds the sums by which it draws.
+    """
+    size: int = config.agent.buffer_size
+    return size if scheme.relabels or config.agent.prioritised else min(size, int(config.frames) + config.num_envs)
+
+
+def _check_room(scheme: BaseScheme, config: RootConfig, spec: EnvSpec) -> None:
+    """Raises:
+    UserError: the observations in the buffer take more memory than the machine has.
+    """
+    shown = sum(math.prod(entry.shape) * np.dtype(entry.dtype).itemsize for entry in spec.obs.values())
+    needed, there = 2 * shown * _capacity(config, scheme), memory()
+    if there is not None and needed > there:
+        raise UserError(
+            f"agent.buffer_size={config.agent.buffer_size}: takes {needed / 2**30:.0f} GiB, two observations of"
+            f" {spec.id} for each step, and this machine has {there / 2**30:.0f}; lower it"
+        )
 
 
 def _means(told: list[TensorMetrics]) -> Metrics:

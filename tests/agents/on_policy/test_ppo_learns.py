@@ -23,6 +23,13 @@ def test_identity(worlds, learning, shown, options):
     assert world.learn(60) > 0.9  # a guess pays 0.25
 
 
+def test_a_picture_is_read(worlds, learning):
+    """Where the square lies decides; nobody says that there is a picture, and the network is not asked for."""
+    options = {"learning_rate": 1e-3, "advantage_std_floor": 0.3, "epochs": 4, "hidden": None}
+    world = learning(worlds["identity"](16, "picture"), specs=(StreamSpec("task", gamma=0.0),), **options)
+    assert world.learn(12) > 0.9  # a guess pays 0.25
+
+
 def test_continuous_identity(worlds, learning):
     world = learning(worlds["continuous"](8), learning_rate=5e-3, entropy_coef=0.0)
     before = float(world.collect().task_reward.mean())

@@ -216,9 +216,9 @@ def test_whole_number_boxes_are_rounded(scripted) -> None:
 
 
 def test_spaces_that_do_not_fit_are_refused_in_one_line(scripted) -> None:
-    with pytest.raises(UserError, match="actions are MultiDiscrete; only Discrete and Box are supported"):
-        scripted(Box(0, 1, (1,)), MultiDiscrete([2, 2]))
-    with pytest.raises(UserError, match="observations are Dict, which cannot be made a vector"):
+    with pytest.raises(UserError, match="actions are Sequence; only Discrete, Box, and what combines discrete ones"):
+        scripted(Box(0, 1, (1,)), Sequence(Discrete(2)))
+    with pytest.raises(UserError, match="observations hold seen, a Sequence, which cannot be made a vector"):
         scripted(Dict({"seen": Sequence(Discrete(3))}), Discrete(2))
 
 
@@ -235,7 +235,10 @@ def test_a_missing_package_is_one_line() -> None:
         ({}, r"^env.id is missing: name a registered environment, such as env.id=CartPole-v1$"),
         ({"id": "CartPol-v1"}, r"^env.id=CartPol-v1: no such registered environment; did you mean CartPole-v1\?"),
         ({"id": "cartpole-v1"}, r"did you mean CartPole-v1\?"),
-        ({"id": "no_such_module:Thing-v0"}, r"^env.id=no_such_module:Thing-v0: No module named 'no_such_module'$"),
+        (
+            {"id": "no_such_module:Thing-v0"},
+            r"^env.id=no_such_module:Thing-v0: No module named 'no_such_module'; .*PYTHONPATH=\. rewardlab \.\.\.$",
+        ),
         ({"id": "MiniGrid-DoorKey-5x5-v0"}, r"use env=minigrid env.id=MiniGrid-DoorKey-5x5-v0$"),
         ({"id": "CartPole-v1", "levels": 2.5}, r"^env.levels=2.5: must be inf or a whole number >= 1$"),
         ({"id": "CartPole-v1", "levels": 0}, r"^env.levels=0: must be greater than 0$"),

@@ -1,0 +1,41 @@
+"""How an agent with networks reads what it is shown: the options that all of them have."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rewardlab.networks.picture import NETWORKS, network_for
+from rewardlab.schemas import RootConfig, option
+
+
+class Reading(Protocol):
+    """Options with which network and encoding are chosen."""
+
+    network: str
+    encoding: str
+
+
+def network_option() -> Any:
+    return option(
+        "auto",
+        "mlp on the flattened image, cnn, or IMPALA's; auto: convolutions for pictures from 28 x 28 on, else mlp",
+        choices=NETWORKS,
+    )
+
+
+def encoding_option() -> Any:
+    return option("raw", "how the mlp sees an image: numbers, or values told apart", choices=("raw", "onehot"))
+
+
+def check_encoding(options: Reading) -> None:
+    """Raises:
+    ValueError: the encoding is not of this network.
+    """
+    if options.encoding == "onehot" and options.network not in ("auto", "mlp"):
+        raise ValueError("encoding=onehot: only with network=mlp")
+
+
+def settle_network(options: Reading, setting: RootConfig) -> None:
+    """Put the network that `auto` means into its place: see `PluginConfig.settle`."""
+    if options.network == "auto":
+        options.network = network_for(setting.env.picture() if options.encoding == "raw" else None)

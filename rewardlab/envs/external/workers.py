@@ -1,0 +1,198 @@
+"""Copies of an environment in worker processes, for environments whose steps are slow (`env.processes=N`).
+
+Each worker (`worker.py`) steps a share of the copies one after another, while the others step theirs. Every copy gets
+the seeds and the actions that it would get without workers, so that the numbers are the same. A worker is a fresh
+process, not a fork of the run, which has threads. It ends when its pipe does: whenever the run ends, however it ends.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from rewardlab.envs.batched import BatchedEnv
+from rewardlab.envs.levels import Levels
+from rewardlab.envs.spaces import ActionCodec
+from rewardlab.errors import CannotRestore, RaisedElsewhere, UserError
+from rewardlab.machine import one_thread
+from rewardlab.types import Array, EnvSpec, Obs, State
+
+if TYPE_CHECKING:
+    from rewardlab.envs.external.gym import Config
+
+_PATIENCE = 5.0  # seconds for a worker to end by itself
+_KINDS: dict[str, type[Exception]] = {"UserError": UserError, "CannotRestore": CannotRestore}
+
+
+def worker_env(workers: "Workers", spec: EnvSpec, codec: ActionCodec, levels: Levels) -> BatchedEnv:
+    """The copies of all workers as one vector environment."""
+    facts, keeper = workers if workers.measures else None, workers if workers.restorable else None
+    vector: Any = workers
+    return BatchedEnv(vector, spec, codec, dict, levels, facts, keeper=keeper)
+
+
+class Workers:
+    """What `reference.together` is for the copies of one process.
+
+    Args:
+        privileged: full-state facts to compute.
+
+    Raises:
+        UserError: a worker cannot build its copies.
+    """
+
+    def __init__(self, config: "Config", num_envs: int, privileged: Sequence[str]) -> None:
+        self.num_envs, self.measures = num_envs, bool(privileged)
+        sizes = [len(part) for part in np.array_split(np.arange(num_envs), min(config.processes, num_envs))]
+        ends = np.cumsum(sizes).tolist()
+        self._shares = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        pipes, theirs = zip(*(Pipe() for _ in sizes), strict=True)
+        self._process = _started([pipe.fileno() for pipe in theirs])
+        for pipe in theirs:
+            pipe.close()
+        self._workers = [_Worker(pipe, self._process) for pipe in pipes]
+        try:
+            for worker, size in zip(self._workers, sizes, strict=True):
+                worker.send((config.plugin, asdict(config), size, tuple(privileged)))
+            self.restorable = all(self._answers())
+        except BaseException:
+            self.close()
+            raise
+        self._frames: list[Obs] = [{} for _ in sizes]
+
+    def step(self, actions: Any) -> tuple[Any, ...]:
+        """As of gymnasium's vector environments; infos are left out."""
+        stepped = self._all("step", [(actions[share],) for share in self._shares])
+        self._frames = [each[0] for each in stepped]
+        return _joined(self._frames), *(np.concatenate([each[i] for each in stepped]) for i in (1, 2, 3)), {}
+
+    def reset(self, *, seed: Sequence[int | None], options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
+        """As of gymnasium's vector environments; infos are left out."""
+        fresh = np.ones(self.num_envs, dtype=bool) if options is None else options["reset_mask"]
+        asked = [i for i, share in enumerate(self._shares) if fresh[share].any()]
+        for i in asked:
+            share = self._shares[i]
+            self._workers[i].send(("reset", list(seed[share]), None if options is None else fresh[share]))
+        for i, frames in zip(asked, self._answers(asked), strict=True):
+            self._frames[i] = frames
+        return _joined(self._frames), {}
+
+    def measure(self) -> Obs:
+        """See `Facts`."""
+        return _joined(self._all("measure"))
+
+    def remeasure(self, before: Obs, changed: Array) -> Obs:
+        """See `Facts`."""
+        given = [({name: each[share] for name, each in before.items()}, changed[share]) for share in self._shares]
+        return _joined(self._all("remeasure", given))
+
+    def get_state(self) -> State:
+        """The same as without workers, so that a run can go on with other ones."""
+        states = self._all("get_state")
+        return {
+            "begun": [begun for state in states for begun in state["begun"]],
+            "actions": [taken for state in states for taken in state["actions"]],
+            "frames": {name: torch.cat([state["frames"][name] for state in states]) for name in states[0]["frames"]},
+        }
+
+    def set_state(self, state: State) -> None:
+        given = [
+            {
+                "begun": state["begun"][share],
+                "actions": state["actions"][share],
+                "frames": {name: frames[share].clone() for name, frames in state["frames"].items()},
+            }
+            for share in self._shares
+        ]
+        self._all("set_state", [(each,) for each in given])
+        self._frames = [{name: frames.numpy() for name, frames in each["frames"].items()} for each in given]
+
+    def close(self) -> None:
+        """End all workers, by force where one does not end."""
+        for worker in self._workers:
+            worker.hang_up()
+        _ended(self._process)
+
+    def _all(self, does: str, given: Sequence[tuple[Any, ...]] | None = None) -> list[Any]:
+        """What each worker answers when it does something with what it is given."""
+        for worker, arguments in zip(self._workers, given or [()] * len(self._workers), strict=True):
+            worker.send((does, *arguments))
+        return self._answers()
+
+    def _answers(self, of: Sequence[int] | None = None) -> list[Any]:
+        """Raises: the first error among them, after all have answered."""
+        told = [self._workers[i].answer() for i in (range(len(self._workers)) if of is None else of)]
+        for each in told:
+            if isinstance(each, Exception):
+                raise each
+        return told
+
+
+class _Worker:
+    """This end of a worker's pipe, and the process that ends as it does."""
+
+    def __init__(self, pipe: "Connection[Any, Any]", process: "subprocess.Popen[bytes]") -> None:
+        self._pipe, self._process = pipe, process
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        """By plain pickle: torch would hand its tensors over in shared memory, as open files."""
+        try:
+            self._pipe.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+        except OSError:
+            raise self._dead() from None
+
+    def answer(self) -> Any:
+        """What it answers to the oldest message; an error is returned, not raised."""
+        try:
+            fine, told = pickle.loads(self._pipe.recv_bytes())
+        except (EOFError, OSError):
+            return self._dead()
+        if fine:
+            return told
+        kind, message, trace = told
+        error = _KINDS.get(kind, RaisedElsewhere)(message)
+        error.add_note(f"In a worker process:\n{trace}")
+        return error
+
+    def hang_up(self) -> None:
+        self._pipe.close()
+
+    def _dead(self) -> Exception:
+        code = _ended(self._process)
+        reason = f"was killed by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
+        hint = "; is there memory enough for env.processes?" if code == 128 + 9 else ""
+        return RaisedElsewhere(f"env.processes: a worker process {reason}{hint}")
+
+
+def _started(fds: list[int]) -> "subprocess.Popen[bytes]":
+    """The parent of a worker for each pipe, which sees the modules that this process sees."""
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "rewardlab.envs.external.worker", *map(str, fds)],
+        pass_fds=fds,
+        env={**os.environ, **one_thread(), "PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of workers that were told to end; those that do not are killed with their parent."""
+    try:
+        return process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
+
+
+def _joined(parts: Sequence[Obs]) -> Obs:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
