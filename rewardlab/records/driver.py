@@ -36,7 +36,9 @@ def driving(folder: Path, runs: Sequence[Path]) -> Iterator[None]:
         with contextlib.suppress(OSError, Locked):
             folder.mkdir(parents=True, exist_ok=True)
             starting.undo(lambda: _take_back(folder))
-            stack.enter_context(hold(folder))
+            # No thread: Linux tells a process of its parent's death once for each thread that ends, and the second
+            # SIGTERM would end a job at once.
+            stack.enter_context(hold(folder, heartbeat=False))
             before = _names(folder)
             write_json(folder / SWEEP, {"runs": [*before, *(os.path.relpath(run, folder) for run in runs)]})
         yield

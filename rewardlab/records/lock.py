@@ -55,8 +55,11 @@ class Locked(Exception):
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[Owner]:
+def hold(folder: Path, heartbeat: bool = True) -> Iterator[Owner]:
     """Hold the lock of a run's folder, which is made where it is missing.
+
+    Args:
+        heartbeat: whether a thread renews what is written; other machines need it where a file system has no flock.
 
     Raises:
         Locked: a live process holds it.
@@ -72,7 +75,8 @@ def hold(folder: Path) -> Iterator[Owner]:
     try:
         os.ftruncate(descriptor, 0)
         _write(descriptor, owner)
-        beating.start()
+        if heartbeat:
+            beating.start()
         yield owner
     finally:
         released.set()

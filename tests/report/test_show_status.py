@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from run_folders import bonus_that_fades, write_run
@@ -118,6 +119,12 @@ class TestStatus:
         with driving(sweep, [tmp_path / "runs" / "more"]):  # another batch of the same sweep
             assert len(scan(tmp_path).sweeps[0].runs) == 3
         assert main(["status", str(tmp_path / "sweeps")]) == 2  # no driver, and no run below it
+
+    def test_a_driver_has_no_thread_for_it(self, tmp_path):
+        """Linux tells its jobs of its death once for each of its threads, and a second SIGTERM ends a job at once."""
+        before = threading.active_count()
+        with driving(tmp_path / "sweeps" / "first", []):
+            assert threading.active_count() == before
 
     def test_a_sweep_that_has_no_run_yet_is_no_empty_folder(self, tmp_path, capsys):
         with driving(tmp_path / "sweeps" / "first", [tmp_path / "runs" / "a"]):
