@@ -12,8 +12,8 @@ help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 demo: $(STAMP) ## Train with RND on DoorKey-5x5 (well under a minute), write the report
-	$(BIN)/rewardlab run env=doorkey_5x5 reward=rnd frames=100_000 eval.every=10_000 results_dir=results/demo overwrite=true
-	$(BIN)/rewardlab report results/demo
+	$(BIN)/rewardlab run env=doorkey_5x5 reward=rnd frames=100_000 eval.every=10_000 results_dir=demo overwrite=true
+	$(BIN)/rewardlab report demo
 
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest -n auto

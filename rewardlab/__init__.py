@@ -19,10 +19,17 @@ CORE_VERSION = 1
 
 
 def load(
-    *paths: str | Path, filters: str | Sequence[str] = (), baseline: str | None = None, paired: bool = False
+    *paths: str | Path,
+    filters: str | Sequence[str] = (),
+    baseline: str | None = None,
+    paired: bool = False,
+    scale: str | Sequence[str] = (),
+    thresholds: str | None = None,
 ) -> Any:
     """Results folders as pandas DataFrames: a `rewardlab.report.load.Results`; see there, and docs/loading.md."""
     from importlib import import_module
 
     # By name: pandas takes long to import, and all that imports this package should not depend on the report.
-    return import_module("rewardlab.report.load").load(*paths, filters=filters, baseline=baseline, paired=paired)
+    return import_module("rewardlab.report.load").load(
+        *paths, filters=filters, baseline=baseline, paired=paired, scale=scale, thresholds=thresholds
+    )

@@ -59,6 +59,13 @@ def _report() -> Parser:
     parser.add_argument(
         "--baseline", metavar="NAME", help="what schemes are compared with (default: none, or the first folder)"
     )
+    parser.add_argument(
+        "--scale", action="append", default=[], metavar="ENV=RANDOM:OPTIMAL",
+        help="mean returns of a random and of the best policy, where the optimum is not known: CartPole-v1=22:500",
+    )  # fmt: skip
+    parser.add_argument(
+        "--thresholds", metavar="LIST", help="shares of the optimum that count as reached (default: 0.5,0.9)"
+    )
     parser.add_argument("--paired", action="store_true", help="take differences between runs of equal seed")
     parser.add_argument(
         "--by", metavar="KEY", help="tables once more for each env, reward, agent, curriculum or folder"

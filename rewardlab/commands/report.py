@@ -17,7 +17,9 @@ def main(given: Namespace) -> int:
     from rewardlab.report.options import Options
 
     out = None if given.out is None else Path(given.out)
-    options = Options(out, tuple(given.filter), given.baseline, given.paired, given.by)
+    options = Options(
+        out, tuple(given.filter), given.baseline, given.paired, tuple(given.scale), given.thresholds, given.by
+    )
     result = build_report(labelled(given.paths or [DEFAULT_PATH]), options)
     print(result.text)
     if result.again:

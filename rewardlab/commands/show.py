@@ -93,8 +93,8 @@ def _scores(run: Run) -> list[tuple[str, str]]:
         rows.append(("normalised", f"{score(float(outcome.normalised[-1]))}, late {late}; {scale}"))
     rows += [("success", f"{success:.0%}")] if np.isfinite(success) else []
     if outcome.normalised is not None:
-        for suffix, threshold in THRESHOLDS.items():
-            reached = outcome.reached(suffix)
+        for threshold in THRESHOLDS.values():
+            reached = outcome.reached(threshold)
             assert reached is not None
             rows.append(
                 (f"to {threshold:.0%}", f"{amount(reached.frames)} frames" if reached.reached else "not reached")

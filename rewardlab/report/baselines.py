@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 from rewardlab.errors import UserError, unknown
-from rewardlab.report.comparison import Comparison, Method
+from rewardlab.report.comparison import Comparison
+from rewardlab.report.names import Method
 
 
 def choose_baselines(comparison: Comparison, asked: str | None = None) -> dict[Method, Method]:
     """Scheme -> its baseline; schemes without one, and baselines themselves, are left out.
 
-    One is asked for by a scheme's name, a reward's label or the label of a results folder. By default it is the same
-    scheme in the first folder where folders are compared, else the scheme `none` that is otherwise alike.
+    One is asked for by a scheme's name, a reward's or agent's label, or the label of a results folder. By default it is
+    the same scheme in the first folder where folders are compared, else the scheme `none` that is otherwise alike.
 
     Raises:
         UserError: there is no such scheme or folder.
@@ -30,7 +31,7 @@ def choose_baselines(comparison: Comparison, asked: str | None = None) -> dict[M
 
 def _named(comparison: Comparison, asked: str) -> list[Method]:
     exact = [method for method in comparison.methods if comparison.name(method) == asked]
-    found = exact or [method for method in comparison.methods if method.reward == asked]
+    found = exact or [method for method in comparison.methods if asked in (method.reward, method.agent)]
     if not found:
         if not comparison.methods:
             raise UserError(f"--baseline={asked}: there are no runs that can be read")

@@ -13,6 +13,7 @@ from rewardlab.report.options import Options, ReportResult
 from rewardlab.report.output import facts
 from rewardlab.report.reading.cache import cache_folder, code_digest
 from rewardlab.report.reading.collection import Found
+from rewardlab.report.scaling import scaling
 
 BY = ("env", "reward", "agent", "curriculum", "folder")
 
@@ -28,6 +29,7 @@ def build_report(roots: Sequence[tuple[str, Path]], options: Options | None = No
         raise unknown("--by", options.by, BY, "key")
     if options.by == "folder" and len(roots) == 1:
         raise UserError("--by folder: there is only one")
+    scaling(options.scales, options.thresholds)  # refused before anything is read
     found = find(roots)
     out = options.out if options.out is not None else roots[0][1] / "report"
     memory = cache_folder() / f"report-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:24]}.json"

@@ -3,12 +3,14 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from rewardlab.records.summary import THRESHOLDS
 from rewardlab.report.agent_names import agent_names
-from rewardlab.report.outcomes import Outcome, counts
+from rewardlab.report.names import Method, names_of
+from rewardlab.report.outcomes import Outcome, counts, still_goes
 from rewardlab.report.reading.collection import Collection, Problem
 from rewardlab.report.reading.fields import written
 from rewardlab.report.reading.plain import clean
@@ -16,25 +18,10 @@ from rewardlab.report.reading.run_folder import Run
 
 # Fields that are no part of a setting: where, on what and how often something is written.
 NO_SETTING = re.compile(
-    r"(seed|results_dir|device|overwrite|extend|skip_invalid)$|(logger|checkpoint|hydra|launcher)\b"
+    r"(seed|results_dir|device|overwrite|extend|skip_invalid|fidelity)$|(logger|checkpoint|hydra|launcher)\b"
 )
-
-
-@dataclass(frozen=True, order=True)
-class Method:
-    """Reward scheme, agent and curriculum together: what is compared across environments."""
-
-    reward: str
-    agent: str
-    curriculum: str
-    variant: str = ""  # what tells apart two settings that share all labels ("num_envs=8", or "#" and their setting id)
-    folder: str = ""  # label of the results folder, where several are compared
-    place: int = 0
-
-    @property
-    def approach(self) -> tuple[str, str, str, str]:
-        """What is the same in every folder: reward, agent, curriculum and variant."""
-        return (self.reward, self.agent, self.curriculum, self.variant)
+# How long a run trains and how it is looked at: they distinguish settings, but are no part of a scheme's name.
+BUDGET = re.compile(r"(frames|env\.frames|eval\.(every|episodes))$")
 
 
 @dataclass(frozen=True)
@@ -48,6 +35,7 @@ class Setting:
     runs: tuple[Run, ...]
     outcomes: tuple[Outcome, ...]
     shared: bool  # whether another setting has the same labels, so that only the id tells them apart
+    rung: str = ""  # budget and cadence ("frames=50000"), where the same method has several in one environment
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -57,6 +45,11 @@ class Setting:
     @property
     def budget(self) -> int:
         return max(run.budget for run in self.runs)
+
+    @cached_property
+    def going(self) -> tuple[Outcome, ...]:
+        """Runs that still go (or were killed) and were evaluated: they are shown, and enter no statistic."""
+        return tuple(Outcome(run) for run in self.runs if still_goes(run))
 
     def diverged(self) -> int:
         """Counted runs that diverged."""
@@ -69,6 +62,8 @@ class Comparison:
 
     settings: tuple[Setting, ...]
     problems: tuple[Problem, ...]
+    # column suffix -> normalised return that counts as reached, in rising order
+    thresholds: Mapping[str, float] = field(default_factory=lambda: THRESHOLDS)
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -93,7 +88,12 @@ class Comparison:
             if left := tuple(run for run in setting.runs if id(run) in kept):
                 outcomes = tuple(outcome for outcome in setting.outcomes if id(outcome.run) in kept)
                 settings.append(replace(setting, runs=left, outcomes=outcomes))
-        return Comparison(tuple(settings), self.problems)
+        return replace(self, settings=tuple(settings))
+
+    @property
+    def highest(self) -> str:
+        """Column suffix of the highest threshold."""
+        return list(self.thresholds)[-1]
 
     def of_env(self, env: str) -> list[Setting]:
         """Settings of one environment, in the order of the schemes."""
@@ -110,19 +110,47 @@ class Comparison:
             for env, settings in self._by_env.items()
         }
 
+    def first_evaluation(self, env: str) -> float:
+        """The first frame at which all counted runs of one environment were evaluated."""
+        return self._starts[env]
+
+    def normalises(self, env: str) -> bool:
+        """Whether the returns of all counted runs of one environment can be normalised."""
+        return self._normalised[env]
+
+    @cached_property
+    def _starts(self) -> dict[str, float]:
+        return {
+            env: max((float(o.evaluated[0]) for setting in settings for o in setting.outcomes), default=0.0)
+            for env, settings in self._by_env.items()
+        }
+
+    @cached_property
+    def _normalised(self) -> dict[str, bool]:
+        return {
+            env: all(outcome.normalised is not None for setting in settings for outcome in setting.outcomes)
+            for env, settings in self._by_env.items()
+        }
+
     @cached_property
     def _names(self) -> dict[Method, str]:
-        methods = self.methods
-        several = [len({getattr(each, part) for each in methods}) > 1 for part in ("agent", "curriculum")]
-        names = {}
-        for method in methods:
-            parts = [method.reward]
-            parts += [method.agent] if several[0] else []
-            parts += [method.curriculum] if several[1] else []
-            parts += [method.variant] if method.variant else []
-            name = " · ".join(parts)
-            names[method] = f"{method.folder}: {name}" if method.folder else name
-        return names
+        configs: dict[Method, list[Mapping[str, object]]] = defaultdict(list)
+        for setting in self.settings:
+            configs[setting.method].append(setting.runs[0].config)
+        return names_of(self.methods, configs)
+
+    @cached_property
+    def _found(self) -> dict[tuple[Method, str], Setting]:
+        counted = [setting for setting in self.settings if setting.outcomes]
+        sharing: dict[tuple[str, int], set[Method]] = defaultdict(set)
+        for setting in counted:
+            sharing[setting.env, setting.budget].add(setting.method)
+
+        def worth(setting: Setting) -> tuple[int, int, int, str]:
+            shared = len(sharing[setting.env, setting.budget])
+            return shared, len(setting.outcomes), setting.budget, setting.setting_id
+
+        return {(setting.method, setting.env): setting for setting in sorted(counted, key=worth)}
 
     def seeds_of(self, env: str) -> list[int]:
         """Every seed that anybody ran in one environment."""
@@ -133,11 +161,19 @@ class Comparison:
         return self._ends.get(env, 0.0)
 
     def find(self, method: Method, env: str) -> Setting | None:
-        """The setting of a scheme in one environment, if any of its runs count."""
-        return next((s for s in self.of_env(env) if s.method == method and s.outcomes), None)
+        """The setting that stands for a scheme in one environment, if any of its runs count.
+
+        Of several budgets it is the one that most schemes have, then the one with the most seeds, then the largest; see
+        `Setting.rung`.
+        """
+        return self._found.get((method, env))
+
+    def stands(self, setting: Setting) -> bool:
+        """Whether a setting stands for its scheme where schemes are compared."""
+        return self.find(setting.method, setting.env) is setting
 
     def name(self, method: Method) -> str:
-        """The shortest name that tells a scheme from all others here: the reward alone if nothing else varies."""
+        """The shortest name that tells a scheme from all others here; see `names`."""
         return self._names[method]
 
     def agent_name(self, setting: Setting) -> str:
@@ -149,9 +185,11 @@ class Comparison:
         return {id(each): name for each, name in zip(self.settings, agent_names(self.settings), strict=True)}
 
     def setting_name(self, setting: Setting) -> str:
-        """Name of a row: its scheme, and the start of its setting id where labels alone don't tell."""
+        """Name of a row: its scheme, its budget where it has several, its setting id where labels don't tell."""
         tag = f"#{setting.setting_id[:8]}"
         name = self.name(setting.method)
+        if setting.rung:
+            return f"{name} ({setting.rung})"
         return f"{name} {tag}" if setting.shared and tag not in name else name
 
 
@@ -166,13 +204,15 @@ def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Comparis
     fields: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for labels, several in twins.items():
         fields[_without_env(labels)] |= _differing_fields([runs[0] for runs in several])
+    rungs = {labels: _rungs(several, fields[_without_env(labels)]) for labels, several in twins.items()}
     settings = []
     for key, runs in groups.items():
         folder, env, reward, agent, curriculum, setting_id = key
         shared = len(twins[key[:-1]]) > 1
         varying = fields[_without_env(key[:-1])]
         variant = ", ".join(f"{name}={clean(written(runs[0].config.get(name)), 40)}" for name in sorted(varying))
-        if shared and not variant:
+        rung = rungs[key[:-1]].get(setting_id, "")
+        if shared and not variant and not rung:
             variant = f"#{setting_id[:8]}"
         runs.sort(key=lambda run: (run.seed, run.name))
         settings.append(
@@ -184,6 +224,7 @@ def assemble(collection: Collection, folders: Sequence[str] = ("",)) -> Comparis
                 runs=tuple(runs),
                 outcomes=tuple(Outcome(run) for run in runs if counts(run)),
                 shared=shared,
+                rung=rung,
             )
         )
     settings.sort(key=lambda s: (natural(s.env), _method_order(s.method), s.setting_id))
@@ -212,5 +253,31 @@ def _differing_fields(runs: Iterable[Run]) -> set[str]:
     configs = [{key: json.dumps(value, sort_keys=True) for key, value in run.config.items()} for run in runs]
     if len(configs) < 2:
         return set()
-    keys = {key for config in configs for key in config if not NO_SETTING.match(key)}
+    keys = {key for config in configs for key in config if not NO_SETTING.match(key) and not BUDGET.match(key)}
     return {key for key in keys if len({config.get(key) for config in configs}) > 1}
+
+
+def _rungs(several: Sequence[Sequence[Run]], varying: Iterable[str]) -> dict[str, str]:
+    """Setting id -> its budget and cadence, of settings of one environment and labels; none where it has no rival."""
+    alike: dict[str, list[Run]] = defaultdict(list)
+    for runs in several:
+        alike[json.dumps([runs[0].config.get(key) for key in varying])].append(runs[0])
+    found: dict[str, str] = {}
+    for runs in alike.values():
+        differing = [
+            key for key in ("frames", "eval.every", "eval.episodes") if len({_budget(r, key) for r in runs}) > 1
+        ]
+        told: dict[str, list[str]] = {run.setting_id: [] for run in runs}
+        for key in differing:  # `eval.every` follows from `frames` unless it is given: said only where it has to be
+            if len({tuple(parts) for parts in told.values()}) < len(runs):
+                for run in runs:
+                    told[run.setting_id].append(f"{key}={_budget(run, key)}")
+        texts = {setting_id: ", ".join(parts) for setting_id, parts in told.items()}
+        if len(runs) > 1 and differing:
+            twice = [text for text in texts.values() if list(texts.values()).count(text) > 1]
+            found |= {key: f"{text}, #{key[:8]}" if text in twice else text for key, text in texts.items()}
+    return found
+
+
+def _budget(run: Run, key: str) -> str:
+    return written(run.budget if key == "frames" else run.config.get(key))

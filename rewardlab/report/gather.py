@@ -1,6 +1,7 @@
 """From the paths of a command line to the runs below them, compared."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rewardlab.errors import UserError
@@ -9,6 +10,7 @@ from rewardlab.report.filters import keep
 from rewardlab.report.helpers import Helpers
 from rewardlab.report.reading.collection import Found, find_runs, read_found
 from rewardlab.report.reading.plain import clean
+from rewardlab.report.scaling import UNCHANGED, Scaling
 
 
 def labelled(paths: Sequence[str]) -> list[tuple[str, Path]]:
@@ -57,8 +59,13 @@ def find(roots: Sequence[tuple[str, Path]]) -> list[Found]:
 
 
 def compare(
-    found: Sequence[Found], roots: Sequence[tuple[str, Path]], filters: Sequence[str], helpers: Helpers | None = None
+    found: Sequence[Found],
+    roots: Sequence[tuple[str, Path]],
+    filters: Sequence[str],
+    scaling: Scaling = UNCHANGED,
+    helpers: Helpers | None = None,
 ) -> tuple[Comparison, Comparison]:
     """All runs put in order, and those of them that pass the filters; `helpers` as in `read_found`."""
-    whole = assemble(read_found(found, helpers), [label for label, _ in roots])
+    read = scaling.applied(read_found(found, helpers))
+    whole = replace(assemble(read, [label for label, _ in roots]), thresholds=scaling.thresholds)
     return whole, whole.restricted(keep(whole.runs, filters)) if filters else whole

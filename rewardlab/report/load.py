@@ -11,6 +11,7 @@ from rewardlab.report.comparison import Comparison
 from rewardlab.report.gather import compare, find, labelled
 from rewardlab.report.reading.plain import Unreadable, clean, read_table
 from rewardlab.report.reading.run_folder import TRAINING
+from rewardlab.report.scaling import scaling
 from rewardlab.report.tables.columns import Filled, Table
 from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
 from rewardlab.report.tables.numbers import Numbers
@@ -21,7 +22,12 @@ _COUNTS = ("frames", "updates", "episodes")
 
 
 def load(
-    *paths: str | Path, filters: str | Sequence[str] = (), baseline: str | None = None, paired: bool = False
+    *paths: str | Path,
+    filters: str | Sequence[str] = (),
+    baseline: str | None = None,
+    paired: bool = False,
+    scale: str | Sequence[str] = (),
+    thresholds: str | None = None,
 ) -> "Results":
     """Loads the runs below results folders. Files are read only; nothing in them is run, unpickled or followed out.
 
@@ -29,13 +35,16 @@ def load(
         paths: results folders, as `PATH` or `LABEL=PATH`; `results` if none is given.
         filters: which runs, as `rewardlab report --filter` takes them: "env=doorkey*", "seed<5".
         baseline, paired: what the tables compare with, as `rewardlab report` takes them.
+        scale, thresholds: what returns are measured by, as `rewardlab report` takes them: "CartPole-v1=22:500" and
+            "0.5,0.9".
 
     Raises:
-        UserError: a folder is missing or holds no run, or a filter does not fit.
+        UserError: a folder is missing or holds no run, or an option does not fit.
     """
     roots = labelled([str(path) for path in paths] or ["results"])
     chosen = [filters] if isinstance(filters, str) else filters
-    _, comparison = compare(find(roots), roots, chosen)  # without helpers: a script need not guard its main
+    measured = scaling([scale] if isinstance(scale, str) else scale, thresholds)
+    _, comparison = compare(find(roots), roots, chosen, measured)  # without helpers: a script need not guard its main
     return Results(comparison, dict(roots), baseline, paired)
 
 

@@ -12,6 +12,8 @@ class Options:
     filters: tuple[str, ...] = ()  # which runs it is about, see `filters.keep`
     baseline: str | None = None  # what schemes are compared with, see `baselines.choose_baselines`
     paired: bool = False  # whether differences are taken between runs of equal seed
+    scales: tuple[str, ...] = ()  # random and optimal returns that are not known, see `scales.given`
+    thresholds: str | None = None  # normalised returns that count as reached, see `scales.thresholds`
     by: str | None = None  # one of `build.BY`: the tables once more for each of its values
 
 

@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 
 from rewardlab.records.summary import (
-    THRESHOLDS,
     area_under_curve,
     can_normalise,
     first_reached,
@@ -14,10 +13,8 @@ from rewardlab.records.summary import (
     normalise,
     whole_curve,
 )
-from rewardlab.report.reading.run_folder import Run
+from rewardlab.report.reading.run_folder import COUNTED_STATES, Run
 from rewardlab.report.statistics import FloatArray
-
-COUNTED_STATES = ("finished", "diverged")
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,12 @@ class Outcome:
         assert run.random_return is not None and run.optimal_return is not None
         return normalise(self.returns, run.random_return, run.optimal_return)
 
+    def return_area(self, start: float, until: float) -> float:
+        """Mean height of the curve of the task's own return between two frames: for tasks without a known optimum."""
+        frames, values = self.evaluated, self.returns
+        inside = np.unique([start, *frames[(frames > start) & (frames < until)], until])
+        return area_under_curve(inside, np.interp(inside, frames, values))
+
     @property
     def late_return(self) -> float:
         """Mean of the last tenth of the evaluations, as `late_evaluations` counts them."""
@@ -93,14 +96,14 @@ class Outcome:
         self._areas[until] = area
         return area
 
-    def reached(self, suffix: str) -> Reached | None:
-        """When the run reached the threshold of a column suffix ("50", "90"); None if returns cannot be normalised."""
+    def reached(self, threshold: float) -> Reached | None:
+        """When the run reached a normalised return; None if returns cannot be normalised."""
         if self.normalised is None:
             return None
         if self.run.state == "diverged":
             # It stays at risk for ever: nothing it did before counts, and it must not leave the risk set early.
             return Reached(False, np.inf, np.inf)
-        index = first_reached(self.normalised, THRESHOLDS[suffix])
+        index = first_reached(self.normalised, threshold)
         at = -1 if index is None else index
         return Reached(index is not None, float(self.evaluated[at]), float(self.run.evaluations.cpu_seconds[at]))
 
@@ -118,3 +121,8 @@ class Outcome:
 def counts(run: Run) -> bool:
     """Whether a run enters the statistics: it ended by itself and was evaluated at least once."""
     return run.state in COUNTED_STATES and run.evaluations.frames.size > 0
+
+
+def still_goes(run: Run) -> bool:
+    """Whether a run is under way, by its own word, and was evaluated at least once; one that was killed says so too."""
+    return run.state == "running" and run.evaluations.frames.size > 0

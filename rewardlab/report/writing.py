@@ -15,11 +15,15 @@ from rewardlab.report.pages.page import render_page
 from rewardlab.report.pages.styles import choose_styles
 from rewardlab.report.reading.collection import Found
 from rewardlab.report.reading.run_folder import Run
+from rewardlab.report.scaling import scaling
 from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
 from rewardlab.report.tables.numbers import Numbers
 from rewardlab.report.tables.runs import EVALUATIONS, listed, runs
 from rewardlab.report.tables.text import long_csv, reading, to_csv, to_latex, to_markdown, to_terminal
 from rewardlab.report.verdict import verdict
+
+_DIFFERENCES = "Differences from the baseline"
+_PAIRED = ", paired: only seeds that both have, redrawn together"
 
 
 def write_report(
@@ -39,7 +43,8 @@ def _write_report(
         UserError: an option does not fit the runs, or the folder is a link.
         OSError: the report cannot be written.
     """
-    whole, comparison = compare(found, roots, options.filters, helpers)
+    scale = scaling(options.scales, options.thresholds)
+    whole, comparison = compare(found, roots, options.filters, scale, helpers)
     if helpers.running:  # they have nothing to do until the first figure is known
         helpers.submit(prepare)
     numbers = Numbers(comparison, options.baseline, paired=options.paired)
@@ -67,11 +72,16 @@ def _write_report(
     lines = [f"{answer.headline} ({answer.label}).", ""]
     if len(numbers.efficiency):
         lines += [to_terminal(reading(numbers.efficiency, brief=True)), ""]
-    if len(numbers.differences) and len(roots) > 1:
-        lines += [to_terminal(reading(numbers.differences, brief=True)), ""]
-    lines += [*(f"Careful: {warning}" for warning in warnings), *([""] if warnings else [])]
+    asked = options.paired or options.baseline is not None
+    if len(numbers.differences) and (asked or len(roots) > 1):
+        told = reading(numbers.differences, brief=True)
+        lines += [_DIFFERENCES + (_PAIRED if options.paired else ""), to_terminal(told), ""]
+    elif asked:
+        lines += ["No differences: no scheme shares an environment" + (" and a seed" if options.paired else "") +
+                  " with its baseline.", ""]  # fmt: skip
+    lines += [*(f"Careful: {warning.line}" for warning in warnings), *([""] if warnings else [])]
     lines.append(f"Report: {out}/report.html (tables and figures beside it)")
-    return ReportResult(out, output.finish(), "\n".join(lines), tuple(warnings))
+    return ReportResult(out, output.finish(), "\n".join(lines), tuple(warning.line for warning in warnings))
 
 
 def _parts(comparison: Comparison, by: str) -> dict[str, Comparison]:

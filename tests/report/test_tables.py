@@ -90,7 +90,7 @@ class TestDeclarations:
             "the lowest late return of a seed", title="worst seed", better=MORE,
         )  # fmt: skip
         declared = replace(efficiency.SAMPLE_EFFICIENCY, columns=(*efficiency.SAMPLE_EFFICIENCY.columns, column))
-        monkeypatch.setattr(efficiency, "SAMPLE_EFFICIENCY", declared)
+        monkeypatch.setattr(efficiency, "efficiency_table", lambda thresholds: declared)
         for seed in range(2):
             write_run(tmp_path, reward="none", seed=seed, returns=[0.0, 0.5, 0.25 + seed])
             write_run(tmp_path, reward="rnd", seed=seed, returns=[0.0, 0.5, 0.75 + seed])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from zlib import crc32
 
 import numpy as np
@@ -27,6 +28,7 @@ class Line:
     x: FloatArray
     band: Band
     step: bool = False
+    going: bool = False  # of runs that still go: thin, dotted, open at its end
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,17 @@ def charts(numbers: Numbers, styles: dict[str, Style]) -> Iterator[Chart]:
     stems = file_stems(numbers.comparison.envs)
     efficiency = list(numbers.efficiency)
     for env in numbers.comparison.envs:
-        if not (every := numbers.curves_in(env)):
+        every, going = numbers.curves_in(env), numbers.going[env]
+        if not every and not going:
             continue
         best = [row["setting_id"] for row in efficiency if row["env"] == env][:_MOST_LINES]
         curves = [curve for curve in every if curve.setting.setting_id in best]
         recorded = [curve for curve in numbers.training_in(env) if curve.setting.setting_id in best]
         title = env + _left_out(len(curves), len(every))
-        yield LineChart(f"learning_curves_{stems[env]}", title, "training frames", (_returns(curves, styles),))
+        shown = [*curves, *going[: max(0, _MOST_LINES - len(curves))]]
+        yield LineChart(f"learning_curves_{stems[env]}", title, "training frames", (_returns(shown, styles),))
+        if not every:
+            continue
         yield from _bonus(title, curves, recorded, styles, stems[env])
         yield from _coverage(title, recorded, styles, stems[env])
     aggregated = numbers.aggregated
@@ -100,8 +106,9 @@ def charts(numbers: Numbers, styles: dict[str, Style]) -> Iterator[Chart]:
         panel = Panel("share of runs above τ", steps, floor=-0.02, top=1.04)
         title = f"Performance profile, {over}"
         yield LineChart("performance_profile", title, "late normalised score τ", (panel,), x_frames=False)
-    if rows := [row for row in efficiency if row["n_reached_90"] is not None]:
-        yield from _efficiency(rows, styles)
+    highest = numbers.comparison.highest
+    if rows := [row for row in efficiency if row[f"n_reached_{highest}"] is not None]:
+        yield from _efficiency(rows, styles, highest)
 
 
 def file_stems(names: Sequence[str]) -> dict[str, str]:
@@ -154,7 +161,7 @@ def _coverage(env: str, recorded: list[Curve], styles: dict[str, Style], stem: s
 def _lines(curves: list[Curve], start: str, styles: dict[str, Style]) -> tuple[Line, ...]:
     """The bands of curves whose key starts so."""
     return tuple(
-        Line(curve.label(key), styles[curve.method], curve.frames, band)
+        Line(curve.label(key), styles[curve.method].turned(curve.place), curve.frames, band, going=curve.going > 0)
         for curve in curves
         for key, band in curve.bands.items()
         if key.startswith(start)
@@ -171,24 +178,30 @@ def _shared(pools: Sequence[Pooled], over: str, styles: dict[str, Style]) -> Lin
     return LineChart("aggregate_curves", f"Interquartile mean, {over}", x_label, (panel,), x_frames=in_frames)
 
 
-def _efficiency(rows: Sequence[Row], styles: dict[str, Style]) -> list[BarChart]:
+def _efficiency(rows: Sequence[Row], styles: dict[str, Style], highest: str) -> list[BarChart]:
     """One chart for all environments, or one for each where that would be too long to read."""
     groups = []
     for env in dict.fromkeys(row["env"] for row in rows):
         own = [row for row in rows if row["env"] == env]
-        groups.append((env, tuple(_bar(row, styles[row["method"]]) for row in own)))
-    x_label = "training frames to 90 % of the optimum (median over seeds, 95 % interval)"
+        groups.append((env, tuple(_bar(row, styles[row["method"]], highest) for row in own)))
+    x_label = f"training frames to {highest} % of the optimum (median over seeds, 95 % interval)"
     if len(rows) <= _MOST_BARS:
         return [BarChart("sample_efficiency", x_label, tuple(groups))]
     stems = file_stems([env for env, _ in groups])
     return [BarChart(f"sample_efficiency_{stems[env]}", x_label, ((env, bars),)) for env, bars in groups]
 
 
-def _bar(row: Row, style: Style) -> Bar:
-    value, low, high = row.estimate("frames_to_90")
-    count = f"({row['n_reached_90']}/{row['n_seeds']})"
+def _bar(row: Row, style: Style, highest: str) -> Bar:
+    value, low, high = row.estimate(f"frames_to_{highest}")
+    count = f"({row[f'n_reached_{highest}']}/{row['n_seeds']})"
     note = f"not reached {count}" if value is None else f"{amount(value)}  {count}"
     return Bar(row["setting"], style, value, low, high, float(row["budget"]), note)
+
+
+def wrapped(text: str, width: int = 44, most: int = 3) -> str:
+    """A text in lines of about `width` characters, at most so many; what is longer ends with an ellipsis."""
+    lines = wrap(text, width, break_on_hyphens=False) or [text]
+    return "\n".join(lines if len(lines) <= most else [*lines[: most - 1], short(" ".join(lines[most - 1 :]), width)])
 
 
 def short(text: str, limit: int = 40) -> str:

@@ -41,7 +41,10 @@ def page_data(numbers: Numbers, styles: dict[str, Style], roots: dict[str, Path]
     return {
         "schemes": [{"name": name, "color": each.colour, "dash": each.plotly_dash} for name, each in styles.items()],
         "metrics": list(metrics(numbers).items()),
-        "envs": [_env(lines, numbers.training[env], places) for env, lines in numbers.curves.items()],
+        "envs": [
+            _env(lines, numbers.training[env], numbers.going[env], styles, places)
+            for env, lines in numbers.curves.items()
+        ],
         "profile": {"x": rounded(PROFILE_GRID), "lines": [line(pooled, pooled.profile) for pooled in pools]},
         "shared": {"x": x, "lines": [line(pooled, pooled.curve) for pooled in pools], "frames": frames is not None},
         **_runs(numbers.comparison, places, roots),
@@ -72,16 +75,25 @@ def rounded(values: FloatArray) -> list[float | None]:
     return [float(f"{value:.4g}") if isfinite(value) else None for value in values.tolist()]
 
 
-def _env(evaluated: list[Curve], trained: list[Curve], places: dict[str, int]) -> dict[str, Any]:
+def _env(
+    evaluated: list[Curve], trained: list[Curve], going: list[Curve], styles: dict[str, Style], places: dict[str, int]
+) -> dict[str, Any]:
     grids: list[list[int]] = []
     curves = []
-    for lines, most in ((evaluated, MOST_POINTS), (trained, TRAINING_GRID_POINTS)):
+    # Curves of runs that still go have a grid each.
+    for lines, most in (
+        (evaluated, MOST_POINTS),
+        (trained, TRAINING_GRID_POINTS),
+        *(([c], MOST_POINTS) for c in going),
+    ):
         if lines or not grids:
             keep = thin(lines[0].frames.size if lines else 0, most)
             grids.append([int(each) for each in lines[0].frames[keep]] if lines else [])
         for curve in lines:
             for key, band in curve.bands.items():
                 names = {"metric": _metric(key), "name": curve.label(key), "scheme": places[curve.method]}
+                names |= {"going": True} if curve.going else {}
+                names |= {"dash": styles[curve.method].turned(curve.place).plotly_dash} if curve.place else {}
                 curves.append({**names, "grid": len(grids) - 1, **_band(band, keep)})
     return {"grids": grids, "curves": curves}
 
@@ -118,7 +130,10 @@ def _runs(comparison: Comparison, places: dict[str, int], roots: dict[str, Path]
                 "notes": list(run.blemishes),
             }  # fmt: skip
             runs.append({key: value for key, value in found.items() if value not in ("", [])})
-    problems = [{"name": each.name, "folder": each.folder, "reason": each.reason} for each in comparison.problems]
+    problems = [
+        {"name": each.name, "folder": each.folder, "state": each.state, "reason": each.reason}
+        for each in comparison.problems
+    ]
     return {
         "settings": settings, "runs": runs, "problems": problems, "versions": list(versions),
         "grids": [list(grid) for grid in grids], "pictures": _pictures(comparison, roots),

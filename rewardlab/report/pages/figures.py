@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from rewardlab.report.numbers import amount
-from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel, short
+from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel, wrapped
 from rewardlab.report.pages.fonts import cut_once
 
 _CANVASES: dict[str, Any] = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
@@ -78,7 +78,7 @@ def _line_chart(chart: LineChart) -> Figure:
             _line(axes, line, log=panel.log)
         _y_axis(axes, panel)
         axes.margins(x=0.01)
-    every_axes[0].set_title(_short(chart.title, 60))
+    every_axes[0].set_title(_label(chart.title, 60))
     every_axes[-1].set_xlabel(chart.x_label)
     if chart.x_frames:
         every_axes[-1].xaxis.set_major_formatter(_FRAMES)
@@ -96,7 +96,11 @@ def _line(axes: Axes, line: Line, *, log: bool) -> None:
         low, middle, high = (np.where(values > 0, values, np.nan) for values in (low, middle, high))
     fill: Any = {"color": style.colour, "alpha": 0.16, "linewidth": 0, **where}
     axes.fill_between(line.x, low, high, **fill)
-    drawn: Any = {"color": style.colour, "linewidth": 1.7, "label": _short(line.label)}
+    drawn: Any = {"color": style.colour, "linewidth": 1.7, "label": _label(line.label)}
+    if line.going:
+        drawn |= {"linewidth": 1.1, "linestyle": (0, (1, 1.4))}
+        axes.plot(line.x, middle, marker="o", markersize=4.5, markerfacecolor="white", markevery=[-1], **drawn)
+        return
     if line.step:
         axes.step(line.x, middle, style.dash, where="post", **drawn)
         return
@@ -120,16 +124,19 @@ def _y_axis(axes: Axes, panel: Panel) -> None:
 def _bar_chart(chart: BarChart) -> Figure:
     """One bar for each row: an open hatched bar to the limit where nothing was reached."""
     heights = [len(bars) for _, bars in chart.groups]
-    size = (6.2, 0.6 + sum(0.27 * height + 0.62 for height in heights))
+    labels = [[_label(bar.label, 32) for bar in bars] for _, bars in chart.groups]
+    # Names in several lines take the room that they need.
+    row = max(0.27, max(0.14 * (label.count("\n") + 1) + 0.06 for several in labels for label in several))
+    size = (6.2, 0.6 + sum(row * height + 0.62 for height in heights))
     figure = Figure(figsize=size, layout="constrained")
     every_axes = figure.subplots(len(chart.groups), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
-    for (title, bars), axes in zip(chart.groups, every_axes, strict=True):
+    for (title, bars), names, axes in zip(chart.groups, labels, every_axes, strict=True):
         for place, bar in enumerate(bars):
             _bar(axes, place, bar)
-        axes.set_yticks(range(len(bars)), [_short(bar.label) for bar in bars])
+        axes.set_yticks(range(len(bars)), names)
         axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.set_xlim(0, max(bar.limit for bar in bars) * 1.14)
-        axes.set_title(_short(title, 60))
+        axes.set_title(_label(title, 60))
         axes.xaxis.set_major_formatter(_FRAMES)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
@@ -162,17 +169,18 @@ def _legend_below(figure: Figure, every_axes: Iterable[Axes]) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if entries:
-        columns = max(1, min(len(entries), 66 // max(len(label) + 6 for label in entries)))
+        widest = max(len(line) for label in entries for line in label.split("\n"))
+        columns = max(1, min(len(entries), 66 // (widest + 6)))
         figure.legend(
             list(entries.values()), list(entries), loc="outside lower center", ncols=columns, handlelength=2.2,
             fontsize=8.5,
         )  # fmt: skip
         # Axes keep their height, however many rows the names take.
-        rows = -(-len(entries) // columns)
+        rows = -(-sum(label.count("\n") + 1 for label in entries) // columns)
         figure.set_figheight(figure.get_figheight() + 0.17 * max(0, rows - 2))
 
 
-def _short(text: str, limit: int = 40) -> str:
+def _label(text: str, width: int = 44) -> str:
     # matplotlib keeps labels that begin with an underscore out of legends.
-    text = short(text, limit)
+    text = wrapped(text, width)
     return f"\u200b{text}" if text.startswith("_") else text

@@ -12,18 +12,22 @@ from jinja2 import Environment, PackageLoader
 
 from rewardlab import __version__
 from rewardlab.records.status import STATES
-from rewardlab.report.cautions import FEW_SEEDS, listed
+from rewardlab.report.cautions import FEW_SEEDS, Caution, listed
 from rewardlab.report.comparison import Comparison
+from rewardlab.report.names import in_common
 from rewardlab.report.numbers import amount, bounds, plural, score, share_range
 from rewardlab.report.pages.data import metrics, page_data, run_places
 from rewardlab.report.pages.styles import Style
-from rewardlab.report.statistics import COVERED
+from rewardlab.report.statistics import COVERED, Estimate
 from rewardlab.report.tables.columns import Column, Filled, Kind, Row
+from rewardlab.report.tables.efficiency import height_of
 from rewardlab.report.tables.numbers import Numbers
 from rewardlab.report.tables.text import cell, reading
-from rewardlab.report.verdict import NOTHING, Verdict
+from rewardlab.report.verdict import NOTHING, Verdict, still_running
 
 SIGNS = {"finished": "✓", "diverged": "≁", "running": "…", "interrupted": "‖", "failed": "✗", "absent": "·"}
+_AREA = "Area under the learning curve, share of the optimum (95 % interval)"
+_MOST_RANKED = 4  # environments whose returns the first screen ranks
 _MOST_SEEDS = 60  # columns of the grid of runs
 _RUNS = (("run", True), ("environment", True), ("scheme", True), ("seed", False), ("state", True), ("frames", False),
          ("final return", False), ("what happened", True))  # fmt: skip
@@ -33,28 +37,36 @@ Cell = dict[str, Any]
 `blank`; of a number what it is sorted by, its `mark`, and what stands `below`."""
 
 
+Bar = tuple[str, str, Estimate, tuple[float, float] | None]
+"""A row of a ranking: its name, its method, its area, and the ends of the track if these are not 0 and 1."""
+
+
 def render_page(
-    numbers: Numbers, answer: Verdict, warnings: Sequence[str], styles: dict[str, Style], roots: dict[str, Path],
+    numbers: Numbers, answer: Verdict, warnings: Sequence[Caution], styles: dict[str, Style], roots: dict[str, Path],
     filters: Sequence[str],
 ) -> str:  # fmt: skip
     """Renders the whole page as one text; every name in it is escaped. `roots` are the results folders by label."""
     comparison, aggregated = numbers.comparison, numbers.aggregated
     sections: Any = _TEMPLATES.get_template("sections.html").module
-    drawn = {curve.method for lines in numbers.curves.values() for curve in lines}
+    every = {env: [*lines, *numbers.going[env]] for env, lines in numbers.curves.items()}
+    drawn = {curve.method for lines in every.values() for curve in lines}
     chips = sections.chips([(name, place) for place, name in enumerate(styles) if name in drawn], styles)
-    charts = [(place, env) for place, (env, lines) in enumerate(numbers.curves.items()) if lines]
+    charts = [(place, env) for place, (env, lines) in enumerate(every.items()) if lines]
+    going = any(numbers.going.values())
     overview = sections.overview(
-        answer, _facts(comparison, filters), aggregated.groups(), styles, list(_winners(numbers, styles)), warnings
+        answer, _facts(comparison, filters), _ranks(numbers), styles, list(_winners(numbers, styles)), warnings
     )
     efficiency, differences = numbers.efficiency, numbers.differences
+    shown = [suffix for suffix in comparison.thresholds if efficiency.frame[f"n_reached_{suffix}"].notna().any()]
     there = {run.state for run in comparison.runs}
+    unread = sorted({problem.state for problem in comparison.problems}, reverse=True)
     signs = {state: sign for state, sign in SIGNS.items() if state in there or state == "absent"}
-    states = [*(state for state in STATES if state in there), *(["unreadable"] if comparison.problems else [])]
+    states = [*(state for state in STATES if state in there), *unread]
     parts = [
         ("overview", "Overview", overview),
-        ("curves", "Curves", sections.curves(charts, chips, metrics(numbers)) if drawn else ""),
+        ("curves", "Curves", sections.curves(charts, chips, metrics(numbers), going) if drawn else ""),
         ("efficiency", "Sample efficiency",
-         sections.efficiency(*_table(efficiency, styles)) if len(efficiency) else ""),
+         sections.efficiency(*_table(efficiency, styles), shown) if len(efficiency) else ""),
         ("aggregate", "Aggregate", sections.aggregate(*_table(aggregated.filled, styles), aggregated.envs, chips)
          if aggregated.rows else ""),
         ("baseline", "Baseline", sections.baseline(*_table(differences, styles), reading(differences).notes)
@@ -80,10 +92,36 @@ def render_page(
 def _facts(comparison: Comparison, filters: Sequence[str]) -> str:
     """How much the answer rests on."""
     tally = [f"{n} {state}" for state in STATES if (n := sum(run.state == state for run in comparison.runs))]
-    tally += [f"{len(comparison.problems)} unreadable"] if comparison.problems else []
+    found = [problem.state for problem in comparison.problems]
+    tally += [f"{found.count(state)} {state}" for state in ("unreadable", "duplicate") if state in found]
     counts = f"{plural(len(comparison.methods), 'scheme')} · {plural(len(comparison.envs), 'environment')}"
     only = f" · only {', '.join(filters)}" if filters else ""
-    return f"{counts} · {', '.join(tally)}{only}"
+    common = "".join(f" · {phrase}" for phrase in in_common(comparison.methods))
+    return f"{counts}{common} · {', '.join(tally)}{only}"
+
+
+def _ranks(numbers: Numbers) -> list[tuple[str, list[Bar]]]:
+    """Rankings of the first screen, each with a title.
+
+    Without a ranking over environments, the areas in returns of the first few of them.
+    """
+    found: list[tuple[str, list[Bar]]] = []
+    for assumes, rows in numbers.aggregated.groups().items():
+        title = f"† assumes {', '.join(assumes)}" if assumes else _AREA
+        found.append((title, [(row["method"], row["method"], row.estimate("auc_iqm"), None) for row in rows]))
+    if found:
+        return found
+    for env in numbers.comparison.envs[:_MOST_RANKED]:
+        rows = [row for row in numbers.efficiency if row["env"] == env]
+        if not rows or height_of(rows[0]) != "auc_return_iqm":
+            continue
+        areas = [row.estimate("auc_return_iqm") for row in rows]
+        ends = [end for area in areas for end in area if end is not None]
+        margin = 0.05 * (max(ends) - min(ends)) or 1.0
+        track: tuple[float, float] | None = (min(ends) - margin, max(ends) + margin)
+        bars = [(row["setting"], row["method"], area, track) for row, area in zip(rows, areas, strict=True)]
+        found.append((f"{env}: mean height of the learning curve, in returns (95 % interval)", bars))
+    return found
 
 
 def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, Style | None, str, list[str]]]:
@@ -92,23 +130,26 @@ def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, 
     for env in numbers.comparison.envs:
         own = [row for row in rows if row["env"] == env]
         if not own:
-            yield env, None, "", ["no finished run yet"]
+            yield env, None, "", [still_running(numbers.comparison, env) or "no finished run yet"]
             continue
         # Rows come best first within equal assumptions, the fewest assumptions first.
         best = own[0]
-        n_reached, frames = best["n_reached_90"], best.estimate("frames_to_90")
+        highest = numbers.comparison.highest
+        n_reached, frames = best[f"n_reached_{highest}"], best.estimate(f"frames_to_{highest}")
         late = best.estimate("late_return_iqm")
         seeds = f"{n_reached} of {plural(best['n_seeds'], 'seed')}"
         if n_reached and frames.value is not None:
-            line = f"90 % of the optimum after {amount(frames.value)} frames {bounds(frames, amount)}, {seeds}"
+            line = f"{highest} % of the optimum after {amount(frames.value)} frames {bounds(frames, amount)}, {seeds}"
         elif n_reached is not None:
-            line = f"90 % of the optimum reached by {seeds}; late return {score(late.value)}"
+            line = f"{highest} % of the optimum reached by {seeds}; late return {score(late.value)}"
         else:
             line = f"late return {score(late.value)} {bounds(late)}".rstrip()
         lines = [line]
         if best["auc_iqm"] is None or best["auc_iqm"] >= NOTHING:
             yield env, styles[best["method"]], best["setting"], [*lines, _margin(own)]
-        elif any(row["n_reached_50"] for row in own):  # areas end with the shortest run
+        elif any(
+            row[f"n_reached_{next(iter(numbers.comparison.thresholds))}"] for row in own
+        ):  # areas end with the shortest run
             yield env, None, "nothing learned within the frames that all runs have", [*lines, ""]
         else:
             yield env, None, "nothing learned yet", [*lines, ""]
@@ -117,10 +158,11 @@ def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, 
 def _margin(rows: Sequence[Row]) -> str:
     """Whether the first row is ahead by area: intervals that overlap say no, and few seeds nothing for sure."""
     best, *rest = [row for row in rows if row["assumes"] == rows[0]["assumes"]]
-    low = best["auc_iqm_low"]
-    if not rest or best["auc_iqm"] is None:
+    height = height_of(best)
+    low = best[f"{height}_low"]
+    if not rest:
         return ""
-    level = [row["setting"] for row in rest if low is None or (high := row["auc_iqm_high"]) is None or high >= low]
+    level = [row["setting"] for row in rest if low is None or (high := row[f"{height}_high"]) is None or high >= low]
     if level:
         return f"area not told apart from that of {listed(level)}"
     fewest = min(row["n_seeds"] for row in (best, *rest))
@@ -130,7 +172,7 @@ def _margin(rows: Sequence[Row]) -> str:
 
 def _table(filled: Filled, styles: dict[str, Style]) -> tuple[list[tuple[str, bool]], list[list[Cell]]]:
     """A table for the page: (heading, whether its column is of text) and cells."""
-    columns = filled.table.shown
+    columns = filled.shown
     text = reading(filled)
     header = [(column.title, place < text.names) for place, column in enumerate(columns)]
     body = []
@@ -201,5 +243,6 @@ _TEMPLATES = Environment(
 )  # fmt: skip
 _TEMPLATES.filters |= {
     "score": score, "bounds": bounds, "plural": plural,
+    "within": lambda value, ends: (value - ends[0]) / (ends[1] - ends[0]) if ends else value,
     "percent": lambda share: round(100 * min(max(share, 0.0), 1.0), 2),
 }  # fmt: skip

@@ -16,6 +16,7 @@ from rewardlab.report.helpers import Helpers
 from rewardlab.report.reading.cache import ReadingCache, Stamp
 from rewardlab.report.reading.plain import Unreadable, clean
 from rewardlab.report.reading.run_folder import (
+    COUNTED_STATES,
     EVALUATIONS,
     FILES,
     MANIFEST,
@@ -29,6 +30,7 @@ from rewardlab.report.reading.run_folder import (
 
 # A folder with one of these and no manifest was a run once: it is named, not passed over.
 _TRACES = {MANIFEST, STATUS, EVALUATIONS}
+UNREADABLE, DUPLICATE = "unreadable", "duplicate"
 _WORTH_A_HELPER = 200  # runs: below, starting processes takes longer than reading
 _TOGETHER = 25  # runs, whose tables are parsed together
 _HELD_AT_ONCE = 8 * 2**20  # bytes of tables that are not parsed yet
@@ -37,11 +39,12 @@ _STILL_WARM_NS = 2 * 10**9  # a file this young may change again without its tim
 
 @dataclass(frozen=True)
 class Problem:
-    """A folder that looks like a run and could not be used, and why."""
+    """A folder that looks like a run and could not be used, or need not be, and why."""
 
     name: str
     folder: str
     reason: str
+    state: str = UNREADABLE  # or DUPLICATE
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def find_runs(roots: Sequence[tuple[str, Path]]) -> list[Found]:
 def read_found(found: Sequence[Found], helpers: Helpers | None = None) -> Collection:
     """Reads folders of runs, those that have not changed since they were last read from the user's cache.
 
-    The same setting and seed found twice below one folder counts once, and the second is named. Where
+    The same setting and seed found twice below one folder counts once, and the others are named. Where
     many are to be read, helpers read with this process.
     """
     read: dict[int, Run | Problem] = {}
@@ -167,16 +170,33 @@ def _or_problem(found: Found, task: Callable[..., Any], *given: Any) -> Any:
 
 
 def _without_twins(read: Sequence[Run | Problem]) -> Collection:
+    """Of runs of one setting and seed one: rather one that ended, then the longer, then the first by name."""
+    used: dict[tuple[str, str, int], Run] = {}
+    for each in read:
+        if isinstance(each, Run):
+            key = (each.folder, each.setting_id, each.seed)
+            if key not in used or _worth(each) > _worth(used[key]):
+                used[key] = each
     runs: list[Run] = []
     problems: list[Problem] = []
-    seen: dict[tuple[str, str, int], str] = {}
     for each in read:
         if isinstance(each, Problem):
             problems.append(each)
-            continue
-        twin = seen.setdefault((each.folder, each.setting_id, each.seed), each.name)
-        if twin != each.name:
-            problems.append(Problem(each.name, each.folder, f"the same setting and seed as {twin}"))
-            continue
-        runs.append(each)
+        elif (twin := used[each.folder, each.setting_id, each.seed]) is each:
+            runs.append(each)
+        else:
+            reason = f"the same setting and seed as {twin.name}, which is used: {_why(twin, each)}"
+            problems.append(Problem(each.name, each.folder, reason, DUPLICATE))
     return Collection(tuple(runs), tuple(problems))
+
+
+def _worth(run: Run) -> tuple[bool, int]:
+    return run.state in COUNTED_STATES, run.frames
+
+
+def _why(used: Run, other: Run) -> str:
+    if (used.state in COUNTED_STATES) != (other.state in COUNTED_STATES):
+        return f"it is {used.state}, this one {other.state}"
+    if used.frames != other.frames:
+        return f"it has {used.frames:,} frames, this one {other.frames:,}"
+    return "both are equally long, and it comes first by name"

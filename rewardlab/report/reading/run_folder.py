@@ -31,6 +31,9 @@ MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE = "manifest.json", "status.json
 FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE)
 """What the report reads of a run."""
 
+COUNTED_STATES = ("finished", "diverged")
+"""States of runs that ended by themselves."""
+
 TRAINING_POINTS = 100  # rows of train.csv are averaged down to so many
 PICTURE_LIMIT = 2 * 2**20  # bytes
 _MOST_SERIES = 24
@@ -102,6 +105,12 @@ class Run:
     training: Training = field(repr=False)
     picture: bool  # whether there is a `play.gif` that can be shown
     blemishes: tuple[str, ...]  # files that could not be used, though the run itself can
+
+    @property
+    def furthest(self) -> int:
+        """Frames that it has trained, as far as its files tell: a run that goes on evaluates between two statuses."""
+        last = int(self.evaluations.frames[-1]) if self.evaluations.frames.size else 0
+        return max(self.frames, last)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from rewardlab.report import statistics
-from rewardlab.report.comparison import Comparison, Method, Setting
+from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.names import Method
 from rewardlab.report.statistics import Band, Estimate, FloatArray, Statistic, estimate, generator
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
 from rewardlab.report.tables.labels import assumed, covered, label_columns
 
+NO_OPTIMUM = "its optimum is not known, so returns cannot be normalised: see --scale"
 SHARES = np.linspace(0.0, 1.0, 61)  # of each environment's common budget
 PROFILE_GRID = np.linspace(0.0, 1.0, 101)
 
@@ -165,7 +167,7 @@ def aggregate(comparison: Comparison, baselines: Mapping[Method, Method]) -> Agg
         if not outcomes:
             left_out[env] = "no finished run"
         elif any(outcome.normalised is None for outcome in outcomes):
-            left_out[env] = "its optimum is not known, so returns cannot be normalised"
+            left_out[env] = NO_OPTIMUM
         elif absent:
             left_out[env] = f"no finished run of {', '.join(absent)}"
         else:

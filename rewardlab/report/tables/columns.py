@@ -152,6 +152,17 @@ class Filled:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def shown(self) -> list[Column]:
+        """What readers see: without columns of numbers in which no row has one."""
+        columns = self.table.shown
+        names = {column.name for column in columns[: self.table.names]}
+        return [each for each in columns if each.name in names or not len(self) or self._has(each)]
+
+    def _has(self, column: Column) -> bool:
+        counted = column.reached or column.name  # a time that nobody reached is a finding, too
+        return bool(self.frame[counted].notna().any())
+
     def __iter__(self) -> Iterator[Row]:
         for source, cells in zip(self.sources, self.frame.to_dict("records"), strict=True):
             yield Row(source, {str(name): cell for name, cell in cells.items()})

@@ -8,6 +8,8 @@ import numpy as np
 
 from rewardlab.records.summary import normalise
 from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.names import Method
+from rewardlab.report.numbers import amount
 from rewardlab.report.outcomes import Outcome
 from rewardlab.report.reading.run_folder import Run
 from rewardlab.report.statistics import Band, FloatArray, generator, pooled_band
@@ -31,6 +33,8 @@ class Curve:
     # what they show -> band. Of evaluations "return", "normalised" and "success", without those that the task doesn't
     # have; of training "bonus:STREAM" (mean reward per step, before its coefficient) and "explore:NAME".
     bands: dict[str, Band]
+    going: int = 0  # of runs that still go: how many; no table has them
+    place: int = 0  # among the budgets of its method in this environment
 
     @property
     def covered(self) -> "Curve":
@@ -42,7 +46,14 @@ class Curve:
     def label(self, key: str) -> str:
         """Name of a band: the setting's, and the bonus stream's where it has several."""
         streams = [each for each in self.bands if each.startswith("bonus:")]
-        return f"{self.name} ({key.removeprefix('bonus:')})" if key in streams and len(streams) > 1 else self.name
+        name = f"{self.name} ({key.removeprefix('bonus:')})" if key in streams and len(streams) > 1 else self.name
+        return f"{name} – {self.note}" if self.going else name
+
+    @property
+    def note(self) -> str:
+        """What marks a curve of runs that still go."""
+        seeds = f", {self.going} seeds" if self.going > 1 else ""
+        return f"still running{seeds}, to frame {amount(float(self.frames[-1]))}"
 
 
 def curves_of(comparison: Comparison, env: str) -> list[Curve]:
@@ -50,7 +61,22 @@ def curves_of(comparison: Comparison, env: str) -> list[Curve]:
     settings = [setting for setting in comparison.of_env(env) if setting.outcomes]
     outcomes = [outcome for setting in settings for outcome in setting.outcomes]
     grid = common_grid([outcome.evaluated for outcome in outcomes], max((each.end for each in outcomes), default=0.0))
-    return _curves(comparison, grid, ((setting, _evaluated(setting, grid)) for setting in settings))
+    return _curves(comparison, grid, ((setting, _evaluated(setting, grid, setting.outcomes)) for setting in settings))
+
+
+def going_curves_of(comparison: Comparison, env: str) -> list[Curve]:
+    """Curves of runs that still go in one environment, each setting's up to the last frame that all of them have."""
+    settings = [setting for setting in comparison.of_env(env) if setting.going]
+    curves = []
+    for setting in settings:
+        ends = [float(outcome.evaluated[-1]) for outcome in setting.going]
+        cut = [outcome.evaluated[outcome.evaluated <= min(ends)] for outcome in setting.going]
+        if not all(frames.size for frames in cut):
+            continue
+        grid = common_grid(cut, min(ends))
+        bands = _evaluated(setting, grid, setting.going, carried=False)
+        curves += _curves(comparison, grid, [(setting, bands)])
+    return [replace(curve, going=len(curve.setting.going)) for curve in curves]
 
 
 def training_curves_of(comparison: Comparison, env: str) -> list[Curve]:
@@ -83,22 +109,20 @@ def common_grid(frames: list[FloatArray], end: float) -> FloatArray:
 
 
 def _curves(comparison: Comparison, grid: FloatArray, found: Iterable[tuple[Setting, dict[str, Band]]]) -> list[Curve]:
-    return [
-        Curve(
-            setting,
-            comparison.setting_name(setting),
-            comparison.name(setting.method),
-            comparison.agent_name(setting),
-            grid,
-            bands,
-        )
-        for setting, bands in found
-        if bands
-    ]
+    curves = []
+    places: dict[Method, int] = {}
+    for setting, bands in found:
+        if bands:
+            names = comparison.setting_name(setting), comparison.name(setting.method), comparison.agent_name(setting)
+            place = places[setting.method] = places.get(setting.method, -1) + 1
+            curves.append(Curve(setting, *names, grid, bands, place=place))
+    return curves
 
 
-def _evaluated(setting: Setting, grid: FloatArray) -> dict[str, Band]:
-    outcomes = setting.outcomes
+def _evaluated(
+    setting: Setting, grid: FloatArray, outcomes: Sequence[Outcome], *, carried: bool = True
+) -> dict[str, Band]:
+    """Bands of some runs of a setting; `carried` takes those that have ended to the end of their budgets."""
     anchors = {(outcome.run.random_return, outcome.run.optimal_return) for outcome in outcomes}
     normalised = [outcome.normalised for outcome in outcomes if outcome.normalised is not None]
     series = {"return": [outcome.returns for outcome in outcomes]}
@@ -108,7 +132,8 @@ def _evaluated(setting: Setting, grid: FloatArray) -> dict[str, Band]:
         series["success"] = [outcome.success for outcome in outcomes]
     bands = {}
     for metric, values in series.items():
-        curves = [_to_the_end(each, each.evaluated, of) for each, of in zip(outcomes, values, strict=True)]
+        pairs = zip(outcomes, values, strict=True)
+        curves = [_to_the_end(each, each.evaluated, of) if carried else (each.evaluated, of) for each, of in pairs]
         bands[metric] = _band(curves, grid, setting.setting_id, "curve", metric)
     if len(anchors) == 1 and normalised:
         bands["normalised"] = _normalised(bands["return"], outcomes[0].run)

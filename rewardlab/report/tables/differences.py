@@ -6,8 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
-from rewardlab.report.comparison import Comparison, Method
-from rewardlab.report.numbers import signed
+from rewardlab.report.comparison import Comparison
+from rewardlab.report.names import Method
+from rewardlab.report.numbers import plural, signed
 from rewardlab.report.outcomes import Outcome
 from rewardlab.report.statistics import (
     Estimate,
@@ -84,7 +85,7 @@ def _notes(filled: Filled) -> list[str]:
 
 
 def _seeds(row: Contrast) -> str:
-    return str(row.runs(0)) if row.paired else f"{row.runs(0)} / {row.runs(1)}"
+    return plural(row.runs(0), "pair") if row.paired else f"{row.runs(0)} / {row.runs(1)}"
 
 
 DIFFERENCES = Table(

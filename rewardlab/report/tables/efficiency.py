@@ -1,6 +1,6 @@
 """`sample_efficiency`: one row per setting, every number with its interval over seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from rewardlab.report.numbers import amount, duration
 from rewardlab.report.outcomes import Outcome
 from rewardlab.report.statistics import (
     Estimate,
+    FloatArray,
     estimate,
     generator,
     kaplan_meier_estimate,
@@ -40,6 +41,21 @@ class Measured:
     def common_end(self) -> float:
         return self.comparison.common_end(self.setting.env)
 
+    @cached_property
+    def return_areas(self) -> list[FloatArray]:
+        """Areas in the task's own return, one array; none where returns can be normalised, and areas with them."""
+        env = self.setting.env
+        span = self.comparison.first_evaluation(env), self.comparison.common_end(env)
+        if self.comparison.normalises(env) or span[0] > span[1]:
+            return []
+        return [np.array([outcome.return_area(*span) for outcome in self.setting.outcomes])]
+
+    def return_area(self) -> Estimate | None:
+        if not self.return_areas:
+            return None
+        rng = generator(self.setting.setting_id, "return area")
+        return estimate(self.return_areas, pooled_interquartile_mean, rng)
+
     def middle(self, what: str, value: Callable[[Outcome], float | None]) -> Estimate | None:
         """Interquartile mean over seeds of one number of a run; None if a run doesn't have it."""
         values = [value(outcome) for outcome in self.setting.outcomes]
@@ -48,14 +64,14 @@ class Measured:
             return None
         return estimate([np.array(known)], pooled_interquartile_mean, generator(self.setting.setting_id, what))
 
-    def n_reached(self, suffix: str) -> int | None:
+    def n_reached(self, threshold: float) -> int | None:
         """Seeds that reached a threshold; None if the task cannot be normalised."""
-        times = [outcome.reached(suffix) for outcome in self.setting.outcomes]
+        times = [outcome.reached(threshold) for outcome in self.setting.outcomes]
         return None if None in times else sum(time is not None and time.reached for time in times)
 
-    def median(self, unit: str, suffix: str) -> Estimate | None:
+    def median(self, unit: str, suffix: str, threshold: float) -> Estimate | None:
         """Censored median over seeds until a threshold, in frames or cpu_seconds; None if a run didn't record it."""
-        times = [time for outcome in self.setting.outcomes if (time := outcome.reached(suffix)) is not None]
+        times = [time for outcome in self.setting.outcomes if (time := outcome.reached(threshold)) is not None]
         taken = np.array([getattr(time, unit) for time in times])
         if len(times) < len(self.setting.outcomes) or np.isnan(taken).any():
             return None
@@ -63,13 +79,18 @@ class Measured:
         return kaplan_meier_estimate(taken, np.array([time.reached for time in times]), rng)
 
 
-def _time(unit: str, suffix: str, threshold: float) -> Column:
+def _count(suffix: str, threshold: float) -> Column:
+    what = f"seeds that reached the normalised return {threshold:g}"
+    return Column(f"n_reached_{suffix}", Kind.COUNT, lambda row: row.n_reached(threshold), what)
+
+
+def _time(unit: str, suffix: str, threshold: float, *, highest: bool) -> Column:
     frames = unit == "frames"
     return Column(
-        f"{unit}_to_{suffix}", Kind.TIME, lambda row: row.median(unit, suffix),
-        f"{'training frames' if frames else 'processor time'} to the normalised return {threshold}: the first of two "
+        f"{unit}_to_{suffix}", Kind.TIME, lambda row: row.median(unit, suffix, threshold),
+        f"{'training frames' if frames else 'processor time'} to the normalised return {threshold:g}: the first of two "
         "evaluations in a row that reach it; the median over seeds, those that never get there censored",
-        title=f"frames to {suffix} %" if frames else "CPU time to 90 %" if suffix == "90" else "",
+        title=f"frames to {suffix} %" if frames else f"CPU time to {suffix} %" if highest else "",
         unit="frames" if frames else "seconds", form=amount if frames else duration, better=LESS,
         reached=f"n_reached_{suffix}" if frames else "", brief=frames,
     )  # fmt: skip
@@ -85,40 +106,50 @@ def _notes(filled: Filled) -> list[str]:
     return [first + covered(seeds), *assumed(filled.sources)]
 
 
-SAMPLE_EFFICIENCY = Table(
-    "sample_efficiency",
-    "a row per environment and setting (one config, any seed)",
-    (
-        Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment", title="environment"),
-        Column("setting", Kind.METHOD, lambda row: row.name, title="scheme", written=False),
-        Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method), written=False),
-        *label_columns(lambda row: row.setting.method, agent=lambda row: row.comparison.agent_name(row.setting)),
-        setting_id_column(lambda row: row.setting.setting_id),
-        Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
-        Column("n_seeds", Kind.COUNT, lambda row: len(row.setting.outcomes), "runs that count", title="seeds"),
-        Column("n_diverged", Kind.COUNT, lambda row: row.setting.diverged(), "of these, runs that diverged"),
-        Column("n_missing", Kind.COUNT, lambda row: len(row.setting.runs) - len(row.setting.outcomes),
-               "runs that failed, were interrupted or have not ended"),
-        Column("budget", Kind.COUNT, lambda row: row.setting.budget, "the largest budget of a run", unit="frames"),
-        *(Column(f"n_reached_{suffix}", Kind.COUNT, lambda row, suffix=suffix: row.n_reached(suffix),  # type: ignore[misc]
-                 f"seeds that reached the normalised return {threshold}") for suffix, threshold in THRESHOLDS.items()),
-        *(_time(unit, *each) for unit in ("frames", "cpu_seconds") for each in THRESHOLDS.items()),
-        Column("auc_iqm", Kind.ESTIMATE, lambda row: row.middle("auc", lambda run: run.area(row.common_end)),
-               "area: mean height of the normalised learning curve from frame 0 to the smallest budget on the task",
-               title="area", better=MORE),
-        Column("late_success_iqm", Kind.ESTIMATE, lambda row: row.middle("success", lambda run: run.late_success),
-               "share of successful episodes, mean over the last tenth of the evaluations", title="late success",
-               better=MORE),
-        Column("late_return_iqm", Kind.ESTIMATE, lambda row: row.middle("return", lambda run: run.late_return),
-               "the task's own return, mean over the last tenth of the evaluations", title="late return", better=MORE),
-        Column("late_normalised_iqm", Kind.ESTIMATE,
-               lambda row: row.middle("normalised", lambda run: run.late_normalised),
-               "late return between 0, a random policy, and 1, the optimum"),
-    ),
-    names=2,
-    group=("env", "assumes"),
-    notes=_notes,
-)  # fmt: skip
+def efficiency_table(thresholds: Mapping[str, float]) -> Table:
+    """The table with a column for each threshold: column suffix -> normalised return, in rising order."""
+    return Table(
+        "sample_efficiency",
+        "a row per environment and setting (one config, any seed)",
+        (
+            Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment", title="environment"),
+            Column("setting", Kind.METHOD, lambda row: row.name, title="scheme", written=False),
+            Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method), written=False),
+            *label_columns(lambda row: row.setting.method, agent=lambda row: row.comparison.agent_name(row.setting)),
+            setting_id_column(lambda row: row.setting.setting_id),
+            Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
+            Column("n_seeds", Kind.COUNT, lambda row: len(row.setting.outcomes), "runs that count", title="seeds"),
+            Column("n_diverged", Kind.COUNT, lambda row: row.setting.diverged(), "of these, runs that diverged"),
+            Column("n_missing", Kind.COUNT, lambda row: len(row.setting.runs) - len(row.setting.outcomes),
+                   "runs that failed, were interrupted or have not ended"),
+            Column("budget", Kind.COUNT, lambda row: row.setting.budget, "the largest budget of a run", unit="frames"),
+            *(_count(*each) for each in thresholds.items()),
+            *(_time(unit, *each, highest=each == list(thresholds.items())[-1])
+              for unit in ("frames", "cpu_seconds") for each in thresholds.items()),
+            Column("auc_iqm", Kind.ESTIMATE, lambda row: row.middle("auc", lambda run: run.area(row.common_end)),
+                   "area: mean height of the normalised learning curve from frame 0 to the smallest budget on the task",
+                   title="area", better=MORE),
+            Column("auc_return_iqm", Kind.ESTIMATE, lambda row: row.return_area(),
+                   "area in the task's own return, where the optimum is not known: mean height of the learning curve "
+                   "from the first evaluation that all runs have to the smallest budget on the task",
+                   title="return area", better=MORE),
+            Column("late_success_iqm", Kind.ESTIMATE, lambda row: row.middle("success", lambda run: run.late_success),
+                   "share of successful episodes, mean over the last tenth of the evaluations", title="late success",
+                   better=MORE),
+            Column("late_return_iqm", Kind.ESTIMATE, lambda row: row.middle("return", lambda run: run.late_return),
+                   "the task's own return, mean over the last tenth of the evaluations", title="late return",
+                   better=MORE),
+            Column("late_normalised_iqm", Kind.ESTIMATE,
+                   lambda row: row.middle("normalised", lambda run: run.late_normalised),
+                   "late return between 0, a random policy, and 1, the optimum"),
+        ),
+        names=2,
+        group=("env", "assumes"),
+        notes=_notes,
+    )  # fmt: skip
+
+
+SAMPLE_EFFICIENCY = efficiency_table(THRESHOLDS)
 
 
 def sample_efficiency(comparison: Comparison) -> Filled:
@@ -126,9 +157,14 @@ def sample_efficiency(comparison: Comparison) -> Filled:
     order = {env: place for place, env in enumerate(comparison.envs)}
 
     def rank(row: Row) -> tuple[object, ...]:
-        height = row["late_return_iqm"] if row["auc_iqm"] is None else row["auc_iqm"]
+        height = row[height_of(row)]
         return (order[row["env"]], row.assumes, height is None, -(height or 0.0), row["setting"])
 
-    return SAMPLE_EFFICIENCY.fill(
+    return efficiency_table(comparison.thresholds).fill(
         (Measured(comparison, setting) for setting in comparison.settings if setting.outcomes), rank
     )
+
+
+def height_of(row: Row) -> str:
+    """The column by which rows of one environment are ranked: the area in returns where not all can be normalised."""
+    return next((name for name in ("auc_return_iqm", "auc_iqm") if row[name] is not None), "late_return_iqm")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rewardlab.report.comparison import Method
+from rewardlab.report.names import Method
 from rewardlab.report.numbers import share_range
 from rewardlab.report.statistics import coverage
 from rewardlab.report.tables.columns import Column, Kind

@@ -6,7 +6,7 @@ from rewardlab.report.baselines import choose_baselines
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.tables.aggregate import Aggregate, aggregate
 from rewardlab.report.tables.columns import Filled
-from rewardlab.report.tables.curves import Curve, curves_of, training_curves_of
+from rewardlab.report.tables.curves import Curve, curves_of, going_curves_of, training_curves_of
 from rewardlab.report.tables.differences import differences
 from rewardlab.report.tables.efficiency import sample_efficiency
 
@@ -52,6 +52,11 @@ class Numbers:
         if env not in self._curves:
             self._curves[env] = curves_of(self.comparison, env)
         return self._curves[env]
+
+    @cached_property
+    def going(self) -> dict[str, list[Curve]]:
+        """Curves of runs that still go, by environment: for figures alone."""
+        return {env: going_curves_of(self.comparison, env) for env in self.comparison.envs}
 
     @property
     def curve_rows(self) -> list[Curve]:

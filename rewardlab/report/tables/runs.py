@@ -12,10 +12,10 @@ import pandas as pd
 
 from rewardlab.records.summary import THRESHOLDS, summarise
 from rewardlab.report.comparison import NO_SETTING, Comparison, Setting
-from rewardlab.report.outcomes import COUNTED_STATES, Outcome
+from rewardlab.report.outcomes import Outcome
 from rewardlab.report.reading.fields import written
+from rewardlab.report.reading.run_folder import COUNTED_STATES, Evaluations, Run
 from rewardlab.report.reading.run_folder import EVALUATIONS as EVALUATIONS_FILE
-from rewardlab.report.reading.run_folder import Evaluations, Run
 from rewardlab.report.reading.written import Texts, as_floats, as_integers
 from rewardlab.report.reading.written import cells as written_cells
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
@@ -32,6 +32,12 @@ class Listed:
     comparison: Comparison
     setting: Setting
     run: Run
+
+    @property
+    def method(self) -> str:
+        """The scheme's name; with the budget where another one stands for it, so that no groupby pools two."""
+        other = self.setting.rung and not self.comparison.stands(self.setting)
+        return self.comparison.setting_name(self.setting) if other else self.comparison.name(self.setting.method)
 
     @property
     def evaluations(self) -> Evaluations:
@@ -82,8 +88,9 @@ KEYS = (
     Column("run", Kind.TEXT, lambda row: row.run.name, "the run's folder, below the results folder"),
     Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment"),
     *label_columns(lambda row: row.setting.method, agent=lambda row: row.comparison.agent_name(row.setting)),
-    Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method),
-           "the name of what is compared across environments: reward, agent, curriculum, and what else differs"),
+    Column("method", Kind.TEXT, lambda row: row.method,
+           "the name of what is compared across environments: what differs of reward, agent, curriculum and "
+           "options; with the budget where that is not the one that stands for the scheme in its environment"),
     Column("setting", Kind.TEXT, lambda row: row.comparison.setting_name(row.setting),
            "the full name of the setting: runs of one environment with equal names differ in the seed only"),
     Column("seed", Kind.COUNT, lambda row: row.run.seed, "the run's seed"),

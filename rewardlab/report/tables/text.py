@@ -42,7 +42,7 @@ class Text:
 
 def reading(filled: Filled, *, brief: bool = False) -> Text:
     """A table as readers see it; `brief` leaves out what a terminal has no room for."""
-    columns = [column for column in filled.table.shown if column.brief or not brief]
+    columns = [column for column in filled.shown if column.brief or not brief]
     rows = list(filled)
     marks = list(zip(*(mark(rows, column, filled.table.group) for column in columns), strict=True))
     ranked = any(column.better for column in columns) and any(any(row) for row in marks)

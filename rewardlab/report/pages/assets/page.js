@@ -45,6 +45,12 @@ const config = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendChartToCloud"],
 };
 
+// Thin, dotted, open at its end: of runs that still go.
+const stillGoing = (curve, color) => ({
+  mode: "lines+markers", line: { color, width: 1.6, dash: "2px,3px" },
+  marker: { symbol: "circle-open", color, line: { width: 1.6 }, size: curve.x.map((_, at) => (at === curve.x.length - 1 ? 9 : 0)) },
+});
+
 function lines(curves, banded, shape = "linear") {
   const traces = [];
   for (const curve of curves) {
@@ -57,7 +63,8 @@ function lines(curves, banded, shape = "linear") {
     }
     traces.push({
       x: curve.x, y: curve.y, customdata: curve.low ? curve.low.map((low, at) => [low, curve.high[at]]) : undefined,
-      mode: "lines", name: plain(curve.name), line: { color, width: 2.2, dash: data.schemes[curve.scheme].dash, shape },
+      mode: "lines", name: plain(curve.name), line: { color, width: 2.2, dash: curve.dash || data.schemes[curve.scheme].dash, shape },
+      ...(curve.going ? stillGoing(curve, color) : {}),
       hovertemplate: curve.low ? "%{y:.3g}  [%{customdata[0]:.3g}, %{customdata[1]:.3g}]" : "%{y:.3g}",
     });
   }
@@ -179,7 +186,7 @@ const listed = [
     const said = [run.error, ...(run.notes || [])].filter(Boolean).join(" · ");
     return { place, setting, state: run.state, cells: [titled(run), setting.env, setting.name, run.seed, run.state, run.frames, last === null ? "" : last, said], run };
   }),
-  ...data.problems.map((problem) => ({ state: "unreadable", cells: [titled(problem), "", "", "", "unreadable", "", "", problem.reason] })),
+  ...data.problems.map((problem) => ({ state: problem.state, cells: [titled(problem), "", "", "", problem.state, "", "", problem.reason] })),
 ];
 for (const item of listed) item.text = item.cells.join(" ").toLowerCase();
 const runs = { column: -1, up: true, most: 100 };
