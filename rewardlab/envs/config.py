@@ -27,7 +27,7 @@ class OwnConfig(EnvConfig):
 
 @dataclass
 class RegisteredConfig(EnvConfig):
-    id: str = option("", "the id in gymnasium's registry, exactly, version included")
+    id: str = option("", "the exact id in gymnasium's registry; MODULE:ID imports MODULE first")
     random_return: float | None = option(
         None, "mean return of a uniform-random policy; null = unknown", in_setting=False
     )
