@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
 TINY = "frames=512 num_envs=4 agent.rollout_steps=64 eval.episodes=4"
 CORRIDOR = """
 import gymnasium
@@ -76,3 +77,11 @@ def call(folder: Path, command: str) -> None:
     environment = os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_demo_leaves_the_first_report_alone():
+    """`rewardlab report` reads results/: what the demo makes lies elsewhere, and git passes over it."""
+    recipe = (ROOT / "Makefile").read_text().split("\ndemo:")[1].split("\n\n")[0]
+    assert "results_dir=demo " in recipe and "report demo" in recipe
+    assert "results/" not in recipe
+    assert "/demo/" in (ROOT / ".gitignore").read_text().splitlines()

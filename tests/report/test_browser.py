@@ -7,6 +7,7 @@ import time
 
 import pytest
 from PIL import Image
+from run_folders import make, write_run
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -180,3 +181,16 @@ def test_hostile_names_are_text(browser, hostile_result):
     browser.execute_script("document.querySelector('#runs-table .link').click()")
     assert "<script>" in browser.find_element(By.ID, "run").text
     assert browser.get_log("browser") == []
+
+
+def test_runs_that_still_go_are_drawn_beside_those_that_ended(browser, tmp_path):
+    write_run(tmp_path, returns=[0, 0.5, 0.9])
+    write_run(tmp_path, seed=1, returns=[0, 0.4], state="running", budget=20_000)
+    browser.get("about:blank")
+    browser.get((make(tmp_path).out / "report.html").as_uri())
+    until(lambda: lines(browser) == 2)
+    widths = browser.execute_script(
+        "return document.querySelector('.plot').data.filter((t) => t.name).map((t) => [t.name, t.line.dash])"
+    )
+    assert widths == [["rnd", "solid"], ["rnd – still running, to frame 10k", "2px,3px"]]
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
