@@ -24,15 +24,15 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from rewardlab import discovery, schemas
 from rewardlab.config import identity, loggers
 from rewardlab.config.assembly import Assembly, Composed
+from rewardlab.config.choices import check_override, checked, with_loggers
 from rewardlab.config.filling import check_device, complete
-from rewardlab.config.refusals import FILLED_IN, as_user_errors, no_such_key, refuse_hydras_files, unparsable
-from rewardlab.errors import UserError, unknown
+from rewardlab.config.refusals import as_user_errors, refuse_unknown_keys, unparsable
+from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig, shown
 
 CONFIG_NAME = "config"
@@ -94,8 +94,8 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str
     Raises:
         UserError: in one line, what is wrong and what is allowed.
     """
-    choices = _with_loggers(choices, overrides)
-    chosen = {group: _choice(group, choices.get(group)) for group in discovery.FOLDERS}
+    choices = with_loggers(choices, overrides, _at_work().config_loader, CONFIG_NAME)
+    chosen = {group: checked(group, choices.get(group)) for group in discovery.FOLDERS}
     config = _typed(cfg, choices)
     presets = preset(choices)
     for group, name in chosen.items():
@@ -209,7 +209,7 @@ def parse(overrides: Sequence[str]) -> list[Override]:
     parsed = []
     for text in overrides:
         override = _parsed(_at_work(), text)
-        _check_override(override)
+        check_override(override)
         parsed.append(override)
     return parsed
 
@@ -222,8 +222,8 @@ def raw(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
     """
     with as_user_errors():
         cfg = hydra.compose(CONFIG_NAME, list(overrides), return_hydra_config=True)
-        choices = _with_loggers(dict(cfg.hydra.runtime.choices), overrides)
-        _refuse_unknown_keys(cfg.hydra, "hydra.", ("env",))  # Hydra's own, missing in its schema
+        choices = with_loggers(cfg.hydra.runtime.choices, overrides, _at_work().config_loader, CONFIG_NAME)
+        refuse_unknown_keys(cfg.hydra, "hydra.", ("env",))  # Hydra's own, missing in its schema
     return cfg, choices
 
 
@@ -347,45 +347,10 @@ def _flags() -> list[str]:
     return [item for path in given for item in ("--config-dir", path.removeprefix("file://"))]
 
 
-def _check_override(override: Override) -> None:
-    key, text = override.key_or_group, override.input_line
-    if override.is_delete():
-        raise UserError(f"{text}: nothing can be removed; set a value, as in logger=none")
-    refuse_hydras_files(override)
-    parent, _, last = key.rpartition(".")
-    if parent and last in FILLED_IN:
-        raise UserError(f"{key}: filled in by itself, not to be set")
-    chosen = (*discovery.FOLDERS, discovery.RECIPES)
-    if key in chosen and not override.is_sweep_override() and not isinstance(override.value(), dict):
-        _choice(key, override.value())
-
-
-def _with_loggers(choices: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """The choices, with the names of several loggers, which Hydra does not tell. Needs Hydra at work."""
-    if loggers.GROUP in choices:
-        return dict(choices)
-    loader = _at_work().config_loader
-    with as_user_errors():
-        found = loader.compute_defaults_list(CONFIG_NAME, list(overrides), RunMode.RUN).defaults
-    paths = [each.config_path or "" for each in found if not (each.parent or "").startswith(f"{loggers.GROUP}/")]
-    prefix = f"{loggers.GROUP}/"
-    return {**choices, loggers.GROUP: [path.removeprefix(prefix) for path in paths if path.startswith(prefix)]}
-
-
-def _choice(group: str, choice: Any) -> str:
-    """Refuse what is no name, such as another way to the file of one: `./rnd`, `rnd.yaml`; a list, but of loggers."""
-    if group == loggers.GROUP and isinstance(choice, list):
-        loggers.check_list(choice)
-        return loggers.SEVERAL.join(_choice(group, name) for name in choice)
-    if not isinstance(choice, str) or not choice or "/" in choice or choice.endswith((".yaml", "_schema")):
-        raise unknown(group, shown(choice), discovery.choices(group), discovery.KINDS[group])
-    return choice
-
-
 def _typed(cfg: DictConfig, choices: Mapping[str, Any]) -> RootConfig:
     """The config as dataclasses, with unknown keys refused and the choices inside a choice named."""
     plain = _without_hydra(cfg)
-    _refuse_unknown_keys(plain, "")
+    refuse_unknown_keys(plain, "")
     with as_user_errors():
         _type_loggers(plain, choices)
         config = OmegaConf.to_object(plain)
@@ -422,18 +387,6 @@ def _without_hydra(cfg: DictConfig) -> DictConfig:
     with open_dict(plain):
         plain.pop("hydra")
     return plain
-
-
-def _refuse_unknown_keys(node: Any, path: str, beside: Sequence[str] = ()) -> None:
-    """A `+` writes keys that the schema does not have; Hydra lets it. `beside`: keys that are known all the same."""
-    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
-        return
-    kind = OmegaConf.get_type(node)
-    known = [spec.name for spec in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None
-    for key in node:
-        if known is not None and key not in (*known, *beside):
-            raise no_such_key(f"{path}{key!s}", known)
-        _refuse_unknown_keys(node._get_node(key), f"{path}{key!s}.")
 
 
 def _set_name(config: Any, path: list[str], choice: str) -> None:

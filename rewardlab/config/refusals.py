@@ -1,7 +1,8 @@
 """Hydra's and OmegaConf's complaints in our form: one line that says what is wrong, what is allowed, what is near."""
 
+import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from typing import Any
@@ -75,6 +76,18 @@ def unparsable(override: str) -> UserError:
         hint = f"; did you mean {close[0]}?" if close else ""
         return UserError(f"{override}: no such function{hint} (allowed: {', '.join(functions)})")
     return UserError(f"{override}: can't be parsed as key=value; put special characters in quotes, as in \"key='a=b'\"")
+
+
+def refuse_unknown_keys(node: Any, path: str, beside: Sequence[str] = ()) -> None:
+    """A `+` writes keys that the schema does not have; Hydra lets it. `beside`: keys that are known all the same."""
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
+        return
+    kind = OmegaConf.get_type(node)
+    known = [spec.name for spec in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None
+    for key in node:
+        if known is not None and key not in (*known, *beside):
+            raise no_such_key(f"{path}{key!s}", known)
+        refuse_unknown_keys(node._get_node(key), f"{path}{key!s}.")
 
 
 def refuse_hydras_files(override: Override) -> None:
