@@ -132,7 +132,7 @@ def _without_aggregate(comparison: Comparison, aggregated: Aggregate, efficiency
     else:
         reason = "no environment that every scheme finished"
     return Verdict(
-        f"No ranking over environments: {reason}", "open", reason,
+        f"No ranking over environments: {reason}", "open", "open",
         [*details, *([scale] if unknown else []), *others[:_NAMED]],
     )  # fmt: skip
 
