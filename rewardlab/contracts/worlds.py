@@ -31,8 +31,11 @@ def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
         "table": ({"cell": ObsSpec((1,), "int64", 99)}, three),
         "goals": ({"vector": _VECTOR, "goal": goal, "achieved": goal}, three),
     }
+    place = ((0.0, 0.0), (1.0, 1.0))
     return {
-        name: EnvSpec(f"made-up {name}", obs, action, max_steps=100, privileged=privileged, goals="goal" in obs)
+        name: EnvSpec(
+            f"made-up {name}", obs, action, max_steps=100, privileged=privileged, goals="goal" in obs, place=place
+        )
         for name, (obs, action) in made.items()
     }
 

@@ -10,6 +10,7 @@ achieved, and what was (which no network reads).
 from rewardlab.types.agents import ActOutput, Agent, ExploringAgent, OnPolicyAgent, ReplayAgent
 from rewardlab.types.aliases import Array, GoalOutcome, Metrics, Obs, State, TensorMetrics, TensorObs
 from rewardlab.types.curricula import Attempts, Conditioner, Curriculum, Outcomes, Trail
+from rewardlab.types.populations import Lives, Population
 from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, RewardScheme
 from rewardlab.types.steps import (
     Assessment,
@@ -52,6 +53,7 @@ __all__ = [
     "GoalOutcome",
     "GoalVecEnv",
     "Judgement",
+    "Lives",
     "MakeEnv",
     "Metrics",
     "Native",
@@ -60,6 +62,7 @@ __all__ = [
     "OnPolicyAgent",
     "Outcomes",
     "PlaceableEnv",
+    "Population",
     "ReplayAgent",
     "RewardScheme",
     "Rollout",

@@ -88,6 +88,9 @@ class EnvSpec:
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
     goals: bool = False  # whether observations show goal and achieved; it is a GoalVecEnv then
     placeable: bool = False  # whether take_places and put_places work: episodes can then begin anywhere
+    place: tuple[tuple[float, ...], tuple[float, ...]] | None = (
+        None  # bounds of `facts.POSITION`, or of `facts.PLACE` on grids
+    )
     native: Native | None = field(default=None, compare=False, repr=False)  # where gymnasium has it
 
 

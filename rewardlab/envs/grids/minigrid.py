@@ -167,6 +167,7 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
         task=task,
         backend=backend,
         privileged=offered,
+        place=((0.0, 0.0), (first.width - 1.0, first.height - 1.0)),
     )
     if backend == "fast":
         look = ViewOptions(
