@@ -7,20 +7,17 @@ environments, how evaluations are played) is added where settings would fall tog
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from rewardlab.report.reading.fields import written
 from rewardlab.report.reading.plain import clean
-
-if TYPE_CHECKING:
-    from rewardlab.report.comparison import Setting
+from rewardlab.report.setting import Setting
 
 _LONGEST_VALUE = 40
 _NEVER_TELLS = re.compile(r"(results_dir|device|overwrite|skip_invalid|fidelity)$|(logger|checkpoint)\b")
 _CURRICULUM = "curriculum"
 
 
-def agent_names(settings: "Sequence[Setting]") -> list[str]:
+def agent_names(settings: Sequence[Setting]) -> list[str]:
     """A name for each setting: `ppo`, or `ppo num_envs=8` where there is one with another number beside it.
 
     A setting has one name in all folders. What tells settings apart in one environment is told in every other one, too.
@@ -42,11 +39,11 @@ def agent_names(settings: "Sequence[Setting]") -> list[str]:
     ]
 
 
-def _name(setting: "Setting", options: Iterable[str]) -> str:
+def _name(setting: Setting, options: Iterable[str]) -> str:
     return " ".join([setting.method.agent, *(f"{name}={_value(setting, name)}" for name in options)])
 
 
-def _telling(group: "Sequence[Setting]") -> list[str]:
+def _telling(group: Sequence[Setting]) -> list[str]:
     """The first few options by which the settings differ: those that tell no more than the ones before are left out."""
     found: list[str] = []
     classes = [""] * len(group)
@@ -57,7 +54,7 @@ def _telling(group: "Sequence[Setting]") -> list[str]:
     return found
 
 
-def _is_of_settings(group: "Sequence[Setting]", name: str) -> bool:
+def _is_of_settings(group: Sequence[Setting], name: str) -> bool:
     """Whether all runs of a setting have one value of an option, so that it may be what tells the setting."""
     if name == _CURRICULUM:
         return True
@@ -66,7 +63,7 @@ def _is_of_settings(group: "Sequence[Setting]", name: str) -> bool:
     )
 
 
-def _value(setting: "Setting", name: str) -> str:
+def _value(setting: Setting, name: str) -> str:
     if name == _CURRICULUM:
         return setting.method.curriculum
     return clean(written(setting.runs[0].config.get(name)), _LONGEST_VALUE)

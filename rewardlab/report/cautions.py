@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, plural, share_range
 from rewardlab.report.reading.collection import DUPLICATE, UNREADABLE
 from rewardlab.report.scaling import GIVEN
+from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import coverage
 from rewardlab.report.tables.aggregate import Aggregate
 

@@ -121,7 +121,7 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
     from rewardlab.envs.external.workers import Workers, worker_env
 
     copies.worlds[0].close()
-    return worker_env(Workers(config, levels.num_envs, privileged), spec, codec, levels)
+    return worker_env(Workers(config, config.processes, levels.num_envs, privileged), spec, codec, levels)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +24,8 @@ from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.errors import CannotRestore, RaisedElsewhere, UserError
 from rewardlab.machine import one_thread
+from rewardlab.schemas import EnvConfig
 from rewardlab.types import Array, EnvSpec, Obs, State
-
-if TYPE_CHECKING:
-    from rewardlab.envs.external.gym import Config
 
 _PATIENCE = 5.0  # seconds for a worker to end by itself
 _KINDS: dict[str, type[Exception]] = {"UserError": UserError, "CannotRestore": CannotRestore}
@@ -44,15 +42,16 @@ class Workers:
     """What `reference.together` is for the copies of one process.
 
     Args:
+        config: of an `env=gym`. processes: how many workers there are at most.
         privileged: full-state facts to compute.
 
     Raises:
         UserError: a worker cannot build its copies.
     """
 
-    def __init__(self, config: "Config", num_envs: int, privileged: Sequence[str]) -> None:
+    def __init__(self, config: EnvConfig, processes: int, num_envs: int, privileged: Sequence[str]) -> None:
         self.num_envs, self.measures = num_envs, bool(privileged)
-        sizes = [len(part) for part in np.array_split(np.arange(num_envs), min(config.processes, num_envs))]
+        sizes = [len(part) for part in np.array_split(np.arange(num_envs), min(processes, num_envs))]
         ends = np.cumsum(sizes).tolist()
         self._shares = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
         pipes, theirs = zip(*(Pipe() for _ in sizes), strict=True)

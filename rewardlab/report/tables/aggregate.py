@@ -7,8 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from rewardlab.report import statistics
-from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.names import Method
+from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import Band, Estimate, FloatArray, Statistic, estimate, generator
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
 from rewardlab.report.tables.labels import assumed, covered, label_columns

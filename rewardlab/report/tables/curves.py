@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from rewardlab.records.summary import normalise
-from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.names import Method
 from rewardlab.report.numbers import amount
 from rewardlab.report.outcomes import Outcome
 from rewardlab.report.reading.run_folder import Run
+from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import Band, FloatArray, generator, pooled_band
 from rewardlab.report.tables.aggregate import SHARES
 from rewardlab.report.tables.columns import Column, Kind, Table

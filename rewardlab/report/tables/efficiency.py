@@ -7,9 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from rewardlab.records.summary import THRESHOLDS
-from rewardlab.report.comparison import Comparison, Setting
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, duration
 from rewardlab.report.outcomes import Outcome
+from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import (
     Estimate,
     FloatArray,

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from rewardlab.records.summary import THRESHOLDS, summarise
-from rewardlab.report.comparison import NO_SETTING, Comparison, Setting
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.outcomes import Outcome
 from rewardlab.report.reading.fields import written
 from rewardlab.report.reading.run_folder import COUNTED_STATES, Evaluations, Run
 from rewardlab.report.reading.run_folder import EVALUATIONS as EVALUATIONS_FILE
 from rewardlab.report.reading.written import Texts, as_floats, as_integers
 from rewardlab.report.reading.written import cells as written_cells
+from rewardlab.report.setting import NO_SETTING, Setting
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
 from rewardlab.report.tables.labels import label_columns, setting_id_column
 
