@@ -38,7 +38,7 @@ def _user_plugins() -> object:
         yield
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(
         st.tuples(st.lists(st.sampled_from(CHOICES), max_size=4), st.lists(st.sampled_from(VALUES), max_size=3)),
