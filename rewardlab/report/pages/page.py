@@ -139,7 +139,8 @@ def _winners(numbers: Numbers, styles: dict[str, Style]) -> Iterator[tuple[str, 
         late = best.estimate("late_return_iqm")
         seeds = f"{n_reached} of {plural(best['n_seeds'], 'seed')}"
         if n_reached and frames.value is not None:
-            line = f"{highest} % of the optimum after {amount(frames.value)} frames {bounds(frames, amount)}, {seeds}"
+            times = f"{amount(frames.value)} frames {bounds(frames, amount)}".rstrip()
+            line = f"{highest} % of the optimum after {times}, {seeds}"
         elif n_reached is not None:
             line = f"{highest} % of the optimum reached by {seeds}; late return {score(late.value)}"
         else:
