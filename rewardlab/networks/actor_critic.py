@@ -12,11 +12,12 @@ from rewardlab.networks.box_policy import BoxPolicy
 from rewardlab.networks.encoder import TANH_GAIN, Encoder
 from rewardlab.networks.init import mlp
 from rewardlab.networks.memory import Memory
+from rewardlab.networks.reader import Reader
 from rewardlab.networks.standardised import Standardised
 from rewardlab.types import ActionSpec, ObsSpec, TensorObs
 
 
-class ActorCritic(nn.Module):
+class ActorCritic(Reader):
     """encoder -> shared layers -> (GRU) -> layers of the policy | layers of the critic, one output per stream.
 
     Args:
@@ -60,10 +61,6 @@ class ActorCritic(nn.Module):
         self.critic = _head(features, hidden, streams, generator, 0.01)
         self.box = None if action_spec.discrete else BoxPolicy(action_spec)
         self.standardised = Standardised(obs_spec) if standardise else None
-
-    def prepare(self, obs: TensorObs) -> TensorObs:
-        """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass."""
-        return self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
 
     def forward(
         self, obs: TensorObs, state: torch.Tensor | None = None, first: torch.Tensor | None = None

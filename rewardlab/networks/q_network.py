@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from rewardlab.networks.encoder import Encoder
+from rewardlab.networks.reader import Reader
 from rewardlab.networks.stacked import NoisyLinear, StackedLinear
 from rewardlab.networks.standardised import Standardised
 from rewardlab.types import ObsSpec, TensorObs
@@ -17,7 +18,7 @@ from rewardlab.types import ObsSpec, TensorObs
 _LAST_GAIN = 0.01  # first values of nearly 0: before a reward was seen, other ones would be noise to act upon
 
 
-class QNetwork(nn.Module):
+class QNetwork(Reader):
     """encoder -> layers of each member -> values of the actions, [E, B, A].
 
     Args:
@@ -80,10 +81,6 @@ class QNetwork(nn.Module):
                 last_gain=1.0,
             )
             self.prior.requires_grad_(False)
-
-    def prepare(self, obs: TensorObs) -> TensorObs:
-        """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass."""
-        return self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
 
     def forward(
         self, prepared: TensorObs, rng: torch.Generator | None = None, prior: torch.Tensor | None = None

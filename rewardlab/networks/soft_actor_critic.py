@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from rewardlab.networks.encoder import Encoder
 from rewardlab.networks.init import mlp
+from rewardlab.networks.reader import Reader
 from rewardlab.networks.stacked import StackedLinear
 from rewardlab.networks.standardised import Standardised
 from rewardlab.types import TensorObs
@@ -18,7 +19,7 @@ from rewardlab.types import TensorObs
 _LOG_STD = (-20.0, 2.0)  # as in the authors' code
 
 
-class SquashedPolicy(nn.Module):
+class SquashedPolicy(Reader):
     """encoder -> ReLU layers -> mean and log_std [B, A] of a Gaussian that is still to be squashed.
 
     Args:
@@ -37,15 +38,12 @@ class SquashedPolicy(nn.Module):
         self.encoder, self.standardised = encoder, standardised
         self.layers = mlp((self.encoder.size, *hidden, 2 * actions), generator, last_gain=0.01)
 
-    def prepare(self, obs: TensorObs) -> TensorObs:
-        return self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
-
     def forward(self, prepared: TensorObs) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_std = self.layers(self.encoder(prepared)).chunk(2, dim=-1)
         return mean, log_std.clamp(*_LOG_STD)
 
 
-class TwinCritics(nn.Module):
+class TwinCritics(Reader):
     """Two values of observations and actions in (-1, 1): [2, B]; the encoder is shared by the two.
 
     Args:
@@ -67,9 +65,6 @@ class TwinCritics(nn.Module):
             StackedLinear(2, inputs, outputs, generator) for inputs, outputs in pairwise(widths)
         )
         self.last = StackedLinear(2, widths[-1], 1, generator, gain=1.0)
-
-    def prepare(self, obs: TensorObs) -> TensorObs:
-        return self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
 
     def forward(self, prepared: TensorObs, action: torch.Tensor) -> torch.Tensor:
         features = torch.cat([self.encoder(prepared), action], dim=-1)

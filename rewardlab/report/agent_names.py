@@ -4,16 +4,14 @@ An agent's label has the options of the agent alone. What else can differ (the c
 environments, how evaluations are played) is added where settings would fall together without it, and only there.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from rewardlab.report.reading.fields import written
 from rewardlab.report.reading.plain import clean
-from rewardlab.report.setting import Setting
+from rewardlab.report.setting import NO_SETTING, Setting
 
 _LONGEST_VALUE = 40
-_NEVER_TELLS = re.compile(r"(results_dir|device|overwrite|skip_invalid|fidelity)$|(logger|checkpoint)\b")
 _CURRICULUM = "curriculum"
 
 
@@ -58,7 +56,7 @@ def _is_of_settings(group: Sequence[Setting], name: str) -> bool:
     """Whether all runs of a setting have one value of an option, so that it may be what tells the setting."""
     if name == _CURRICULUM:
         return True
-    return not _NEVER_TELLS.match(name) and all(
+    return not NO_SETTING.match(name) and all(
         len({written(run.config.get(name)) for run in setting.runs}) == 1 for setting in group
     )
 

@@ -25,6 +25,12 @@ class Lives:
     success: Array
     outcome: Obs = field(default_factory=dict)
 
+    @property
+    def fitness(self) -> Array:
+        """The mean return of each individual over the levels, float64 [P]."""
+        mean: Array = self.task_return.mean(axis=1)
+        return mean
+
 
 class Population(Agent, Protocol):
     """Learns from whole lives of many individuals: `training/learning/population.py`.

@@ -65,7 +65,7 @@ class PopulationAgent(BaseAgent):
 
     def judge(self, genomes: Array, lives: Lives) -> Metrics:
         """Compare a generation with the champion; counts the generation."""
-        fitness = lives.task_return.mean(axis=1)
+        fitness = lives.fitness
         order = np.argsort(-fitness, kind="stable")
         if self.validation:
             best = genomes[order[:10]]
@@ -77,7 +77,7 @@ class PopulationAgent(BaseAgent):
 
     def crown(self, lives: Lives) -> None:
         """The best of the contenders that lived, the old champion first."""
-        self.champion = self.contenders[lives.task_return.mean(axis=1).argmax()].copy()
+        self.champion = self.contenders[lives.fitness.argmax()].copy()
         self.contenders = self.contenders[:0]
 
     @torch.no_grad()

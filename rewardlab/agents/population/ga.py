@@ -3,9 +3,10 @@
 Paper: Such et al. 2017, Deep neuroevolution (arXiv:1712.06567)
 
 theta' = parent + sigma * N(0, 1), the parent drawn uniformly from the `parents` best of the last generation, every
-number mutated, no crossover. The champion joins the parents in place of the last of them where it is not among them.
-The first generation is drawn, not mutated. The paper's sigma of 0.002 is for networks of a million numbers; the small
-ones here need 0.1 to 0.3. Individuals are ranked by the mean return over `episodes` levels; the paper plays one.
+number mutated, no crossover. The first generation is drawn, not mutated. Unlike in the authors' code, the champion is
+no parent unless it is among the best of the last generation. The paper's sigma of 0.002 is for networks of a million
+numbers; the small ones here need 0.1 to 0.3. Individuals are ranked by the mean return over `episodes` levels; the
+paper plays one.
 """
 
 from __future__ import annotations
@@ -60,8 +61,7 @@ class Agent(PopulationAgent):
         return mutated(self._parents[chosen], drawn, sigma)
 
     def tell(self, genomes: Array, lives: Lives) -> Metrics:
-        fitness = lives.task_return.mean(axis=1)
-        best = np.argsort(-fitness, kind="stable")[: self._most]
+        best = np.argsort(-lives.fitness, kind="stable")[: self._most]
         self._parents, self._chains = genomes[best], [self._asked[i] for i in best.tolist()]
         return self.judge(genomes, lives)
 

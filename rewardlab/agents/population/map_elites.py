@@ -84,7 +84,7 @@ class Agent(PopulationAgent):
         return np.concatenate([emitter.ask(each, self._rng) for emitter in self._emitters]).astype(np.float32)
 
     def tell(self, genomes: Array, lives: Lives) -> Metrics:
-        options, values = self.options, lives.task_return.mean(axis=1)
+        options, values = self.options, lives.fitness
         points = self._descriptor.describe(lives.outcome)
         if not self._archives:
             self._dimensions = points.shape[1]
