@@ -18,12 +18,12 @@ def hash_rows(rows: npt.NDArray[np.integer]) -> Keys:
     machine and in every version.
     """
     multipliers = _multipliers(rows.shape[-1])
-    return _scramble(rows.astype(np.uint64) @ multipliers).view(np.int64)
+    return scramble(rows.astype(np.uint64) @ multipliers).view(np.int64)
 
 
 def combine_keys(keys: Keys, other: npt.NDArray[np.integer]) -> Keys:
     """Keys of pairs, [...] and a broadcastable [...] -> int64 [...]."""
-    return _scramble(_scramble(keys.view(np.uint64)) + np.asarray(other).astype(np.uint64) * GOLDEN).view(np.int64)
+    return scramble(scramble(keys.view(np.uint64)) + np.asarray(other).astype(np.uint64) * GOLDEN).view(np.int64)
 
 
 def running_counts(keys: Keys) -> npt.NDArray[np.int64]:
@@ -51,10 +51,10 @@ def running_counts(keys: Keys) -> npt.NDArray[np.int64]:
 @cache
 def _multipliers(length: int) -> npt.NDArray[np.uint64]:
     """Fixed pseudo-random odd numbers: the first `length` outputs of splitmix64."""
-    return _scramble(np.arange(1, length + 1, dtype=np.uint64) * GOLDEN) | np.uint64(1)
+    return scramble(np.arange(1, length + 1, dtype=np.uint64) * GOLDEN) | np.uint64(1)
 
 
-def _scramble(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def scramble(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """The finaliser of splitmix64 (Steele, Lea and Flood 2014): a bijection in which every bit affects all."""
     with np.errstate(over="ignore"):  # modulo 2^64 is meant; numpy warns of it for scalars only
         words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

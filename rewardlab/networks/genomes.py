@@ -14,6 +14,7 @@ import numpy as np
 
 from rewardlab.errors import UserError
 from rewardlab.kernel_cache import kept
+from rewardlab.maths.compiled import draw
 from rewardlab.networks.flat import UNREAD
 from rewardlab.networks.fused_kernels import LOOSE, tanh
 from rewardlab.types import ActionSpec, Array, Obs, ObsSpec
@@ -89,9 +90,9 @@ class Mlp:
         if uniform is None:
             likeliest: Array = outputs.argmax(axis=1)
             return likeliest
-        below = np.exp(outputs - outputs.max(axis=1, keepdims=True)).cumsum(axis=1)
-        chosen: Array = (below <= (uniform * below[:, -1])[:, None]).sum(axis=1)
-        return chosen.clip(max=outputs.shape[1] - 1)
+        chosen = np.empty(len(outputs), dtype=np.int64)
+        draw(outputs, uniform, chosen)
+        return chosen
 
     def normal(self, count: int, rng: np.random.Generator) -> Array:
         """Genomes of N(0, 1), within 5 of 0: float32 [count, G] (SERENE's)."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rewardlab.gridworld.constants import FINE, X, Y
+from rewardlab.maths.compiled import accumulate, choose
 from rewardlab.maths.counter_noise import uniform_of
 from rewardlab.maths.distinct import differ
 from rewardlab.networks.genomes import output_of
@@ -53,7 +54,7 @@ def live(
     layers = np.zeros((sizes.size, sizes.max() + 1), dtype=np.float32)
     there = np.zeros(sizes.max() + 4, dtype=np.int64)
     shown, num_actions, last = image.reshape(-1), sizes[sizes.size - 1], sizes.size - 1
-    below, before = np.zeros(num_actions, dtype=np.float32), np.zeros(shown.size, dtype=np.uint8)
+    below, before = np.zeros((1, num_actions), dtype=np.float32), np.zeros(shown.size, dtype=np.uint8)
     for p in range(keys.shape[0]):
         for e in range(keys.shape[1]):
             lists[0, 0], list_at[0] = seeds[e], 0
@@ -62,7 +63,6 @@ def live(
             )
             if outcome != FINE:
                 return False
-            mass: Any = _32(0.0)
             total: Any = 0.0
             steps, over, reward, likeliest = 0, False, 0.0, 0
             while not over:
@@ -75,15 +75,10 @@ def live(
                     for j in range(1, num_actions):
                         if logits[j] > logits[likeliest]:
                             likeliest = j
-                    mass = _32(0.0)
-                    for j in range(num_actions):
-                        mass += np.exp(logits[j] - logits[likeliest])
-                        below[j] = mass
+                    accumulate(layers[last:, :num_actions], 0, below)
                 action = likeliest
                 if not greedy:
-                    mark, action = uniform_of(keys[p, e], np.uint64(steps)) * mass, 0
-                    while action < num_actions - 1 and below[action] <= mark:
-                        action += 1
+                    action = choose(below, 0, uniform_of(keys[p, e], np.uint64(steps)))
                 reward, ended, cut = take(cells, facts, streams, params, visited, 0, action)
                 total += _32(reward)
                 steps += 1
