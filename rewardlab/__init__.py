@@ -1,6 +1,6 @@
 """rewardlab: an experiment runner for sparse-reward reinforcement learning.
 
-`rewardlab.load(folder)` hands results on as DataFrames.
+`rewardlab.load(folder)` hands results on as DataFrames; `rewardlab.load_archive(run)` the individuals of a population.
 """
 
 # Imported before anything can be done about Ctrl-C, so it imports nothing itself.
@@ -33,3 +33,17 @@ def load(
     return import_module("rewardlab.report.load").load(
         *paths, filters=filters, baseline=baseline, paired=paired, scale=scale, thresholds=thresholds
     )
+
+
+def load_archive(run: str | Path) -> Any:
+    """What a population's run found, arrays by name: see `rewardlab.trained.archive_of`, docs/populations.md."""
+    from importlib import import_module
+
+    return import_module("rewardlab.trained").archive_of(run)
+
+
+def load_individual(run: str | Path, number: int | None = None) -> Any:
+    """The agent as one of a run's individuals: see `rewardlab.trained.individual`, docs/populations.md."""
+    from importlib import import_module
+
+    return import_module("rewardlab.trained").individual(run, number)

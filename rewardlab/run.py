@@ -174,6 +174,8 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         stop.out_of_time = lambda number: None  # what is left to write is little, and makes it a finished run
         store.write_summary(_summary(store, task, training))
         store.save_policy(parts.agent.policy_state_dict())
+        if (found := training.archive()) is not None:
+            store.save_archive(found)
         state, code = "finished", 0
     except Interrupted as interrupt:
         state, error, code = "interrupted", str(interrupt), interrupt.exit_code

@@ -97,6 +97,9 @@ class EnvConfig(PluginConfig):
     backend: str = option(
         "auto", "engine: auto = fast where it covers the task", choices=("auto", "fast", "reference"), in_setting=False
     )
+    delayed_reward: bool = option(
+        False, "in training, an episode's task reward is summed up and paid with its last step", neutral=False
+    )
 
     def picture(self) -> tuple[int, ...] | None:
         """Height and width of the picture of pixels that is shown; None where none is, or where a grid's cells are."""
@@ -132,6 +135,10 @@ class EnvConfig(PluginConfig):
 
 @dataclass
 class RewardConfig(PluginConfig):
+    transform: list[str] = option(
+        [], "what each stream beside the task's goes through before it is weighed, as in [clip:0.5,delta]", neutral=[]
+    )
+
     def privileged(self) -> tuple[str, ...]:
         """Names of the full-state facts that the scheme wants from the environment."""
         return ()

@@ -3,15 +3,20 @@
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
+
+import torch
 
 from rewardlab import schemas
 from rewardlab.config import composition, saved
 from rewardlab.errors import UserError
-from rewardlab.records import checkpoint
+from rewardlab.networks.genomes import Mlp
+from rewardlab.parts.archives.seed_chain import chains_of, rebuilt
+from rewardlab.records import archive, checkpoint
 from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build
-from rewardlab.types import Agent, Conditioner, EnvSpec, State
+from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Population, State
 
 _TRUSTED = ("env.id=", "env.wrappers=")
 
@@ -80,6 +85,45 @@ def learners(
     except Exception as error:  # whatever an agent makes of another one's state
         raise UserError(f"{folder / name}: does not fit the run's {CONFIG} ({type(error).__name__})") from None
     return parts.agent, parts.conditioner
+
+
+def individual(run: str | Path, number: int | None = None) -> Agent:
+    """The agent of a population's finished run, which acts as one of the individuals in its `archive.npz`.
+
+    Args:
+        run: its folder, or a path in it.
+        number: its place in the archive; None: the champion.
+
+    Raises:
+        UserError: there is no such run, archive or individual.
+    """
+    folder = find_run(str(run))
+    agent, _ = learners(folder, run_config(folder))
+    if number is None:
+        return agent
+    found, population = archive_of(folder), cast(Population, agent)
+    count = len(found["returns"])
+    if not 0 <= number < count:
+        raise UserError(f"individual {number}: {folder / archive.ARCHIVE} holds {count}, from 0 to {count - 1}")
+    if "genomes" in found:
+        population.champion = found["genomes"][number].copy()
+    else:
+        chains = chains_of({name: torch.from_numpy(found[name]) for name in ("first", "lengths", "seeds", "sigmas")})
+        population.champion = rebuilt(chains[number], cast(Mlp, population.genome))
+    return agent
+
+
+def archive_of(run: str | Path) -> dict[str, Array]:
+    """The arrays of a population's finished run, by name.
+
+    Raises:
+        UserError: there is no such run, or it has none that can be read.
+    """
+    folder = find_run(str(run))
+    try:
+        return archive.load(folder / archive.ARCHIVE)
+    except ValueError as problem:
+        raise UserError(f"{folder}: {problem}") from None
 
 
 def _saved(folder: Path, name: str) -> State:

@@ -20,6 +20,7 @@ class BaseAgent:
         assumes: what it needs beyond an ordinary learner: demos, state_restore, fixed_level, ...
         stochastic: whether its policy is random in evaluation too, where the mode is not greedy.
         takes_aux_losses: whether `take_aux_losses` works.
+        mixes_advantages: whether it learns from shares of the streams' advantages: `Signals.mixture`.
         curriculum: where episodes begin, of an agent that finds such places itself.
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
@@ -32,6 +33,7 @@ class BaseAgent:
     assumes: frozenset[str] = frozenset()
     stochastic: bool = False
     takes_aux_losses: bool = False
+    mixes_advantages: bool = False
     curriculum: Curriculum | None = None
     whole_episodes: bool = False
     stateful: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ COMMANDS = {
     "status": "what the runs of a results folder are doing, live",
     "list": "show what there is to choose from",
     "play": "write a GIF of a run's policy at play",
+    "label": "compare pieces of a run's play by hand, for reward=preference",
     "demos": "record demonstrations of the exact solver or of a trained run",
     "bench": "time the engine and the training of every scheme, as ratios",
     "check": "test an environment, scheme, agent or curriculum against the laws that all obey",

@@ -51,17 +51,19 @@ def bench(overrides: Sequence[str], rounds: int) -> str:
     config = compose([*rest, "reward=none"]).config
     backends = {backend: _engine(rest, backend) for backend in _backends(config)}
     schemes: dict[str, Callable[[], float]] = {}
+    plays: list[str] = []
     refusals: list[str] = []
     for name in dict.fromkeys(["none", *(discovery.choices("reward") if every else names)]):
         try:
-            schemes[name] = _training(compose([*rest, f"reward={name}"]).config)
+            schemes[name], played = _training(compose([*rest, f"reward={name}"]).config)
+            plays.append(played)
         except UserError as refusal:
             if not every:
                 raise
             refusals.append(f"left out: {refusal}")
     lines = [f"env={config.env.name}: random actions, resets included, one thread, medians of {rounds} rounds"]
     lines += _table(_measure(backends, rounds), "steps/s")
-    lines += ["", f"training with agent={config.agent.name}, {config.num_envs} environments, evaluation left out"]
+    lines += ["", f"training with agent={config.agent.name}, {plays[0]}, evaluation left out"]
     lines += _table(_measure(schemes, rounds), "frames/s")
     lines += refusals
     return "\n".join(lines)
@@ -103,8 +105,8 @@ def _random_actions(env: VecEnv, rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(-1.0, 1.0, size=(env.num_envs, *action.shape)).astype(np.float32)
 
 
-def _training(config: RootConfig) -> Callable[[], float]:
-    """A few iterations of the training loop; returns frames per second."""
+def _training(config: RootConfig) -> tuple[Callable[[], float], str]:
+    """A few iterations of the training loop, which tells frames per second; and what is stepped there."""
     learning = make_learning(config, build(config))
 
     def stretch() -> float:
@@ -115,7 +117,7 @@ def _training(config: RootConfig) -> Callable[[], float]:
     waits, played = getattr(config.agent, "learning_starts", 0), 0  # an agent on replay only collects until then
     while played <= waits:
         played += learning.iterate(spent=0)[0]
-    return stretch
+    return stretch, learning.plays
 
 
 def _measure(stretches: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

@@ -121,6 +121,28 @@ def _play() -> Parser:
     return parser
 
 
+def _label() -> Parser:
+    parser = Parser(
+        prog="rewardlab label",
+        description="Show pairs of short GIFs of a run's play, in a local page or the terminal, and write down which is"
+        " better; asked again, it goes on where it was left. reward=preference reward.labels=RUN/labels/labels.csv"
+        " learns from it.",
+    )  # fmt: skip
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or a file in it")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as of play")
+    parser.add_argument("--pairs", type=int, default=50, metavar="N", help="how many (default: 50)")
+    parser.add_argument("--segment", type=int, default=50, metavar="STEPS", help="steps of each, at most (default: 50)")
+    parser.add_argument("--episodes", type=int, default=10, metavar="E", help="played for them (default: 10)")
+    parser.add_argument(
+        "--random", type=float, default=0.5, metavar="P", help="share of these with random actions (default: 0.5)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="where GIFs and labels.csv go (default: RUN/labels)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of actions and pairs (default: 0)")
+    parser.add_argument("--terminal", action="store_true", help="ask here; the GIFs are opened by hand")
+    parser.add_argument("--port", type=int, default=0, metavar="PORT", help="of the page (default: any that is free)")
+    return parser
+
+
 def _demos() -> Parser:
     parser = Parser(
         prog="rewardlab demos",

@@ -52,8 +52,8 @@ def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0, tru
     target = _target(folder, out)
     use_one_thread()
     config = trained.run_config(folder, trusted)
-    agent, conditioner = trained.learners(folder, config, _check_drawn)
-    env = _env(config)
+    agent, conditioner = trained.learners(folder, config, check_drawn)
+    env = drawn_env(config)
     if conditioner is not None:
         env = GoalEnv(env, conditioner, (PICTURE,))
     frames: list[Image.Image] = []
@@ -164,12 +164,16 @@ def _target(folder: Path, out: str | None) -> Path:
     return target
 
 
-def _env(config: RootConfig) -> Any:
+def drawn_env(config: RootConfig) -> Any:
+    """The environment of a run's evaluation, one of it, which is drawn at every step."""
     plugin = discovery.load("env", config.env.plugin)
     facts = (PICTURE, *config.curriculum.privileged())
     return plugin.make(config.env, Levels(1, lists=[evaluation_list(config)]), facts)
 
 
-def _check_drawn(spec: EnvSpec) -> None:
+def check_drawn(spec: EnvSpec) -> None:
+    """Raises:
+    UserError: it cannot be drawn.
+    """
     if PICTURE not in spec.privileged:
         raise UserError(f"env.id={spec.id}: cannot be drawn, so it cannot be played")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.errors import UserError
+from rewardlab.records import archive
 from rewardlab.records.summary import THRESHOLDS, normalise
 from rewardlab.report.numbers import amount, duration, score
 from rewardlab.report.outcomes import Outcome, counts
@@ -16,6 +17,7 @@ from rewardlab.report.reading.plain import Unreadable
 from rewardlab.report.reading.run_folder import FILES, MANIFEST, FloatArray, Run, read_run
 
 _BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", "_.-=+*%#"
+_CHAMPION = ("champion", "champion_return", "champion_born")
 _WIDTH = 50  # characters of a sparkline
 
 
@@ -27,7 +29,7 @@ def main(given: Namespace) -> int:
     """
     where = given.run
     path = Path(where)
-    folder = path.parent if path.name in (*FILES, "config.yaml", "summary.json", "checkpoint.pt") else path
+    folder = path.parent if path.name in (*FILES, "config.yaml", "summary.json", "checkpoint.pt", "policy.pt") else path
     if not folder.is_dir():
         raise UserError(f"{where}: no such folder")
     if not (folder / MANIFEST).exists():
@@ -47,7 +49,7 @@ def summary(run: Run, folder: Path) -> list[str]:
     curriculum = [] if run.curriculum == "none" else [run.curriculum]
     lines = [f"{run.env}  {' '.join([run.reward, run.agent, *curriculum])}  seed {run.seed}: {run.state}"]
     lines += [f"  error      {run.error}"] if run.error else []
-    rows = [("frames", f"{run.frames:,} of {run.budget:,}"), *_scores(run), *_times(run)]
+    rows = [("frames", f"{run.frames:,} of {run.budget:,}"), *_scores(run), *_population(run, folder), *_times(run)]
     rows += [("started", run.started_at), ("written", run.updated_at)]
     rows += [("ran on", " · ".join(filter(None, (run.device, run.backend)))), ("commit", run.git_sha)]
     rows += [("continued", run.resume)] if run.resume not in ("", "exact") else []
@@ -101,6 +103,28 @@ def _scores(run: Run) -> list[tuple[str, str]]:
             )
         rows.append(("area", score(outcome.area(outcome.end if counts(run) else float(outcome.evaluated[-1])))))
     return rows
+
+
+def _population(run: Run, folder: Path) -> list[tuple[str, str]]:
+    """Of a population: what it came to, its champion, and where what it found lies."""
+    told = run.training
+    if not told.totals:
+        return []
+    counts = [f"{told.total('evaluations'):,.0f} individuals lived"]
+    counts += [f"coverage {coverage:.1%}"] if np.isfinite(coverage := told.total("coverage")) else []
+    counts += [f"QD score {quality:,.6g}"] if np.isfinite(quality := told.total("qd_score")) else []
+    rows = [("population", ", ".join(counts))]
+    frames, number = told.total("frames_to_reward"), told.total("evaluations_to_reward")
+    paid = f"after {frames:,.0f} frames, by individual {number:,.0f}" if np.isfinite(frames) else "none yet"
+    rows.append(("1st reward", paid))
+    try:
+        found = archive.load(folder / archive.ARCHIVE, _CHAMPION)
+        weights, value, born = (found[name] for name in _CHAMPION)
+        came = f", individual {int(born):,}" if born > 0 else ""
+        rows.append(("champion", f"return {score(float(value))}{came}, {weights.size:,} numbers"))
+    except (ValueError, KeyError, TypeError):
+        return rows  # there is one at the end of a run
+    return [*rows, ("archive", str(folder / archive.ARCHIVE))]
 
 
 def _times(run: Run) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ from rewardlab.contracts.reward_laws import RewardCase
 from rewardlab.contracts.ways import way
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
-from rewardlab.facts import POSITION
+from rewardlab.facts import POSITION, SIGHT
 from rewardlab.schemas import NO_CURRICULUM
 from rewardlab.training.compatibility import check_agent_class, check_scheme_class
 from rewardlab.types import EnvSpec
@@ -71,9 +71,11 @@ def check_class(group: str, name: str, plugin_class: Any, config: Any) -> list[L
         check_agent_class(name, plugin_class)
     cases: dict[str, Any] = {}
     refusals: list[str] = []
-    for world, spec in worlds((POSITION,) if group == "agent" else config.privileged()).items():
-        if group == "reward" and (world == "table" or (world == "goals" and not plugin_class.relabels)):
-            continue  # to them it is another vector
+    for world, spec in worlds((POSITION, SIGHT) if group == "agent" else config.privileged()).items():
+        if group == "reward" and (
+            (world == "table" and not plugin_class.reads_mdp) or (world == "goals" and not plugin_class.relabels)
+        ):
+            continue  # to others it is another vector
         if group == "curriculum" and world == "goals":
             continue  # it has goals of its own, and a run refuses the two together
         for case in _candidates(group, plugin_class, config, spec):

@@ -11,6 +11,7 @@ from rewardlab.contracts.result import require
 from rewardlab.contracts.reward_laws import RewardCase
 from rewardlab.contracts.state_laws import NUM_ENVS, require_equal, saved
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
+from rewardlab.parts.buffers.replay import EPISODE_LENGTH, EPISODE_RETURN
 from rewardlab.parts.state_keys import FACT
 from rewardlab.types import BuildContext, Episode, Rollout, Transitions, Windows
 
@@ -25,6 +26,11 @@ def pays_anew_as_declared(case: RewardCase) -> None:
         scheme.compute(rollout)
         scheme.update(rollout)
     before, steps = saved(scheme, context), _steps(rollout)
+    if scheme.waits_for_ends:
+        steps.extra |= {
+            EPISODE_RETURN: torch.ones(len(steps.action)),
+            EPISODE_LENGTH: torch.full((len(steps.action),), 9),
+        }
     paid = scheme.rewards_of(steps)
     require_equal(before, saved(scheme, context), "the state after paying replayed steps")
     named, declared = set(paid), {spec.name for spec in scheme.streams} - {"task"}
@@ -75,13 +81,13 @@ REWARD_LAWS: tuple[Callable[[RewardCase], None], ...] = (
 
 
 def _steps(rollout: Rollout) -> Transitions:
-    """The steps of a rollout as they come from a buffer, full-state facts included."""
+    """The steps of a rollout as they come from a buffer, full-state facts and the task's reward included."""
 
     def flat(entries: dict[str, torch.Tensor], prefix: str = "") -> dict[str, torch.Tensor]:
         return {f"{prefix}{name}": entry.flatten(0, 1) for name, entry in entries.items()}
 
-    facts = flat(rollout.privileged, FACT)
-    return Transitions(flat(rollout.obs), rollout.action.flatten(0, 1), facts, flat(rollout.next_obs))
+    extra = flat(rollout.privileged, FACT) | {"task_reward": rollout.task_reward.flatten()}
+    return Transitions(flat(rollout.obs), rollout.action.flatten(0, 1), extra, flat(rollout.next_obs))
 
 
 def _require_windows(windows: Windows, steps: int) -> None:

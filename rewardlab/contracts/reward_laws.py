@@ -23,6 +23,7 @@ from rewardlab.contracts.state_laws import (
     saved,
 )
 from rewardlab.contracts.worlds import Renderer, Script, permuted, with_end, write_script
+from rewardlab.rewards.transformed import transformed
 from rewardlab.types import Array, BuildContext, EnvSpec, Judgement, Rollout, Signals
 
 STEPS = 24
@@ -50,7 +51,7 @@ class RewardCase:
         config = self.config
         if getattr(config, "demos", "") is None:
             config = replace(config, demos=made_up(self.spec))
-        return self.scheme(config, context)
+        return transformed(self.scheme(config, context), config, context)
 
     def scripts(self) -> tuple[Script, Script, Script]:
         rng = np.random.default_rng(7)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from rewardlab.facts import DISTANCE, GRID, PANORAMA
+from rewardlab.facts import CARRYING, DISTANCE, DOORS_OPEN, GIVEN, GRID, LAVA_BESIDE, PANORAMA, RIGHT, WANTED
 from rewardlab.maths import distributions
-from rewardlab.types import ActionSpec, Array, EnvSpec, ObsSpec, Rollout, TensorObs
+from rewardlab.types import ActionSpec, Array, EnvSpec, Mdp, ObsSpec, Rollout, TensorObs
 
 _ORDINARY = 8  # so few states that each is visited often
+_SLOTS = 4  # of answers
 _FINAL = 512  # states that are seen at most once, as the last of an episode
 STATES = _ORDINARY + _FINAL
 
@@ -32,12 +33,32 @@ def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
         "goals": ({"vector": _VECTOR, "goal": goal, "achieved": goal}, three),
     }
     place = ((0.0, 0.0), (1.0, 1.0))
+    shapes = {GIVEN: (_SLOTS,), WANTED: (_SLOTS,)}
     return {
         name: EnvSpec(
-            f"made-up {name}", obs, action, max_steps=100, privileged=privileged, goals="goal" in obs, place=place
+            f"made-up {name}",
+            obs,
+            action,
+            max_steps=100,
+            privileged=privileged,
+            goals="goal" in obs,
+            place=place,
+            fact_shapes=shapes,
+            mdp=walk if "cell" in obs else None,
         )
         for name, (obs, action) in made.items()
     }
+
+
+def walk() -> Mdp:
+    """Of the 100 cells of the table, 6 in a row: action 0 goes back, 1 stays, 2 goes on; at the end that pays 1."""
+    chance, reward = np.zeros((100, 3, 100)), np.zeros((100, 3))
+    for cell in range(6):
+        chance[cell, 0, max(cell - 1, 0)] = chance[cell, 1, cell] = 1.0
+        if cell < 5:
+            chance[cell, 2, cell + 1] = 1.0
+    reward[5, 2] = 1.0
+    return Mdp(chance, reward, np.eye(100)[0])
 
 
 def goal_outcome(achieved: Array, desired: Array) -> tuple[Array, Array]:
@@ -185,6 +206,12 @@ def _fact(name: str, hashes: Array) -> Array:
         return (hashes[:, None] >> np.arange(0, 48, 4) & 15).reshape(-1, 4, 1, 1, 3)
     if name == DISTANCE:
         return hashes % 50
+    if name in (GIVEN, WANTED):  # each slot of an answer is right by half, and now and then empty
+        wanted = np.tile(1 + np.arange(_SLOTS) % 2, (len(hashes), 1))
+        bits = hashes[:, None] >> np.arange(0, 4 * _SLOTS, 4) & 15
+        return wanted if name == WANTED else np.where(bits & 1, wanted, bits >> 2)
+    if name in (LAVA_BESIDE, CARRYING, DOORS_OPEN, RIGHT):
+        return hashes % 5
     if name == GRID:
         return _grids(hashes)
     return np.stack([hashes % 7, hashes // 7 % 7], axis=-1) if name.endswith("_pos") else hashes

@@ -1,4 +1,4 @@
-"""Where a dataset of Minari's format lies, and what distinguishes it from others. No heavy import."""
+"""Where a dataset, labels or a run that is learned from lie, and what distinguishes them. No heavy import."""
 
 import contextlib
 import hashlib
@@ -10,6 +10,8 @@ from rewardlab.machine import user_cache
 from rewardlab.records.files import write_atomic
 
 METADATA, EPISODES = "metadata.json", "main_data.hdf5"
+SEGMENTS = "segments.npz"  # what the labels beside it compare
+LEARNED = "checkpoint.pt"  # of a run: holds what its reward learned
 _SETTLED = 2.0  # seconds: a file may change once more within what its times can tell apart
 
 
@@ -24,15 +26,19 @@ def data_folder(path: str) -> Path | None:
 
 
 def fingerprint(path: str) -> str:
-    """The same wherever a dataset lies, another once a byte of it changes; the path itself where there is none."""
-    data = data_folder(path)
-    if data is None:
-        return path
+    """The same wherever a dataset, labels or a run lie, another once a byte of them changes; else the path itself."""
+    file, data = Path(path).expanduser(), data_folder(path)
     try:
-        content = _digest(data / EPISODES).encode()
-        return hashlib.sha256((data / METADATA).read_bytes() + content).hexdigest()[:16]
-    except OSError:  # without its episodes it is refused when it is opened
-        return path
+        if file.is_file():
+            return hashlib.sha256(file.read_bytes() + _digest(file.parent / SEGMENTS).encode()).hexdigest()[:16]
+        if data is not None:
+            content = _digest(data / EPISODES).encode()
+            return hashlib.sha256((data / METADATA).read_bytes() + content).hexdigest()[:16]
+        if (file / LEARNED).is_file():
+            return _digest(file / LEARNED)[:16]
+    except OSError:  # what lacks a part is refused when it is opened
+        pass
+    return path
 
 
 def _digest(file: Path) -> str:

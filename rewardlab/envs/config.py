@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rewardlab.envs.registry import looked_up, registered_ids, registered_name
 from rewardlab.errors import UserError
@@ -65,6 +65,13 @@ class RegisteredConfig(EnvConfig):
     def revision(self, setting: RootConfig) -> int:
         """What is stated was the scale from the start."""
         return 0
+
+
+def noise_option() -> Any:
+    """Of a world whose observations are numbers: see `envs.noisy`."""
+    return option(
+        0.0, "standard deviation of noise on all numbers that are seen, in their own units", minimum=0, neutral=0.0
+    )
 
 
 def check_levels(levels: float) -> None:

@@ -19,6 +19,7 @@ from rewardlab.gridworld.catalogue import TASKS, find_task
 from rewardlab.gridworld.distinct_levels import LevelCounts, count_levels
 
 TABLE = Path(__file__).with_name("task_facts.csv")
+_COSTLY = ("dynamicobstacles",)  # families that may end an episode with -1; the others never pay less than nothing
 _HOPELESS = 3  # levels without an answer, after which an id counts as unavailable
 # Level seeds of the table, far from those of training and evaluation.
 _FIRST_LEVEL = 7_000_000
@@ -54,6 +55,11 @@ class TaskFacts:
     random_episodes: int
     success: str
     counts: LevelCounts
+
+
+def lowest_return(env_id: str) -> float:
+    """What no episode of a task falls below."""
+    return -1.0 if find_task(env_id).family in _COSTLY else 0.0
 
 
 def random_floor(env_id: str, episodes: int = 2000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

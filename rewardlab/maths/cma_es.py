@@ -12,11 +12,14 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
-from rewardlab.types import Array
+from rewardlab.types import Array, State
 
 _MOST_DRAWS = 100  # of a sample that lies outside of the bounds
 _CONDITION, _SMALLEST = 1e14, 1e-11
+_ARRAYS = ("mean", "covariance", "step_path", "shape_path")
+LARGEST_FULL = 300  # numbers of a genome whose covariances are all learned
 
 
 @dataclass
@@ -91,6 +94,15 @@ class CmaEs:
         """Whether it has become a line or a point: time to start anew."""
         values = self._eigen()[0]
         return bool(values.max() > _CONDITION * values.min() or self.sigma * math.sqrt(values.max()) < _SMALLEST)
+
+    def state_dict(self) -> State:
+        held = {name: torch.from_numpy(getattr(self, name).copy()) for name in _ARRAYS}
+        return held | {"sigma": self.sigma, "generation": self.generation}
+
+    def load_state_dict(self, state: State) -> None:
+        for name in _ARRAYS:
+            setattr(self, name, state[name].cpu().numpy().copy())
+        self.sigma, self.generation = state["sigma"], state["generation"]
 
     def _eigen(self) -> tuple[Array, Array]:
         """Eigenvalues [n] and, unless it is separable, the matrix of eigenvectors."""

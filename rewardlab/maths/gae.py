@@ -56,6 +56,12 @@ def gae(
     return advantages
 
 
+def normalised(advantage: torch.Tensor, floor: float) -> torch.Tensor:
+    """Advantages [...] to mean 0 and standard deviation 1; never divided by less than `floor`."""
+    std = advantage.std(unbiased=False).clamp(min=max(floor, 1e-8))
+    return (advantage - advantage.mean()) / std
+
+
 def explained_variance(predicted: torch.Tensor, observed: torch.Tensor) -> float | None:
     """Share of the variance of `observed` that `predicted` explains (1 is perfect), None where there is none."""
     variance = observed.var(unbiased=False)

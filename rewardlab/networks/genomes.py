@@ -21,28 +21,35 @@ from rewardlab.types import ActionSpec, Array, Obs, ObsSpec
 
 _32 = np.float32
 _TOLD_APART = ("mission", "cell")  # entries of numbers that are names, not amounts
+INITS = ("normc", "normal")
 _OUTPUT_NORM = 0.1  # of the columns of the last layer in `normc`
+_WIDEST = _32(5)  # of numbers in `normal`
 
 
 class Mlp:
     """tanh networks of P individuals: discrete actions by their logits, boxes by tanh, scaled to the bounds.
 
     Observations are flattened in the order of their entries: integers divided by their largest value; missions and
-    numbers of cells as one-hot; floats as they are, or standardised by `mean` and `std`.
+    numbers of cells as one-hot; floats as they are, or standardised by `mean` and `std` and kept within `limit`.
 
     Args:
         hidden: sizes of the hidden layers.
+        init: how individuals begin: one of `INITS`.
 
     Attributes:
         size: G, numbers of a genome.
         sizes: int64, of all layers, the inputs' first.
-        mean, std: float32 [D], of the inputs; 0 and 1 until `standardise`.
+        mean, std: float32 [D], of the inputs; 0 and 1 until `standardise` or `rescale`, and of others than floats.
+        limit: of standardised inputs, either way.
 
     Raises:
         UserError: a box of actions without bounds.
     """
 
-    def __init__(self, obs: Mapping[str, ObsSpec], action: ActionSpec, hidden: tuple[int, ...]) -> None:
+    def __init__(
+        self, obs: Mapping[str, ObsSpec], action: ActionSpec, hidden: tuple[int, ...], init: str = "normal"
+    ) -> None:
+        self._init = init
         self._obs = {name: spec for name, spec in obs.items() if name != UNREAD}
         inputs = sum(_width(name, spec) for name, spec in self._obs.items())
         self._low, self._high = np.array(action.low, np.float32), np.array(action.high, np.float32)
@@ -52,12 +59,20 @@ class Mlp:
         self.sizes = np.array([inputs, *hidden, action.n or math.prod(action.shape)], dtype=np.int64)
         self.size = int(((self.sizes[:-1] + 1) * self.sizes[1:]).sum())
         self.mean, self.std = np.zeros(inputs, np.float32), np.ones(inputs, np.float32)
+        self.limit = np.inf
 
     def inputs(self, obs: Obs) -> Array:
         """Observations [B, *shape] -> float32 [B, D]."""
+        flat = self.flat(obs)
+        if not self.floats.any():
+            return flat
+        scaled: Array = (flat - self.mean) / self.std
+        return scaled if self.limit == np.inf else scaled.clip(-self.limit, self.limit)
+
+    def flat(self, obs: Obs) -> Array:
+        """The same before floats are standardised."""
         columns = [_flattened(name, spec, obs[name]) for name, spec in self._obs.items()]
-        flat = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
-        return flat if not self.floats.any() else (flat - self.mean) / self.std
+        return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
 
     @property
     def floats(self) -> Array:
@@ -67,15 +82,21 @@ class Mlp:
 
     def standardise(self, seen: Array) -> None:
         """Take mean and deviation of the floats from inputs, float32 [B, D], that were not yet scaled."""
-        floats = self.floats
-        self.mean[floats] = seen.mean(axis=0)[floats]
-        self.std[floats] = np.maximum(seen.std(axis=0)[floats], 1e-4)
+        self.rescale(seen.mean(axis=0), np.maximum(seen.std(axis=0), 1e-4))
 
-    def outputs(self, genomes: Array, inputs: Array) -> Array:
+    def rescale(self, mean: Array, std: Array) -> None:
+        """Take these of the floats, [D]."""
+        floats = self.floats
+        self.mean[floats], self.std[floats] = mean[floats], std[floats]
+
+    def begin(self, lanes: int) -> None:
+        """There is no memory."""
+
+    def outputs(self, genomes: Array, inputs: Array, state: Array | None = None) -> tuple[Array, None]:
         """float32 [P, E, O], of genomes [P, G] and inputs [P, E, D]."""
         found = np.empty((*inputs.shape[:2], self.sizes[-1]), dtype=np.float32)
         _outputs(genomes, self.sizes, np.ascontiguousarray(inputs), found)
-        return found
+        return found, None
 
     def actions(self, outputs: Array, uniform: Array | None) -> Array:
         """Actions [B] or [B, A] of outputs [B, O].
@@ -94,17 +115,14 @@ class Mlp:
         draw(outputs, uniform, chosen)
         return chosen
 
-    def normal(self, count: int, rng: np.random.Generator) -> Array:
-        """Genomes of N(0, 1), within 5 of 0: float32 [count, G] (SERENE's)."""
-        drawn: Array = rng.standard_normal((count, self.size), dtype=np.float32)
-        return drawn.clip(-5, 5)
+    def first(self, draws: Array) -> Array:
+        """Individuals to begin with, float32 [P, G], of draws float32 [P, G] of N(0, 1).
 
-    def normc(self, draws: Array) -> Array:
-        """Genomes whose columns of weights have norm 1, those of the last layer 0.1, biases 0 (Deep GA's).
-
-        Args:
-            draws: float32 [P, G], of N(0, 1).
+        normal: the draws, within 5 of 0 (SERENE's). normc: columns of weights have norm 1, those of the last layer 0.1,
+        and biases are 0 (Deep GA's).
         """
+        if self._init == "normal":
+            return draws.clip(-_WIDEST, _WIDEST)
         genomes, at = draws.copy(), 0
         for layer, (width, height) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True)):
             weights = genomes[:, at : at + width * height].reshape(len(genomes), width, height)

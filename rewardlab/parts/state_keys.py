@@ -73,6 +73,14 @@ class StateKeys:
         """The same of steps from a replay buffer, [B]."""
         return _as_keys(steps.extra[f"{FACT}{STATE_HASH}"]) if self.kind == "state" else self._of(steps.next_obs)
 
+    def acted_on(self, rollout: Rollout) -> Keys:
+        """Of the states that were acted on, [T, N]."""
+        if self.kind == "state":
+            return _as_keys(rollout.current_privileged[STATE_HASH])
+        distinct = distinct_of(rollout)
+        keys: Keys = self._of(distinct.rows)[distinct.here[:-1].cpu().numpy()]
+        return keys
+
     def starts(self, rollout: Rollout) -> Keys:
         """Of the states in which episodes begin: [T, N], 0 wherever none does."""
         keys = np.zeros(tuple(rollout.first.shape), dtype=np.int64)

@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rewardlab.records import checkpoint, files, lock
+from rewardlab.records import archive, checkpoint, files, lock
 from rewardlab.records.loggers import side
 from rewardlab.records.status import read_status, write_status
 
 CONFIG, MANIFEST, STATUS, SUMMARY = "config.yaml", "manifest.json", "status.json", "summary.json"
 TRAIN, EVAL, LOG = "train.csv", "eval.csv", "run.log"
 # Everything that belongs to one run, in the order in which `clear` removes it: a folder without a status is no run.
-_OWN = (STATUS, checkpoint.CHECKPOINT, checkpoint.POLICY, SUMMARY, EVAL, TRAIN, MANIFEST, CONFIG, LOG, "play.gif")
+_OWN = (
+    STATUS, checkpoint.CHECKPOINT, checkpoint.POLICY, archive.ARCHIVE, SUMMARY, EVAL, TRAIN, MANIFEST, CONFIG, LOG,
+    "play.gif",
+)  # fmt: skip
 _FASTEST_PULSE, _SLOWEST_PULSE = 1.0, 30.0  # seconds between two writings of a running run's status
 
 
@@ -128,6 +131,11 @@ class RunStore:
     def load_policy(self) -> dict[str, Any] | None:
         """The trained policy, or None."""
         return self._load(checkpoint.POLICY)
+
+    def save_archive(self, arrays: Mapping[str, Any]) -> None:
+        """What a population's run found, as arrays."""
+        with self._still_there():
+            archive.save(self.folder / archive.ARCHIVE, arrays)
 
     def log(self, line: str) -> None:
         """Append a line to run.log, with the time before it."""

@@ -83,7 +83,9 @@ class Results:
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables of the report by name: sample_efficiency, aggregate, differences, curves, aggregate_curves."""
+        """The tables of the report by name: sample_efficiency, aggregate, differences, curves, aggregate_curves; of
+        populations diversity.
+        """
         numbers = Numbers(self._comparison, self._baseline, paired=self._paired)
         shared = AGGREGATE_CURVES.fill(numbers.aggregated.filled.sources)
         filled = (*numbers.tables, CURVES.fill(numbers.curve_rows), shared)

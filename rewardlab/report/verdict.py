@@ -114,9 +114,16 @@ def _without_aggregate(comparison: Comparison, aggregated: Aggregate, efficiency
     found = {}
     for env in unknown:
         rows = [row for row in efficiency if row["env"] == env and comparison.stands(row.source.setting)]
-        ranked = [row for row in rows if row.assumes == rows[0].assumes and row["auc_return_iqm"] is not None]
-        if ranked:
+        groups: dict[tuple[str, ...], list[Row]] = {}
+        for row in rows:
+            if row["auc_return_iqm"] is not None:
+                groups.setdefault(row.assumes, []).append(row)
+        if groups:
+            ranked = next(iter(groups.values()))
+            ranked = ranked if len(ranked) > 1 else max(groups.values(), key=len)
             found[env] = _ranking_by_return(ranked, env)
+            told = [f"{row['method']} ({', '.join(row.assumes) or 'nothing'})" for row in rows if row not in ranked]
+            found[env].details.extend([f"Ranked apart, with what they assume: {', '.join(told)}."] if told else [])
     scale = f"The optimum of {listed(unknown)} is not known, so returns have no scale of their own: "
     scale += f"--scale {unknown[0] if unknown else 'ENV'}=RANDOM:OPTIMAL gives one."
     if len(comparison.envs) == 1 and found:

@@ -56,7 +56,7 @@ def _write_report(
     places = dict(roots)
     output = Output(out, chosen=options.out is not None)
     # Figures are drawn elsewhere where there are many; meanwhile everything else is written.
-    figures = draw_figures(charts(numbers, styles), helpers)
+    figures = draw_figures(charts(numbers, styles, places), helpers)
     _write_tables(output, "", numbers)
     output.write("curves.csv", long_csv(CURVES, numbers.curve_rows))
     output.write("aggregate_curves.csv", long_csv(AGGREGATE_CURVES, aggregated.filled.sources))

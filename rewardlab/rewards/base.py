@@ -39,10 +39,16 @@ class BaseScheme:
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
         pays_anew: whether `rewards_of` works.
+        looks_ahead: whether it pays a step by later ones, which an agent on replay may not have played yet.
         pays_demonstrated: whether it pays for `demonstrated` steps among those that are replayed, and needs some.
+        waits_for_ends: whether `rewards_of` reads `episode_return` and `episode_length`, which are known only when an
+            episode has ended: for agents on replay, whose buffer then takes whole episodes.
+        best_share, best_episodes: the share of each minibatch that comes from the best of these, of so many.
         relabels: whether `relabel` works, which only agents on replay ask for; others are refused.
         reads_policy: whether it needs the probabilities of the policy that acted, or adds to advantages.
+        mixes_advantages: whether it says how much of each stream's advantages the agent is to learn from.
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
+        reads_mdp: whether it needs the whole task as tables, `EnvSpec.mdp`.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         told_apart: what it tells states apart by, where it counts them.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
@@ -55,10 +61,16 @@ class BaseScheme:
     episodic_memory: bool = False
     pays_prediction: bool = False
     pays_anew: bool = False
+    looks_ahead: bool = False
     pays_demonstrated: bool = False
+    waits_for_ends: bool = False
+    best_share: float = 0.0
+    best_episodes: int = 0
     relabels: bool = False
     reads_policy: bool = False
+    mixes_advantages: bool = False
     whole_episodes: bool = False
+    reads_mdp: bool = False
     reads: tuple[str, ...] = ()
     told_apart: tuple[StateKeys, ...] = ()
     stateful: tuple[str, ...] = ()
@@ -77,13 +89,18 @@ class BaseScheme:
             if entry not in spec.obs:
                 shown = ", ".join(spec.obs)
                 raise UserError(f"reward={name}: reads the {entry}, and {spec.id} shows {shown}; use another scheme")
+        if self.reads_mdp and spec.mdp is None:
+            raise UserError(
+                f"reward={name}: reads the whole task as tables, which {spec.id} does not give; use env=deepsea, or"
+                " env=gym env.id=FrozenLake-v1"
+            )
         if self.whole_episodes and spec.max_steps is None:
             raise UserError(
                 f"reward={name}: learns from whole episodes, and {spec.id} has no limit of steps; {GIVE_LIMIT}"
             )
         self.streams: tuple[StreamSpec, ...] = (StreamSpec("task", context.gamma),)
         self.privileged = config.privileged()
-        self.assumes: frozenset[str] = frozenset({"privileged"} if self.privileged else ())
+        self.assumes: frozenset[str] = frozenset({"privileged"} if self.privileged or self.reads_mdp else ())
         for fact in self.privileged:
             if fact not in spec.privileged:
                 given = ", ".join(spec.privileged) or "none"

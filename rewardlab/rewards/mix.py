@@ -1,12 +1,16 @@
 """Mix: several schemes at once, each with a weight.
 
 Composed in yaml or on the command line: `reward=mix +reward@reward.schemes.icm=icm` adds one,
-`reward@reward.schemes.count=icm` puts icm in the place of count, `reward.schemes.rnd.epochs=2` sets an option of one,
-`reward.weights.count=0.5` a weight. A key may be any name, so that one scheme can be there twice.
+`reward@reward.schemes.count=icm` puts icm in the place of count, `reward.schemes.rnd=null` leaves one out,
+`reward.schemes.rnd.epochs=2` sets an option of one, `reward.weights.count=0.5` a weight. A key may be any name, so that
+one scheme can be there twice.
 
 Each bonus stream is weighed by its own coef times its scheme's weight. The task's stream is there once, weighed by
 `task_coef` of the mix: those of the schemes are not used. Streams and metrics carry the scheme's key in their name.
 A scheme's bonus on advantages or value targets, and its losses for the agent, are multiplied by its weight.
+
+`reward.combine` makes one stream, `combined`, of all streams but the task's, or of those that `reward.parts` names:
+see rewardlab/rewards/combining.py for the rules. The others stay.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +22,17 @@ from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
 from rewardlab.parts.random_state import load_random_state, random_state
 from rewardlab.rewards.base import BaseScheme
+from rewardlab.rewards.combining import (
+    COMBINED,
+    LAGRANGIAN,
+    ONE_STREAM,
+    RULES,
+    SUM,
+    WITH_SHARE,
+    Combination,
+    Multiplier,
+)
+from rewardlab.rewards.transformed import transformed
 from rewardlab.schemas import RewardConfig, option
 from rewardlab.types import (
     AuxLoss,
@@ -32,21 +47,33 @@ from rewardlab.types import (
 )
 
 VERSION = 1
+_SHARE = "combine/constraint_share"
 
 
 @dataclass
 class Config(RewardConfig):
-    schemes: dict[str, Any] = option({}, "the schemes, by a name that is free to choose")
-    weights: dict[str, float] = option({}, "a weight for each; 1 where there is none")
+    schemes: dict[str, Any] = option({}, "the schemes, by a name that is free to choose; null: none")
+    weights: dict[str, float] = option({}, "a weight for each; 1 where there is none", any_key=True)
     task_coef: float = option(1.0, "weight of the task's reward beside them", minimum=0)
+    combine: str = option(SUM, "how streams become one; sum: they stay apart", choices=RULES, neutral=SUM)
+    parts: list[str] = option([], "combine: names of its streams, in the rule's order; none: all", neutral=[])
+    coef: float = option(1.0, "combine: weight of the stream that they become", minimum=0, neutral=1.0)
+    share: float = option(0.5, f"combine={','.join(WITH_SHARE)}: of the first part", above=0, maximum=1, neutral=0.5)
+    thresholds: list[float] = option(
+        [], "combine=gated,lagrangian: what parts must reach, or the constraint's return", neutral=[]
+    )
+
+    def chosen(self) -> dict[str, Any]:
+        """The schemes that there are."""
+        return {key: node for key, node in self.schemes.items() if node is not None}
 
     def privileged(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(fact for scheme in self.schemes.values() for fact in scheme.privileged()))
+        return tuple(dict.fromkeys(fact for scheme in self.chosen().values() for fact in scheme.privileged()))
 
     def validate(self) -> None:
-        if not self.schemes:
+        if not self.chosen():
             raise ValueError("schemes={}: needs at least one, as in +reward@reward.schemes.rnd=rnd")
-        for key, node in self.schemes.items():
+        for key, node in self.chosen().items():
             if not isinstance(node, RewardConfig):
                 raise ValueError(f"schemes.{key}={node}: add a scheme as +reward@reward.schemes.{key}=NAME")
         for key, weight in self.weights.items():
@@ -54,6 +81,14 @@ class Config(RewardConfig):
                 raise ValueError(f"weights.{key}={weight}: no such scheme (allowed: {', '.join(self.schemes)})")
             if weight < 0:
                 raise ValueError(f"weights.{key}={weight}: must be at least 0")
+        for key, plain, rules in (
+            ("parts", [], ONE_STREAM),
+            ("coef", 1.0, ONE_STREAM),
+            ("share", 0.5, WITH_SHARE),
+            ("thresholds", [], ("gated", LAGRANGIAN)),
+        ):
+            if getattr(self, key) != plain and self.combine not in rules:
+                raise ValueError(f"{key}={getattr(self, key)}: only with combine={','.join(rules)}")
 
 
 class Scheme(BaseScheme):
@@ -62,19 +97,25 @@ class Scheme(BaseScheme):
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self._weights = config.weights
-        self._contexts = {key: _own_context(context, key) for key in config.schemes}
+        self._contexts = {key: _own_context(context, key) for key in config.chosen()}
         self.schemes: dict[str, BaseScheme] = {
-            key: discovery.load("reward", node.plugin).Scheme(node, self._contexts[key])
-            for key, node in config.schemes.items()
+            key: transformed(
+                discovery.load("reward", node.plugin).Scheme(node, self._contexts[key]), node, self._contexts[key]
+            )
+            for key, node in config.chosen().items()
         }
         self.streams = (StreamSpec("task", context.gamma, config.task_coef),)
         self.pays_anew = True
         self._names: dict[str, dict[str, str]] = {}  # scheme -> its stream -> that stream here
         for key, scheme in self.schemes.items():
-            if scheme.replaces_task:
-                raise UserError(f"reward.schemes.{key}: changes the task's own reward and can't be mixed; use it alone")
-            if scheme.relabels:
-                raise UserError(f"reward.schemes.{key}: relabels what is replayed and can't be mixed; use it alone")
+            for refused, why in (
+                (scheme.replaces_task, "changes the task's own reward"),
+                (scheme.relabels, "relabels what is replayed"),
+                (scheme.waits_for_ends, "pays when episodes have ended"),
+                (scheme.mixes_advantages, "mixes advantages itself"),
+            ):
+                if refused:
+                    raise UserError(f"reward.schemes.{key}: {why} and can't be mixed; use it alone")
             bonuses = [spec for spec in scheme.streams if spec.name != "task"]
             self._names[key] = {s.name: key if len(bonuses) == 1 else f"{key}.{s.name}" for s in bonuses}
             weight = config.weights.get(key, 1.0)
@@ -82,11 +123,35 @@ class Scheme(BaseScheme):
             self.assumes |= scheme.assumes
             self.reads_policy |= scheme.reads_policy
             self.pays_anew &= scheme.pays_anew or not bonuses
+            self.looks_ahead |= scheme.looks_ahead
             self.metrics += tuple(_renamed(name, key) for name in scheme.metrics)
             self.warmup_steps = max(self.warmup_steps, scheme.warmup_steps)
             self.told_apart += scheme.told_apart
+        self._combination = self._combined(config)
+        self._multiplier: Multiplier | None = None
+        if config.combine == LAGRANGIAN:
+            self._multiplier = Multiplier(self.streams[1:], config.thresholds, context)
+            self.mixes_advantages = True
+            self.metrics += (_SHARE,)
+
+    def _combined(self, config: Config) -> Combination | None:
+        """What makes one stream of several, which it takes the place of."""
+        if config.combine not in ONE_STREAM:
+            return None
+        task, *apart = self.streams
+        made = Combination(
+            config.combine, apart, config.parts, config.coef, config.share, config.thresholds, self.context
+        )
+        self.streams = (task, *(spec for spec in apart if spec.name not in made.parts), made.spec)
+        self.pays_anew &= made.pays_anew
+        return made
 
     def clears(self, stream: str) -> bool:
+        if self._combination is not None and stream == COMBINED:
+            return all(self._clears_apart(part) for part in self._combination.parts)
+        return self._clears_apart(stream)
+
+    def _clears_apart(self, stream: str) -> bool:
         return any(
             scheme.clears(original)
             for key, scheme in self.schemes.items()
@@ -106,6 +171,11 @@ class Scheme(BaseScheme):
             mixed.streams |= {name: signals.streams[original] for original, name in self._names[key].items()}
             mixed.advantage_bonus = _added(mixed.advantage_bonus, signals.advantage_bonus, weight)
             mixed.value_target_bonus = _added(mixed.value_target_bonus, signals.value_target_bonus, weight)
+        if self._combination is not None:
+            combined = self._combination.of(mixed.streams, rollout)
+            mixed.streams = self._left(mixed.streams) | {COMBINED: combined}
+        if self._multiplier is not None:
+            mixed.mixture = self._multiplier.mixture(mixed.streams, rollout)
         return mixed
 
     def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
@@ -113,13 +183,20 @@ class Scheme(BaseScheme):
         for key, scheme in self.schemes.items():
             given = scheme.rewards_of(steps)
             paid |= {name: given[original] for original, name in self._names[key].items()}
+        if self._combination is not None:
+            paid = self._left(paid) | {COMBINED: self._combination.anew(paid)}
         return paid
+
+    def _left(self, streams: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Those that are not combined."""
+        assert self._combination is not None
+        return {name: paid for name, paid in streams.items() if name not in self._combination.parts}
 
     def update(self, rollout: Rollout) -> Metrics:
         metrics: Metrics = {}
         for key, scheme in self.schemes.items():
             metrics |= {_renamed(name, key): value for name, value in scheme.update(rollout).items()}
-        return metrics
+        return metrics if self._multiplier is None else metrics | {_SHARE: self._multiplier.share}
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         return tuple(
@@ -129,12 +206,18 @@ class Scheme(BaseScheme):
         )
 
     def state_dict(self) -> State:
-        return {
+        state: State = {
             key: {"scheme": scheme.state_dict(), "random": random_state(self._contexts[key])}
             for key, scheme in self.schemes.items()
         }
+        rule = self._combination or self._multiplier
+        return state if rule is None else {"schemes": state, COMBINED: rule.state_dict()}
 
     def load_state_dict(self, state: State) -> None:
+        rule = self._combination or self._multiplier
+        if rule is not None:
+            rule.load_state_dict(state[COMBINED])
+            state = state["schemes"]
         for key, scheme in self.schemes.items():
             scheme.load_state_dict(state[key]["scheme"])
             load_random_state(self._contexts[key], state[key]["random"])

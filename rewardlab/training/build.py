@@ -6,6 +6,7 @@ from typing import cast
 
 from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
+from rewardlab.rewards.transformed import transformed
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.compatibility import check_agent_class, check_fit, check_scheme_class
 from rewardlab.training.environments import evaluation_levels, make_level_env, make_training_env
@@ -32,7 +33,7 @@ def build(config: RootConfig) -> RunParts:
         agent_class = discovery.load("agent", config.agent.plugin).Agent
         check_scheme_class(config.reward.name, scheme_class)
         check_agent_class(config.agent.name, agent_class)
-        scheme = scheme_class(config.reward, scheme_context)
+        scheme = transformed(scheme_class(config.reward, scheme_context), config.reward, scheme_context)
         module = discovery.load("curriculum", config.curriculum.plugin)
         conditioner = _conditioner(config, module, generators, env.spec, scheme.streams)
         paid = scheme.streams

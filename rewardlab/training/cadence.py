@@ -1,6 +1,7 @@
 """Time that was spent, means between rows, and what is due when."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from rewardlab.types import Metrics, State
@@ -25,14 +26,18 @@ class Clock:
 
 
 class Means:
-    """Means of metrics over the iterations since the last row."""
+    """Means of metrics over the iterations since the last row; of `counts` the latest values."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Collection[str] = ()) -> None:
+        self._counted = frozenset(counts)
         self._sums: Metrics = {}
         self._counts: dict[str, int] = {}
 
     def add(self, metrics: Metrics) -> None:
         for key, value in metrics.items():
+            if key in self._counted:
+                self._sums[key], self._counts[key] = value, 1
+                continue
             self._sums[key] = self._sums.get(key, 0.0) + value
             self._counts[key] = self._counts.get(key, 0) + 1
 

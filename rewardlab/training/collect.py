@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from rewardlab.errors import CannotRestore
+from rewardlab.maths.returns import paid_at_ends
 from rewardlab.training.compiled_play import CompiledPlay
 from rewardlab.training.play_kernel import Steps
 from rewardlab.training.showing import require_finite, require_finite_step
@@ -105,15 +106,23 @@ class _Buffers:
 
 
 class Collector:
-    """Steps one vector environment with an agent. A rollout's tensors are valid until the next `collect`."""
+    """Steps one vector environment with an agent. A rollout's tensors are valid until the next `collect`.
 
-    def __init__(self, env: VecEnv, agent: Agent, seeds: list[int], steps: int, device: torch.device) -> None:
+    Args:
+        delayed: whether a rollout pays the task's reward at the end of each episode, summed up. Statistics are of what
+            the environments pay.
+    """
+
+    def __init__(
+        self, env: VecEnv, agent: Agent, seeds: list[int], steps: int, device: torch.device, delayed: bool = False
+    ) -> None:
         self.env, self.agent, self.device = env, agent, device
         self.statistics = EpisodeStatistics(env.num_envs)
         self._obs: Obs = {}
         self._first: Array = np.ones(env.num_envs, dtype=bool)
         self._state: torch.Tensor | None = None
         self._privileged: Obs = {}
+        self._owed = np.zeros(env.num_envs) if delayed else None  # of what the running episodes were not paid yet
         self._begin(seeds)
         self._buffers = _allocate(steps, self._obs, self._privileged)
         self._compiled = CompiledPlay.of(env, agent, steps)
@@ -184,6 +193,9 @@ class Collector:
     def _rollout(self, steps: int, action: torch.Tensor, agent_state0: torch.Tensor | None) -> Rollout:
         """What the buffers hold."""
         buffers = self._buffers
+        if self._owed is not None:
+            ended: Array = buffers.terminated[:steps] | buffers.truncated[:steps]
+            buffers.task_reward[:steps] = paid_at_ends(buffers.task_reward[:steps], ended, self._owed)
         obs, first = self._rows(buffers.obs, steps + 1), self._tensor(buffers.first[: steps + 1])
         return Rollout(
             obs={key: value[:steps] for key, value in obs.items()},
@@ -204,6 +216,7 @@ class Collector:
     def state_dict(self) -> State:
         """Where the running episodes stand. `env` is None where the environments cannot be put back."""
         spec = self.env.spec
+        owed = {} if self._owed is None else {"owed": torch.from_numpy(self._owed.copy())}
         return {
             "backend": spec.backend,
             "env": self.env.get_state() if spec.restorable else None,
@@ -211,7 +224,7 @@ class Collector:
             "first": torch.from_numpy(self._first.copy()),
             "state": None if self._state is None else self._state.clone(),
             "statistics": self.statistics.state_dict(),
-        }
+        } | owed
 
     def load_state_dict(self, state: State, seeds: list[int]) -> bool:
         """Go on from what `state_dict` returned.
@@ -231,6 +244,8 @@ class Collector:
         self._first = state["first"].cpu().numpy().copy()
         self._state = None if state["state"] is None else state["state"].to(self.device)
         self._privileged = self.env.privileged()
+        if self._owed is not None:
+            self._owed = state["owed"].cpu().numpy().copy()
         return True
 
     def _put_back(self, state: State) -> bool:
@@ -250,6 +265,8 @@ class Collector:
         self._first = np.ones(self.env.num_envs, dtype=bool)
         self._state = self.agent.initial_state(self.env.num_envs)
         self._privileged = self.env.privileged()
+        if self._owed is not None:
+            self._owed[:] = 0.0
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -2,6 +2,7 @@
 
 import sys
 
+from rewardlab import discovery
 from rewardlab.agents.base import BaseAgent
 from rewardlab.errors import UserError, unknown
 from rewardlab.rewards.base import GIVE_LIMIT, BaseScheme
@@ -50,6 +51,26 @@ def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig, spec: EnvS
             f" {', '.join(lacking)}"
         )
     chosen.check(scheme, agent, config, spec)
+    if config.env.delayed_reward:
+        _check_delayed(scheme, agent, config, spec)
+
+
+def _check_delayed(scheme: BaseScheme, agent: BaseAgent, config: RootConfig, spec: EnvSpec) -> None:
+    """Raises:
+    UserError: something would be told what single steps are paid, or the sum might never be.
+    """
+    if spec.max_steps is None:
+        raise UserError(f"env.delayed_reward: pays at the end, and {spec.id} has no limit of steps; {GIVE_LIMIT}")
+    told = {
+        f"reward={config.reward.name} relabels each step with a reward of its own": scheme.relabels,
+        f"agent={config.agent.name} reads what each step pays": agent.learns_from == "exploring",
+        f"curriculum={config.curriculum.name} reads what each step pays": hasattr(
+            discovery.load("curriculum", config.curriculum.plugin), "Conditioner"
+        ),
+    }
+    for what, so in told.items():
+        if so:
+            raise UserError(f"env.delayed_reward: {what}; leave one of the two out")
 
 
 def _named(found: object) -> str:

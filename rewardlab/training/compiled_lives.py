@@ -17,26 +17,28 @@ from rewardlab.types import Array, Lives, MakeEnv, Population
 class CompiledLives:
     """Lives of individuals that see nothing but the engine's image."""
 
-    def __init__(self, engine: Engine, agent: Population, scale: float) -> None:
+    def __init__(self, engine: Engine, agent: Population, genome: Mlp, scale: float) -> None:
+        self._sizes = genome.sizes
         self._agent, self._scale, vector = agent, scale, engine.vector
         self._task, self._world = vector.task, vector.world
         self._image = np.zeros((1, *vector.look.shape), dtype=np.uint8)
         self._world.lists = np.zeros((1, 1), dtype=np.int64)
         self._kernel = vector.kernel(lives_kernel.live, "live")
         none = np.zeros((0, 1), dtype=np.uint64)
-        arguments = self._arguments(np.zeros((0, agent.genome.size), np.float32), [0], none)
+        arguments = self._arguments(np.zeros((0, genome.size), np.float32), [0], none)
         compile_for(self._kernel, arguments, f"the lives of {self._task.family}")
 
     @staticmethod
     def of(make: MakeEnv, agent: Population) -> CompiledLives | None:
-        """None where it cannot play: other worlds or networks, noise, missions that vary."""
-        if not isinstance(agent.genome, Mlp):
+        """None where it cannot play: other worlds or networks, noise, missions that vary, sights besides places."""
+        genome = agent.genome
+        if not isinstance(genome, Mlp) or agent.watched:
             return None
         env = make([[0]])
         if not isinstance(env, BatchedEnv) or env.engine is None or set(env.spec.obs) != {"image"}:
             env.close()
             return None
-        return CompiledLives(env.engine, agent, 1.0 / env.spec.obs["image"].high)
+        return CompiledLives(env.engine, agent, genome, 1.0 / env.spec.obs["image"].high)
 
     def play(self, genomes: Array, levels: Sequence[int], keys: Array) -> Lives:
         """See `Player`.
@@ -60,6 +62,6 @@ class CompiledLives:
         )
         seeds = np.array(levels, dtype=np.int64)
         return (
-            world.arrays(), np.ascontiguousarray(genomes), agent.genome.sizes, self._scale, seeds, keys, agent.moments,
-            agent.greedy, self._image, *filled,
+            world.arrays(), np.ascontiguousarray(genomes), self._sizes, self._scale, seeds, keys, agent.moments,
+            not agent.stochastic, self._image, *filled,
         )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from rewardlab.agents.replay.options import ReplayConfig
-from rewardlab.maths.returns import discounted_returns
+from rewardlab.maths.returns import at_the_end, discounted_returns
 from rewardlab.parts.buffers.replay import Replay, columns_of, joined, with_returns
 from rewardlab.schemas import RootConfig
 from rewardlab.training.parts import RunParts
@@ -32,12 +32,16 @@ class DemonstratedSteps:
         episodes = options.demonstrations("agent", parts.env.spec).read()
         task = 1.0 if options.bonus == "replayed" else parts.reward_streams[0].weight(0.0)
         self._steps = Replay(episodes.frames, device)
-        rewards = [task * episode.task_reward for episode in episodes.episodes]
+        delayed = config.env.delayed_reward
+        rewards = [
+            task * (at_the_end(episode.task_reward) if delayed else episode.task_reward)
+            for episode in episodes.episodes
+        ]
         self.returns = torch.cat([discounted_returns(reward, options.gamma) for reward in rewards])
-        for episode, shown in zip(episodes.episodes, episodes.shown, strict=True):
+        for episode, shown, reward in zip(episodes.episodes, episodes.shown, rewards, strict=True):
             last = torch.arange(len(episode)) == len(episode) - 1
             extra = agent.columns(len(episode)) | {
-                options.kept_as: task * episode.task_reward.to(device),
+                options.kept_as: reward.to(device),
                 "terminated": (last & episode.terminated).to(device),
                 "truncated": (last & (not episode.terminated)).to(device),
             }

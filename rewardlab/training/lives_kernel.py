@@ -41,7 +41,8 @@ def live(
         world: the engine's arrays, of one environment.
         scale: what the numbers of a view are multiplied by.
         seeds: int64 [E], of levels. keys: uint64 [P, E], of the numbers that draw actions.
-        moments: int64 [S], the steps after which it is kept where the agent is; beyond the last: its end.
+        moments: int64 [S], the steps after which it is kept where the agent is; 0: at its beginning;
+            beyond the last: at its end. Ascending.
         greedy: the likeliest action instead.
         image: uint8 [1, V, V, 3], overwritten.
         returns, lengths, solved: float64, int64 and bool [P, E], filled.
@@ -64,7 +65,10 @@ def live(
             if outcome != FINE:
                 return False
             total: Any = 0.0
-            steps, over, reward, likeliest = 0, False, 0.0, 0
+            steps, over, reward, likeliest, told = 0, False, 0.0, 0, 0
+            while told < moments.size and moments[told] <= 0:
+                places[p, e, told, 0], places[p, e, told, 1] = facts[0, X], facts[0, Y]
+                told += 1
             while not over:
                 observe(cells, facts, params, 0, image, 0)
                 if steps == 0 or differ(shown, before):
@@ -83,8 +87,8 @@ def live(
                 total += _32(reward)
                 steps += 1
                 over = ended or cut
-                for s in range(moments.size):
-                    if moments[s] >= steps:
-                        places[p, e, s, 0], places[p, e, s, 1] = facts[0, X], facts[0, Y]
+                while told < moments.size and (over or moments[told] <= steps):
+                    places[p, e, told, 0], places[p, e, told, 1] = facts[0, X], facts[0, Y]
+                    told += 1
             returns[p, e], lengths[p, e], solved[p, e] = total, steps, reward > 0.0
     return True

@@ -13,7 +13,7 @@ from rewardlab.training.cadence import Cadence, Clock, Means
 from rewardlab.training.evaluate import Evaluator
 from rewardlab.training.learning.base import make_learning
 from rewardlab.training.parts import RunParts
-from rewardlab.types import State
+from rewardlab.types import Array, State
 
 _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
 _CHECKPOINT_SECONDS = 120.0  # after so long one is written in any case: no more than that is ever lost
@@ -49,11 +49,11 @@ class Training:
         self._rows = Cadence(max(1, config.frames // _TRAIN_ROWS))
         self._evaluated_at = -1
         self._cut_said = False
-        self._means = Means()
         self._at_last_row = (0, 0.0)  # frames and training seconds then
         train_bytes, eval_bytes = (checkpoint["train_bytes"], checkpoint["eval_bytes"]) if checkpoint else (None, None)
         streams = [f"reward/{spec.name}_mean" for spec in parts.reward_streams]
         self._learning = make_learning(config, parts)
+        self._means = Means(self._learning.counts)
         columns = (*_TRAIN_COLUMNS, *streams, *parts.metrics, *self._learning.metrics)
         self.saving, self._saved_at = False, time.monotonic()
         self._begun = checkpoint is not None
@@ -98,6 +98,10 @@ class Training:
     def exact(self) -> bool:
         """Whether this is what an unbroken run would be doing."""
         return self._learning.exact
+
+    def archive(self) -> dict[str, Array] | None:
+        """What the finished run keeps of what it found."""
+        return self._learning.archive()
 
     @property
     def fps_mean(self) -> float:

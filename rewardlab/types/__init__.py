@@ -10,7 +10,7 @@ achieved, and what was (which no network reads).
 from rewardlab.types.agents import ActOutput, Agent, ExploringAgent, OnPolicyAgent, ReplayAgent
 from rewardlab.types.aliases import Array, GoalOutcome, Metrics, Obs, State, TensorMetrics, TensorObs
 from rewardlab.types.curricula import Attempts, Conditioner, Curriculum, Outcomes, Trail
-from rewardlab.types.populations import Lives, Population
+from rewardlab.types.populations import Genome, Lives, Population
 from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, RewardScheme
 from rewardlab.types.steps import (
     Assessment,
@@ -27,6 +27,7 @@ from rewardlab.types.worlds import (
     EnvSpec,
     GoalVecEnv,
     MakeEnv,
+    Mdp,
     Native,
     ObsSpec,
     PlaceableEnv,
@@ -50,11 +51,13 @@ __all__ = [
     "EnvSpec",
     "Episode",
     "ExploringAgent",
+    "Genome",
     "GoalOutcome",
     "GoalVecEnv",
     "Judgement",
     "Lives",
     "MakeEnv",
+    "Mdp",
     "Metrics",
     "Native",
     "Obs",

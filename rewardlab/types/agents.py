@@ -34,6 +34,7 @@ class Agent(Protocol):
     rollout_steps: int
     stochastic: bool  # whether its policy is random in evaluation too, where the mode is not greedy
     takes_aux_losses: bool
+    mixes_advantages: bool  # whether it learns from shares of the streams' advantages: `Signals.mixture`
     curriculum: Curriculum | None  # where episodes begin, of an agent that finds such places itself
     row_policy: Any  # a `networks.row_policy.RowPolicy`, or None
 

@@ -70,6 +70,9 @@ class RewardScheme(Protocol):
     warmup_steps: int  # vector steps of a uniform-random agent that warm_up wants before training, or 0
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv, declared before the first row
     relabels: bool  # whether `relabel` works; without replay such a scheme is refused
+    waits_for_ends: bool  # whether it pays steps when their episode has ended: see `rewards/base.py`
+    best_share: float  # of each minibatch, from the best episodes; best_episodes: of so many
+    best_episodes: int
     pays_anew: bool  # whether `rewards_of` works: what agent.bonus=replayed asks for
 
     def warm_up(self, rollout: Rollout) -> None: ...

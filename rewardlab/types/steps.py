@@ -124,11 +124,13 @@ class Signals:
 
     advantage_bonus: float32 [T, N], added to the advantage of each step as it is, never accumulated over time.
     value_target_bonus: float32 [T, N], added likewise to what the task's value head learns.
+    mixture: the share of each stream's advantages, which are scaled to mean 0, std 1 first; None: they are summed up.
     """
 
     streams: dict[str, torch.Tensor]
     advantage_bonus: torch.Tensor | None = None
     value_target_bonus: torch.Tensor | None = None
+    mixture: dict[str, float] | None = None
 
 
 @dataclass

@@ -54,6 +54,19 @@ class ActionSpec:
 
 
 @dataclass(frozen=True)
+class Mdp:
+    """A whole task of S numbered states and A actions.
+
+    chance: float64 [S, A, S], of going on in a state; what is missing to 1 ends the episode.
+    reward: float64 [S, A], the mean that the task pays. start: float64 [S], where episodes begin.
+    """
+
+    chance: Array
+    reward: Array
+    start: Array
+
+
+@dataclass(frozen=True)
 class TaskFacts:
     """What is known of a task.
 
@@ -64,6 +77,7 @@ class TaskFacts:
         distinct_levels: how many levels there are; None: unknown, or too many to be counted.
         seen_in_training: share of the levels of an evaluation that training meets too (of procedural levels: 40,000 of
             them); None: unknown.
+        lowest_return: what no episode falls below; None: unknown.
     """
 
     random_return: float | None = None
@@ -72,6 +86,7 @@ class TaskFacts:
     success: str | None = None
     distinct_levels: int | None = None
     seen_in_training: float | None = None
+    lowest_return: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,13 +100,18 @@ class EnvSpec:
     task: TaskFacts = field(default_factory=TaskFacts)
     backend: str = "reference"
     privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
+    fact_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of those whose name does not tell it
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
+    noisy: bool = False  # whether noise that no level fixes is in what is seen
     goals: bool = False  # whether observations show goal and achieved; it is a GoalVecEnv then
     placeable: bool = False  # whether take_places and put_places work: episodes can then begin anywhere
     place: tuple[tuple[float, ...], tuple[float, ...]] | None = (
         None  # bounds of `facts.POSITION`, or of `facts.PLACE` on grids
     )
+    downwards: bool = False  # whether people see the second number of places grow downwards
     native: Native | None = field(default=None, compare=False, repr=False)  # where gymnasium has it
+    # The whole task, where it can be told; `cell` shows the number of a state, or else `vector`, as one-hot.
+    mdp: Callable[[], Mdp] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass

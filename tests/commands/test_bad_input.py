@@ -10,7 +10,7 @@ import pytest
 
 # What is typed -> what the line must say.
 REFUSED = {
-    "run reward=rdn": ["reward=rdn", "no such reward scheme", "did you mean rnd?"],
+    "run reward=rn_d": ["reward=rn_d", "no such reward scheme", "did you mean rnd?"],
     "run env=dorkey": ["env=dorkey", "did you mean doorkey?"],
     "run agent=pp": ["agent=pp", "did you mean ppo?"],
     "run env=./empty_5x5": ["env=./empty_5x5", "no such environment"],
@@ -29,7 +29,7 @@ REFUSED = {
     "run sede=1": ["sede", "did you mean seed?"],
     "run +sede=1": ["sede", "did you mean seed?"],
     "run entropy_coef=1": ["entropy_coef", "did you mean agent.entropy_coef?"],
-    "run reward=mix +reward@reward.schemes.far=rdn": ["reward=rdn", "did you mean rnd?"],
+    "run reward=mix +reward@reward.schemes.far=rn_d": ["reward=rn_d", "did you mean rnd?"],
     "run reward=mix reward.schemes.rnd.cof=1": ["reward.schemes.rnd.cof", "did you mean coef?"],
     "run +experimnt=x": ["experimnt", "no such key"],
     "run ~reward": ["~reward", "nothing can be removed"],
@@ -114,10 +114,10 @@ REFUSED = {
     "-sc install=nope": ["install=nope", "bash, fish, zsh"],
     "-sc query": ["query", "install=bash"],
     "run -sc": ["-sc", "install=bash"],
-    "run reward=rdn --cfg job": ["reward=rdn", "did you mean rnd?"],
-    "run reward=rdn --help": ["reward=rdn", "did you mean rnd?"],
+    "run reward=rn_d --cfg job": ["reward=rn_d", "did you mean rnd?"],
+    "run reward=rn_d --help": ["reward=rn_d", "did you mean rnd?"],
     "run -m hydra.launcher.jobs=1,2": ["hydra.launcher.jobs=1,2", "can't be swept"],
-    "run -m reward=none,rdn": ["reward=rdn", "did you mean rnd?"],
+    "run -m reward=none,rn_d": ["reward=rn_d", "did you mean rnd?"],
     "run -m frames=interval(1,5)": ["interval"],
     "run -m seed=range(0,0)": ["seed=range(0,0)", "empty"],
     "run -m env=glob(zzz*)": ["env=glob(zzz*)", "empty"],
@@ -125,7 +125,7 @@ REFUSED = {
     "list rewards": ["list=rewards", "did you mean reward?"],
     "check": ["required: GROUP=NAME ("],
     "check rnd": ["check rnd", "reward=rnd"],
-    "check reward=rdn": ["reward=rdn", "did you mean rnd?"],
+    "check reward=rn_d": ["reward=rn_d", "did you mean rnd?"],
     "report nowhere": ["nowhere"],
     "report .": [".: no runs found"],
 }
@@ -151,7 +151,7 @@ def test_parts_that_do_not_fit_together_are_refused(rewardlab: Callable, tmp_pat
 
 
 def test_a_sweep_names_each_invalid_pair_once(rewardlab: Callable, tmp_path: Path) -> None:
-    answer = rewardlab("run", "-m", "env=gym,empty_5x5", "reward=none,rdn", "seed=0,1")
+    answer = rewardlab("run", "-m", "env=gym,empty_5x5", "reward=none,rn_d", "seed=0,1")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "3 invalid combinations" in answer.err
     assert "env=gym reward=none: env.id" in answer.err and "[3]" in answer.err and "[4]" not in answer.err
@@ -271,7 +271,7 @@ def test_a_misspelt_key_in_the_users_yaml_is_one_line(rewardlab: Callable, tmp_p
 
 def test_the_real_command_refuses_the_same_way(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "rewardlab", "run", "reward=rdn"],
+        [sys.executable, "-m", "rewardlab", "run", "reward=rn_d"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
@@ -279,6 +279,6 @@ def test_the_real_command_refuses_the_same_way(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("reward=rdn: no such reward scheme; did you mean rnd? (allowed: ")
+    assert done.stderr.startswith("reward=rn_d: no such reward scheme; did you mean rnd? (allowed: ")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

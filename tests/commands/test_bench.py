@@ -23,7 +23,8 @@ def test_of_all_schemes_those_that_fit_are_timed(capsys: pytest.CaptureFixture[s
     assert main(["bench", "reward=all", *TINY]) == 0
     text = capsys.readouterr().out
     assert len(re.findall(r"frames/s   \d+\.\d\d x none", text)) >= 20
-    assert re.findall(r"^left out: reward=(\w+)", text, re.M) == ["gail", "her", "sqil"]
+    left_out = re.findall(r"^left out: reward=(\w+)", text, re.M)
+    assert left_out == ["exprd", "gail", "her", "otr", "perceptual_steps", "sqil"]
     assert main(["bench", "reward=her", *TINY]) == 2
 
 
@@ -32,6 +33,14 @@ def test_without_a_fast_backend_there_is_one_line(capsys: pytest.CaptureFixture[
     text = capsys.readouterr().out
     assert "fast" not in text
     assert re.search(r"^  reference +[\d,]+ steps/s$", text, re.M)
+
+
+def test_of_populations_it_says_what_they_play(capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = ["agent.population=2", "agent.episodes=1", "agent.hidden=[2]", "--rounds", "1"]
+    assert main(["bench", "reward=none", "env=pointplane", "agent=random_search", *tiny]) == 0
+    text = capsys.readouterr().out
+    assert "training with agent=random_search, whole lives on 1 level each, evaluation left out" in text
+    assert "environments" not in text
 
 
 @pytest.mark.parametrize("arguments", [["reward=rdn"], ["--rounds", "0"], ["nonsense=1"]])

@@ -11,7 +11,10 @@ from rewardlab.config import composition
 NOTHING = ("curriculum", "none")  # it does nothing that could break a law
 GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
-ENVS = ["bitflip", "deepsea", "doorkey_5x5", "goalgrid_fourrooms", "goalgrid_fetch_8x8_n3"]
+ENVS = ["bitflip", "deepsea", "slots", "doorkey_5x5", "goalgrid_fourrooms", "goalgrid_fetch_8x8_n3"]
+# So few frames are played under laws that by default nothing is asked in them.
+ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]
+ASKS += ["reward.segment=4", "reward.epochs=2"]
 # Options that lead to other code than the defaults do.
 VARIANTS = [
     ("reward", "count", ["reward.key=state"]),
@@ -47,10 +50,24 @@ VARIANTS = [
     ("reward", "her", ["reward.strategy=final"]),
     ("reward", "her", ["reward.strategy=episode", "reward.k=2"]),
     ("reward", "her", ["reward.strategy=random", "reward.memory=50"]),
+    ("reward", "rudder", ["reward.start_episodes=1", "reward.fit_every=1", "reward.fit_steps=3"]),
+    ("reward", "redistribution", ["reward.method=uniform"]),
+    ("reward", "redistribution", ["reward.method=spa", "reward.batch_size=20"]),
+    ("reward", "redistribution", ["reward.method=diaster", "reward.batch_size=20"]),
+    ("reward", "rrd", ["reward.batch_size=20", "reward.steps=5", "reward.unbiased=true"]),
+    (
+        "reward",
+        "redistribution",
+        ["reward.method=lare", "+reward.factors.d=distance", "reward.batch_size=20", "reward.steps=0"],
+    ),
+    ("reward", "progress", ["reward.method=potential", "reward.batch_size=20"]),
+    ("reward", "progress", ["reward.method=pairwise_delta", "reward.batch_size=20"]),
     ("env", "bitflip", ["env.n=7", "env.pays=goal"]),
     ("env", "deepsea", ["env.deterministic=false"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
+    ("env", "gym", ["env.id=Pendulum-v1", "env.noise=0.3", "env.frame_stack=2"]),
+    ("env", "mountaincar", ["env.noise=0.3"]),
     ("curriculum", "backplay", ["curriculum.advance=schedule", "curriculum.window=3"]),
     ("curriculum", "backplay", ["curriculum.frontier=each", "curriculum.trials=2", "curriculum.stride=2"]),
     ("agent", "ppo", ["agent.memory=gru"]),
@@ -63,8 +80,23 @@ VARIANTS = [
     ("agent", "dqn", ["agent.network=cnn", "agent.heads=2", "agent.prior_scale=1"]),
     ("agent", "dqn", ["agent.temperature=0.5"]),
     ("reward", "gail", ["reward.form=positive", "reward.gradient_penalty=0", "reward.memory=30"]),
+    (
+        "reward",
+        "preference",
+        [*ASKS, "reward.query=entropy", "reward.loss=scaled", "reward.beta=1", "reward.mistake=0.1"],
+    ),
+    ("reward", "preference", [*ASKS, "reward.comparator=success", "reward.agg=median", "reward.query=kcenter"]),
+    ("reward", "heron", [*ASKS, "reward.terms=['vector[0]', terminated]"]),
+    ("reward", "otr", ["reward.top=3", "reward.per_dimension=true"]),
+    ("reward", "drs", ["reward.stages=['vector[0]>0']", "reward.memory=20", "reward.batch_size=3"]),
+    ("reward", "barfi", ["reward.aux='agent_pos[0] - 3'", "reward.every=2"]),
+    ("reward", "explors", ["reward.key=state", "reward.clip=0.5"]),
+    ("reward", "exprd", ["reward.adaptive=true", "reward.states=null"]),
     ("agent", "go_explore", ["agent.return_by=policy"]),
+    ("agent", "ns", ["agent.descriptor=last"]),
+    ("agent", "ns", ["agent.descriptor=signature", "agent.signature_time=true"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
+    ("agent", "open_loop", ["agent.pd=joints", "agent.joints=[0,1]", "agent.velocities=[2,3]"]),
 ]
 
 

@@ -16,9 +16,9 @@ BOX = ActionSpec(shape=(2,), low=(-1.0, 0.0), high=(1.0, 4.0))
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 3)])
 def test_a_genome_is_a_network_of_torch(hidden: tuple[int, ...]) -> None:
     genome, rng = Mlp(IMAGE, ActionSpec(n=4), hidden), np.random.default_rng(1)
-    genomes = genome.normal(3, rng)
+    genomes = genome.first(rng.standard_normal((3, genome.size), np.float32))
     inputs = rng.standard_normal((3, 5, 36)).astype(np.float32) * (rng.random((3, 5, 36)) < 0.5)
-    found = genome.outputs(genomes, inputs.astype(np.float32))
+    found, _ = genome.outputs(genomes, inputs.astype(np.float32))
     for p in range(3):
         layers, at = [], 0
         for width, height in zip(genome.sizes[:-1], genome.sizes[1:], strict=True):
@@ -34,8 +34,8 @@ def test_a_genome_is_a_network_of_torch(hidden: tuple[int, ...]) -> None:
 
 
 def test_columns_are_normed() -> None:
-    genome = Mlp(IMAGE, ActionSpec(n=4), (5,))
-    (weights,) = genome.normc(np.random.default_rng(0).standard_normal((1, genome.size), dtype=np.float32))
+    genome = Mlp(IMAGE, ActionSpec(n=4), (5,), "normc")
+    (weights,) = genome.first(np.random.default_rng(0).standard_normal((1, genome.size), dtype=np.float32))
     first, last = weights[: 36 * 5].reshape(36, 5), weights[36 * 5 + 5 : -4].reshape(5, 4)
     assert np.allclose(np.linalg.norm(first, axis=0), 1, atol=1e-6)
     assert np.allclose(np.linalg.norm(last, axis=0), 0.1, atol=1e-6)

@@ -137,6 +137,25 @@ def test_statistics_wait_for_every_environment():
     assert length == pytest.approx((5 * 1 + 5) / 6)
 
 
+@given(lengths=st.lists(st.integers(1, 7), min_size=1, max_size=4), rollouts=st.lists(st.integers(1, 6), min_size=1))
+def test_a_delayed_reward_is_the_episodes_sum_at_its_end(lengths, rollouts):
+    made = [
+        Collector(Counting(lengths), Remembering(False), [0] * len(lengths), 6, torch.device("cpu"), delayed)
+        for delayed in (False, True)
+    ]
+    owed = np.zeros(len(lengths))
+    for steps in rollouts:
+        plain, delayed = (collector.collect(steps, torch.Generator()) for collector in made)
+        for t in range(steps):
+            owed += plain.task_reward[t].numpy()
+            assert delayed.task_reward[t].tolist() == np.where(plain.done[t], owed, 0.0).tolist()
+            owed[plain.done[t].numpy()] = 0.0
+        assert torch.equal(plain.done, delayed.done)
+        assert torch.equal(plain.success, delayed.success)
+    assert made[0].statistics.state_dict()["latest"] == made[1].statistics.state_dict()["latest"]
+    assert made[1].state_dict()["owed"].tolist() == owed.tolist()
+
+
 def test_statistics_state_round_trip():
     collector = Collector(Counting([1, 2]), Remembering(False), [0, 0], 4, torch.device("cpu"))
     collector.collect(4, torch.Generator())

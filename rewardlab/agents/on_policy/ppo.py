@@ -21,7 +21,7 @@ from rewardlab.agents.reading import check_encoding, encoding_option, network_op
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
 from rewardlab.maths.distinct import distinct_of, spread
-from rewardlab.maths.gae import explained_variance, gae
+from rewardlab.maths.gae import explained_variance, gae, normalised
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam, clip_norm
@@ -127,6 +127,7 @@ class Agent(BaseAgent):
         self._streams = streams
         joint = StreamSpec("joint", streams[0].gamma, episodic=streams[0].episodic)
         self._heads = (joint,) if config.streams == "joint" else streams
+        self.mixes_advantages = config.streams == "separate"
         self._generator = context.generator
         self._device = context.device
         scales = not context.spec.action.discrete  # where the options do not say
@@ -244,12 +245,16 @@ class Agent(BaseAgent):
         returns = advantages + values
         if signals.value_target_bonus is not None:
             returns[..., 0] += signals.value_target_bonus / divisor
-        advantage = advantages.sum(dim=-1)  # each stream's is weighed already
+        floor = config.advantage_std_floor  # of what is learned, after the division: see ReturnScale
+        if signals.mixture is None:
+            advantage = advantages.sum(dim=-1)  # each stream's is weighed already
+        else:
+            shares = [(signals.mixture.get(spec.name, 1.0), index) for index, spec in enumerate(self._heads)]
+            advantage = torch.stack([share * normalised(advantages[..., at], floor) for share, at in shares]).sum(dim=0)
         if signals.advantage_bonus is not None:
             advantage = advantage + signals.advantage_bonus / divisor
-        if config.normalise_advantages:  # the floor is of what is learned, after the division: see ReturnScale
-            std = advantage.std(unbiased=False).clamp(min=max(config.advantage_std_floor, 1e-8))
-            advantage = (advantage - advantage.mean()) / std
+        if config.normalise_advantages and signals.mixture is None:
+            advantage = normalised(advantage, floor)
 
         distinct = distinct_of(rollout) if self.network.memory is None else None
         obs = rollout.obs if distinct is None else distinct.rows

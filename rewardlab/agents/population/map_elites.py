@@ -5,8 +5,8 @@ Assumes: fixed_level, place
 
 agent=cma_me: 15 Gaussians of 36 samples each move to what is new or better in the archive (Fontaine et al. 2020,
 arXiv:1912.02400). agent=cma_mae: cells have thresholds that rise slowly, so that an improvement counts more than once
-(Fontaine and Nikolaidis 2023, arXiv:2205.10752); such an archive forgets elites, so coverage and the QD score are those
-of an ordinary one beside it.
+(Fontaine and Nikolaidis 2023, arXiv:2205.10752); such an archive forgets elites, so what is reported and kept is an
+ordinary one beside it.
 """
 
 from __future__ import annotations
@@ -16,21 +16,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardlab import seeding
-from rewardlab.agents.population.base import PopulationAgent, PopulationConfig
-from rewardlab.parts.archives.descriptors import KINDS, make_descriptor
+from rewardlab.agents.population.base import PopulationAgent, PopulationConfig, init_option
+from rewardlab.parts.archives.descriptor_kinds import make_descriptor
+from rewardlab.parts.archives.descriptors import BOUNDED
 from rewardlab.parts.archives.emitters import RANKERS, CmaEmitter, isoline_mutants, mutants
-from rewardlab.parts.archives.grid_archive import Added, GridArchive
+from rewardlab.parts.archives.grid_archive import Added, GridArchive, check_cells
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Lives, Metrics, State, StreamSpec
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
 class Config(PopulationConfig):
     population: int = option(100, "individuals of a generation", above=0, maximum=10**6)
     episodes: int = option(1, "lives of each individual; with env.levels=K there are K, one on each level", above=0)
-    descriptor: str = option("place", "what tells lives apart", choices=KINDS)
+    init: str = init_option("normal")
+    descriptor: str = option("place", "what tells lives apart, within known bounds", choices=BOUNDED)
     samples: int = option(2, "descriptor=samples: places that are looked at", above=0)
     bins: int = option(50, "cells of each dimension of descriptors", above=0)
     emitter: str = option("gaussian", "where children come from", choices=("gaussian", "isoline", "cma"))
@@ -48,8 +50,6 @@ class Config(PopulationConfig):
     )
     ties: str = option("replace", "an equal return: replaces who is there, or not", choices=("replace", "keep"))
 
-    qd_offset: float = option(0.0, "what the QD score takes returns above: the lowest that there are")
-
     def validate(self) -> None:
         super().validate()
         if self.emitter == "cma" and self.population % self.emitters:
@@ -63,11 +63,10 @@ class Agent(PopulationAgent):
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         super().__init__(config, context, streams)
-        self.metrics += ("explore/archive", "explore/qd_score", "explore/restarts")
-        self.assumes |= {"fixed_level", "place"}
-        self.fixed_levels = True
-        self._descriptor = make_descriptor(config.descriptor, config.samples, context.spec, config.name)
-        self.moments = self._descriptor.moments
+        self.metrics += ("explore/archive", "explore/restarts")
+        self._descriptor = make_descriptor(config, context)
+        self.tell_apart_by(self._descriptor)
+        check_cells(config.bins, self._descriptor.size)  # on one level
         self._archives: list[GridArchive] = []
         self._emitters: list[CmaEmitter] = []
         self._restarts, self._dimensions = 0, 0
@@ -75,7 +74,7 @@ class Agent(PopulationAgent):
     def ask(self, progress: float) -> Array:
         options, count = self.options, self.options.population
         if not self._archives or not len(self._archives[0]):
-            return self.genome.normal(count, self._rng)
+            return self.first(count)
         if options.emitter == "gaussian":
             return mutants(self._archives[0], count, options.sigma, self._rng)
         if options.emitter == "isoline":
@@ -85,7 +84,7 @@ class Agent(PopulationAgent):
 
     def tell(self, genomes: Array, lives: Lives) -> Metrics:
         options, values = self.options, lives.fitness
-        points = self._descriptor.describe(lives.outcome)
+        points = self._descriptor.describe(self._descriptor.kept(lives))
         if not self._archives:
             self._dimensions = points.shape[1]
             self._make()
@@ -104,10 +103,16 @@ class Agent(PopulationAgent):
             self._begin_emitters()
         own = {
             "explore/archive": float(len(reported)),
-            "explore/qd_score": reported.qd_score(options.qd_offset),
             "explore/restarts": float(self._restarts),
         }
         return {**self.judge(genomes, lives), **own}
+
+    def collection(self) -> dict[str, Array]:
+        """The elites that are reported: none before the first generation."""
+        if not self._archives:
+            return super().collection()
+        kept = self._archives[-1]
+        return {"genomes": kept.genomes.copy(), "descriptors": kept.points.copy(), "returns": kept.values.copy()}
 
     def _make(self) -> None:
         """The archives: one where thresholds are the values themselves is what is reported, too."""

@@ -11,7 +11,9 @@ import torch
 from rewardlab.contracts.agent_laws import AgentCase, policy
 from rewardlab.contracts.result import require
 from rewardlab.contracts.state_laws import require_equal, restore, saved
-from rewardlab.types import Array, Lives, Rollout, Signals
+from rewardlab.types import Array, Lives, Obs, Rollout, Signals
+
+_GRID_SHAPE = (6, 5, 3)  # of a made-up grid
 
 
 def begin(agent: Any, progress: float) -> None:
@@ -33,11 +35,17 @@ def learn(case: AgentCase, agent: Any, rollout: Rollout, signals: Signals, progr
 
 
 def made_up(agent: Any, genomes: Array, episodes: int | None = None) -> Lives:
-    """Lives whose returns and places are drawn by the generation's number."""
+    """Lives whose returns, places and sights are drawn by the generation's number."""
     shape = (len(genomes), agent.episodes if episodes is None else episodes)
     rng = np.random.default_rng(agent.updates)
-    places = rng.random((*shape, len(agent.moments), 2))
-    return Lives(rng.random(shape), rng.integers(1, 9, size=shape), np.zeros(shape, dtype=bool), {"places": places})
+    outcome: Obs = {"places": rng.random((*shape, len(agent.moments), 2))}
+    returns, lengths = rng.random(shape), rng.integers(1, 9, size=shape)
+    if agent.watched:
+        sight = agent.sight_shape or _GRID_SHAPE
+        outcome["sights"] = rng.integers(4, size=(*shape, len(agent.moments), *sight), dtype=np.uint8)
+    if agent.normalise == "running":
+        outcome["sums"] = lengths[:, :, None, None] * rng.random((*shape, 2, agent.genome.sizes[0]))
+    return Lives(returns, lengths, np.zeros(shape, dtype=bool), outcome)
 
 
 def asks_as_declared(case: AgentCase) -> None:
@@ -53,6 +61,13 @@ def asks_as_declared(case: AgentCase) -> None:
         require(genomes.dtype == np.float32, f"genomes are {genomes.dtype} instead of float32")
         require(bool(np.isfinite(genomes).all()), "a genome is not finite")
         agent.tell(genomes, made_up(agent, genomes))
+
+
+def looks_at_the_end(case: AgentCase) -> None:
+    """The last that is kept of a life is its end: the places that a run has come to are counted there."""
+    agent, context = case.build()
+    require(agent.moments[-1] >= (context.spec.max_steps or 0), "the last of the moments is not the end of a life")
+    require(bool((np.diff(agent.moments) >= 0).all()), "moments do not ascend")
 
 
 def learns_from_a_part(case: AgentCase) -> None:
@@ -105,10 +120,41 @@ def the_best_becomes_champion(case: AgentCase) -> None:
         genomes = agent.ask(0.0)
 
 
+def collects_individuals(case: AgentCase) -> None:
+    """What is kept of a run: a row of each entry for every individual, the same after a state was restored."""
+    agent, context = case.build()
+    for _ in range(2):
+        genomes = agent.ask(0.0)
+        agent.tell(genomes, made_up(agent, genomes))
+        if len(agent.contenders):
+            agent.crown(made_up(agent, agent.contenders, agent.validation))
+    kept = agent.collection()
+    require("returns" in kept, "a collection has no returns")
+    count = len(kept["returns"])
+    require(kept["returns"].shape == (count,) and count > 0, "returns of a collection are not [M]")
+    require(bool(np.isfinite(kept["returns"]).all()), "a return in the collection is not finite")
+    require(all(entry.dtype.kind in "fiu" for entry in kept.values()), "a collection holds other than numbers")
+    if "genomes" in kept:
+        shape = kept["genomes"].shape
+        require(shape == (count, agent.genome.size), f"genomes of a collection have shape {shape}")
+        require(kept["genomes"].dtype == np.float32, f"genomes of a collection are {kept['genomes'].dtype}")
+    else:
+        require(len(kept.get("lengths", ())) == count, "a collection has neither genomes nor a chain for each return")
+    if "descriptors" in kept:
+        require(kept["descriptors"].ndim == 2 and len(kept["descriptors"]) == count, "descriptors are not [M, B]")
+    other, other_context = case.build(seed=99)
+    restore(other, other_context, saved(agent, context))
+    again = other.collection()
+    require(kept.keys() == again.keys(), "a restored agent collects other entries")
+    require(all(np.array_equal(kept[name], again[name]) for name in kept), "a restored agent collects otherwise")
+
+
 LAWS: tuple[Callable[[AgentCase], None], ...] = (
     asks_as_declared,
+    looks_at_the_end,
     learns_from_a_part,
     lives_are_left_alone,
     round_trips_within_a_generation,
     the_best_becomes_champion,
+    collects_individuals,
 )

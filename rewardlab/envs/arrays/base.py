@@ -5,13 +5,17 @@ saving are the same for all.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from rewardlab.envs.config import check_privileged
 from rewardlab.envs.levels import Levels
+from rewardlab.facts import SIGHT
+from rewardlab.maths.pictures import resized
 from rewardlab.seeding import generator_state, set_generator_state
 from rewardlab.types import Array, EnvSpec, Obs, State, StepBatch
 
@@ -57,6 +61,10 @@ class ArrayEnv(ABC):
     @abstractmethod
     def fact(self, name: str) -> Array:
         """A full-state fact of the current states, [N, ...]."""
+
+    def drawn(self, state: Obs) -> Array:
+        """Small pictures of B states, of which each array is [B, ...]: `facts.SIGHT`, where it is offered."""
+        raise NotImplementedError
 
     def reset(self, seeds: Sequence[int]) -> Obs:
         """Start every environment anew; environment i owns the random stream of seeds[i] from here on.
@@ -116,7 +124,60 @@ class ArrayEnv(ABC):
         self.steps[fresh] = 0
 
     def _measure(self) -> Obs:
-        return {name: self.fact(name) for name in self._asked}
+        return {name: self._sight() if name == SIGHT else self.fact(name) for name in self._asked}
+
+    def _sight(self) -> Array:
+        state = {name: array.copy() for name, array in self.arrays.items()}
+        return cast(Array, Drawn(self.drawn, state, self.num_envs))
+
+
+class Drawn:
+    """N pictures that are drawn when they are looked at, all or some: an array as far as rows are concerned."""
+
+    def __init__(self, draw: Callable[[Obs], Array], state: Obs, count: int) -> None:
+        self._draw, self._state, self._count = draw, state, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, rows: Any) -> Array:
+        one = isinstance(rows, (int, np.integer))
+        found = self._draw({name: array[[rows] if one else rows] for name, array in self._state.items()})
+        return found[0] if one else found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        found = self[:]
+        return found if dtype is None else found.astype(dtype)
+
+
+SIGHT_SIDE = 32  # pixels
+_DOT, _RED = 2.0, (200.0, 40.0, 40.0)  # pixels from the middle to the edge of what moves in it, and its colour
+
+
+@cache
+def small(draw: Callable[[], Array]) -> Array:
+    """What is behind all that moves, uint8 [32, 32, 3], of a large picture of it."""
+    return resized(draw(), (SIGHT_SIDE, SIGHT_SIDE))
+
+
+def dotted(background: Array, at: Array) -> Array:
+    """Small pictures with a red dot each, uint8 [B, 32, 32, 3], its edge blended by how much of a pixel it covers.
+
+    Args:
+        background: uint8 [32, 32, 3].
+        at: float [B, 2], column and row of the middles, as shares of the picture: 0 to 1.
+    """
+    middle = SIGHT_SIDE * at
+    near = np.floor(middle - _DOT - 0.5).astype(np.int64)[..., None] + np.arange(int(2 * _DOT) + 3)  # [B, 2, W]: pixels
+    gaps = near + 0.5 - middle[..., None]
+    share = (_DOT + 0.5 - np.hypot(gaps[:, 0, None, :], gaps[:, 1, :, None])).clip(0.0, 1.0)  # [B, rows, columns]
+    within = (near >= 0) & (near < SIGHT_SIDE)
+    which, row, column = np.nonzero((share > 0) & within[:, 1, :, None] & within[:, 0, None, :])
+    rows, columns, weight = near[which, 1, row], near[which, 0, column], share[which, row, column, None]
+    pictures = background[None].repeat(len(at), axis=0)
+    behind = pictures[which, rows, columns]
+    pictures[which, rows, columns] = np.rint(behind + weight * (np.array(_RED) - behind)).astype(np.uint8)
+    return pictures
 
 
 def pictured(pixels: Array, size: int) -> Array:

@@ -14,6 +14,7 @@ ones bad, and the task solved once fewer than 0.9 of all episodes so far are bad
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from rewardlab.envs.levels import Levels
 from rewardlab.facts import PICTURE, STATE_HASH
 from rewardlab.maths.counting import hash_rows
 from rewardlab.schemas import RootConfig, option
-from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
+from rewardlab.types import ActionSpec, Array, EnvSpec, Mdp, Obs, ObsSpec, TaskFacts
 
 VERSION = 1
 SUCCESS = "no left move on the diagonal"
@@ -63,6 +64,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Dee
         backend="fast",
         privileged=(STATE_HASH, PICTURE),
         restorable=True,
+        mdp=partial(whole, config.n, config.deterministic, config.mapping),
     )
     return DeepSea(config, spec, levels, privileged)
 
@@ -73,7 +75,7 @@ class DeepSea(ArrayEnv):
     def __init__(self, config: Config, spec: EnvSpec, levels: Levels, privileged: Sequence[str]) -> None:
         super().__init__(spec, levels, privileged)
         self._n, self._deterministic = config.n, config.deterministic
-        self.right = np.random.default_rng(config.mapping).integers(2, size=(config.n, config.n))
+        self.right = meanings(config.n, config.mapping)
         self.arrays = {name: np.zeros(levels.num_envs, dtype=np.int64) for name in ("row", "column", "bad")}
 
     def begin(self, i: int, stream: np.random.Generator) -> None:
@@ -108,6 +110,27 @@ class DeepSea(ArrayEnv):
         afloat = np.flatnonzero(row < self._n)
         pixels[afloat, row[afloat], column[afloat]] = _DIVER
         return pictured(pixels, _SIDE // self._n)
+
+
+def meanings(n: int, mapping: int) -> Array:
+    """int64 [n, n]: the action that means right in each cell."""
+    return np.random.default_rng(mapping).integers(2, size=(n, n))
+
+
+def whole(n: int, deterministic: bool, mapping: int) -> Mdp:
+    """The task as tables over the numbers of its n * n + 1 cells, 2 actions; noise that is 0 on average is left out."""
+    slip, states, right = 0.0 if deterministic else 1.0 / n, n * n + 1, meanings(n, mapping)
+    chance, reward = np.zeros((states, 2, states)), np.zeros((states, 2))
+    for row in range(n):
+        for column in range(n):
+            cell, to_right = row * n + column, int(right[row, column])
+            reward[cell, to_right] = float(column == n - 1) - MOVE_COST / n
+            if row + 1 < n:
+                below = (row + 1) * n
+                chance[cell, to_right, below + min(column + 1, n - 1)] += 1.0 - slip
+                chance[cell, to_right, below + column] += slip
+                chance[cell, 1 - to_right, below + max(column - 1, 0)] = 1.0
+    return Mdp(chance, reward, np.eye(states)[0])
 
 
 def returns(n: int, deterministic: bool) -> tuple[float, float]:

@@ -10,19 +10,21 @@ that it had, then turns; a place nearer than 8 to a wall is not entered. Episode
 within 10 of the goal and ends there; `env.pays=distance` pays minus the distance to it at the end, which deceives.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.envs.arrays.base import ArrayEnv
+from rewardlab.envs.arrays.base import ArrayEnv, dotted, small
 from rewardlab.envs.arrays.range_finders import nearest_walls, way_is_clear
-from rewardlab.envs.config import OwnConfig
+from rewardlab.envs.config import OwnConfig, noise_option
 from rewardlab.envs.levels import Levels
-from rewardlab.facts import PICTURE, POSITION
+from rewardlab.envs.noisy import noisy
+from rewardlab.facts import PICTURE, POSITION, SIGHT
 from rewardlab.schemas import option
-from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
+from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts, VecEnv
 
 VERSION = 1
 SUCCESS = "within 10 of the goal"
@@ -43,30 +45,39 @@ class Config(OwnConfig):
     MAY_BE_BOX = True
 
     pays: str = option("goal", "1 at the goal, or minus the distance to it at the end", choices=("goal", "distance"))
+    noise: float = noise_option()
     frames: int = option(4_000_000, "default training budget of a run on it", above=0, in_setting=False)
 
 
-def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "HardMaze":
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> VecEnv:
     """N copies; all levels are the same.
 
     Args:
-        privileged: full-state facts to compute: position, picture.
+        privileged: full-state facts to compute: position, picture, sight.
     """
     kind = "exact" if config.pays == "goal" else "bound"
+    farthest = max(math.dist(GOAL, corner) for corner in itertools.product(*zip(*_BOUNDS, strict=True)))
     spec = EnvSpec(
         id="HardMaze",
         obs={"vector": ObsSpec((11,), "float32", bounds=((0.0,) * 11, (1.0,) * 11))},
         action=ActionSpec(shape=(2,), low=(-1.0, -1.0), high=(1.0, 1.0)),
         max_steps=STEPS,
         task=TaskFacts(
-            None, 1.0 if config.pays == "goal" else 0.0, kind, SUCCESS, distinct_levels=1, seen_in_training=1.0
+            0.0 if config.pays == "goal" else None,  # random actions: none of 10,000 episodes
+            1.0 if config.pays == "goal" else 0.0,
+            kind,
+            SUCCESS,
+            distinct_levels=1,
+            seen_in_training=1.0,
+            lowest_return=0.0 if config.pays == "goal" else -farthest,
         ),
         backend="fast",
-        privileged=(POSITION, PICTURE),
+        privileged=(POSITION, PICTURE, SIGHT),
         restorable=True,
         place=_BOUNDS,
+        downwards=True,
     )
-    return HardMaze(config, spec, levels, privileged)
+    return noisy(HardMaze(config, spec, levels, privileged), config.noise)
 
 
 class HardMaze(ArrayEnv):
@@ -116,9 +127,12 @@ class HardMaze(ArrayEnv):
             return at.astype(np.float32)
         return _pictures(at, self.arrays["heading"])
 
+    def drawn(self, state: Obs) -> Array:
+        return dotted(small(_maze), state["at"] / _PIXELS)
 
-def _pictures(at: Array, heading: Array) -> Array:
-    """uint8 [N, H, W, 3]: walls, the goal in green, robots in red with their headings."""
+
+def _maze() -> Array:
+    """Walls, and the goal in green: uint8 [H, W, 3]."""
     blank = np.full((_PIXELS, _PIXELS, 3), 245, dtype=np.uint8)
     for x1, y1, x2, y2 in WALLS:
         count = int(2 * math.hypot(x2 - x1, y2 - y1))
@@ -126,7 +140,13 @@ def _pictures(at: Array, heading: Array) -> Array:
         blank[rows, columns] = 40
     rows, columns = np.mgrid[:_PIXELS, :_PIXELS]
     blank[(columns - GOAL[0]) ** 2 + (rows - GOAL[1]) ** 2 < REACH**2] = (60, 150, 80)
-    pictures = blank[None].repeat(len(at), axis=0)
+    return blank
+
+
+def _pictures(at: Array, heading: Array) -> Array:
+    """uint8 [N, H, W, 3]: the maze, robots in red with their headings."""
+    rows, columns = np.mgrid[:_PIXELS, :_PIXELS]
+    pictures = _maze()[None].repeat(len(at), axis=0)
     for i, ((x, y), angle) in enumerate(zip(at, np.deg2rad(heading), strict=True)):
         pictures[i][(columns - x) ** 2 + (rows - y) ** 2 < _SIZE**2] = (200, 40, 40)
         nose = (x + np.cos(angle) * np.arange(_SIZE), y + np.sin(angle) * np.arange(_SIZE))

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.envs.arrays.base import ArrayEnv
-from rewardlab.envs.config import OwnConfig
+from rewardlab.envs.arrays.base import ArrayEnv, dotted, small
+from rewardlab.envs.config import OwnConfig, noise_option
 from rewardlab.envs.levels import Levels
-from rewardlab.facts import PICTURE, POSITION
+from rewardlab.envs.noisy import noisy
+from rewardlab.facts import PICTURE, POSITION, SIGHT
 from rewardlab.schemas import option
-from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
+from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts, VecEnv
 
 VERSION = 1
 SUCCESS = "the flag is reached"
@@ -32,14 +33,15 @@ class Config(OwnConfig):
     MAY_BE_BOX = True
 
     cost: float = option(0.0, "what a step costs, times the square of the action", minimum=0)
+    noise: float = noise_option()
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
 
 
-def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "MountainCar":
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> VecEnv:
     """N copies; a level is where the car starts.
 
     Args:
-        privileged: full-state facts to compute: position, picture.
+        privileged: full-state facts to compute: position, picture, sight.
     """
     bounds = ((_LOW, -_FASTEST), (_HIGH, _FASTEST))
     spec = EnvSpec(
@@ -47,13 +49,19 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Mou
         obs={"vector": ObsSpec((2,), "float32", bounds=bounds)},
         action=ActionSpec(shape=(1,), low=(-1.0,), high=(1.0,)),
         max_steps=STEPS,
-        task=TaskFacts(0.0 if config.cost == 0 else None, 1.0, "exact" if config.cost == 0 else "bound", SUCCESS),
+        task=TaskFacts(
+            0.0 if config.cost == 0 else None,
+            1.0,
+            "exact" if config.cost == 0 else "bound",
+            SUCCESS,
+            lowest_return=-config.cost * STEPS,
+        ),
         backend="fast",
-        privileged=(POSITION, PICTURE),
+        privileged=(POSITION, PICTURE, SIGHT),
         restorable=True,
         place=bounds,
     )
-    return MountainCar(config, spec, levels, privileged)
+    return noisy(MountainCar(config, spec, levels, privileged), config.noise)
 
 
 class MountainCar(ArrayEnv):
@@ -83,16 +91,29 @@ class MountainCar(ArrayEnv):
         state = self.arrays["state"]
         if name == POSITION:
             return state.astype(np.float32)
-        pictures = np.full((self.num_envs, _HEIGHT, _WIDTH, 3), 245, dtype=np.uint8)
+        pictures = _valley()[None].repeat(self.num_envs, axis=0)
         x = np.linspace(_LOW, _HIGH, _WIDTH)
         hill = _row(x)
-        pictures[:, np.arange(_HEIGHT)[:, None] >= hill] = (150, 140, 120)
-        flag = int(np.searchsorted(x, GOAL))
-        pictures[:, hill[flag] - 25 : hill[flag], flag : flag + 2] = (60, 150, 80)
         columns = np.searchsorted(x, state[:, 0]).clip(4, _WIDTH - 5)
         for i, column in enumerate(columns.tolist()):
             pictures[i, hill[column] - 8 : hill[column], column - 4 : column + 5] = (200, 40, 40)
         return pictures
+
+    def drawn(self, state: Obs) -> Array:
+        place = state["state"][:, 0]
+        across, down = (place - _LOW) / (_HIGH - _LOW), _row(place) / _HEIGHT
+        return dotted(small(_valley), np.stack([across, down], axis=1))
+
+
+def _valley() -> Array:
+    """The hills and the flag, uint8 [H, W, 3]."""
+    picture = np.full((_HEIGHT, _WIDTH, 3), 245, dtype=np.uint8)
+    x = np.linspace(_LOW, _HIGH, _WIDTH)
+    hill = _row(x)
+    picture[np.arange(_HEIGHT)[:, None] >= hill] = (150, 140, 120)
+    flag = int(np.searchsorted(x, GOAL))
+    picture[hill[flag] - 25 : hill[flag], flag : flag + 2] = (60, 150, 80)
+    return picture
 
 
 def _row(x: Array) -> Array:

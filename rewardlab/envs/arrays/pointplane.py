@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.envs.arrays.base import ArrayEnv
-from rewardlab.envs.config import OwnConfig
+from rewardlab.envs.arrays.base import ArrayEnv, dotted, small
+from rewardlab.envs.config import OwnConfig, noise_option
 from rewardlab.envs.levels import Levels
-from rewardlab.facts import PICTURE, POSITION
+from rewardlab.envs.noisy import noisy
+from rewardlab.facts import PICTURE, POSITION, SIGHT
 from rewardlab.schemas import option
-from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
+from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts, VecEnv
 
 VERSION = 1
 SUCCESS = "a box was entered"
@@ -37,27 +38,30 @@ _BOUNDS = ((-1.0, -1.0), (1.0, 1.0))
 class Config(OwnConfig):
     MAY_BE_BOX = True
 
+    noise: float = noise_option()
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
 
 
-def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "PointPlane":
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> VecEnv:
     """N copies; all levels are the same.
 
     Args:
-        privileged: full-state facts to compute: position, picture.
+        privileged: full-state facts to compute: position, picture, sight.
     """
     spec = EnvSpec(
         id="PointPlane",
         obs={"vector": ObsSpec((2,), "float32", bounds=_BOUNDS)},
         action=ActionSpec(shape=(2,), low=(-1.0, -1.0), high=(1.0, 1.0)),
         max_steps=STEPS,
-        task=TaskFacts(None, best_return(), "exact", SUCCESS, distinct_levels=1, seen_in_training=1.0),
+        task=TaskFacts(
+            None, best_return(), "exact", SUCCESS, distinct_levels=1, seen_in_training=1.0, lowest_return=0.0
+        ),
         backend="fast",
-        privileged=(POSITION, PICTURE),
+        privileged=(POSITION, PICTURE, SIGHT),
         restorable=True,
         place=_BOUNDS,
     )
-    return PointPlane(spec, levels, privileged)
+    return noisy(PointPlane(spec, levels, privileged), config.noise)
 
 
 class PointPlane(ArrayEnv):
@@ -90,14 +94,23 @@ class PointPlane(ArrayEnv):
         at = self.arrays["at"]
         if name == POSITION:
             return at.astype(np.float32)
-        pictures = np.full((self.num_envs, _SIDE, _SIDE, 3), 240, dtype=np.uint8)
-        for (left, right), (low, high) in AREAS:
-            (a, d), (b, c) = _pixel(np.array([left, low])), _pixel(np.array([right, high]))
-            pictures[:, c : d + 1, a : b + 1] = (60, 150, 80)
+        pictures = _plane()[None].repeat(self.num_envs, axis=0)
         columns, rows = _pixel(at).T
         for i, (column, row) in enumerate(zip(columns.tolist(), rows.tolist(), strict=True)):
             pictures[i, max(row - 3, 0) : row + 4, max(column - 3, 0) : column + 4] = (200, 40, 40)
         return pictures
+
+    def drawn(self, state: Obs) -> Array:
+        return dotted(small(_plane), (1.0 + state["at"] * (1.0, -1.0)) / 2.0)
+
+
+def _plane() -> Array:
+    """The square and its boxes, uint8 [H, W, 3]."""
+    picture = np.full((_SIDE, _SIDE, 3), 240, dtype=np.uint8)
+    for (left, right), (low, high) in AREAS:
+        (a, d), (b, c) = _pixel(np.array([left, low])), _pixel(np.array([right, high]))
+        picture[c : d + 1, a : b + 1] = (60, 150, 80)
+    return picture
 
 
 def best_return() -> float:

@@ -2,8 +2,8 @@
 
 Vectors, numbers and nested spaces become one float32 `vector` (discrete parts as one-hot), pictures an `image` with its
 channels last, texts a `mission` of word tokens (`envs/external/vector_view.py`). Box actions are clipped to their
-bounds; several discrete ones at once become one (`envs/external/combined_actions.py`). What a success is, gymnasium
-does not say.
+bounds; several discrete ones at once become one (`envs/external/combined_actions.py`). `env.noise` puts noise on what
+is seen (`envs/noisy.py`). What a success is, gymnasium does not say.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rewardlab.envs.config import RegisteredConfig, check_privileged
+from rewardlab.envs.config import RegisteredConfig, check_privileged, noise_option
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
 from rewardlab.schemas import RootConfig, option
@@ -43,6 +43,7 @@ class Config(RegisteredConfig):
     wrappers: list[Any] = option(
         [], "gymnasium.wrappers by name, or MODULE:NAME, each alone or as {NAME: {KEY: VALUE}}", neutral=[]
     )
+    noise: float = noise_option()
     processes: int = option(
         1, "worker processes that step the copies, for slow environments", above=0, maximum=1024, in_setting=False
     )
@@ -97,6 +98,8 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
     """
     from rewardlab.envs.external.making import world
     from rewardlab.envs.external.reference import reference_env
+    from rewardlab.envs.external.tables import whole_task
+    from rewardlab.envs.noisy import noisy
     from rewardlab.envs.spaces import action_codec, obs_specs
     from rewardlab.types import EnvSpec
 
@@ -115,13 +118,16 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
         task=config.task_facts(success=None),
         privileged=offered,
         native=copies.native,
+        mdp=None if config.wrappers or config.frame_stack > 1 else whole_task(copies.worlds[0]),
     )
     if not apart:
-        return reference_env(copies.worlds, spec, codec, levels, copies.facts, replayable=not config.wrappers)
+        env = reference_env(copies.worlds, spec, codec, levels, copies.facts, replayable=not config.wrappers)
+        return noisy(env, config.noise, config.frame_stack)
     from rewardlab.envs.external.workers import Workers, worker_env
 
     copies.worlds[0].close()
-    return worker_env(Workers(config, config.processes, levels.num_envs, privileged), spec, codec, levels)
+    env = worker_env(Workers(config, config.processes, levels.num_envs, privileged), spec, codec, levels)
+    return noisy(env, config.noise, config.frame_stack)
 
 
 @dataclass

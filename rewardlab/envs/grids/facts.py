@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
-from minigrid.core.world_object import Door, WorldObj
+from minigrid.core.world_object import Door, Lava, WorldObj
 
-from rewardlab.facts import GRID, PANORAMA, PICTURE, PLACE, STATE_HASH
+from rewardlab.facts import CARRYING, DOORS_OPEN, GRID, LAVA_BESIDE, PANORAMA, PICTURE, PLACE, STATE_HASH
 from rewardlab.types import Array
 
 if TYPE_CHECKING:
@@ -104,6 +104,41 @@ class Picture:
         return frame
 
 
+class LavaBeside:
+    """How many of the four cells around the agent are lava."""
+
+    def __init__(self, env: "MiniGridEnv") -> None:
+        self._env = env
+
+    def __call__(self) -> int:
+        column, row = self._env.agent_pos
+        return sum(
+            isinstance(self._env.grid.get(column + right, row + down), Lava)
+            for right, down in ((-1, 0), (1, 0), (0, -1), (0, 1))
+        )
+
+
+class Carrying:
+    """The number of the object that the agent carries; 0: none."""
+
+    def __init__(self, env: "MiniGridEnv") -> None:
+        self._env = env
+
+    def __call__(self) -> int:
+        carried = self._env.carrying
+        return 0 if carried is None else int(carried.encode()[0])
+
+
+class DoorsOpen:
+    """How many doors are open."""
+
+    def __init__(self, env: "MiniGridEnv") -> None:
+        self._env = env
+
+    def __call__(self) -> int:
+        return sum(isinstance(cell, Door) and cell.is_open for cell in self._env.grid.grid)
+
+
 def tile_size(width: int, height: int) -> int:
     """Pixels of a cell in a picture of a grid of this size."""
     return max(8, min(64, _PICTURE // max(width, height)))
@@ -115,6 +150,9 @@ FACTS: dict[str, Callable[["MiniGridEnv"], Callable[[], Any]]] = {
     GRID: FullGrid,
     PANORAMA: Panorama,
     PICTURE: Picture,
+    LAVA_BESIDE: LavaBeside,
+    CARRYING: Carrying,
+    DOORS_OPEN: DoorsOpen,
 }
 
 

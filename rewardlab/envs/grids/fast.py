@@ -12,7 +12,19 @@ from rewardlab.envs.batched import BatchedEnv
 from rewardlab.envs.grids.facts import tile_size
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
-from rewardlab.facts import DISTANCE, GRID, PANORAMA, PICTURE, PLACE, SITUATION, STATE_HASH
+from rewardlab.facts import (
+    CARRYING,
+    DISTANCE,
+    DOORS_OPEN,
+    GRID,
+    LAVA_BESIDE,
+    PANORAMA,
+    PICTURE,
+    PLACE,
+    SITUATION,
+    STATE_HASH,
+)
+from rewardlab.gridworld.constants import DOOR, LAVA, OPEN
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
 
 
@@ -40,7 +52,7 @@ def fast_env(
     Args:
         spec: all but the actions, to which noise may add one.
         missions: tokens of every mission; empty where the task has only one.
-        privileged: full-state facts to compute: state_hash, agent_pos, grid, panorama, picture, distance, situation.
+        privileged: full-state facts to compute: those of `facts.FACTS`, distance, situation.
     """
     engine = gridworld.make_vec(
         env_id,
@@ -62,8 +74,8 @@ def fast_env(
     facts = _Facts(engine, privileged, look) if privileged else None
     vector: Any = engine if look.noise == "none" else _Noisy(engine)
     codec = ActionCodec(action, lambda chosen: chosen)
-    noted = replace(spec, action=action)
     quiet = look.noise == "none"
+    noted = replace(spec, action=action, noisy=not quiet)
     return BatchedEnv(
         vector,
         noted,
@@ -174,7 +186,7 @@ class _Facts:
             self._distances = Distances(engine.task)
 
     def measure(self) -> Obs:
-        found = self._engine.privileged([_FIELDS[name] for name in self._names if name in _FIELDS])
+        found = self._engine.privileged(list(dict.fromkeys(field for name in self._names for field in _FIELDS[name])))
         facts: Obs = {}
         for name in self._names:
             if name == PICTURE:
@@ -185,8 +197,15 @@ class _Facts:
                 facts[name] = self._distances.measure(self._engine.world)
             elif name == PLACE:
                 facts[name] = found["agent"][:, :2].astype(np.int64)
+            elif name == LAVA_BESIDE:
+                facts[name] = _lava_beside(self._engine.world.cells, found["agent"], self._engine.task.width)
+            elif name == CARRYING:
+                facts[name] = found["carried"][:, 0].astype(np.int64)
+            elif name == DOORS_OPEN:
+                cells = self._engine.world.cells  # the agent's own too, which may be a door's
+                facts[name] = ((cells & 0xFF == DOOR) & (cells >> 16 & 0xFF == OPEN)).sum(axis=1)
             else:
-                facts[name] = found[_FIELDS[name]]
+                facts[name] = found[name]
         return facts
 
     def remeasure(self, before: Obs, changed: Array) -> Obs:
@@ -196,6 +215,26 @@ class _Facts:
         return tile_size(self._engine.task.width, self._engine.task.height)
 
 
+def _lava_beside(cells: Array, agent: Array, width: int) -> Array:
+    """int64 [N]: of the four cells around the agent. It never stands at the border, which is all wall."""
+    place = agent[:, 1].astype(np.int64) * width + agent[:, 0]
+    around = cells[np.arange(len(cells))[:, None], place[:, None] + np.array([-width, width, -1, 1])]
+    count: Array = (around & 0xFF == LAVA).sum(axis=1)
+    return count
+
+
 _PLACE = ("cells", "agent", "carried", "steps", "mission", "registers", "level_of", "streams")
 _STREAMS = ("streams", "choosers", "noise", "channel")
-_FIELDS = {STATE_HASH: "state_hash", PLACE: "agent", GRID: "grid", SITUATION: "situation"}
+# What the engine computes for each fact.
+_FIELDS = {
+    STATE_HASH: ("state_hash",),
+    PLACE: ("agent",),
+    GRID: ("grid",),
+    SITUATION: ("situation",),
+    LAVA_BESIDE: ("agent",),
+    CARRYING: ("carried",),
+    DOORS_OPEN: (),
+    DISTANCE: (),
+    PANORAMA: (),
+    PICTURE: (),
+}

@@ -83,7 +83,7 @@ class Config(RegisteredConfig):
 
     def task_facts(self, success: str | None) -> "TaskFacts":
         """What the config states; the rest as the solver and random play have found it (see `gridworld.task_facts`)."""
-        from rewardlab.gridworld.task_facts import task_facts
+        from rewardlab.gridworld.task_facts import lowest_return, task_facts
 
         stated = super().task_facts(success)
         if not gridworld.covers(self.id):
@@ -93,8 +93,9 @@ class Config(RegisteredConfig):
             stated = replace(stated, optimal_return=found.optimal_return, optimum_kind=found.optimum_kind)
         if stated.random_return is None:
             stated = replace(stated, random_return=found.random_return)
-        counts = found.counts
-        return replace(stated, distinct_levels=counts.distinct_levels, seen_in_training=counts.seen_in_training)
+        counts, lowest = found.counts, lowest_return(self.id)
+        stated = replace(stated, distinct_levels=counts.distinct_levels, seen_in_training=counts.seen_in_training)
+        return replace(stated, lowest_return=lowest)
 
     def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
         """What the config states; the rest by the solver and by random play on these very levels, on either backend."""
@@ -168,6 +169,7 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
         backend=backend,
         privileged=offered,
         place=((0.0, 0.0), (first.width - 1.0, first.height - 1.0)),
+        downwards=True,
     )
     if backend == "fast":
         look = ViewOptions(

@@ -1,34 +1,45 @@
-"""Which places a run has come to."""
+"""Which places a run has come to, and the best return of each: the same measure for every agent."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from rewardlab.parts.archives.cells import cells_of
 from rewardlab.types import Array
 
-_CELLS = 50  # of each side, as in the scripts of SERENE and STAX
+CELLS = 50  # of each side, as in the scripts of SERENE and STAX
 
 
 class Coverage:
-    """The share of cells of the first two dimensions in which any individual ended its life.
+    """The best return of the lives that ended in each cell of the first two dimensions of places.
 
     Args:
         bounds: of places, [D] each.
 
     Attributes:
-        cells: bool [50, 50], or [50] where places have one dimension.
+        best: float64 [50, 50], the first dimension first, or [50] where places have one; NaN where nobody ended.
     """
 
     def __init__(self, bounds: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
         self._low, self._high = (np.array(bound[:2], dtype=np.float64) for bound in bounds)
-        self.cells = np.zeros((_CELLS,) * len(self._low), dtype=bool)
+        self.best = np.full((CELLS,) * len(self._low), np.nan)
 
-    def add(self, places: Array) -> None:
-        """Of lives, float [P, E, S, D]: the last of each."""
+    @property
+    def bounds(self) -> Array:
+        """Of the cells: least and largest place, float64 [2, 2] or [2, 1]."""
+        return np.stack([self._low, self._high])
+
+    def add(self, places: Array, returns: Array) -> None:
+        """Of lives, float [P, E, S, D], of which the last of each counts, and what they were paid, [P, E]."""
         ends = places[:, :, -1, : len(self._low)].reshape(-1, len(self._low))
-        at = (_CELLS * (ends - self._low) / (self._high - self._low)).astype(np.int64).clip(0, _CELLS - 1)
-        self.cells[tuple(at.T)] = True
+        cells = cells_of((ends - self._low) / (self._high - self._low), CELLS)
+        np.fmax.at(self.best.reshape(-1), cells, returns.ravel())
 
     @property
     def share(self) -> float:
-        return float(self.cells.mean())
+        """Of the cells that were reached."""
+        return float(np.isfinite(self.best).mean())
+
+    def qd_score(self, lowest: float) -> float:
+        """The sum over cells of the best return above `lowest`, the lowest that there may be."""
+        return float(np.nansum(self.best - lowest))

@@ -6,17 +6,14 @@ the rapid illumination of behavior space (CMA-ME; arXiv:1912.02400), constants o
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
-from rewardlab.maths.cma_es import CmaEs
+from rewardlab.maths.cma_es import LARGEST_FULL, CmaEs
 from rewardlab.parts.archives.grid_archive import Added, GridArchive
 from rewardlab.types import Array, State
 
 RANKERS = ("two_stage", "improvement", "objective", "random_direction")
-_LARGEST_FULL = 300  # numbers of a genome whose covariances are all learned
 _ISO, _LINE = 0.01, 0.2
 
 
@@ -84,19 +81,12 @@ class CmaEmitter:
         return [added.status, descriptors @ self._direction]
 
     def _begin(self, start: Array, rng: np.random.Generator) -> None:
-        self._es = CmaEs(np.asarray(start, np.float64).copy(), self._sigma, separable=len(start) > _LARGEST_FULL)
+        self._es = CmaEs(np.asarray(start, np.float64).copy(), self._sigma, separable=len(start) > LARGEST_FULL)
         self._direction = rng.standard_normal(self._dimensions)
 
     def state_dict(self) -> State:
-        held: dict[str, Any] = {name: torch.from_numpy(getattr(self._es, name).copy()) for name in _ARRAYS}
-        held |= {"sigma": self._es.sigma, "generation": self._es.generation}
-        return held | {"direction": torch.from_numpy(self._direction.copy())}
+        return self._es.state_dict() | {"direction": torch.from_numpy(self._direction.copy())}
 
     def load_state_dict(self, state: State) -> None:
-        for name in _ARRAYS:
-            setattr(self._es, name, state[name].numpy().copy())
-        self._es.sigma, self._es.generation = state["sigma"], state["generation"]
+        self._es.load_state_dict(state)
         self._direction = state["direction"].numpy().copy()
-
-
-_ARRAYS = ("mean", "covariance", "step_path", "shape_path")

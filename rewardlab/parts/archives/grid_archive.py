@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from rewardlab.errors import UserError
+from rewardlab.parts.archives.cells import cells_of
 from rewardlab.types import Array, State
 
 MOST_CELLS = 10_000_000
@@ -32,6 +33,17 @@ class Added:
     gain: Array
 
 
+def check_cells(bins: int, dimensions: int) -> None:
+    """Raises:
+    UserError: too many cells.
+    """
+    if bins**dimensions > MOST_CELLS:
+        raise UserError(
+            f"agent.bins={bins}: {bins}^{dimensions} cells are too many (at most {MOST_CELLS}); set fewer bins, or"
+            " fewer levels"
+        )
+
+
 class GridArchive:
     """Individuals by cell.
 
@@ -50,11 +62,7 @@ class GridArchive:
     def __init__(
         self, bins: int, dimensions: int, size: int, ties: bool = True, rate: float = 1.0, lowest: float = -np.inf
     ) -> None:
-        if bins**dimensions > MOST_CELLS:
-            raise UserError(
-                f"agent.bins={bins}: {bins}^{dimensions} cells are too many (at most {MOST_CELLS}); set fewer bins, or"
-                " fewer levels"
-            )
+        check_cells(bins, dimensions)
         self._bins, self._dimensions, self._ties, self._rate = bins, dimensions, ties, rate
         self._row = np.full(bins**dimensions, -1, dtype=np.int64)
         self._threshold = np.full(bins**dimensions, lowest, dtype=np.float64)
@@ -62,6 +70,7 @@ class GridArchive:
         self._genomes = np.zeros((_FIRST_ROWS, size), dtype=np.float32)
         self._values = np.zeros(_FIRST_ROWS)
         self._cells = np.zeros(_FIRST_ROWS, dtype=np.int64)
+        self._points = np.zeros((_FIRST_ROWS, dimensions))
 
     def __len__(self) -> int:
         return self._count
@@ -82,19 +91,13 @@ class GridArchive:
         return self._cells[: self._count]
 
     @property
-    def coverage(self) -> float:
-        """Share of the cells that are filled."""
-        return self._count / self._row.size
-
-    def qd_score(self, offset: float = 0.0) -> float:
-        """The sum of values above `offset`, the lowest that there may be."""
-        return float((self.values - offset).sum())
+    def points(self) -> Array:
+        """Descriptors, float64 [M, B]."""
+        return self._points[: self._count]
 
     def cells_of(self, descriptors: Array) -> Array:
         """int64 [P], of descriptors [P, B]."""
-        at = np.floor(descriptors * self._bins).clip(0, self._bins - 1).astype(np.int64)
-        cells: Array = at @ self._bins ** np.arange(self._dimensions - 1, -1, -1)
-        return cells
+        return cells_of(descriptors, self._bins)
 
     def add(self, genomes: Array, values: Array, descriptors: Array) -> Added:
         """A batch: of several for one cell the best is kept, the first of equals."""
@@ -108,7 +111,7 @@ class GridArchive:
             order = entering[np.lexsort((entering, -values[entering], cells[entering]))]
             first = np.r_[True, cells[order][1:] != cells[order][:-1]]
             self._learn_thresholds(cells[order], values[order], first)
-            self._put(genomes, values, cells, order[first])
+            self._put({"_genomes": genomes, "_values": values, "_cells": cells, "_points": descriptors}, order[first])
         return Added(status, gain)
 
     def draw(self, count: int, rng: np.random.Generator) -> Array:
@@ -126,27 +129,28 @@ class GridArchive:
         kept = (1.0 - self._rate) ** counts
         self._threshold[mine] = kept * self._threshold[mine] + (1.0 - kept) * np.add.reduceat(values, starts) / counts
 
-    def _put(self, genomes: Array, values: Array, cells: Array, chosen: Array) -> None:
-        mine = cells[chosen]
+    def _put(self, batch: dict[str, Array], chosen: Array) -> None:
+        mine = batch["_cells"][chosen]
         new = self._row[mine] < 0
         total = self._count + int(new.sum())
         while total > len(self._genomes):
-            for name in ("_genomes", "_values", "_cells"):
+            for name in batch:
                 array = getattr(self, name)
                 setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
         self._row[mine[new]] = np.arange(self._count, total)
         self._count = total
         rows = self._row[mine]
-        self._genomes[rows], self._values[rows], self._cells[rows] = genomes[chosen], values[chosen], mine
+        for name, entry in batch.items():
+            getattr(self, name)[rows] = entry[chosen]
 
     def state_dict(self) -> State:
-        kept = {"genomes": self.genomes, "values": self.values, "cells": self.cells}
+        kept = {"genomes": self.genomes, "values": self.values, "cells": self.cells, "points": self.points}
         tensors = {name: torch.from_numpy(array.copy()) for name, array in kept.items()}
         return tensors | {"thresholds": torch.from_numpy(self._threshold[self.cells])}
 
     def load_state_dict(self, state: State) -> None:
-        self._genomes, self._values, self._cells = (
-            state[name].numpy().copy() for name in ("genomes", "values", "cells")
+        self._genomes, self._values, self._cells, self._points = (
+            state[name].numpy().copy() for name in ("genomes", "values", "cells", "points")
         )
         self._count = len(self._cells)
         self._row[:] = -1
@@ -156,3 +160,4 @@ class GridArchive:
             size = self._genomes.shape[1]
             self._genomes = np.zeros((_FIRST_ROWS, size), dtype=np.float32)
             self._values, self._cells = np.zeros(_FIRST_ROWS), np.zeros(_FIRST_ROWS, dtype=np.int64)
+            self._points = np.zeros((_FIRST_ROWS, self._dimensions))

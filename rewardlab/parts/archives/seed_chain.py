@@ -44,7 +44,7 @@ def mutated(weights: Array, drawn: Array, sigma: Array) -> Array:
 
 def rebuilt(chain: SeedChain, genome: Mlp) -> Array:
     """The weights of a chain, float32 [G]: bit for bit those that were carried along."""
-    weights = genome.normc(noise(np.array([chain.first]), genome.size))
+    weights = genome.first(noise(np.array([chain.first]), genome.size))
     for seed, sigma in chain.mutations:
         weights = mutated(weights, noise(np.array([seed]), genome.size), np.array([sigma], np.float32))
     found: Array = weights[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -37,6 +37,9 @@ class EpisodeAssembler:
         A first frame begins an episode: what was kept of one that never ended is dropped.
         """
         done, first = rollout.done.cpu().numpy(), rollout.first[0].tolist()
+        own: Rollout | None = (
+            None  # a copy, of which pieces are views: the next rollout is written into the same memory
+        )
         ended: list[tuple[int, int, Episode]] = []
         for env in range(rollout.num_envs):
             start = 0
@@ -50,15 +53,29 @@ class EpisodeAssembler:
                 ended.append((end, env, episode))
                 self._begun[env], start = [], end + 1
             if start < rollout.steps:
-                # A copy: the next rollout is written into the same memory.
-                self._begun[env].append(_joined([self._piece(rollout, start, rollout.steps, env)]))
+                own = own or self._copied(rollout)
+                self._begun[env].append(self._piece(own, start, rollout.steps, env))
         return [episode for *_, episode in sorted(ended, key=lambda item: item[:2])]
+
+    def begun(self) -> dict[int, TensorObs]:
+        """The true successors of what each environment has played of an episode that is open, [L, ...] each."""
+        return {env: _joined(pieces).next_obs for env, pieces in enumerate(self._begun) if pieces}
 
     def state_dict(self) -> State:
         return {"begun": [dict(vars(_joined(pieces))) if pieces else None for pieces in self._begun]}
 
     def load_state_dict(self, state: State) -> None:
         self._begun = [[] if piece is None else [_joined([_Piece(**piece)])] for piece in state["begun"]]
+
+    def _copied(self, rollout: Rollout) -> Rollout:
+        next_obs = rollout.next_obs if self._successors else {}
+        return replace(
+            rollout,
+            obs={name: entry.clone() for name, entry in rollout.obs.items()},
+            next_obs={name: entry.clone() for name, entry in next_obs.items()},
+            action=rollout.action.clone(),
+            task_reward=rollout.task_reward.clone(),
+        )
 
     def _piece(self, rollout: Rollout, start: int, end: int, env: int) -> _Piece:
         """A view."""

@@ -13,6 +13,7 @@ from rewardlab.maths.n_step import n_step_returns
 from rewardlab.types import Array, State, TensorObs, Transitions
 
 _OBS, NEXT_OBS = "obs.", "next_obs."
+EPISODE_RETURN, EPISODE_LENGTH = "episode_return", "episode_length"  # in `Transitions.extra`, of a step's whole episode
 
 
 class Replay:

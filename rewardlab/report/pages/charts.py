@@ -1,15 +1,21 @@
 """What the static figures show, as plain data: lines and bars with their looks, nothing drawn yet."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import wrap
 from zlib import crc32
 
 import numpy as np
 
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, plural
 from rewardlab.report.pages.styles import Style
+from rewardlab.report.reading.archive_map import Map, read_map
+from rewardlab.report.reading.plain import Unreadable
+from rewardlab.report.reading.run_folder import TOTALS
 from rewardlab.report.statistics import Band, FloatArray
 from rewardlab.report.tables.aggregate import PROFILE_GRID, SHARES, Pooled
 from rewardlab.report.tables.columns import Row
@@ -75,11 +81,21 @@ class BarChart:
     groups: tuple[tuple[str, tuple[Bar, ...]], ...]
 
 
-Chart = LineChart | BarChart
+@dataclass(frozen=True)
+class MapChart:
+    """Maps of places side by side, one scale of colours for all."""
+
+    stem: str
+    title: str
+    label: str  # of the colours
+    maps: tuple[tuple[str, Map], ...]  # each with the name above it
 
 
-def charts(numbers: Numbers, styles: dict[str, Style]) -> Iterator[Chart]:
-    """Every figure that the runs allow, each as soon as its numbers are there."""
+Chart = LineChart | BarChart | MapChart
+
+
+def charts(numbers: Numbers, styles: dict[str, Style], roots: Mapping[str, Path]) -> Iterator[Chart]:
+    """Every figure that the runs allow, each as soon as its numbers are there; `roots` are the results folders."""
     stems = file_stems(numbers.comparison.envs)
     efficiency = list(numbers.efficiency)
     for env in numbers.comparison.envs:
@@ -96,6 +112,12 @@ def charts(numbers: Numbers, styles: dict[str, Style]) -> Iterator[Chart]:
             continue
         yield from _bonus(title, curves, recorded, styles, stems[env])
         yield from _coverage(title, recorded, styles, stems[env])
+        diverse = [curve for curve in numbers.diversity_curves.get(env, []) if curve.setting.setting_id in best]
+        yield from _diversity(title, diverse, styles, stems[env])
+        if maps := maps_of(numbers.comparison, env, roots):
+            yield MapChart(
+                f"archive_{stems[env]}", f"{env}: best return by where lives ended, first seeds", "best return", maps
+            )
     aggregated = numbers.aggregated
     over = plural(len(aggregated.envs), "environment") + _left_out(_MOST_LINES, len(aggregated.rows))
     best_pools: Sequence[Pooled] = aggregated.filled.sources[:_MOST_LINES]
@@ -146,13 +168,38 @@ def _bonus(
         yield LineChart(f"bonus_{stem}", f"{env}: return and bonus", "training frames", (above, below))
 
 
+def _diversity(env: str, curves: list[Curve], styles: dict[str, Style], stem: str) -> Iterator[LineChart]:
+    named = {"coverage": "coverage", "qd_score": "QD score"}
+    panels = [
+        (label, _lines([curve for curve in curves if key in curve.bands], key, styles)) for key, label in named.items()
+    ]
+    if any(lines for _, lines in panels):
+        there = tuple(Panel(label, lines) for label, lines in panels if lines)
+        yield LineChart(f"diversity_{stem}", f"{env}: diversity", "individuals that lived", there)
+
+
+def maps_of(comparison: Comparison, env: str, roots: Mapping[str, Path]) -> tuple[tuple[str, Map], ...]:
+    """What populations found in one environment, of each setting the first seed that tells; at most a dozen."""
+    found: list[tuple[str, Map]] = []
+    for setting in comparison.of_env(env):
+        for outcome in setting.outcomes:
+            run = outcome.run
+            if len(found) == _MOST_LINES or not run.training.totals or run.folder not in roots:
+                break
+            with suppress(Unreadable):
+                if (seen := read_map(roots[run.folder] / run.name, roots[run.folder])) is not None:
+                    found.append((comparison.setting_name(setting), seen))
+                    break
+    return tuple(found)
+
+
 def _coverage(env: str, recorded: list[Curve], styles: dict[str, Style], stem: str) -> Iterator[LineChart]:
     every = dict.fromkeys(key for curve in recorded for key in curve.bands if key.startswith("explore:"))
     names = {key: key.removeprefix("explore:") for key in every}
     panels = [
         Panel(short(name.replace("_", " "), 30), _lines([c for c in recorded if key in c.bands], key, styles))
         for key, name in names.items()
-        if _COVERED.search(name)
+        if _COVERED.search(name) and name not in TOTALS  # of populations, against individuals: `_diversity`
     ]
     if panels:
         yield LineChart(f"coverage_{stem}", f"{env}: coverage", "training frames", tuple(panels[:4]))

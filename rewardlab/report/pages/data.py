@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.report.comparison import Comparison
+from rewardlab.report.pages.charts import maps_of
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.reading.plain import Unreadable
 from rewardlab.report.reading.run_folder import Run, read_picture
@@ -48,6 +49,7 @@ def page_data(numbers: Numbers, styles: dict[str, Style], roots: dict[str, Path]
         "profile": {"x": rounded(PROFILE_GRID), "lines": [line(pooled, pooled.profile) for pooled in pools]},
         "shared": {"x": x, "lines": [line(pooled, pooled.curve) for pooled in pools], "frames": frames is not None},
         **_runs(numbers.comparison, places, roots),
+        **_diversity(numbers, styles, places, roots),
     }
 
 
@@ -96,6 +98,22 @@ def _env(
                 names |= {"dash": styles[curve.method].turned(curve.place).plotly_dash} if curve.place else {}
                 curves.append({**names, "grid": len(grids) - 1, **_band(band, keep)})
     return {"grids": grids, "curves": curves}
+
+
+def _diversity(
+    numbers: Numbers, styles: dict[str, Style], places: dict[str, int], roots: dict[str, Path]
+) -> dict[str, Any]:
+    """Of populations; nothing where there are none."""
+    if not numbers.diversity_curves:
+        return {}
+    envs, maps = numbers.comparison.envs, []
+    for env in numbers.diversity_curves:
+        for name, seen in maps_of(numbers.comparison, env, roots):
+            ends = [rounded(np.stack([seen.low, seen.high])[:, axis]) for axis in (0, 1)]
+            rows = [rounded(row) for row in seen.best.T]
+            maps.append({"env": env, "name": name, "x": ends[0], "y": ends[1], "z": rows, "down": seen.downwards})
+    curves = {env: _env(found, [], [], styles, places) for env, found in numbers.diversity_curves.items()}
+    return {"diversity": [curves.get(env) for env in envs], "maps": maps}
 
 
 def _metric(key: str) -> str:

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from rewardlab.report.numbers import amount
-from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, Panel, wrapped
+from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, MapChart, Panel, wrapped
 from rewardlab.report.pages.fonts import cut_once
 
 _CANVASES: dict[str, Any] = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
@@ -47,6 +48,8 @@ _STYLE: Any = {
     "legend.frameon": False,
     "figure.dpi": 160,
 }
+# viridis without its darkest end, which a dark page swallows
+_SEQUENCE = LinearSegmentedColormap.from_list("sequence", ("#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"))
 _FRAMES = FuncFormatter(lambda value, _: amount(value) if value else "0")
 _VALUES = FuncFormatter(lambda value, _: amount(value) if abs(value) >= 1000 else f"{value:g}")
 
@@ -55,7 +58,7 @@ def draw(chart: Chart) -> list[tuple[str, bytes]]:
     """File names and contents of one chart."""
     files = []
     with mpl.rc_context(_STYLE), cut_once():
-        figure = _line_chart(chart) if isinstance(chart, LineChart) else _bar_chart(chart)
+        figure = _figure(chart)
         # Places are found once, and every format is drawn once: `savefig` would do both twice for each.
         measured = FigureCanvasAgg(figure)
         if (layout := figure.get_layout_engine()) is not None:
@@ -67,6 +70,12 @@ def draw(chart: Chart) -> list[tuple[str, bytes]]:
             getattr(canvas, f"print_{form}")(buffer, metadata=_METADATA[form])
             files.append((f"{chart.stem}.{form}", buffer.getvalue()))
     return files
+
+
+def _figure(chart: Chart) -> Figure:
+    if isinstance(chart, MapChart):
+        return _map_chart(chart)
+    return _line_chart(chart) if isinstance(chart, LineChart) else _bar_chart(chart)
 
 
 def _line_chart(chart: LineChart) -> Figure:
@@ -119,6 +128,37 @@ def _y_axis(axes: Axes, panel: Panel) -> None:
         axes.set_ylim(panel.floor, panel.top)
     else:
         axes.yaxis.set_major_formatter(_VALUES)
+
+
+def _map_chart(chart: MapChart) -> Figure:
+    """Squares side by side; what nobody reached stays blank."""
+    columns = min(len(chart.maps), 3)
+    rows = -(-len(chart.maps) // columns)
+    names = [_label(name, 30) for name, _ in chart.maps]
+    above = 0.18 * max(name.count("\n") + 1 for name in names)
+    figure = Figure(figsize=(1.3 + 2.3 * columns, 0.5 + (2.05 + above) * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    values = np.concatenate([seen.best[np.isfinite(seen.best)] for _, seen in chart.maps])
+    least, most = (values.min(), values.max()) if values.size else (0.0, 1.0)
+    ends: Any = {"vmin": least, "vmax": most if most > least else least + 1.0}
+    for axes, name, (_, seen) in zip(grid, names, chart.maps, strict=False):
+        (left, bottom), (right, top) = seen.low, seen.high
+        shown: Any = {"interpolation": "nearest", "aspect": "auto", "origin": "lower", "cmap": _SEQUENCE, **ends}
+        image = axes.imshow(seen.best.T, extent=(left, right, bottom, top), **shown)
+        if seen.downwards:
+            axes.invert_yaxis()
+        axes.set_box_aspect(1)
+        axes.grid(visible=False)
+        axes.set_title(name, fontsize=8.5)
+        for place in (axes.xaxis, axes.yaxis):
+            place.set_major_locator(MaxNLocator(4))
+        axes.spines[["top", "right"]].set_visible(True)
+    for axes in grid[len(chart.maps) :]:
+        axes.set_visible(False)
+    bar = figure.colorbar(image, ax=list(grid), shrink=0.8, label=chart.label)
+    bar.outline.set_visible(False)
+    figure.suptitle(_label(chart.title, 24 * columns), fontsize=11, x=0.01, ha="left")
+    return figure
 
 
 def _bar_chart(chart: BarChart) -> Figure:

@@ -59,6 +59,7 @@ def render_page(
     efficiency, differences = numbers.efficiency, numbers.differences
     shown = [suffix for suffix in comparison.thresholds if efficiency.frame[f"n_reached_{suffix}"].notna().any()]
     there = {run.state for run in comparison.runs}
+    data = page_data(numbers, styles, roots)
     unread = sorted({problem.state for problem in comparison.problems}, reverse=True)
     signs = {state: sign for state, sign in SIGNS.items() if state in there or state == "absent"}
     states = [*(state for state in STATES if state in there), *unread]
@@ -67,6 +68,9 @@ def render_page(
         ("curves", "Curves", sections.curves(charts, chips, metrics(numbers), going) if drawn else ""),
         ("efficiency", "Sample efficiency",
          sections.efficiency(*_table(efficiency, styles), shown) if len(efficiency) else ""),
+        ("diversity", "Diversity",
+         sections.diversity(*_table(numbers.diversity, styles), _diverse(numbers), data.get("maps", []), chips)
+         if len(numbers.diversity) else ""),
         ("aggregate", "Aggregate", sections.aggregate(*_table(aggregated.filled, styles), aggregated.envs, chips)
          if aggregated.rows else ""),
         ("baseline", "Baseline", sections.baseline(*_table(differences, styles), reading(differences).notes)
@@ -82,11 +86,21 @@ def render_page(
         parts=[part for part in parts if part[2]],
         version=__version__,
         css=_asset("page.css"),
-        data=_for_script(page_data(numbers, styles, roots)),
+        data=_for_script(data),
         plotly=plotly,
         script=script,
         hashes=f"{_hash(plotly)} {_hash(script)}",
     )
+
+
+def _diverse(numbers: Numbers) -> list[tuple[int, str, str, str]]:
+    """The charts of populations: place of the environment, its name, what is drawn, and its title."""
+    return [
+        (numbers.comparison.envs.index(env), env, key, title)
+        for env, curves in numbers.diversity_curves.items()
+        for key, title in (("coverage", "coverage"), ("qd_score", "QD score"))
+        if any(key in curve.bands for curve in curves)
+    ]
 
 
 def _facts(comparison: Comparison, filters: Sequence[str]) -> str:

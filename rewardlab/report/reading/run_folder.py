@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.records.archive import ARCHIVE
 from rewardlab.records.manifest import SCHEMA_VERSION
 from rewardlab.records.status import STATES
 from rewardlab.report.reading import fields
@@ -28,7 +29,7 @@ from rewardlab.report.reading.written import digest
 FloatArray = NDArray[np.float64]
 
 MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE = "manifest.json", "status.json", "eval.csv", "train.csv", "play.gif"
-FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE)
+FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE, ARCHIVE)
 """What the report reads of a run."""
 
 COUNTED_STATES = ("finished", "diverged")
@@ -36,6 +37,8 @@ COUNTED_STATES = ("finished", "diverged")
 
 TRAINING_POINTS = 100  # rows of train.csv are averaged down to so many
 PICTURE_LIMIT = 2 * 2**20  # bytes
+TOTALS = ("evaluations", "coverage", "qd_score")
+FIRSTS = ("evaluations_to_reward", "frames_to_reward")
 _MOST_SERIES = 24
 
 
@@ -65,6 +68,14 @@ class Training:
     # "bonus:STREAM" (mean reward of a stream per step) and "explore:NAME" -> [T]; NaN where empty.
     # "explore:cells_visited" is from the evaluations, in between them by interpolation.
     series: dict[str, FloatArray] = field(default_factory=dict)
+    # Of populations, what only grows, at `TRAINING_POINTS` rows as they are, the last one too: of `TOTALS` those that
+    # there are, and `FIRSTS`, NaN until there was a reward.
+    totals: dict[str, FloatArray] = field(default_factory=dict)
+
+    def total(self, name: str) -> float:
+        """One of `totals` at the end; NaN where there is none."""
+        column = self.totals.get(name, np.empty(0))
+        return float(column[-1]) if column.size else float("nan")
 
 
 @dataclass(frozen=True)
@@ -275,7 +286,9 @@ def _training(opened: Opened, known: Table | None) -> tuple[Training, tuple[str,
         return Training(), (str(problem),)
     series = {name: column for key, column in columns.items() if (name := _series(key)) is not None}
     series = dict(sorted(series.items())[:_MOST_SERIES])
-    return Training(_averaged(frames), {name: _averaged(column) for name, column in series.items()}), ()
+    counted = {name: column for name in (*TOTALS, *FIRSTS) if (column := columns.get(f"explore/{name}")) is not None}
+    totals = {name: _picked(column) for name, column in counted.items()} if "evaluations" in counted else {}
+    return Training(_averaged(frames), {name: _averaged(column) for name, column in series.items()}, totals), ()
 
 
 def _with_cells(training: Training, evaluations: Evaluations) -> Training:
@@ -284,18 +297,21 @@ def _with_cells(training: Training, evaluations: Evaluations) -> Training:
         return training
     frames = training.frames if training.frames.size else evaluations.frames[known]
     cells = np.interp(frames, evaluations.frames[known], evaluations.cells_mean[known])
-    return Training(frames, training.series | {"explore:cells_visited": cells})
+    return Training(frames, training.series | {"explore:cells_visited": cells}, training.totals)
 
 
 def _series(column: str) -> str | None:
     """`reward/intrinsic_mean` -> "bonus:intrinsic", `explore/states` -> "explore:states"; None for all others."""
+    if column in _FIRST_COLUMNS:
+        return None
     if column.startswith("reward/") and column.endswith("_mean") and column != "reward/task_mean":
         return f"bonus:{clean(column[len('reward/') : -len('_mean')], 60)}"
     return f"explore:{clean(column[len('explore/') :], 60)}" if column.startswith("explore/") else None
 
 
 _OF_EVALUATIONS = (_EVALUATED.__contains__, _EVALUATED[:2])
-_OF_TRAINING = (lambda name: _series(name) is not None, ("frames",))
+_FIRST_COLUMNS = tuple(f"explore/{name}" for name in FIRSTS)
+_OF_TRAINING = (lambda name: _series(name) is not None or name in _FIRST_COLUMNS, ("frames",))
 
 
 def _averaged(column: FloatArray) -> FloatArray:
@@ -308,6 +324,12 @@ def _averaged(column: FloatArray) -> FloatArray:
     sums = np.add.reduceat(np.nan_to_num(values), starts)
     means: FloatArray = np.where(known > 0, sums / np.maximum(known, 1), np.nan)
     return means
+
+
+def _picked(column: FloatArray) -> FloatArray:
+    """At most `TRAINING_POINTS` rows, evenly spread, the last among them."""
+    rows = np.linspace(column.size - 1, 0, min(column.size, TRAINING_POINTS)).round().astype(np.intp)[::-1]
+    return column[rows]
 
 
 def _has_picture(run_folder: Path, root: Path) -> tuple[bool, tuple[str, ...]]:

@@ -95,6 +95,18 @@ def training_curves_of(comparison: Comparison, env: str) -> list[Curve]:
     return _curves(comparison, grid, found)
 
 
+def diversity_curves_of(comparison: Comparison, env: str) -> list[Curve]:
+    """Coverage and QD score of populations in one environment; in place of `frames` individuals that lived."""
+    settings = [setting for setting in comparison.of_env(env) if setting.outcomes]
+    every = [run.training.totals for setting in settings for run in (each.run for each in setting.outcomes)]
+    counts = [totals["evaluations"] for totals in every if totals.get("evaluations", np.empty(0)).size]
+    if not counts:
+        return []
+    ends = min(each[0] for each in counts), max(each[-1] for each in counts)
+    grid = np.unique(np.round(np.linspace(*ends, TRAINING_GRID_POINTS))).astype(np.float64)
+    return _curves(comparison, grid, ((setting, _diverse(setting, grid)) for setting in settings))
+
+
 def common_grid(frames: list[FloatArray], end: float) -> FloatArray:
     """The frames of the runs' evaluations, each [E_i], if all share them, else an even grid to the last end.
 
@@ -160,6 +172,18 @@ def _trained(setting: Setting, recorded: Sequence[Outcome], grid: FloatArray) ->
                 curves.append(_to_the_end(outcome, training.frames[known], values[known]))
         if curves:
             bands[key] = _band(curves, grid, setting.setting_id, "training", key)
+    return bands
+
+
+def _diverse(setting: Setting, grid: FloatArray) -> dict[str, Band]:
+    """Seeds live unequally many individuals within their frames: what each came to stands up to the most of them."""
+    every = [outcome.run.training.totals for outcome in setting.outcomes]
+    end = max((totals["evaluations"][-1] for totals in every if totals.get("evaluations", np.empty(0)).size), default=0)
+    bands = {}
+    for key in ("coverage", "qd_score"):
+        if all(key in totals and np.isfinite(totals[key]).all() and totals[key].size for totals in every):
+            curves = [(np.append(each["evaluations"], end), np.append(each[key], each[key][-1])) for each in every]
+            bands[key] = _band(curves, grid, setting.setting_id, "diversity", key)
     return bands
 
 

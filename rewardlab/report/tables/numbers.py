@@ -6,8 +6,15 @@ from rewardlab.report.baselines import choose_baselines
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.tables.aggregate import Aggregate, aggregate
 from rewardlab.report.tables.columns import Filled
-from rewardlab.report.tables.curves import Curve, curves_of, going_curves_of, training_curves_of
+from rewardlab.report.tables.curves import (
+    Curve,
+    curves_of,
+    diversity_curves_of,
+    going_curves_of,
+    training_curves_of,
+)
 from rewardlab.report.tables.differences import differences
+from rewardlab.report.tables.diversity import diversity
 from rewardlab.report.tables.efficiency import sample_efficiency
 
 
@@ -37,10 +44,22 @@ class Numbers:
     def differences(self) -> Filled:
         return differences(self.comparison, self.aggregated, self._baselines, paired=self._paired)
 
+    @cached_property
+    def diversity(self) -> Filled:
+        """Of populations alone: without rows where there are none."""
+        return diversity(self.comparison)
+
+    @cached_property
+    def diversity_curves(self) -> dict[str, list[Curve]]:
+        """Coverage and QD score against individuals that lived, of the environments that have some."""
+        found = {env: diversity_curves_of(self.comparison, env) for env in self.comparison.envs}
+        return {env: curves for env, curves in found.items() if curves}
+
     @property
     def tables(self) -> tuple[Filled, ...]:
         """The tables for readers."""
-        return self.efficiency, self.aggregated.filled, self.differences
+        found = (self.efficiency, self.aggregated.filled, self.differences)
+        return (*found, self.diversity) if len(self.diversity) else found
 
     @property
     def curves(self) -> dict[str, list[Curve]]:

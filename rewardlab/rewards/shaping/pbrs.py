@@ -19,14 +19,14 @@ from dataclasses import dataclass
 
 import torch
 
-from rewardlab.errors import UserError
 from rewardlab.maths.expression import Expression
 from rewardlab.rewards.base import BaseScheme
+from rewardlab.rewards.expressions import OBSERVED, check_on_zeros, number
 from rewardlab.schemas import RewardConfig, option
 from rewardlab.types import BuildContext, Rollout, Signals, StreamSpec, TensorObs
 
 VERSION = 1
-_OBSERVED = ("vector",)  # entries of the observation that a potential may read
+_WHAT = "reward.potential"
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Config(RewardConfig):
     task_coef: float = option(1.0, "weight of the task's reward beside it", minimum=0)
 
     def privileged(self) -> tuple[str, ...]:
-        return tuple(name for name in Expression(self.potential).names if name not in _OBSERVED)
+        return tuple(name for name in Expression(self.potential).names if name not in OBSERVED)
 
     def validate(self) -> None:
         try:
@@ -54,16 +54,13 @@ class Scheme(BaseScheme):
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         self.potential = Expression(config.potential)
-        self.reads = tuple(name for name in self.potential.names if name in _OBSERVED)
+        self.reads = tuple(name for name in self.potential.names if name in OBSERVED)
         super().__init__(config, context)
         self.streams = (
             StreamSpec("task", context.gamma, config.task_coef),
             StreamSpec("shaping", context.gamma, config.coef),
         )
-        # On made-up zeros, so that an expression that gives no number is refused before a run begins.
-        shapes = {name: context.spec.obs[name].shape for name in self.reads}
-        shapes |= {fact: (2,) if fact.endswith("_pos") else () for fact in self.privileged}
-        self._potential({name: torch.zeros(1, 1, *shape) for name, shape in shapes.items()}, {}, (1, 1))
+        check_on_zeros(self.potential, context.spec, _WHAT)
 
     @torch.no_grad()
     def compute(self, rollout: Rollout) -> Signals:
@@ -73,19 +70,5 @@ class Scheme(BaseScheme):
         return Signals({"task": rollout.task_reward, "shaping": self.context.gamma * after - before})
 
     def _potential(self, obs: TensorObs, facts: TensorObs, shape: tuple[int, ...]) -> torch.Tensor:
-        """float32 of the shape [T, N].
-
-        Raises:
-            UserError: the expression does not give one number for each state.
-        """
-        try:
-            found = self.potential({**obs, **facts})
-        except (RuntimeError, IndexError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"reward.potential: can't be computed on {self.context.spec.id} ({reason})") from None
-        if found.shape != shape:
-            raise UserError(
-                f"reward.potential: gives numbers of shape {tuple(found.shape[2:])} for a state instead of one;"
-                " take one of them, as in agent_pos[0]"
-            )
-        return found
+        """float32 of the shape [T, N]."""
+        return number(self.potential, {**obs, **facts}, shape, _WHAT, self.context.spec)

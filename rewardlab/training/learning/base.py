@@ -21,7 +21,7 @@ from rewardlab.schemas import RootConfig
 from rewardlab.training.collect import Collector, EpisodeStatistics
 from rewardlab.training.parts import RunParts
 from rewardlab.training.random_play import warm_up
-from rewardlab.types import Agent, Metrics, State
+from rewardlab.types import Agent, Array, Metrics, State
 
 
 class Learning(Protocol):
@@ -29,19 +29,23 @@ class Learning(Protocol):
 
     Attributes:
         metrics: columns of train.csv beside those of the parts.
+        counts: those of all columns whose latest value is told, instead of the mean since the last row.
         statistics: of the training episodes; None where none are played.
         least: the frames of the smallest iteration: what is left of the budget below it is not spent.
         warmup_frames: what `warm_up` plays; 0 where nobody asks for it.
         exact: whether running episodes go on after `load_state_dict`.
         has_policy: whether there is a policy for the task, which can be evaluated.
+        plays: what is stepped, in words.
     """
 
     metrics: tuple[str, ...]
+    counts: tuple[str, ...]
     statistics: EpisodeStatistics | None
     least: int
     warmup_frames: int
     exact: bool
     has_policy: bool
+    plays: str
 
     def warm_up(self) -> None:
         """Play before all training what the reward scheme asks for."""
@@ -63,11 +67,15 @@ class Learning(Protocol):
 
     def load_buffer(self, state: State) -> None: ...
 
+    def archive(self) -> dict[str, Array] | None:
+        """What a finished run keeps in `archive.npz`; None where nothing is collected."""
+
 
 class Collected:
     """What the ways that step a vector of environments have in common. Nothing is kept between iterations."""
 
     metrics: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
     has_policy: bool = True
 
     def __init__(self, config: RootConfig, parts: RunParts) -> None:
@@ -75,13 +83,15 @@ class Collected:
         self.device = torch.device(config.device)
         self.exact = True
         self.least = config.num_envs
+        self.plays = f"{config.num_envs} environments"
         self.warmup_frames = parts.scheme.warmup_steps * config.num_envs
         self.begin()
 
     def begin(self) -> None:
         """Let episodes begin in the training environments."""
         parts, seeds = self.parts, seeding.env_seeds(self.config.seed, "train_envs", self.config.num_envs)
-        self.collector = Collector(parts.env, parts.agent, seeds, parts.agent.rollout_steps, self.device)
+        steps, delayed = parts.agent.rollout_steps, self.config.env.delayed_reward
+        self.collector = Collector(parts.env, parts.agent, seeds, steps, self.device, delayed)
 
     @property
     def statistics(self) -> EpisodeStatistics:
@@ -117,6 +127,9 @@ class Collected:
         return None
 
     def load_buffer(self, state: State) -> None: ...
+
+    def archive(self) -> dict[str, Array] | None:
+        return None
 
 
 @cache

@@ -17,10 +17,16 @@ NEEDS = ("assess", "value", "update")
 
 def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -> None:
     """Raises:
-    UserError: the scheme pays for steps that are replayed, and nothing is.
+    UserError: the scheme pays for steps that are replayed, or when it is too late, and nothing is.
     """
+    if scheme.mixes_advantages and not agent.mixes_advantages:
+        raise UserError(
+            f"reward={config.reward.name} agent={config.agent.name}: mixes the advantages of its streams; use agent=ppo"
+            " agent.streams=separate"
+        )
     wants = {
         "relabels what is replayed": scheme.relabels,
+        "pays steps when their episode has ended": scheme.waits_for_ends,
         "pays demonstrated steps that are replayed": scheme.pays_demonstrated,
     }
     for what, wanted in wants.items():

@@ -15,8 +15,10 @@ import torch
 
 from rewardlab import seeding
 from rewardlab.errors import UserError
+from rewardlab.facts import PLACE
 from rewardlab.parts.archives.coverage import Coverage
-from rewardlab.parts.archives.descriptors import place_fact
+from rewardlab.parts.archives.descriptors import SEEN, place_fact
+from rewardlab.parts.archives.first_reward import FIRST_EVALUATIONS, FIRST_FRAMES, FirstReward
 from rewardlab.rewards.base import GIVE_LIMIT, BaseScheme
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.collect import EpisodeStatistics
@@ -46,7 +48,7 @@ def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -
             f"agent={name}: compares lives across generations, which needs the same levels in each; set env.levels=K"
         )
     episodes = _episodes(population, pool)
-    scaled = bool(population.genome.floats.any())  # by random lives, which come first
+    scaled = _scaled_first(population)
     if (longest := episodes * spec.max_steps * (1 + scaled)) > config.frames:
         raise UserError(
             f"frames={config.frames}: agent={name} plays {episodes} episodes of up to {spec.max_steps} steps for each"
@@ -59,10 +61,26 @@ def _episodes(agent: Population, pool: list[int] | None) -> int:
     return len(pool) if pool is not None and agent.fixed_levels else agent.episodes
 
 
+def _scaled_first(agent: Population) -> bool:
+    """Whether random lives come first, for the scale of what is seen."""
+    return agent.normalise == "first" and bool(agent.genome.floats.any())
+
+
 class Learning:
     """A generation at a time. Nothing that is played goes on between them."""
 
-    metrics: tuple[str, ...] = ("explore/evaluations", "explore/idle", "explore/coverage")
+    metrics: tuple[str, ...] = (
+        "explore/evaluations",
+        "explore/idle",
+        "explore/coverage",
+        FIRST_EVALUATIONS,
+        FIRST_FRAMES,
+    )
+    counts = (
+        *("explore/evaluations", "explore/coverage", "explore/qd_score", "explore/archive", "explore/restarts"),
+        FIRST_EVALUATIONS,
+        FIRST_FRAMES,
+    )
     warmup_frames = 0
     exact = True
     has_policy = True
@@ -73,12 +91,17 @@ class Learning:
         self._episodes = _episodes(self._agent, self._pool)
         self._longest = parts.env.spec.max_steps or 0
         self.least = self._episodes * self._longest
+        self.plays = f"whole lives on {self._episodes} level{'s' if self._episodes > 1 else ''} each"
         self.statistics = EpisodeStatistics(1)
         self._evaluations = 0
         spec = parts.env.spec
         self._place = place_fact(spec)
-        self._player = Player(make_level_env(config, (self._place,) if self._place else ()), self._agent, spec)
+        facts = tuple(name for name in (self._place, self._agent.watched) if name not in ("", SEEN))
+        self._player = Player(make_level_env(config, facts), self._agent, spec)
         self._coverage = Coverage(spec.place) if spec.place is not None and self._place else None
+        self._first_reward, self._spec = FirstReward(), spec
+        if self._coverage is not None and spec.task.lowest_return is not None:
+            self.metrics += ("explore/qd_score",)
 
     def warm_up(self) -> None:
         """Nobody asks for it: there is no scheme."""
@@ -89,11 +112,12 @@ class Learning:
     def iterate(self, spent: int) -> tuple[int, Sequence[Metrics]]:
         agent, left = self._agent, self._config.frames - spent
         frames, generation = 0, agent.updates
-        if generation == 0 and agent.genome.floats.any():
+        if generation == 0 and _scaled_first(agent):
             frames += self._standardise()
         asked = agent.ask(spent / self._config.frames)
         genomes = asked[: max(1, (left - frames) // self.least)]
         lives, idle = self._play(genomes, f"generation/{generation}", self._episodes)
+        self._first_reward.see(lives.task_return, lives.length, self._evaluations, spent + frames)
         self._evaluations += len(genomes)
         frames += int(lives.length.sum())
         told = agent.tell(genomes, lives)
@@ -101,23 +125,46 @@ class Learning:
             again, _ = self._play(agent.contenders[:room], f"validation/{generation}", agent.validation)
             agent.crown(again)
             frames += int(again.length.sum())
-        own = {"explore/evaluations": float(self._evaluations), "explore/idle": idle}
+        own = {"explore/evaluations": float(self._evaluations), "explore/idle": idle, **self._first_reward.metrics}
         if self._coverage is not None:
-            self._coverage.add(lives.outcome["places"])
+            self._coverage.add(lives.outcome["places"], lives.task_return)
             own["explore/coverage"] = self._coverage.share
+            if (lowest := self._spec.task.lowest_return) is not None:
+                own["explore/qd_score"] = self._coverage.qd_score(lowest)
         return frames, (told, own)
 
-    def state_dict(self) -> State:
-        own = {"statistics": self.statistics.state_dict(), "evaluations": self._evaluations}
+    def archive(self) -> dict[str, Array]:
+        """What the agent collected and whom it crowned; where the world tells places, the best return of each cell."""
+        agent = self._agent
+        found = {
+            **agent.collection(),
+            "champion": agent.champion,
+            "champion_return": np.array(agent.champion_return),
+            "champion_born": np.array(agent.champion_born),
+        }
         if self._coverage is not None:
-            own["coverage"] = torch.from_numpy(self._coverage.cells.copy())
+            found |= {"map": self._coverage.best, "bounds": self._coverage.bounds}
+            found["downwards"] = np.array(self._spec.downwards)
+            if self._place == PLACE:
+                found["whole"] = 1 + (self._coverage.bounds[1] - self._coverage.bounds[0]).astype(np.int64)
+        return found
+
+    def state_dict(self) -> State:
+        own = {
+            "statistics": self.statistics.state_dict(),
+            "evaluations": self._evaluations,
+            "first_reward": self._first_reward.state_dict(),
+        }
+        if self._coverage is not None:
+            own["coverage"] = torch.from_numpy(self._coverage.best.copy())
         return {"learning": own}
 
     def load_state_dict(self, state: State, seeds: list[int]) -> None:
         self.statistics.load_state_dict(state["learning"]["statistics"])
         self._evaluations = state["learning"]["evaluations"]
+        self._first_reward.load_state_dict(state["learning"]["first_reward"])
         if self._coverage is not None:
-            self._coverage.cells[:] = state["learning"]["coverage"].numpy()
+            self._coverage.best[:] = state["learning"]["coverage"].numpy()
 
     def buffer(self) -> State | None:
         return None

@@ -18,9 +18,10 @@ from rewardlab import seeding
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import UserError
 from rewardlab.machine import memory
+from rewardlab.parts.buffers.best_episodes import BestEpisodes
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.buffers.prioritised_replay import PrioritisedReplay
-from rewardlab.parts.buffers.replay import Replay, columns_of, with_returns
+from rewardlab.parts.buffers.replay import EPISODE_LENGTH, EPISODE_RETURN, Replay, columns_of, joined, with_returns
 from rewardlab.parts.moments.return_scale import ReturnScale
 from rewardlab.parts.state_keys import FACT
 from rewardlab.rewards.base import BaseScheme
@@ -32,6 +33,7 @@ from rewardlab.training.paying import pay
 from rewardlab.types import (
     Agent,
     EnvSpec,
+    Episode,
     Metrics,
     ReplayAgent,
     RewardScheme,
@@ -58,10 +60,25 @@ def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -
             f"reward={name} agent={options.name}: reads the policy's probabilities, which an agent on replay has not;"
             " use agent=ppo"
         )
+    if scheme.mixes_advantages:
+        raise UserError(
+            f"reward={name} agent={options.name}: mixes advantages, which an agent on replay has not; use agent=ppo"
+        )
+    if scheme.looks_ahead:
+        raise UserError(
+            f"reward={name} agent={options.name}: pays steps by later ones, and an agent on replay learns before they"
+            " are played; use agent=ppo"
+        )
     if options.bonus == "replayed":
         _check_replayed_bonus(scheme, config)
     if options.demos is not None:
         options.demonstrations("agent", spec)
+    if scheme.waits_for_ends and options.bonus != "replayed":
+        raise UserError(
+            f"reward={name}: pays steps when their episode has ended; set agent.bonus=replayed agent.n_step=1"
+        )
+    if scheme.waits_for_ends and options.demos is not None:
+        raise UserError(f"reward={name}: pays whole episodes that were played; leave out agent.demos")
     if scheme.pays_demonstrated and (options.demos is None or options.bonus != "replayed"):
         raise UserError(f"reward={name}: needs agent.demos=DIR, agent.bonus=replayed and agent.n_step=1")
 
@@ -98,6 +115,7 @@ class Learning(Collected):
         self._waiting: TensorObs = {}  # the latest n - 1 steps, each column [n - 1, N, ...]: their rewards are to come
         scales = self._options.normalise_reward
         self._scale = ReturnScale(config.num_envs, self._options.gamma, torch.device(config.device)) if scales else None
+        self._best = BestEpisodes(parts.scheme.best_episodes)
         self._owed = 0.0  # samples that are still to be drawn for the steps played so far
         super().__init__(config, parts)
 
@@ -134,12 +152,15 @@ class Learning(Collected):
     def kept(self) -> State:
         waiting = {name: column.clone() for name, column in self._waiting.items()}
         scale = {} if self._scale is None else {"scale": self._scale.state_dict()}
-        return {"waiting": waiting, "owed": self._owed, "episodes": self._episodes.state_dict()} | scale
+        best = {"best": self._best.state_dict()} if self.parts.scheme.best_share else {}
+        return {"waiting": waiting, "owed": self._owed, "episodes": self._episodes.state_dict()} | scale | best
 
     def put_back(self, state: State) -> None:
         self._owed = state["owed"]
         if self._scale is not None:
             self._scale.load_state_dict(state["scale"])
+        if self.parts.scheme.best_share:
+            self._best.load_state_dict(state["best"])
         if self.exact:
             self._waiting = {name: column.to(self.device) for name, column in state["waiting"].items()}
             self._episodes.load_state_dict(state["episodes"])
@@ -154,7 +175,14 @@ class Learning(Collected):
         self._replay.load_state_dict(state)
 
     def _keep(self, rollout: Rollout, signals: Signals) -> None:
-        """Put into the buffer what is complete: steps whose n rewards are known, and episodes to relabel."""
+        """Put into the buffer what is complete: steps whose n rewards are known, and episodes to relabel.
+
+        Where the scheme waits for the ends of episodes, whole ones alone.
+        """
+        if self.parts.scheme.waits_for_ends:
+            for episode in self._episodes.add(rollout):
+                self._keep_episode(episode)
+            return
         own = self._agent.columns(rollout.steps * rollout.num_envs)
         extra = {name: column.view(*rollout.task_reward.shape, *column.shape[1:]) for name, column in own.items()}
         extra |= {self._options.kept_as: self._paid(rollout, signals)}
@@ -183,6 +211,25 @@ class Learning(Collected):
         """The sum of all reward streams, [T, N]."""
         streams = self.parts.reward_streams
         return torch.stack([spec.weight(rollout.progress) * signals.streams[spec.name] for spec in streams]).sum(dim=0)
+
+    def _keep_episode(self, episode: Episode) -> None:
+        """Its steps, with what they need to be paid."""
+        length, total = len(episode), episode.task_reward.double().sum()
+        ones = torch.ones_like(episode.task_reward)
+        last = torch.arange(length, device=ones.device) == length - 1
+        extra = self._agent.columns(length) | {
+            self._options.kept_as: episode.task_reward,
+            "terminated": last & episode.terminated,
+            "truncated": last & episode.truncated,
+            EPISODE_RETURN: ones * total.float(),
+            EPISODE_LENGTH: ones * length,
+        }
+        columns = columns_of(Transitions(episode.obs, episode.action, extra, episode.next_obs))
+        beside = {name: column.unsqueeze(1) for name, column in columns.items()}  # of one environment
+        steps = with_returns(beside, length, self._options.gamma, 1, self._options.kept_as)
+        self._replay.add(steps)
+        if self.parts.scheme.best_share:
+            self._best.add(float(total), steps)
 
     def _keep_relabelled(self, windows: Windows | None, progress: float) -> None:
         if windows is None:
@@ -213,10 +260,13 @@ class Learning(Collected):
         self._owed += played * options.samples_per_step
         told: list[TensorMetrics] = []
         shown = 0 if self._demonstrated is None else round(options.demos_share * options.batch_size)
-        played_ones = options.batch_size - shown
+        best = round(self.parts.scheme.best_share * options.batch_size) if len(self._best) else 0
+        played_ones = options.batch_size - shown - best
         while self._owed >= options.batch_size:
             self._owed -= options.batch_size
             batch, places = replay.sample(played_ones, self._rng)
+            if best:
+                batch = joined(batch, self._among_the_best(best))
             if self._demonstrated is not None:
                 batch = self._demonstrated.beside(batch, shown, self._rng)
             metrics, misjudged = self._learn_from(batch, progress)
@@ -224,6 +274,12 @@ class Learning(Collected):
                 replay.set_priorities(places, misjudged[:played_ones].cpu().numpy())
             told.append(metrics)
         return found | _means(told)
+
+    def _among_the_best(self, count: int) -> Transitions:
+        """Steps of the best episodes, which count fully."""
+        steps = self._best.sample(count, self._rng)
+        steps.extra["weight"] = torch.ones_like(steps.extra["discount"])
+        return steps
 
     def _learn_from(self, batch: Transitions, progress: float) -> tuple[TensorMetrics, torch.Tensor]:
         if self._options.bonus == "replayed":

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rewardlab.agents import random
+from rewardlab.agents.on_policy import ppo
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths.gae import gae
 from rewardlab.types import Signals, StreamSpec, Transitions
@@ -145,3 +146,28 @@ def test_a_recurrent_policy_refuses_losses_on_single_steps(worlds, learning):
 
 def test_random_takes_no_losses():
     assert not random.Agent.takes_aux_losses
+
+
+def test_advantages_are_scaled_one_by_one_and_then_mixed(world, monkeypatch):
+    cost = StreamSpec("cost", 0.9, coef=30.0)
+    one = world(specs=(TASK, cost), fused=False)
+    rollout, seen = one.collect(), []
+    loss = ppo.clipped_policy_loss
+
+    def recording(ratio, advantage, clip):
+        seen.append(advantage.flatten())
+        return loss(ratio, advantage, clip)
+
+    monkeypatch.setattr(ppo, "clipped_policy_loss", recording)
+    paid = torch.randn(rollout.task_reward.shape, generator=torch.Generator().manual_seed(4))
+    mixture = {"task": 0.8, "cost": 0.2}
+    one.agent.update(rollout, Signals({"task": rollout.task_reward, "cost": paid}, mixture=mixture), 0.0)
+    expected = torch.zeros_like(paid)
+    for index, (spec, reward) in enumerate(((TASK, rollout.task_reward), (cost, paid))):
+        found = gae(
+            spec.coef * reward, rollout.values[..., index], rollout.final_values[..., index], rollout.terminated,
+            rollout.truncated, gamma=spec.gamma, gae_lambda=0.95,
+        )  # fmt: skip
+        expected += mixture[spec.name] * (found - found.mean()) / found.std(unbiased=False)
+    (mixed,) = seen
+    torch.testing.assert_close(mixed.sort().values, expected.flatten().sort().values, atol=1e-4, rtol=1e-4)

@@ -5,15 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from rewardlab import load
+from rewardlab import load, load_archive, load_individual
 from rewardlab.cli import main
 from rewardlab.config.composition import compose
+from rewardlab.errors import UserError
 from rewardlab.parts.archives import emitters
 from rewardlab.parts.archives.emitters import CmaEmitter, isoline_mutants, mutants
 from rewardlab.parts.archives.grid_archive import Added, GridArchive
+from rewardlab.records import archive
 from rewardlab.run import run
 from rewardlab.training.build import build
+from rewardlab.training.environments import make_level_env
 
 
 def full(size: int = 3) -> GridArchive:
@@ -86,7 +90,31 @@ def test_it_fills_the_plane(agent: str, tmp_path: Path) -> None:
     assert run(compose([*setting, f"results_dir={tmp_path}"])) == 0
     told = load(tmp_path).training.iloc[-1]
     assert told["explore/archive"] > 250 and told["explore/coverage"] * 2500 == pytest.approx(told["explore/archive"])
-    assert told["explore/qd_score"] > 0
+    kept = archive.load(next(tmp_path.rglob(archive.ARCHIVE)))
+    assert len(kept["genomes"]) == len(kept["descriptors"]) == told["explore/archive"]
+    cells = np.floor(kept["descriptors"] * 50).clip(0, 49).astype(int)
+    assert np.array_equal(kept["map"][tuple(cells.T)], kept["returns"])
+    assert told["explore/qd_score"] == pytest.approx(kept["returns"].sum()) and kept["returns"].sum() > 0
+
+
+def test_an_individual_of_the_archive_lives_as_it_did(tmp_path: Path) -> None:
+    setting = ["env=pointplane", "agent=map_elites", "agent.population=20", "frames=10_000", "eval.every=10_000"]
+    prepared = compose([*setting, f"results_dir={tmp_path}"])
+    assert run(prepared) == 0
+    found = load_archive(prepared.folder)
+    env = make_level_env(prepared.config, ("position",))([[0]])
+    first, drawn = torch.zeros(1, dtype=torch.bool), torch.Generator()
+    for number in (0, len(found["returns"]) - 1, int(found["returns"].argmax())):
+        agent, obs, paid, over = load_individual(prepared.folder, number), env.reset([0]), 0.0, False
+        while not over:
+            seen = {name: torch.from_numpy(entry) for name, entry in obs.items()}
+            step = env.step(agent.act(seen, None, first, "greedy", drawn).action.numpy())
+            obs, paid, over = step.obs, paid + float(step.task_reward[0]), bool(step.truncated[0])
+        assert paid == found["returns"][number]
+        assert (step.privileged["position"][0] + 1) / 2 == pytest.approx(found["descriptors"][number])
+    assert np.array_equal(load_individual(prepared.folder).champion, found["champion"])
+    with pytest.raises(UserError, match=r"individual -1: .* holds"):
+        load_individual(prepared.folder, -1)
 
 
 def test_the_reported_archive_of_cma_mae_forgets_nobody() -> None:

@@ -10,7 +10,8 @@ from rewardlab import load
 from rewardlab.cli import main
 from rewardlab.config.composition import compose
 from rewardlab.parts.archives.coverage import Coverage
-from rewardlab.parts.archives.descriptors import END, Places, Watch
+from rewardlab.parts.archives.descriptors import END, Places
+from rewardlab.parts.archives.watch import Watch
 from rewardlab.run import run
 from rewardlab.training.build import build
 from rewardlab.training.lives import Player
@@ -42,8 +43,9 @@ def test_the_most_novel_of_parents_and_children_survive(pick: str) -> None:
             novelties.append(np.mean(sorted(np.hypot(*(other - point)) for other in others)[:3]))
         order = sorted(range(len(everybody)), key=lambda i: -novelties[i])[:6]
         survivors = [everybody[i] for i in order]
-        assert all(np.array_equal(kept, genome) for kept, (genome, _) in zip(agent._parents, survivors, strict=True))
-        held = agent._archive.outcomes["places"][-2:, 0, 0]
+        kept = zip(agent._search.parents["genomes"], survivors, strict=True)
+        assert all(np.array_equal(found, genome) for found, (genome, _) in kept)
+        held = agent._search.archive.outcomes["places"][-2:, 0, 0]
         children = [place for _, place in everybody[len(parents) :]]
         assert all(any(np.array_equal(place, child) for child in children) for place in held)
         if pick == "best":
@@ -52,27 +54,48 @@ def test_the_most_novel_of_parents_and_children_survive(pick: str) -> None:
         archive += list(held)
         parents = survivors
         assert told["explore/archive"] == len(archive)
-    steps = agent.ask(0.0) - agent._parents.repeat(2, axis=0)
+    steps = agent.ask(0.0) - agent._search.parents["genomes"].repeat(2, axis=0)
     assert steps.std() == pytest.approx(0.05, rel=0.05)
 
 
 def test_places_are_seen_at_their_moments() -> None:
     spec = EnvSpec("x", {}, ActionSpec(n=2), 10, privileged=("position",), place=((-1.0, 0.0), (1.0, 4.0)))
     sampled = Places(spec, "ns", samples=3)
-    assert sampled.moments.tolist() == [3, 6, 9]
+    assert sampled.moments.tolist() == [3, 6, 9, END]
     assert Places(spec, "ns").moments.tolist() == [END]
-    watch = Watch(sampled.moments, np.zeros((2, 2)))
-    for step in range(1, 11):  # the second life ends with step 4
-        watch.see(step, np.array([[step / 10, step / 5], [-step / 10, 0.0]]), np.array([True, step <= 4]))
-    assert watch.places.tolist() == [[[0.3, 0.6], [0.6, 1.2], [0.9, 1.8]], [[-0.3, 0.0], [-0.4, 0.0], [-0.4, 0.0]]]
-    described = sampled.describe({"places": watch.places[:, None]})
+    watch, asked = Watch(sampled.moments, 2), []
+    for step in range(11):  # the second life ends with step 4
+        places = np.array([[step / 10, step / 5], [-step / 10, 0.0]])
+
+        def look(rows: np.ndarray, step: int = step, places: np.ndarray = places) -> np.ndarray:
+            asked.append((step, rows.tolist()))
+            return places[rows]
+
+        watch.see(step, look, np.array([True, step <= 4]), np.array([step == 10, step == 4]))
+    assert watch.kept[:, :3].tolist() == [[[0.3, 0.6], [0.6, 1.2], [0.9, 1.8]], [[-0.3, 0.0], [-0.4, 0.0], [-0.4, 0.0]]]
+    assert watch.kept[:, 3].tolist() == [[1.0, 2.0], [-0.4, 0.0]]  # where they end
+    assert asked == [(3, [0, 1]), (4, [1]), (6, [0]), (9, [0]), (10, [0])]
+    none = np.zeros((2, 1))
+    described = sampled.describe(sampled.kept(Lives(none, none, none, {"places": watch.kept[:, None]})))
     assert described[0] == pytest.approx([0.65, 0.15, 0.8, 0.3, 0.95, 0.45])
 
 
-def test_coverage_counts_cells_where_lives_end() -> None:
-    coverage = Coverage(((-1.0, -1.0), (1.0, 1.0)))
-    coverage.add(np.array([[[[0.9, 0.9], [-1.0, -1.0]]], [[[0, 0], [1.0, 1.0]]], [[[0, 0], [0.99, 0.99]]]]))
-    assert coverage.share == 2 / 2500 and coverage.cells[0, 0] and coverage.cells[49, 49]
+def test_coverage_keeps_the_best_return_of_each_cell_where_lives_end() -> None:
+    coverage, rng = Coverage(((-1.0, 0.0), (1.0, 5.0))), np.random.default_rng(0)
+    held: dict[tuple[int, int], float] = {}
+    for _ in range(3):
+        places = rng.uniform((-1.0, 0.0), (1.0, 5.0), (40, 2, 3, 2)).round(1)  # many on the borders of cells
+        places[0, 0, 2] = (1.0, 5.0)
+        paid = rng.integers(-3, 4, (40, 2)).astype(float)
+        coverage.add(places, paid)
+        for place, value in zip(places[:, :, 2].reshape(-1, 2), paid.ravel(), strict=True):
+            cell = min(int(50 * ((place[0] + 1) / 2)), 49), min(int(50 * (place[1] / 5)), 49)
+            held[cell] = max(held.get(cell, -np.inf), value)
+    there = np.argwhere(np.isfinite(coverage.best)).tolist()
+    assert {(i, j): coverage.best[i, j] for i, j in there} == held
+    assert coverage.share == len(held) / 2500 and (49, 49) in held
+    assert coverage.qd_score(-3.0) == pytest.approx(sum(value + 3 for value in held.values()))
+    assert np.array_equal(coverage.bounds, [[-1, 0], [1, 5]])
 
 
 def test_validation_plays_as_many_levels_as_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """The three small continuous worlds, recomputed by other means."""
 
 from collections import deque
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 
+from rewardlab.config.composition import compose
 from rewardlab.envs.arrays import hardmaze, mountaincar, pointplane
 from rewardlab.envs.levels import Levels
-from rewardlab.facts import POSITION
+from rewardlab.facts import POSITION, SIGHT
+from rewardlab.training.environments import make_level_env
 
 
 def test_pointplane_pays_in_the_first_box_alone() -> None:
@@ -42,6 +45,40 @@ def test_pointplane_pays_in_the_first_box_alone() -> None:
             paid += expected
         assert batch.success[0] == (first is not None)
     assert paid > 200
+
+
+@pytest.mark.parametrize("world", [pointplane, hardmaze, mountaincar])
+def test_small_pictures_show_a_dot_where_the_agent_is(world: Any) -> None:
+    env = world.make(world.Config(), Levels(50, lists=[[i] for i in range(50)]), (SIGHT,))
+    env.reset(range(50))
+    rng = np.random.default_rng(0)
+    pushes = rng.uniform(-1, 1, (50, *env.spec.action.shape)).astype(np.float32)
+    for _ in range(50):
+        before = {name: array.copy() for name, array in env.arrays.items()}
+        batch = env.step(pushes)
+    ended = batch.truncated
+    assert ended.all() == (world is pointplane)
+    sights = batch.privileged[SIGHT]
+    whole = np.asarray(sights)
+    assert len(sights) == 50 and whole.shape == (50, 32, 32, 3) and whole.dtype == np.uint8
+    assert np.array_equal(sights[np.array([3, 7])], whole[[3, 7]]) and np.array_equal(sights[7], whole[7])
+    background = np.median(whole, axis=0)
+    if world is pointplane:  # the last step's, not those of the new episode in the middle
+        at = np.clip(before["at"] + 0.05 * pushes, -1, 1)
+        middles = 16 * (1 + at * [1, -1])
+    elif world is hardmaze:
+        middles = env.arrays["at"] / 210 * 32
+    else:
+        place = env.arrays["state"][:, 0]
+        middles = np.stack([(place + 1.2) / 1.8 * 32, (148 - (0.45 * np.sin(3 * place) + 0.55) * 100) / 5], axis=1)
+    for picture, (x, y) in zip(whole, middles, strict=True):
+        for row in range(32):
+            for column in range(32):
+                gap = np.hypot(column + 0.5 - x, row + 0.5 - y)
+                if gap < 1.2:  # (hills are drawn in whole pixels of a larger picture)
+                    assert picture[row, column].tolist() == [200, 40, 40]
+                elif gap > 2.6 and world is pointplane:
+                    assert np.array_equal(picture[row, column], background[row, column])
 
 
 def test_the_best_of_pointplane_is_reached() -> None:
@@ -147,3 +184,30 @@ def test_hardmaze_pays_the_goal_or_the_distance() -> None:
             if batch.success[0]:
                 break
         assert batch.success[0] == (pays == "goal") == batch.terminated[0] == (batch.task_reward[0] == 1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "lowest"),
+    [
+        (["env=pointplane"], 0.0),
+        (["env=hardmaze", "env.pays=distance"], -np.hypot(200 - 31, 205 - 20)),
+        (["env=mountaincar", "env.cost=0.1"], -99.9),
+        (["env=dynamic_obstacles_5x5"], -1.0),
+        (["env=doorkey_5x5"], 0.0),
+    ],
+)
+def test_no_episode_falls_below_the_lowest_return(overrides: list[str], lowest: float) -> None:
+    config = compose(overrides).config
+    env = make_level_env(config)([[level] for level in range(20)])
+    assert env.spec.task.lowest_return == pytest.approx(lowest)
+    rng, total, least = np.random.default_rng(0), np.zeros(20), np.inf
+    env.reset(list(range(20)))
+    for _ in range(1000):
+        action = env.spec.action
+        drawn = rng.integers(action.n, size=20) if action.n else rng.choice([-1.0, 1.0], (20, *action.shape))
+        step = env.step(drawn)
+        total += step.task_reward
+        ended = step.terminated | step.truncated
+        least = min(least, total[ended].min(initial=np.inf))
+        total[ended] = 0.0
+    assert lowest - 1e-4 <= least < lowest + 80  # float32 sums

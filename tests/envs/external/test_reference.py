@@ -120,7 +120,7 @@ def test_as_many_seeds_as_environments() -> None:
 def test_facts_that_it_does_not_have_are_refused_by_name() -> None:
     with pytest.raises(
         UserError,
-        match=r"cannot give goal_pos \(full-state facts .*: state_hash, agent_pos, grid, panorama, picture\)",
+        match=r"cannot give goal_pos \(full-state facts .*: state_hash, agent_pos, grid, panorama, picture, lava",
     ):
         grid_env("MiniGrid-Empty-5x5-v0", 1, privileged=("state_hash", "goal_pos"))
     with pytest.raises(UserError, match=r"cannot give state_hash \(full-state facts that it offers: picture\)"):

@@ -294,14 +294,28 @@ def weights(tree: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
         yield path, tree
 
 
-# They need demonstrations, goals, replay or a solver.
-FIT_NOT = {"gail", "her", "pbrs", "sqil"}
+# They need demonstrations, goals, replay, a solver or tables.
+FIT_NOT = {
+    *(
+        "drs",
+        "exprd",
+        "gail",
+        "her",
+        "otr",
+        "partial_credit",
+        "pbrs",
+        "perceptual_steps",
+        "preference",
+        "sqil",
+        "terms",
+    ),
+}
 
 
 @pytest.mark.parametrize("scheme", sorted(discovery.plugins("reward")))
 def test_no_scheme_reads_a_flattened_picture(scheme: str, film: Callable[..., str]) -> None:
     line = [f"env.id={film(COLOURS)}", f"reward={scheme}", "num_envs=2", "frames=1e6"]
-    if scheme in ("agac", "count", "noveld", "ride"):
+    if scheme in ("agac", "count", "explors", "noveld", "ride"):
         line.append("reward.key=simhash")
     try:
         parts = build(composed(*line).config)

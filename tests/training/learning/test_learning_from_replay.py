@@ -176,7 +176,28 @@ RUNS = {
         "agent.bonus=replayed",
     ],
     "bootstrapped": ["agent.heads=3", "agent.prior_scale=1", "agent.mask_probability=0.5", "agent.noisy=true"],
+    "best episodes": ["env=bitflip", "env.n=6", "reward=ircr", "agent.n_step=1", "agent.bonus=replayed"],
+    "return decomposition": [
+        "env=bitflip",
+        "env.n=6",
+        "env.delayed_reward=true",
+        "reward=rrd",
+        "reward.steps=4",
+        "agent.n_step=1",
+        "agent.bonus=replayed",
+    ],
     "continuous": ["env=gym", "env.id=Pendulum-v1", "agent=sac", "agent.samples_per_step=2"],
+    "preferred": [
+        "reward=preference",
+        "reward.hidden=[8]",
+        "reward.segment=8",
+        "reward.feedback_start=0",
+        "reward.feedback_every=128",
+        "reward.queries=10",
+        "reward.epochs=3",
+        "agent.n_step=1",
+        "agent.bonus=replayed",
+    ],
 }
 
 
@@ -250,13 +271,22 @@ def test_the_buffer_has_a_file_of_its_own_as_long_as_it_is_needed(tmp_path: Path
         (["reward=sil"], "agent=dqn: can't learn from the loss that reward=sil hands to it"),
         (
             ["reward=noveld", "agent.n_step=1", "agent.bonus=replayed"],
-            "one of count, disagreement, gail, icm, rnd, sqil",
+            "one of count, disagreement, drs, exprd, gail, icm, perceptual_steps, preference, progress, re",
         ),
         (
             ["reward=count", "reward.scope=episodic", "agent.n_step=1", "agent.bonus=replayed"],
             "reward=count agent.bonus=replayed: its bonus can't be paid anew",
         ),
         (["agent.n_step=3", "agent.bonus=replayed"], "agent.n_step=3: bonus=replayed pays single steps"),
+        (
+            ["reward=ircr"],
+            "reward=ircr: pays steps when their episode has ended; set agent.bonus=replayed agent.n_step=1",
+        ),
+        (
+            ["reward=ircr", "agent.n_step=1", "agent.bonus=replayed", "agent.demos=nowhere"],
+            "agent.demos=nowhere: no dataset there",
+        ),
+        (["reward=rudder", "agent.n_step=1", "agent.bonus=replayed"], "reward=rudder agent.bonus=replayed: its bonus"),
         (["agent.learning_starts=300_000"], "agent.learning_starts=300000: more than buffer_size=100000"),
         (["agent.mask_probability=0.5"], "agent.mask_probability=0.5: only with heads > 1"),
         (["env=gym", "env.id=Pendulum-v1"], "agent=dqn: needs discrete actions, which Pendulum-v1 has not"),

@@ -1,0 +1,75 @@
+"""The options of reward=redistribution, which its methods share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rewardlab.parts.models.factors import facts_of
+from rewardlab.rewards.base import BonusConfig
+from rewardlab.schemas import option
+
+METHODS = ("uniform", "ircr", "rd", "rrd", "lare", "rudder", "diaster", "spa")
+ENDED, _BY_NETWORK = ("uniform", "ircr"), ("rd", "rrd", "lare", "diaster", "spa")
+_LEARNED = (*_BY_NETWORK, "rudder")
+# Which methods read an option; the others refuse it.
+_READ_BY = {
+    "memory": ("ircr", *_LEARNED),
+    "learning_rate": _LEARNED,
+    "hidden": _BY_NETWORK,
+    "batch_size": _BY_NETWORK,
+    "samples_per_step": _BY_NETWORK,
+    "steps": ("rrd", "lare"),
+    "unbiased": ("rrd", "lare"),
+    "factors": ("lare",),
+    "best_share": ("ircr",),
+    "best_episodes": ("ircr",),
+    "scale": ("rudder", "diaster"),
+    "cells": ("rudder",),
+    "start_episodes": ("rudder",),
+    "fit_every": ("rudder",),
+    "fit_until": ("rudder",),
+    "fit_steps": ("rudder",),
+    "grounding": ("spa",),
+}
+
+
+@dataclass
+class Options(BonusConfig):
+    task_coef: float = option(0.0, "weight of the task's reward beside it", minimum=0)
+    method: str = option("rrd", "how the return is handed out", choices=METHODS)
+    memory: int = option(50_000, "the latest steps of whole episodes, from which models learn", above=0)
+    hidden: int = option(64, "width of the network's two layers", above=0)
+    learning_rate: float | None = option(None, "Adam's step size; null: 3e-4, rudder 1e-2", above=0)
+    batch_size: int = option(256, "steps of a gradient step", above=0)
+    samples_per_step: float = option(0.25, "how many steps are learned from, for each one played", above=0)
+    steps: int = option(64, "rrd, lare: random steps of an episode in a loss; lare, 0: all of them", minimum=0)
+    unbiased: bool = option(False, "rrd, lare: take off the variance that random steps bring")
+    factors: dict[str, str] = option({}, "lare: expressions over vector, next_vector, action, facts", any_key=True)
+    best_share: float = option(0.5, "ircr: share of a minibatch from the best episodes", minimum=0, maximum=1)
+    best_episodes: int = option(10, "ircr: how many those are", above=0)
+    scale: float | None = option(
+        None, "rudder, diaster: returns are divided by it; null: by their deviation at the first fit", above=0
+    )
+    cells: int = option(16, "rudder: cells of the LSTM", above=0)
+    start_episodes: int = option(256, "rudder: episodes before the first fit; the task's reward until then", above=0)
+    fit_every: int = option(256, "rudder: episodes between fits", above=0)
+    fit_until: float = option(0.15, "rudder: a fit ends when the running error is below", above=0)
+    fit_steps: int = option(100, "rudder: and after so many gradient steps at the latest", above=0)
+    grounding: float = option(0.5, "spa: what a step is paid beside that changed the observation", minimum=0)
+
+    def privileged(self) -> tuple[str, ...]:
+        return facts_of(self.factors)
+
+    def validate(self) -> None:
+        facts_of(self.factors)
+        usual = Options()
+        for name, readers in _READ_BY.items():
+            value = getattr(self, name)
+            if self.method not in readers and value != getattr(usual, name):
+                raise ValueError(f"{name}={value}: method={self.method} does not read it, only {', '.join(readers)}")
+        if self.method == "lare" and not self.factors:
+            raise ValueError("method=lare: needs factors, as in reward.factors.height='abs(vector[0])'")
+        if self.method == "rrd" and self.steps == 0:
+            raise ValueError("steps=0: rrd draws some; method=rd takes all")
+        if self.unbiased and self.steps < 2:
+            raise ValueError(f"steps={self.steps}: unbiased=true needs at least 2")

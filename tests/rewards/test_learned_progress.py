@@ -1,0 +1,135 @@
+"""Progress: sums that telescope, what is learned against what it should be, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from made_up import case, rollouts
+
+from rewardlab.config.composition import compose
+from rewardlab.contracts.state_laws import new_context
+from rewardlab.datasets.demonstrations import DemonstrationFile
+from rewardlab.datasets.shown_ways import ShownWays
+from rewardlab.datasets.writing import About, Recorded, write_dataset
+from rewardlab.errors import UserError
+from rewardlab.rewards.learned.progress import Config, Scheme
+from rewardlab.training.build import build
+from rewardlab.types import ActionSpec, EnvSpec, Episode, ObsSpec
+
+LINE = EnvSpec("line", {"vector": ObsSpec((3,), "float32")}, ActionSpec(n=2), max_steps=20)
+LENGTHS = (4, 10, 7)
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of L steps each: the state after i steps shows i / L, L / 10 and a number of the demonstration."""
+    folder = tmp_path_factory.mktemp("line") / "demos"
+    made = []
+    for number, length in enumerate(LENGTHS):
+        at = np.arange(length + 1)
+        shown = np.stack([at / length, np.full(length + 1, length / 10), np.full(length + 1, number)], axis=1)
+        pay = (at[1:] == length).astype(np.float32)
+        made.append(Recorded(0, {"vector": shown.astype(np.float32)}, np.zeros(length, int), pay, True, False, True))
+    write_dataset(folder, iter(made), LINE, About("", "nobody", {}))
+    return str(folder)
+
+
+def scheme(**options) -> Scheme:
+    return Scheme(Config(plugin="progress", name="progress", **options), new_context(LINE))
+
+
+@pytest.mark.parametrize("method", ["step_gain", "potential"])
+def test_what_an_episode_is_paid_depends_on_its_two_ends(method: str) -> None:
+    a_case = case("progress", "vector", method=method)
+    made, context = a_case.build()
+    gamma, sums, begun, ended = context.gamma if method == "potential" else 1.0, {}, {}, 0
+    for rollout in rollouts(a_case, 20, 30):
+        paid = made.compute(rollout).streams["intrinsic"]
+
+        def worth(shown: torch.Tensor) -> float:
+            return float(made.model.network(shown).squeeze(-1).detach())
+
+        for env in range(rollout.num_envs):
+            for t in range(rollout.steps):
+                if rollout.first[t, env]:
+                    begun[env], sums[env], discount = worth(rollout.obs["vector"][t, env]), 0.0, 1.0
+                    a = t
+                if env not in begun or (t == 0 and not rollout.first[t, env]):
+                    break  # an episode that began before
+                discount = gamma ** (t - a)
+                sums[env] += discount * float(paid[t, env])
+                if rollout.done[t, env]:
+                    last = worth(rollout.next_obs["vector"][t, env])
+                    if method == "potential" and rollout.terminated[t, env]:
+                        last = 0.0
+                    if t > a:  # within an episode, what is reached is shown next
+                        assert sums[env] == pytest.approx(gamma * discount * last - begun[env], abs=1e-3)
+                        ended += 1
+    assert ended > 5
+
+
+def test_step_gain_learns_the_outcome() -> None:
+    """The first number of a state tells the return of its episode; the others tell nothing."""
+    made, rng = scheme(learning_rate=3e-3), np.random.default_rng(0)
+    for _ in range(60):
+        side = float(rng.choice([-1.0, 1.0]))
+        shown = torch.from_numpy(rng.normal(size=(9, 3)).astype(np.float32))
+        shown[:, 0] = side * torch.arange(9) / 8  # which it is cannot be seen at first
+        pay = torch.zeros(8)
+        pay[-1] = side
+        made.memory.add([Episode({"vector": shown[:-1]}, torch.zeros(8, dtype=torch.int64), pay, True, False, False,
+                                 {"vector": shown[1:]})])  # fmt: skip
+    errors = [float(made.fit()) for _ in range(300)]
+    assert np.mean(errors[-20:]) < 0.2 < errors[0]
+    ends = torch.tensor([[-1.0, 0.3, -0.3], [0.0, 0.3, -0.3], [1.0, 0.3, -0.3]])
+    low, middle, high = made.model.of(ends).tolist()
+    assert low < -0.8 and abs(middle) < 0.4 and high > 0.8
+
+
+def test_states_of_demonstrations_know_how_far_they_are(demos: str) -> None:
+    ways, rng = ShownWays(DemonstrationFile("reward.demos", demos, LINE), torch.device("cpu")), np.random.default_rng(1)
+    shown, done = ways.done(300, rng)
+    assert torch.allclose(shown["vector"][:, 0], done)
+    met = np.bincount(shown["vector"][:, 2].int(), minlength=3)
+    assert met == pytest.approx(300 * np.array(LENGTHS) / sum(LENGTHS), abs=45)
+    assert {0.0, 1.0} <= set(done.tolist())
+    one, other, share = ways.pairs(300, rng)
+    assert torch.equal(one["vector"][:, 1:], other["vector"][:, 1:]), "of one demonstration"
+    assert torch.allclose(other["vector"][:, 0] - one["vector"][:, 0], share, atol=1e-6)
+    assert share.min() < -0.5 and share.max() > 0.5
+
+
+def test_a_potential_of_demonstrations_is_the_share_that_is_done(demos: str) -> None:
+    made = scheme(method="potential", demos=demos, learning_rate=3e-3)
+    for _ in range(200):
+        made.fit()
+    shown, done = made._ways.done(100, np.random.default_rng(2))
+    assert float((made.model.of(shown["vector"]) - done).abs().max()) < 0.1
+    assert made.assumes == {"demos"}
+
+
+def test_a_pair_back_is_paid_the_opposite(demos: str) -> None:
+    made = scheme(method="pairwise_delta", demos=demos, learning_rate=3e-3)
+    for _ in range(400):
+        made.fit()
+    one, other, share = made._ways.pairs(100, np.random.default_rng(2))
+    forth, back = made._between(one["vector"], other["vector"]), made._between(other["vector"], one["vector"])
+    assert float((forth + back).abs().max()) < 0.1
+    assert float((forth - share).abs().max()) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["reward.method=pairwise_delta"], "reward.method=pairwise_delta: needs demonstrations"),
+        (["reward.demos=there"], "reward.demos=there: method=step_gain learns from what is played"),
+        (["reward.memory=100"], "reward.memory=100: an episode of CartPole-v1 may have 500 steps"),
+        (
+            ["reward.method=potential", "agent=dqn", "agent.n_step=1", "agent.bonus=replayed"],
+            "reward=progress agent.bonus=replayed: its bonus can't be paid anew",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(overrides: list[str], said: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        build(compose(["env=gym", "env.id=CartPole-v1", "reward=progress", *overrides]).config)
+    assert said in str(refusal.value) and "\n" not in str(refusal.value)
