@@ -13,6 +13,7 @@ import torch
 from rewardlab.errors import UserError
 from rewardlab.maths.boxes import executed
 from rewardlab.maths.expression import Expression
+from rewardlab.parts.expressions import fact_shape
 from rewardlab.types import EnvSpec, TensorObs
 
 _OBSERVED, _ACTION, TERMINATED = ("vector",), "action", "terminated"
@@ -64,7 +65,7 @@ class StepTerms:
         # On made-up zeros, so that an expression that gives no number is refused before a run begins.
         shape = (2, 3)
         obs = {name: torch.zeros(*shape, *entry.shape) for name, entry in spec.obs.items()}
-        facts = {fact: torch.zeros(*shape, *((2,) if fact.endswith("_pos") else ())) for fact in facts_of(texts)}
+        facts = {fact: torch.zeros(*shape, *fact_shape(fact, spec)) for fact in facts_of(texts)}
         action = torch.zeros(*shape, *spec.action.shape)
         self(obs, facts, action, torch.zeros(shape))
 

@@ -30,10 +30,10 @@ import torch
 
 from rewardlab.maths.boxes import executed
 from rewardlab.maths.expression import Expression
+from rewardlab.parts.expressions import OBSERVED, check_on_zeros, fact_shape, number
 from rewardlab.parts.reward_transforms import AtEnd
 from rewardlab.parts.state_keys import FACT
 from rewardlab.rewards.base import BaseScheme
-from rewardlab.rewards.expressions import OBSERVED, check_on_zeros, fact_shape, number
 from rewardlab.schemas import RewardConfig, option
 from rewardlab.types import BuildContext, Rollout, Signals, State, StreamSpec, TensorObs, Transitions
 

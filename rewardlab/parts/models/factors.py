@@ -12,6 +12,7 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.maths.expression import Expression
+from rewardlab.parts.expressions import fact_shape
 from rewardlab.types import EnvSpec, TensorObs
 
 OBSERVED = ("vector", "next_vector", "action")  # what expressions may name besides full-state facts
@@ -49,7 +50,7 @@ class Factors:
         self.size = len(self._expressions)
         obs = {key: torch.zeros(1, *entry.shape) for key, entry in spec.obs.items()}
         action = torch.zeros(1, dtype=torch.int64) if spec.action.discrete else torch.zeros(1, *spec.action.shape)
-        facts = {fact: torch.zeros(1, 2) if fact.endswith("_pos") else torch.zeros(1) for fact in read - set(OBSERVED)}
+        facts = {fact: torch.zeros(1, *fact_shape(fact, spec)) for fact in read - set(OBSERVED)}
         self.of(obs, action, obs, facts)  # so that what gives no number is refused before a run begins
 
     def of(self, obs: TensorObs, action: torch.Tensor, next_obs: TensorObs, facts: TensorObs) -> torch.Tensor:

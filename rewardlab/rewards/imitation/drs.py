@@ -33,10 +33,10 @@ from rewardlab.errors import UserError
 from rewardlab.maths.distinct import distinct_of, spread
 from rewardlab.maths.expression import Expression
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
+from rewardlab.parts.expressions import OBSERVED, check_on_zeros, number
 from rewardlab.parts.models.stage_discriminators import StageDiscriminators
 from rewardlab.parts.state_keys import FACT
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.rewards.expressions import OBSERVED, check_on_zeros, number
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Episode, Metrics, Rollout, TensorObs, Transitions
 

@@ -39,8 +39,8 @@ from rewardlab.maths.returns import returns_to_ends
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import can_onehot, encode_flat
 from rewardlab.networks.picture import flat_network
+from rewardlab.parts.expressions import OBSERVED, check_on_zeros, number
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.rewards.expressions import OBSERVED, check_on_zeros, number
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 

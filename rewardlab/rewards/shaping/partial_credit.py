@@ -33,8 +33,8 @@ from rewardlab.errors import UserError
 from rewardlab.facts import GIVEN, RIGHT, WANTED
 from rewardlab.maths import partial_credit as maths
 from rewardlab.maths.reward_transforms import milestones
+from rewardlab.parts.expressions import fact_shape
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.rewards.expressions import fact_shape
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Rollout, State
 

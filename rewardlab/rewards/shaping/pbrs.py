@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.maths.expression import Expression
+from rewardlab.parts.expressions import OBSERVED, check_on_zeros, number
 from rewardlab.rewards.base import BaseScheme
-from rewardlab.rewards.expressions import OBSERVED, check_on_zeros, number
 from rewardlab.schemas import RewardConfig, option
 from rewardlab.types import BuildContext, Rollout, Signals, StreamSpec, TensorObs
 
