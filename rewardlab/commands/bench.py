@@ -60,7 +60,7 @@ def bench(overrides: Sequence[str], rounds: int) -> str:
         except UserError as refusal:
             if not every:
                 raise
-            refusals.append(f"left out: {refusal}")
+            refusals.append(f"left out: {name}: {refusal}")
     lines = [f"env={config.env.name}: random actions, resets included, one thread, medians of {rounds} rounds"]
     lines += _table(_measure(backends, rounds), "steps/s")
     lines += ["", f"training with agent={config.agent.name}, {plays[0]}, evaluation left out"]
