@@ -123,13 +123,8 @@ class Mlp:
         """
         if self._init == "normal":
             return draws.clip(-_WIDEST, _WIDEST)
-        genomes, at = draws.copy(), 0
-        for layer, (width, height) in enumerate(zip(self.sizes[:-1], self.sizes[1:], strict=True)):
-            weights = genomes[:, at : at + width * height].reshape(len(genomes), width, height)
-            norm = _OUTPUT_NORM if layer == len(self.sizes) - 2 else 1.0
-            weights *= _32(norm) / np.sqrt((weights * weights).sum(axis=1, keepdims=True))
-            genomes[:, at + width * height : at + (width + 1) * height] = 0.0
-            at += (width + 1) * height
+        genomes = draws.copy()
+        _normc(genomes, self.sizes, _32(_OUTPUT_NORM))
         return genomes
 
 
@@ -197,3 +192,29 @@ def _outputs_of_all(genomes: Array, sizes: Array, inputs: Array, found: Array) -
 
 
 _outputs = kept(_outputs_of_all, error_model="numpy")
+
+
+def _normc_of_all(genomes: Array, sizes: Array, of_outputs: Any) -> None:  # pragma: no cover
+    """Draws [P, G] to normc, in place: sums run over rows in their order."""
+    sums, last = np.empty(sizes.max(), dtype=np.float32), sizes.size - 2
+    for p in range(genomes.shape[0]):
+        genome, at = genomes[p], 0
+        for layer in range(sizes.size - 1):
+            width, height = sizes[layer], sizes[layer + 1]
+            sums[:height] = _32(0.0)
+            for k in range(width):
+                for j in range(height):
+                    weight = genome[at + k * height + j]
+                    sums[j] += weight * weight
+            norm = of_outputs if layer == last else _32(1.0)
+            for j in range(height):
+                sums[j] = norm / np.sqrt(sums[j])
+            for k in range(width):
+                for j in range(height):
+                    genome[at + k * height + j] *= sums[j]
+            at += width * height
+            genome[at : at + height] = _32(0.0)
+            at += height
+
+
+_normc = kept(_normc_of_all, error_model="numpy")
