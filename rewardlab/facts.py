@@ -19,3 +19,4 @@ DOORS_OPEN = "doors_open"  # int64 [N]: how many doors are open
 GIVEN = "given"  # int64 [N, n]: the symbols in the slots of an answer, 0 for none
 WANTED = "wanted"  # int64 [N, n]: the symbols that are right
 RIGHT = "right"  # int64 [N]: how many slots are right
+EVIDENCE = "evidence"  # int64 [N]: 1 where what tells the right answer was looked at before an answer was begun

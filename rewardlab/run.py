@@ -16,6 +16,7 @@ from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
 from rewardlab.errors import Diverged, Interrupted, NotFinite, one_line, placed
 from rewardlab.networks.picture import network_for, reads_as_picture
+from rewardlab.records import archive
 from rewardlab.records.continuation import ANEW, Decision, decide, told
 from rewardlab.records.files import Damaged
 from rewardlab.records.lock import Locked
@@ -33,6 +34,7 @@ from rewardlab.training.build import build
 from rewardlab.training.levels import evaluated_task
 from rewardlab.training.loop import Training
 from rewardlab.training.parts import RunParts
+from rewardlab.training.reward_map import reward_map
 from rewardlab.types import EnvSpec, State, TaskFacts
 
 
@@ -174,8 +176,9 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         stop.out_of_time = lambda number: None  # what is left to write is little, and makes it a finished run
         store.write_summary(_summary(store, task, training))
         store.save_policy(parts.agent.policy_state_dict())
-        if (found := training.archive()) is not None:
-            store.save_archive(found)
+        for name, found in ((archive.ARCHIVE, training.archive()), (archive.REWARD_MAP, reward_map(config, parts))):
+            if found is not None:
+                store.save_arrays(name, found)
         state, code = "finished", 0
     except Interrupted as interrupt:
         state, error, code = "interrupted", str(interrupt), interrupt.exit_code

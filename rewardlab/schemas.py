@@ -146,6 +146,8 @@ class RewardConfig(PluginConfig):
 
 @dataclass
 class AgentConfig(PluginConfig):
+    REPLAYS: ClassVar[bool] = False  # whether it learns from a replay buffer
+
     gamma: float = option(0.99, "discount of the task's reward", minimum=0, maximum=1)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rewardlab.config import composition
 from rewardlab.envs.grids import minigrid
 from rewardlab.envs.levels import Levels
 
@@ -17,6 +18,13 @@ def _compiled() -> None:
         env = minigrid.make(minigrid.Config(id=task), Levels(1), facts)
         env.reset([0])
         env.close()
+
+
+@pytest.fixture(scope="module")
+def composed_together() -> Iterator[None]:
+    """Configs are put together from parts, as in a sweep; for modules in which no yaml changes between tests."""
+    with composition.many():
+        yield
 
 
 @pytest.fixture

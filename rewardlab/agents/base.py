@@ -20,6 +20,7 @@ class BaseAgent:
         assumes: what it needs beyond an ordinary learner: demos, state_restore, fixed_level, ...
         stochastic: whether its policy is random in evaluation too, where the mode is not greedy.
         takes_aux_losses: whether `take_aux_losses` works.
+        tells_log_prob: whether `log_prob` works.
         mixes_advantages: whether it learns from shares of the streams' advantages: `Signals.mixture`.
         curriculum: where episodes begin, of an agent that finds such places itself.
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
@@ -33,6 +34,7 @@ class BaseAgent:
     assumes: frozenset[str] = frozenset()
     stochastic: bool = False
     takes_aux_losses: bool = False
+    tells_log_prob: bool = False
     mixes_advantages: bool = False
     curriculum: Curriculum | None = None
     whole_episodes: bool = False
@@ -44,6 +46,8 @@ class BaseAgent:
     def __init_subclass__(cls) -> None:
         if "take_aux_losses" in vars(cls) and not cls.takes_aux_losses:
             raise TypeError(f"{cls.__name__} has take_aux_losses and must say so: takes_aux_losses = True")
+        if "log_prob" in vars(cls) and not cls.tells_log_prob:
+            raise TypeError(f"{cls.__name__} has log_prob and must say so: tells_log_prob = True")
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None:
         """The recurrent state [N, ...] before an episode; None for an agent without memory."""
@@ -55,6 +59,10 @@ class BaseAgent:
 
     def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
         """Learn from other terms too, after each rollout; called before training, where there are any."""
+        raise NotImplementedError
+
+    def log_prob(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:
+        """log pi(a|s) of single steps by the policy of now, [B]; for reward schemes that ask."""
         raise NotImplementedError
 
     def observe(self, obs: TensorObs) -> None:

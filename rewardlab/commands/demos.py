@@ -79,6 +79,6 @@ def _subject(overrides: Sequence[str], source: str) -> tuple[RootConfig, Agent |
     config = trained.run_config(folder, overrides)
     agent, conditioner = trained.learners(folder, config)
     if conditioner is not None:
-        raise UserError(f"{folder / CONFIG}: its policy follows the goals of {config.curriculum.name}, which no"
+        raise UserError(f"{folder / CONFIG}: its policy follows goals that are set for it, which no"
                         " demonstration shows")  # fmt: skip
     return config, agent

@@ -16,7 +16,7 @@ from rewardlab.datasets.folders import SEGMENTS
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
 from rewardlab.maths.boxes import drawn
-from rewardlab.parts.buffers.segments import LENGTH, Segments
+from rewardlab.parts.buffers.segments import LENGTH, PLAYED, Segments
 from rewardlab.schemas import RootConfig
 from rewardlab.threads import use_one_thread
 from rewardlab.types import ActionSpec, Agent, Array, Obs, TensorObs, VecEnv
@@ -103,7 +103,7 @@ def make(given: Namespace, folder: Path, out: Path) -> Questions:
     config = trained.run_config(folder, given.overrides)
     agent, conditioner = trained.learners(folder, config, check_drawn)
     if conditioner is not None:
-        raise UserError(f"{folder}: its policy follows the goals of {config.curriculum.name}, which no label shows")
+        raise UserError(f"{folder}: its policy follows goals that are set for it, which no label shows")
     rng, segments = seeding.numpy_rng(given.seed, "label"), Segments(given.episodes, given.segment)
     pictures: list[Image.Image] = []
     env = drawn_env(config)
@@ -118,7 +118,7 @@ def make(given: Namespace, folder: Path, out: Path) -> Questions:
         env.close()
     pairs = segments.pairs(given.pairs, rng)
     places = pairs.pop("place")
-    del pairs["success"]
+    del pairs["success"], pairs[PLAYED]
     try:
         out.mkdir(parents=True, exist_ok=True)
         for pair in range(given.pairs):

@@ -10,37 +10,73 @@ from rewardlab.errors import UserError
 
 _HOST = "127.0.0.1"
 _LONGEST = 1000  # bytes of an answer
-_PAGE = """<!doctype html><meta charset="utf-8"><title>rewardlab label</title>
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>rewardlab label</title>
+<meta name="viewport" content="width=device-width">
 <style>
- body {font: 16px system-ui, sans-serif; background: #181a1e; color: #eee; text-align: center; margin: 2rem}
- img {width: min(42vw, 420px); margin: 1rem; border-radius: 6px; cursor: pointer; image-rendering: pixelated}
- button {font: inherit; margin: .3rem; padding: .5rem 1.2rem}
+ body {font: 16px/1.5 system-ui, sans-serif; background: #181a1e; color: #eee; text-align: center; margin: 2rem 1rem}
+ h1 {font-size: 1.6rem; margin: 0} p {color: #b4b9c2; margin: .4rem}
+ progress {width: min(90vw, 26rem); accent-color: #6ea8fe}
+ #pair {display: flex; justify-content: center; gap: 2rem; margin: 1.5rem 0 1rem; visibility: hidden}
+ #pair.there {visibility: visible}
+ img {display: block; width: min(42vw, 26rem, 52vh); border-radius: 6px; outline: 3px solid transparent;
+      cursor: pointer; image-rendering: pixelated; margin-bottom: .8rem}
+ img:hover {outline-color: #6ea8fe}
+ button {font: inherit; color: inherit; background: #2a2e35; border: 1px solid #4a505a; border-radius: 6px;
+         margin: .3rem; padding: .5rem 1.2rem; cursor: pointer}
+ button:hover, button:focus-visible {background: #3a404a; border-color: #6ea8fe}
+ kbd {font: inherit; color: #b4b9c2; margin-left: .5rem}
 </style>
-<h1>Which is better?</h1><p id="left"></p>
-<p id="pair"><img id="first" alt="the left one"><img id="second" alt="the right one"></p>
-<p><button data-answer="left">left (←)</button><button data-answer="same">as good (=)</button>
-<button data-answer="skip">later (s)</button><button data-answer="right">right (→)</button></p>
+<h1 id="title">Which piece of play is better?</h1>
+<p id="told">Each repeats, with a pause at its end.</p>
+<progress id="progress" max="1" value="0" aria-label="answered"></progress><p id="count"></p>
+<div id="asked">
+<div id="pair">
+<div><img id="first" alt="the left one"><button data-answer="left">the left one<kbd>←</kbd></button></div>
+<div><img id="second" alt="the right one"><button data-answer="right">the right one<kbd>→</kbd></button></div>
+</div>
+<button data-answer="same">both are as good<kbd>=</kbd></button>
+<button data-answer="skip">ask me later<kbd>s</kbd></button>
+</div>
 <script>
-const byId = id => document.getElementById(id), keys = {ArrowLeft: "left", ArrowRight: "right", "=": "same", s: "skip"};
+const byId = id => document.getElementById(id);
+const keys = {ArrowLeft: "left", ArrowRight: "right", "=": "same", s: "skip"};
+const images = {left: byId("first"), right: byId("second")};
 let pair = null;
-async function show(reply) {
-  const told = await reply.json();
-  pair = told.pair;
-  byId("left").textContent = pair === null ? "All are answered. You may close this page." : told.left + " left";
-  byId("pair").hidden = pair === null;
-  if (pair !== null) { byId("first").src = `/gif/${pair}/left`; byId("second").src = `/gif/${pair}/right`; }
+function end(title, told) {
+  byId("asked").hidden = true;
+  byId("title").textContent = title;
+  byId("told").textContent = told;
 }
-async function answer(text) {
+async function show(request) {
+  let told;
+  try { told = await (await request).json(); }
+  catch { return end("rewardlab label has ended", "Answers are kept. The same command goes on where you left."); }
+  const done = told.pairs - told.left;
+  byId("progress").max = told.pairs; byId("progress").value = done;
+  byId("count").textContent = `${done} of ${told.pairs} answered`;
+  if (told.pair === null) return end("All are answered", "You may close this page.");
+  // Both begin together: a picture plays from its first frame once it is there.
+  const got = Object.keys(images).map(async side => (await fetch(`/gif/${told.pair}/${side}`)).blob());
+  const blobs = await Promise.all(got);
+  Object.values(images).forEach((image, at) => {
+    URL.revokeObjectURL(image.src);
+    image.src = URL.createObjectURL(blobs[at]);
+  });
+  byId("pair").className = "there";
+  pair = told.pair;
+}
+function answer(text) {
   if (pair === null) return;
-  const asked = pair; pair = null;
-  show(await fetch("/answer", {method: "POST", headers: {"Content-Type": "application/json"},
-                               body: JSON.stringify({pair: asked, answer: text})}));
+  const body = JSON.stringify({pair, answer: text});
+  pair = null;
+  byId("pair").className = "";
+  show(fetch("/answer", {method: "POST", headers: {"Content-Type": "application/json"}, body}));
 }
 document.querySelectorAll("button").forEach(each => each.onclick = () => answer(each.dataset.answer));
-byId("first").onclick = () => answer("left"); byId("second").onclick = () => answer("right");
+for (const side in images) images[side].onclick = () => answer(side);
 document.onkeydown = event => { if (event.key in keys) { event.preventDefault(); answer(keys[event.key]); } };
-fetch("/next").then(show);
-</script>
+show(fetch("/next"));
+</script></html>
 """
 
 
@@ -48,6 +84,7 @@ class Asked(Protocol):
     """What is asked: see `commands/label.py`."""
 
     left: list[int]
+    pairs: int
 
     def gif(self, pair: int, side: str) -> Path: ...
 
@@ -153,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_next(self) -> None:
         left = self.asked.left
-        told = {"pair": left[0] if left else None, "left": len(left)}
+        told = {"pair": left[0] if left else None, "left": len(left), "pairs": self.asked.pairs}
         self._send(json.dumps(told).encode(), "application/json")
 
     def _send(self, content: bytes, kind: str) -> None:

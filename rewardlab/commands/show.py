@@ -4,6 +4,7 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from rewardlab.records.summary import THRESHOLDS, normalise
 from rewardlab.report.numbers import amount, duration, score
 from rewardlab.report.outcomes import Outcome, counts
 from rewardlab.report.reading.plain import Unreadable
+from rewardlab.report.reading.reward_map import read_reward_map, shares
 from rewardlab.report.reading.run_folder import FILES, MANIFEST, FloatArray, Run, read_run
 
 _BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 _CHAMPION = ("champion", "champion_return", "champion_born")
+_KINDS = {"rank": "rank, true reward:", "rank_left": "rank, nearness:"}
 _WIDTH = 50  # characters of a sparkline
 
 
@@ -58,6 +61,7 @@ def summary(run: Run, folder: Path) -> list[str]:
     if curves := _curves(run):
         widest = max(len(name) for name, _, _ in curves)
         lines += ["", *(f"  {name:<{widest}}  {spark}  {ends}" for name, spark, ends in curves)]
+    lines += _maps(folder)
     config = shlex.quote(str(folder / "config.yaml"))
     return [*lines, "", f"  repeat     rewardlab run --config {config} results_dir=again"]
 
@@ -81,6 +85,36 @@ def sparkline(values: Sequence[float] | FloatArray, width: int = _WIDTH, blocks:
     return "".join(
         " " if not np.isfinite(mean) else blocks[round(top * (mean - low) / span) if span > 0 else 0] for mean in means
     )
+
+
+def _maps(folder: Path) -> list[str]:
+    """What was learned of the cells of a level, beside the true potential; nothing where there is no map."""
+    try:
+        found = read_reward_map(folder, folder)
+    except Unreadable:
+        return []
+    blocks = _blocks()
+    true, lines = _drawn(found.potential, blocks), []
+    for each in found.learned:
+        ranks = (("cells", each.cells), ("steps", each.steps))
+        told = ", ".join(f"over {kind} {rank:.2f}" for kind, rank in ranks if isfinite(rank)) or "unknown"
+        lines += ["", f"  learned reward {each.stream} (left), true potential (right); rank correlation {told}", ""]
+        rows = zip(_drawn(each.rewards, blocks), true, strict=True)
+        lines += [f"  {learned}    {potential}".rstrip() for learned, potential in rows]
+        lines += [f"  {_ends(each.rewards):<{2 * len(each.rewards)}}    {_ends(found.potential)}"]
+    return lines
+
+
+def _drawn(values: FloatArray, blocks: str) -> list[str]:
+    """The ranks of cells [W, H] as bars, two characters a cell; dots where nobody can stand."""
+    nobody = 2 * ("·" if blocks == _BLOCKS else " ")
+    steps = np.floor(shares(values) * (len(blocks) - 1) + 0.5)
+    return ["".join(nobody if np.isnan(step) else 2 * blocks[int(step)] for step in row) for row in steps.T]
+
+
+def _ends(values: FloatArray) -> str:
+    known = values[np.isfinite(values)]
+    return f"{known.min():.3g} to {known.max():.3g}" if known.size else ""
 
 
 def _scores(run: Run) -> list[tuple[str, str]]:
@@ -136,21 +170,29 @@ def _times(run: Run) -> list[tuple[str, str]]:
     return [("time", f"{duration(wall)}{fps}" + (f" ({duration(cpu)} of processor time)" if np.isfinite(cpu) else ""))]
 
 
-def _curves(run: Run) -> list[tuple[str, str, str]]:
-    blocks = _BLOCKS
+def _blocks() -> str:
+    """Bars from low to high that the terminal can show."""
     try:
-        blocks.encode(sys.stdout.encoding or "ascii")
+        _BLOCKS.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
-        blocks = _ASCII
+        return _ASCII
+    return _BLOCKS
+
+
+def _curves(run: Run) -> list[tuple[str, str, str]]:
+    blocks = _blocks()
     evaluations = run.evaluations
     series = {"return": evaluations.return_mean, "success": evaluations.success_rate}
     if run.random_return is not None and run.optimal_return is not None and evaluations.frames.size:
         series["normalised"] = normalise(evaluations.return_mean, run.random_return, run.optimal_return)
         del series["return"]
-    series |= {name.replace("bonus:", "bonus ").replace("explore:", ""): v for name, v in run.training.series.items()}
+    for name, values in run.training.series.items():
+        kind, _, of = name.partition(":")
+        series[of if kind == "explore" else f"{_KINDS.get(kind, kind)} {of}"] = values
     curves = []
     for name, values in series.items():
         known = values[np.isfinite(values)]
         if known.size > 1:
-            curves.append((name, sparkline(values, blocks=blocks), f"{known[0]:.3g} to {known[-1]:.3g}"))
+            shown = known if name.startswith(tuple(_KINDS.values())) else values  # ranks are known now and then
+            curves.append((name, sparkline(shown, blocks=blocks), f"{known[0]:.3g} to {known[-1]:.3g}"))
     return curves

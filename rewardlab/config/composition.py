@@ -24,21 +24,23 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from rewardlab import discovery, schemas
-from rewardlab.config import identity, loggers
+from rewardlab.config import identity, loggers, whole_numbers
 from rewardlab.config.assembly import Assembly, Composed
 from rewardlab.config.choices import check_override, checked, with_loggers
+from rewardlab.config.dataclass_form import as_dataclasses, without_hydra
 from rewardlab.config.filling import check_device, complete
 from rewardlab.config.refusals import as_user_errors, refuse_unknown_keys, unparsable
 from rewardlab.errors import UserError
-from rewardlab.schemas import RootConfig, shown
+from rewardlab.schemas import RootConfig
 
 CONFIG_NAME = "config"
 VERSION_BASE = "1.3"
 _many = False  # whether `many` is at work
 _first: Hydra | None = None  # the session in which it was first needed
+whole_numbers.accept()
 
 
 @dataclass(frozen=True)
@@ -268,7 +270,7 @@ def _config(overrides: Sequence[str]) -> Composed:
 
 def _by_hydra(overrides: Sequence[str]) -> Composed:
     cfg, choices = raw(overrides)
-    return _without_hydra(cfg), choices
+    return without_hydra(cfg), choices
 
 
 def _at_work() -> Hydra:
@@ -348,49 +350,4 @@ def _flags() -> list[str]:
 
 
 def _typed(cfg: DictConfig, choices: Mapping[str, Any]) -> RootConfig:
-    """The config as dataclasses, with unknown keys refused and the choices inside a choice named."""
-    plain = _without_hydra(cfg)
-    refuse_unknown_keys(plain, "")
-    with as_user_errors():
-        _type_loggers(plain, choices)
-        config = OmegaConf.to_object(plain)
-    assert isinstance(config, RootConfig)
-    if isinstance(config.logger, dict):
-        config.logger = loggers.joined(config.logger)
-    for group, base in schemas.BASES.items():
-        if not isinstance(getattr(config, group), base):
-            raise UserError(
-                f"{group}={shown(choices.get(group))}: not {discovery.KINDS[group]} options; its yaml must start from"
-                " those of a plug-in: defaults: [PLUGIN_schema, _self_]"
-            )
-    for key, choice in choices.items():
-        group, _, package = key.partition("@")
-        if group in discovery.FOLDERS and package and isinstance(choice, str):
-            _set_name(config, package.split("."), choice)
-    return config
-
-
-def _type_loggers(plain: DictConfig, choices: Mapping[str, Any]) -> None:
-    """Put options with their types into the place of those that Hydra composed."""
-    node, chosen = plain.logger, loggers.names(choices.get(loggers.GROUP))
-    if not isinstance(node, DictConfig) or "plugin" not in node:
-        return  # refused below: these are no logger's options
-    plugins = [node.plugin] if len(chosen) == 1 else [preset({loggers.GROUP: name}).logger.plugin for name in chosen]
-    with open_dict(plain):
-        plain.logger = loggers.typed(node, plugins)
-
-
-def _without_hydra(cfg: DictConfig) -> DictConfig:
-    if "hydra" not in cfg:
-        return cfg
-    plain = copy.copy(cfg)
-    with open_dict(plain):
-        plain.pop("hydra")
-    return plain
-
-
-def _set_name(config: Any, path: list[str], choice: str) -> None:
-    for part in path:
-        config = config.get(part) if isinstance(config, dict) else getattr(config, part, None)
-    if isinstance(config, schemas.PluginConfig):
-        config.name = choice
+    return as_dataclasses(without_hydra(cfg), choices, lambda name: preset({loggers.GROUP: name}).logger.plugin)

@@ -95,7 +95,22 @@ def check_class(group: str, name: str, plugin_class: Any, config: Any) -> list[L
         "agent": agent_laws.LAWS if group != "agent" else (*agent_laws.LAWS, *way(plugin_class).LAWS),
         "curriculum": conditioner_laws.LAWS,
     }
-    return [_try(law, cases) for law in laws[group]]
+    found = [_try(law, cases) for law in laws[group]]
+    shows = {world: case for world, case in cases.items() if group == "reward" and _shows(case)}
+    shown = {world: ConditionerCase(_conditioner_of(plugin_class), config, case.spec) for world, case in shows.items()}
+    return found + [_try(law, shown) for law in (conditioner_laws.LAWS if shown else ())]
+
+
+def _shows(case: RewardCase) -> bool:
+    """Whether the scheme shows the agent something of its own."""
+    try:
+        return case.build()[0].conditioner is not None
+    except Exception:  # a fault, which the laws tell
+        return False
+
+
+def _conditioner_of(scheme: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda config, context: scheme(config, context).conditioner
 
 
 def _candidates(group: str, plugin_class: Callable[..., Any], config: Any, spec: EnvSpec) -> list[Any]:

@@ -21,7 +21,7 @@ from rewardlab.contracts.state_laws import (
 )
 from rewardlab.contracts.worlds import Renderer, Script, write_script
 from rewardlab.training.wrappers.goal_env import REACHED, STEPS, GoalEnv
-from rewardlab.types import Array, BuildContext, EnvSpec, Obs, Rollout, State, StepBatch
+from rewardlab.types import Array, Asked, BuildContext, EnvSpec, Obs, Rollout, State, StepBatch
 
 LENGTH = 40  # steps of a rollout
 _SEEDS = list(range(NUM_ENVS))
@@ -167,7 +167,7 @@ def environments_are_their_own(case: ConditionerCase) -> None:
     env = case.env()
     env.reset(_SEEDS)
     start = env.privileged()
-    goal = conditioner.propose(start, torch.Generator().manual_seed(5))
+    goal = conditioner.propose(Asked(NUM_ENVS, start, {}, True), torch.Generator().manual_seed(5))
     facts = env.step(_ACTION).privileged
     order = np.arange(NUM_ENVS)[::-1]
     turned = [{name: entry[order] for name, entry in entries.items()} for entries in (goal, start, facts)]
@@ -245,9 +245,9 @@ class _Told:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._conditioner, name)
 
-    def propose(self, facts: Obs, rng: torch.Generator) -> Obs:
-        self.asked.append(len(next(iter(facts.values()))))
-        goals: Obs = self._conditioner.propose(facts, rng)
+    def propose(self, asked: Asked, rng: torch.Generator) -> Obs:
+        self.asked.append(asked.count)
+        goals: Obs = self._conditioner.propose(asked, rng)
         return goals
 
 

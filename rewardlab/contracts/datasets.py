@@ -14,6 +14,7 @@ from rewardlab.types import Array, EnvSpec, Obs
 
 _EPISODES, _STEPS = 3, 10
 _made_up: dict[str, str] = {}
+_folders: list[tempfile.TemporaryDirectory[str]] = []
 
 
 @cache
@@ -34,7 +35,9 @@ def made_up(spec: EnvSpec) -> str:
 
 
 def _new_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="rewardlab-laws-")) / "demos"
+    """A place that is there until the process ends."""
+    _folders.append(tempfile.TemporaryDirectory(prefix="rewardlab-laws-"))
+    return Path(_folders[-1].name) / "demos"
 
 
 def _episodes(spec: EnvSpec, rng: np.random.Generator) -> Iterator[Recorded]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from rewardlab.contracts.state_laws import (
 )
 from rewardlab.contracts.worlds import Renderer, Script, permuted, with_end, write_script
 from rewardlab.rewards.transformed import transformed
-from rewardlab.types import Array, BuildContext, EnvSpec, Judgement, Rollout, Signals
+from rewardlab.types import Array, BuildContext, EnvSpec, Judgement, Rollout, Signals, TensorObs
 
 STEPS = 24
 _TOLERANCE = 1e-4  # relative: sums in another order
@@ -51,7 +52,10 @@ class RewardCase:
         config = self.config
         if getattr(config, "demos", "") is None:
             config = replace(config, demos=made_up(self.spec))
-        return transformed(self.scheme(config, context), config, context)
+        scheme = transformed(self.scheme(config, context), config, context)
+        if scheme.asks_policy:
+            scheme.take_policy(MadeUpPolicy(self.spec))
+        return scheme
 
     def scripts(self) -> tuple[Script, Script, Script]:
         rng = np.random.default_rng(7)
@@ -60,11 +64,38 @@ class RewardCase:
         return first, second, write_script(rng, self.spec, STEPS, NUM_ENVS, second)
 
     def render(self, script: Script) -> Rollout:
-        return Renderer(self.spec, seed=11).rollout(script)
+        return Renderer(self._shown, seed=11).rollout(script)
+
+    @cached_property
+    def _shown(self) -> EnvSpec:
+        """The world as the agent sees it, with what the scheme itself shows."""
+        conditioner = self.made(new_context(self.spec)).conditioner
+        return self.spec if conditioner is None else replace(self.spec, obs={**self.spec.obs, **conditioner.obs})
 
     def bonuses(self, script: Script) -> dict[str, torch.Tensor]:
         """What a fresh scheme pays for a script beside the task."""
         return _bonuses(self.build()[0].compute(self.render(script)))
+
+
+class MadeUpPolicy:
+    """Says of steps of the world how likely a policy finds their actions, which depends on them by `slope` alone.
+
+    Raises:
+        Broken: these are no steps of the world.
+    """
+
+    def __init__(self, spec: EnvSpec, slope: float = 0.3) -> None:
+        self._spec, self._slope, self.asked = spec, slope, 0
+
+    def __call__(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:
+        taken = self._spec.action
+        expected = {name: ((len(action), *spec.shape), spec.dtype) for name, spec in self._spec.obs.items()}
+        found = {name: (tuple(entry.shape), str(entry.dtype).removeprefix("torch.")) for name, entry in obs.items()}
+        require(found == expected, f"asked the policy of {found}, and steps of the world are {expected}")
+        actions = (len(action), *taken.shape), torch.int64 if taken.discrete else torch.float32
+        require((tuple(action.shape), action.dtype) == actions, f"asked the policy of actions like {action[:1]}")
+        self.asked += 1
+        return -1.0 - self._slope * action.float().reshape(len(action), -1).mean(dim=1)
 
 
 def declares_streams(case: RewardCase) -> None:
@@ -305,6 +336,28 @@ def shaping_leaves_the_best_policies(case: RewardCase) -> None:
         _require_close(expected, truncated[name], f"{name}: the sum over an episode that is cut off")
 
 
+def learns_from_what_the_policy_says(case: RewardCase) -> None:
+    """A scheme with `asks_policy` asks of steps of the world, in `update` alone, and learns from the answers."""
+    if not case.build()[0].asks_policy:
+        return
+    learned = []
+    for slope in (0.3, 3.0):
+        scheme, _ = case.build()
+        policy = MadeUpPolicy(case.spec, slope)
+        scheme.take_policy(policy)
+        for script in case.scripts():
+            rollout, asked = case.render(script), policy.asked
+            scheme.compute(rollout)
+            require(policy.asked == asked, "asks in compute how likely the policy finds something: that is for update")
+            scheme.update(rollout)
+        learned.append(learned_weights(scheme))
+    try:
+        require_equal(learned[0], learned[1], "")
+    except Broken:
+        return
+    raise Broken("learns the same whatever the policy says")
+
+
 def shortened_rollouts_work(case: RewardCase) -> None:
     """The last rollout of a run is shorter, down to one step."""
     scheme, _ = case.build()
@@ -334,6 +387,7 @@ LAWS: tuple[Callable[[RewardCase], None], ...] = (
     environments_are_interchangeable,
     last_step_is_paid_on_its_own_frame,
     shaping_leaves_the_best_policies,
+    learns_from_what_the_policy_says,
     shortened_rollouts_work,
 )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from rewardlab.facts import CARRYING, DISTANCE, DOORS_OPEN, GIVEN, GRID, LAVA_BESIDE, PANORAMA, RIGHT, WANTED
+from rewardlab.facts import CARRYING, DISTANCE, DOORS_OPEN, EVIDENCE, GIVEN, GRID, LAVA_BESIDE, PANORAMA, RIGHT, WANTED
 from rewardlab.maths import distributions
 from rewardlab.types import ActionSpec, Array, EnvSpec, Mdp, ObsSpec, Rollout, TensorObs
 
@@ -210,6 +210,8 @@ def _fact(name: str, hashes: Array) -> Array:
         wanted = np.tile(1 + np.arange(_SLOTS) % 2, (len(hashes), 1))
         bits = hashes[:, None] >> np.arange(0, 4 * _SLOTS, 4) & 15
         return wanted if name == WANTED else np.where(bits & 1, wanted, bits >> 2)
+    if name == EVIDENCE:
+        return hashes % 2
     if name in (LAVA_BESIDE, CARRYING, DOORS_OPEN, RIGHT):
         return hashes % 5
     if name == GRID:

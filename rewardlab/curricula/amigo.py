@@ -33,7 +33,7 @@ from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import seeded_conv2d, seeded_linear
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import CurriculumConfig, option
-from rewardlab.types import Array, Attempts, BuildContext, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
+from rewardlab.types import Array, Asked, Attempts, BuildContext, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
 
 VERSION = 1
 
@@ -92,9 +92,9 @@ class Conditioner:
         self._ended: dict[str, list[Array]] = {name: [] for name in _KEPT}
 
     @torch.no_grad()
-    def propose(self, facts: Obs, rng: torch.Generator) -> Obs:
+    def propose(self, asked: Asked, rng: torch.Generator) -> Obs:
         """`cell`, int64 [B], and the `log_prob` that it was drawn with, float32 [B]."""
-        logits, _ = self._teacher(torch.from_numpy(facts[GRID]).to(self._device))
+        logits, _ = self._teacher(torch.from_numpy(asked.facts[GRID]).to(self._device))
         log_policy = torch.log_softmax(logits, dim=-1).cpu()
         cell = torch.multinomial(log_policy.exp(), 1, generator=rng)
         return {"cell": cell[:, 0].numpy(), "log_prob": log_policy.gather(1, cell)[:, 0].numpy()}

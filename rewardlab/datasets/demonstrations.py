@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from rewardlab.datasets import fitting
-from rewardlab.datasets.folders import METADATA, data_folder
+from rewardlab.datasets.folders import EPISODES, METADATA, data_folder
 from rewardlab.errors import UserError, one_line
 from rewardlab.maths.boxes import executed
 from rewardlab.maths.returns import discounted_returns
@@ -144,6 +144,8 @@ def _data_folder(where: str, path: str) -> Path:
 
 def _storage(where: str, data: Path) -> Any:
     storage_class = minari_storage()
+    import h5py
+
     metadata, reason = read_json(data / METADATA)
     if metadata is None:
         raise UserError(f"{where}: {reason}")
@@ -152,6 +154,7 @@ def _storage(where: str, data: Path) -> Any:
             raise UserError(f"{where}: its {METADATA} has no {name}")
     try:
         storage = storage_class.read(data)
+        h5py.File(data / EPISODES).close()  # episodes are read when they are needed: one that is cut shows now
     except Exception as error:  # ImportError for formats other than hdf5; else a damaged file
         raise UserError(f"{where}: can't be read ({type(error).__name__}: {one_line(error, 200)})") from None
     return storage

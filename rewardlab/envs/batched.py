@@ -11,6 +11,7 @@ from gymnasium.vector import VectorEnv
 
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
+from rewardlab.facts import DISTANCE
 from rewardlab.types import Array, EnvSpec, Obs, State, StepBatch
 
 if TYPE_CHECKING:
@@ -47,15 +48,33 @@ class Engine(Protocol):
     """The grid world's own engine behind a vector environment, and what our view of it adds.
 
     facts: the full-state facts that are computed beside it. mission_length: L; 0 where the mission never varies.
+    measurable: the facts that `measure` knows.
     """
 
     vector: GridVectorEnv
     levels: Levels
     facts: tuple[str, ...]
     mission_length: int
+    measurable: frozenset[str]
+
+    def measure(self, cells: Array, facts: Array) -> Obs:
+        """The facts of any M states: the engine's cells, uint32 [M, H * W], and facts, int32 [M, F]."""
 
     def tokens(self, numbers: tuple[int, ...]) -> Array:
         """A mission by its numbers: int64 [L]."""
+
+
+def arrived(facts: Obs, success: Array) -> Obs:
+    """Facts of true successors, where there are no more steps to success if the episode was solved.
+
+    A state by itself does not tell: an agent on the goal would have to leave it and to come back.
+
+    Args:
+        facts: each entry [..., *shape]. success: bool [...].
+    """
+    if DISTANCE not in facts or not success.any():
+        return facts
+    return facts | {DISTANCE: np.where(success, 0, facts[DISTANCE])}
 
 
 class BatchedEnv:
@@ -125,6 +144,7 @@ class BatchedEnv:
             current = self._facts.remeasure(successor, done) if self._facts else {}
         self._privileged = current
         success = done & (reward > 0) if self._reward_is_success else np.zeros_like(done)
+        successor = arrived(successor, success)
         return StepBatch(obs, next_obs, reward.astype(np.float32), terminated, truncated, success, successor)
 
     def privileged(self) -> Obs:

@@ -120,6 +120,8 @@ def check_privileged(env_id: str, asked: Sequence[str], offered: Sequence[str]) 
     missing = [name for name in asked if name not in offered]
     if missing:
         offers = ", ".join(offered) if offered else "none"
+        close = [near[0] for name in missing if (near := get_close_matches(name, offered, n=1))]
+        hint = f"; did you mean {close[0]}?" if close else ""
         raise UserError(
-            f"env.id={env_id}: cannot give {', '.join(missing)} (full-state facts that it offers: {offers})"
+            f"env.id={env_id}: cannot give {', '.join(missing)}{hint} (full-state facts that it offers: {offers})"
         )

@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import cache
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardlab.errors import UserError, one_line
@@ -92,9 +93,19 @@ def build(env_id: str, **options: Any) -> "gymnasium.Env[Any, Any]":
             env: gymnasium.Env[Any, Any] = gym.make(
                 replace(spec, order_enforce=False, disable_env_checker=True), **options
             )
-            return env
+        _tidy(env)
+        return env
     except Exception as error:  # whatever a third party's constructor raises
         raise UserError(f"env.id={env_id}: cannot be built: {reason_of(error)}") from error
+
+
+def _tidy(env: "gymnasium.Env[Any, Any]") -> None:
+    """Remove the model that a maze of gymnasium-robotics wrote for itself, has loaded and would leave behind."""
+    maze: Any = env.unwrapped
+    if type(maze).__module__.startswith("gymnasium_robotics.") and hasattr(maze, "tmp_xml_file_path"):
+        model = Path(maze.tmp_xml_file_path)
+        if model.name != "ant_maze.xml":  # of version 3, the same for every process: another may be about to read it
+            model.unlink(missing_ok=True)
 
 
 @cache

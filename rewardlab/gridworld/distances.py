@@ -8,6 +8,7 @@ adaptive A*). States on the way found are known exactly. Along an episode a sear
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -49,10 +50,15 @@ _NEVER = 1 << 24
 
 
 class Distances:
-    """Of one task. What it remembers is of all levels so far; it forgets all when it is full."""
+    """Of one task. What it remembers is of all levels so far; it forgets all when it is full.
+
+    Attributes:
+        patience: states that searches may still look at, all together.
+    """
 
     def __init__(self, task: Task) -> None:
         self._task = task
+        self.patience = math.inf
         self._memo = make_memo(_MEMO)
         self._used = 0
         self._one = make_world(task, 1, np.zeros(0, dtype=np.int64))
@@ -63,36 +69,45 @@ class Distances:
         """Fewest steps to success, int64 [N]; the episode's limit where there is no way, or none so short.
 
         Raises:
-            UserError: a search did not end within a million states.
+            UserError: a search did not end within a million states, or within what is left of `patience`.
         """
         count = len(world.cells)
         keys, salts = np.empty(count, dtype=np.uint64), np.empty(count, dtype=np.uint64)
         steps = np.empty(count, dtype=np.int64)
         _run("keys", world.cells, world.facts, world.params, keys, salts)
         _run("look_up", keys, salts, *self._memo, steps)
-        for i in np.flatnonzero(steps < 0).tolist():
-            steps[i] = self._search(world, i, salts[i])
+        left = np.flatnonzero(steps < 0)
+        while len(left):
+            steps[left[0]] = self._search(world, left[0], salts[left[0]])
+            left = left[1:]
+            if len(left):  # what the search found out on its way
+                found = np.empty(len(left), dtype=np.int64)
+                _run("look_up", keys[left], salts[left], *self._memo, found)
+                steps[left], left = found, left[found < 0]
         return np.minimum(steps, self._task.max_steps)
 
-    def _search(self, world: World, i: int, salt: np.uint64) -> int:
-        for budget in _BUDGETS:
+    def _search(self, world: World, i: Any, salt: np.uint64) -> int:
+        for budget in (each for each in _BUDGETS if each <= self.patience):
             self._one.cells[0], self._one.facts[0] = world.cells[i], world.facts[i]
             distances = self._to_target(int(salt))
             nodes = first_node(self._task, self._one, budget)
             outcome, last, count = run_search(
                 self._task, self._one, distances, self._near_things, True, nodes, salt, self._memo
             )
+            self.patience -= count
             if outcome != OVER_BUDGET:
                 break
         else:
-            raise UserError(f"{self._task.env_id}: the solver finds no way among {_BUDGETS[-1]} states of a level")
+            most = int(min(self.patience, _BUDGETS[-1]))
+            raise UserError(f"{self._task.env_id}: the solver finds no way among {most} states of a level")
         if self._used + count > _MEMO // 2:
             for array in self._memo:
                 array[:] = 0
             self._used = 0
         found = np.zeros(2, dtype=np.int64)
         _run("remember", outcome == FOUND, last, min(count, _MEMO // 4), nodes.poses, nodes.hands, nodes.sums,
-             nodes.depths, nodes.parents, len(self._near_things), salt, *self._memo, found)  # fmt: skip
+             nodes.depths, nodes.parents, nodes.table, nodes.owners, len(self._near_things), salt, *self._memo,
+             found)  # fmt: skip
         self._used += int(found[1])
         return int(found[0])
 
@@ -144,15 +159,31 @@ def _look_up(keys, salts, memo, memo_steps, memo_exact, steps):
 
 
 def _remember(
-    found, last, count, poses, hands, sums, depths, parents, area, salt, memo, memo_steps, memo_exact, result
+    found,
+    last,
+    count,
+    poses,
+    hands,
+    sums,
+    depths,
+    parents,
+    table,
+    owners,
+    area,
+    salt,
+    memo,
+    memo_steps,
+    memo_exact,
+    result,
 ):
     """Writes what a search found out into the memo; fills result: steps from its start, and new entries."""
     total, over = _NEVER, last
     if found:
-        place = _slot(memo, _key(_key(sums[last] + _scramble(area + poses[last], hands[last])) + salt))
-        known = memo[place] != _U(0) and memo_exact[place]
-        total = depths[last] + (memo_steps[place] if known else 0)
-        if known:
+        key = _key(sums[last] + _scramble(area + poses[last], hands[last]))
+        slot = _slot(table, key)
+        total = depths[last]
+        if table[slot] == key and owners[slot] == last:  # only states that one goes on from stand in the table
+            total += memo_steps[_slot(memo, _key(key + salt))]
             over = -1
     used = 0
     for node in range(count):
@@ -186,8 +217,7 @@ _kernels: dict[str, Any] = {}
 
 def _run(name: str, *arguments: Any) -> None:
     if name not in _kernels:
-        _kernels[name] = specialise(_TEMPLATES[name], f"distances_{name}", cached=True)
-    kernel = _kernels[name]
-    if not kernel.signatures:
+        kernel = specialise(_TEMPLATES[name], f"distances_{name}", cached=True)
         compile_for(kernel, arguments, "the kernels of distances")
-    kernel(*arguments)
+        _kernels[name] = kernel
+    _kernels[name](*arguments)

@@ -48,3 +48,17 @@ def gradient_penalty(
     (slope,) = torch.autograd.grad(judge(between).sum(), between, create_graph=True)
     penalty: torch.Tensor = (slope.norm(dim=-1) - 1.0).square().mean()
     return penalty
+
+
+def shaped_reward(
+    reward: torch.Tensor, before: torch.Tensor, after: torch.Tensor, done: torch.Tensor, gamma: float
+) -> torch.Tensor:
+    """g + gamma h(s') - h(s), where the task ended without h(s'): of the same shape.
+
+    Source: Fu et al. 2018, Learning robust rewards with adversarial inverse reinforcement learning (arXiv:1710.11248),
+    eq. 4. A final state has no value: were h(s') left in, leaving would be paid (Ng et al. 1999).
+
+    Args:
+        reward: g. before, after: h of the two states, of the same shape. done: bool, that the task terminated.
+    """
+    return reward + gamma * torch.where(done, 0.0, after) - before

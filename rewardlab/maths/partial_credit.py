@@ -84,6 +84,14 @@ def set_match(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return torch.where(right.all(dim=-1), 1.0, part)
 
 
+def evidence(given: torch.Tensor, wanted: torch.Tensor, found: torch.Tensor, weight: float) -> torch.Tensor:
+    """1 where all is right, and `weight` where what tells it was found first, bool [...]; of an answer in which
+    something stands, [...] in [0, 1 + weight].
+    """
+    answered = (given != 0).any(dim=-1)
+    return (given == wanted).all(dim=-1).float() + weight * (found.bool() & answered).float()
+
+
 def component_set(given: torch.Tensor, wanted: torch.Tensor, symbols: int) -> torch.Tensor:
     """Weighted: all right, Jaccard index of the symbols and of the pairs of neighbours, no slot empty; [...] in [0, 1].
 

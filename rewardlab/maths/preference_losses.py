@@ -37,6 +37,22 @@ def rating_loss(means: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
     return (means - ratings).square().mean(dim=-1)
 
 
+def along_preferences(apart: torch.Tensor) -> torch.Tensor:
+    """How far the better of two lies ahead of the worse, in the direction in which the better ones lie: [..., C] >= 0.
+
+    m = max(0, <h_better - h_worse, v>), where v is the mean of these differences, of length 1. After
+    Feng et al. 2024, Legend: leveraging representation engineering to annotate safety margin for preference datasets,
+    as its abstract says.
+
+    Args:
+        apart: features of the better less those of the worse, [..., C, H]; 0 where both are as good.
+    """
+    direction = apart.mean(dim=-2, keepdim=True)
+    direction = direction / direction.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    ahead: torch.Tensor = (apart * direction).sum(dim=-1)
+    return ahead.clamp(min=0.0)
+
+
 def agreement(difference: torch.Tensor, preferred: torch.Tensor) -> torch.Tensor:
     """bool [..., B]: whether the greater sum is the preferred one; two that are as good agree with nothing."""
     return (difference * (preferred - 0.5)) > 0

@@ -43,6 +43,26 @@ def paid_at_ends(reward: Array, done: Array, owed: Array) -> Array:
     return paid
 
 
+def returns_of_each(reward: torch.Tensor, counts: torch.Tensor, gamma: float) -> torch.Tensor:
+    """What each step is paid from there on to the end of its episode, discounted: [B] -> [B], differentiable.
+
+    By doubling, as `discounted_returns`.
+
+    Args:
+        reward: float [B], of whole episodes, one after another. counts: int64 [M], the steps of each.
+    """
+    longest = int(counts.max())
+    ends = counts.cumsum(0)
+    left = ends.repeat_interleave(counts) - torch.arange(len(reward), device=reward.device)  # steps to the end, from 1
+    place = (longest - left) * len(counts) + torch.arange(len(counts), device=reward.device).repeat_interleave(counts)
+    aligned = torch.zeros(longest * len(counts), dtype=reward.dtype, device=reward.device)
+    returns, reach = aligned.index_put((place,), reward).view(longest, len(counts)), 1  # all end in the last row
+    while reach < longest:
+        returns = torch.cat([returns[:-reach] + gamma**reach * returns[reach:], returns[-reach:]])
+        reach *= 2
+    return returns.flatten().index_select(0, place)
+
+
 def returns_to_ends(reward: torch.Tensor, done: torch.Tensor, gamma: float) -> torch.Tensor:
     """What each step is paid from there on, to the end of its episode or of the rows: [T, N], differentiable.
 

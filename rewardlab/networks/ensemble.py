@@ -35,16 +35,45 @@ class Ensemble(nn.Module):
         for index, (inputs, outputs) in enumerate(pairwise(sizes)):
             gain = last_gain if index == len(sizes) - 2 else RELU_GAIN
             weight = torch.empty(members, inputs, outputs)
-            for member in weight:
-                nn.init.orthogonal_(member, gain, generator=generator)
+            _drawn(weight, gain, generator)
             self.weights.append(nn.Parameter(weight))
             self.biases.append(nn.Parameter(torch.zeros(members, 1, outputs)))
+        self._last_gain = last_gain
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+    def forward(self, inputs: torch.Tensor, counts: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
+        """See above.
+
+        Args:
+            counts: what each unit between the layers is multiplied by, [E, 1, width] for each layer but the last.
+        """
+        return self._through(inputs, len(self.weights), counts)
+
+    def trunk(self, inputs: torch.Tensor) -> torch.Tensor:
+        """What the last layer reads, [E, B, H]; there must be a layer before it."""
+        return self._activated(self._through(inputs, len(self.weights) - 1))
+
+    def _through(self, inputs: torch.Tensor, layers: int, counts: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
         outputs = inputs.expand(len(self.weights[0]), -1, -1) if inputs.dim() == 2 else inputs
-        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            outputs = torch.baddbmm(bias, self._activated(outputs) if index else outputs, weight)
+        for index, (weight, bias) in enumerate(zip(self.weights[:layers], self.biases[:layers], strict=True)):
+            if index:
+                outputs = self._activated(outputs)
+                outputs = outputs if counts is None else outputs * counts[index - 1]
+            outputs = torch.baddbmm(bias, outputs, weight)
         return outputs
+
+    @torch.no_grad()
+    def renew_last(self, generator: torch.Generator) -> None:
+        """Draw the last layer anew, as it was at first; the layers before it stay."""
+        weight = torch.empty(self.weights[-1].shape)
+        _drawn(weight, self._last_gain, generator)
+        self.weights[-1].copy_(weight)
+        self.biases[-1].zero_()
 
     def _activated(self, outputs: torch.Tensor) -> torch.Tensor:
         return functional.leaky_relu(outputs, self._slope) if self._slope else functional.relu(outputs)
+
+
+def _drawn(weight: torch.Tensor, gain: float, generator: torch.Generator) -> None:
+    """Fill the weights of all members, [E, I, O]."""
+    for member in weight:
+        nn.init.orthogonal_(member, gain, generator=generator)

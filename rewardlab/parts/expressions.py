@@ -17,7 +17,7 @@ OBSERVED = ("vector",)  # entries of the observation that an expression may read
 def number(
     expression: Expression, values: Mapping[str, torch.Tensor], shape: tuple[int, ...], what: str, spec: EnvSpec
 ) -> torch.Tensor:
-    """float32 of a shape such as [T, N], one number for each state.
+    """float32 of a shape such as [T, N], one number for each state or step.
 
     Args:
         values: what the names stand for, of that shape, or [*shape, K].
@@ -35,8 +35,8 @@ def number(
         return found.expand(shape)
     if found.shape != shape:
         raise UserError(
-            f"{what}: gives numbers of shape {tuple(found.shape[len(shape) :])} for a state instead of one;"
-            " take one of them, as in agent_pos[0]"
+            f"{what}: gives numbers of shape {tuple(found.shape[len(shape) :])} instead of one; take one of them, as in"
+            f" {expression.names[0]}[0]"
         )
     return found
 

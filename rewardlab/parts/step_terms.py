@@ -13,7 +13,7 @@ import torch
 from rewardlab.errors import UserError
 from rewardlab.maths.boxes import executed
 from rewardlab.maths.expression import Expression
-from rewardlab.parts.expressions import fact_shape
+from rewardlab.parts.expressions import fact_shape, number
 from rewardlab.types import EnvSpec, TensorObs
 
 _OBSERVED, _ACTION, TERMINATED = ("vector",), "action", "terminated"
@@ -86,19 +86,7 @@ class StepTerms:
             action = executed(action, low, high, self._spec.action.whole)
         values = {**next_obs, **facts, _ACTION: action} | ({} if terminated is None else {TERMINATED: terminated})
         found = [
-            self._one(text, each, values, shape) for text, each in zip(self._texts, self._expressions, strict=True)
+            number(each, values, shape, f"{self._key}={text}", self._spec)
+            for text, each in zip(self._texts, self._expressions, strict=True)
         ]
         return torch.stack(found, dim=-1) if found else torch.zeros(*shape, 0, device=action.device)
-
-    def _one(self, text: str, expression: Expression, values: TensorObs, shape: torch.Size) -> torch.Tensor:
-        try:
-            found = expression(values)
-        except (RuntimeError, IndexError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"{self._key}: {text} can't be computed on {self._spec.id} ({reason})") from None
-        if found.shape != shape:
-            raise UserError(
-                f"{self._key}: {text} gives numbers of shape {tuple(found.shape[len(shape) :])} for a step instead of"
-                " one; take one of them, as in vector[0]"
-            )
-        return found

@@ -1,4 +1,6 @@
-"""`archive.npz`: the individuals that a population's finished run keeps, as plain arrays of numbers."""
+"""What finished runs keep as plain arrays of numbers: `archive.npz`, a population's individuals, and `reward_map.npz`,
+what a learned reward makes of the cells of a level.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from rewardlab.records.files import write_atomic
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ARCHIVE = "archive.npz"
+ARCHIVE, REWARD_MAP = "archive.npz", "reward_map.npz"
 
 
 def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -35,13 +37,14 @@ def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def load(
-    source: Path | BinaryIO, names: Collection[str] | None = None, most: int | None = None
+    source: Path | BinaryIO, names: Collection[str] | None = None, most: int | None = None, file_name: str = ARCHIVE
 ) -> dict[str, NDArray[Any]]:
     """Read arrays of unknown origin; nothing is unpickled.
 
     Args:
         names: which, of those that are there; None: all.
         most: numbers that an array may have; None: any.
+        file_name: what the source is called.
 
     Raises:
         ValueError: it cannot be read, with one line that says why.
@@ -61,4 +64,4 @@ def load(
         return found
     except (OSError, ValueError, EOFError, MemoryError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
         reason = one_line(getattr(error, "strerror", None) or error, 120)
-        raise ValueError(f"{ARCHIVE} cannot be read ({reason})") from None
+        raise ValueError(f"{file_name} cannot be read ({reason})") from None

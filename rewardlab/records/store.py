@@ -19,8 +19,8 @@ CONFIG, MANIFEST, STATUS, SUMMARY = "config.yaml", "manifest.json", "status.json
 TRAIN, EVAL, LOG = "train.csv", "eval.csv", "run.log"
 # Everything that belongs to one run, in the order in which `clear` removes it: a folder without a status is no run.
 _OWN = (
-    STATUS, checkpoint.CHECKPOINT, checkpoint.POLICY, archive.ARCHIVE, SUMMARY, EVAL, TRAIN, MANIFEST, CONFIG, LOG,
-    "play.gif",
+    STATUS, checkpoint.CHECKPOINT, checkpoint.POLICY, archive.ARCHIVE, archive.REWARD_MAP, SUMMARY, EVAL, TRAIN,
+    MANIFEST, CONFIG, LOG, "play.gif",
 )  # fmt: skip
 _FASTEST_PULSE, _SLOWEST_PULSE = 1.0, 30.0  # seconds between two writings of a running run's status
 
@@ -132,10 +132,10 @@ class RunStore:
         """The trained policy, or None."""
         return self._load(checkpoint.POLICY)
 
-    def save_archive(self, arrays: Mapping[str, Any]) -> None:
-        """What a population's run found, as arrays."""
+    def save_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """What a finished run keeps as arrays, in `archive.ARCHIVE` or `archive.REWARD_MAP`."""
         with self._still_there():
-            archive.save(self.folder / archive.ARCHIVE, arrays)
+            archive.save(self.folder / name, arrays)
 
     def log(self, line: str) -> None:
         """Append a line to run.log, with the time before it."""

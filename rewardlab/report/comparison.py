@@ -9,7 +9,7 @@ from functools import cached_property
 
 from rewardlab.records.summary import THRESHOLDS
 from rewardlab.report.agent_names import agent_names
-from rewardlab.report.names import Method, names_of
+from rewardlab.report.names import Method, in_common, names_of
 from rewardlab.report.outcomes import Outcome, counts
 from rewardlab.report.reading.collection import Collection, Problem
 from rewardlab.report.reading.fields import written
@@ -95,11 +95,20 @@ class Comparison:
         }
 
     @cached_property
+    def in_common(self) -> list[str]:
+        """What names leave out because all schemes have it, a phrase each."""
+        return in_common(self.methods, self._configs)
+
+    @cached_property
     def _names(self) -> dict[Method, str]:
+        return names_of(self.methods, self._configs)
+
+    @cached_property
+    def _configs(self) -> dict[Method, list[Mapping[str, object]]]:
         configs: dict[Method, list[Mapping[str, object]]] = defaultdict(list)
         for setting in self.settings:
             configs[setting.method].append(setting.runs[0].config)
-        return names_of(self.methods, configs)
+        return configs
 
     @cached_property
     def _found(self) -> dict[tuple[Method, str], Setting]:

@@ -12,7 +12,9 @@ from rewardlab.schemas import RewardConfig, option
 from rewardlab.types import (
     AuxLoss,
     BuildContext,
+    Conditioner,
     Episode,
+    LogProb,
     Metrics,
     Rollout,
     Signals,
@@ -35,6 +37,9 @@ class BaseScheme:
         assumes: what the scheme assumes beyond an agent's view: privileged, state_restore, demos, ...
         privileged: names of the full-state facts that it reads.
         replaces_task: whether its task stream is not the environment's reward.
+        models_task: whether what it pays beside the task's reward is learned or designed to stand for it, so that
+            train.csv holds it against the true one.
+        pays_single_steps: whether it can pay a step of which nothing that came before or after is known.
         potential_based: whether what it pays beside the task is shaping by a potential of states, coef left out.
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
@@ -46,10 +51,12 @@ class BaseScheme:
         best_share, best_episodes: the share of each minibatch that comes from the best of these, of so many.
         relabels: whether `relabel` works, which only agents on replay ask for; others are refused.
         reads_policy: whether it needs the probabilities of the policy that acted, or adds to advantages.
+        asks_policy: whether it asks the agent how likely it finds given actions now, such as demonstrated ones.
         mixes_advantages: whether it says how much of each stream's advantages the agent is to learn from.
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         reads_mdp: whether it needs the whole task as tables, `EnvSpec.mdp`.
         reads: names of the observation entries without which it can't work: image, mission, vector.
+        conditioner: what shows the agent something of the scheme's own beside the world's observation, or None.
         told_apart: what it tells states apart by, where it counts them.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
     """
@@ -57,6 +64,8 @@ class BaseScheme:
     warmup_steps: int = 0
     metrics: tuple[str, ...] = ()
     replaces_task: bool = False
+    models_task: bool = False
+    pays_single_steps: bool = True
     potential_based: bool = False
     episodic_memory: bool = False
     pays_prediction: bool = False
@@ -68,10 +77,12 @@ class BaseScheme:
     best_episodes: int = 0
     relabels: bool = False
     reads_policy: bool = False
+    asks_policy: bool = False
     mixes_advantages: bool = False
     whole_episodes: bool = False
     reads_mdp: bool = False
     reads: tuple[str, ...] = ()
+    conditioner: Conditioner | None = None
     told_apart: tuple[StateKeys, ...] = ()
     stateful: tuple[str, ...] = ()
 
@@ -112,6 +123,12 @@ class BaseScheme:
         """Whether the stream pays from within the episode alone, so that equal episodes are paid alike."""
         return self.episodic_memory and stream != "task"
 
+    def learned_streams(self, alone: bool = False) -> tuple[str, ...]:
+        """The streams that stand for the task's reward; with `alone` those that can pay single steps."""
+        if not self.models_task or (alone and not self.pays_single_steps):
+            return ()
+        return tuple(spec.name for spec in self.streams if spec.name != "task")
+
     def tell_apart_by(self, keys: StateKeys) -> None:
         """Declare what states are counted by; it sees in `warm_up` what it wants to see first."""
         self.told_apart, self.warmup_steps = (keys,), keys.warmup_steps
@@ -145,6 +162,10 @@ class BaseScheme:
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         """Terms that the agent is to learn from too, after each rollout."""
         return ()
+
+    def take_policy(self, log_prob: LogProb) -> None:
+        """How likely the agent finds an action now, for `update` to ask; called once, when a run is built."""
+        raise NotImplementedError
 
     def state_dict(self) -> State:
         return state_of({name: getattr(self, name) for name in self.stateful})

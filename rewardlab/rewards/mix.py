@@ -32,12 +32,14 @@ from rewardlab.rewards.combining import (
     Combination,
     Multiplier,
 )
+from rewardlab.rewards.refining import Refiner, refine_option
 from rewardlab.rewards.transformed import transformed
-from rewardlab.schemas import RewardConfig, option
+from rewardlab.schemas import RewardConfig, RootConfig, option
 from rewardlab.types import (
     AuxLoss,
     BuildContext,
     Judgement,
+    LogProb,
     Metrics,
     Rollout,
     Signals,
@@ -59,6 +61,7 @@ class Config(RewardConfig):
     parts: list[str] = option([], "combine: names of its streams, in the rule's order; none: all", neutral=[])
     coef: float = option(1.0, "combine: weight of the stream that they become", minimum=0, neutral=1.0)
     share: float = option(0.5, f"combine={','.join(WITH_SHARE)}: of the first part", above=0, maximum=1, neutral=0.5)
+    refine_every: int = refine_option()
     thresholds: list[float] = option(
         [], "combine=gated,lagrangian: what parts must reach, or the constraint's return", neutral=[]
     )
@@ -69,6 +72,10 @@ class Config(RewardConfig):
 
     def privileged(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(fact for scheme in self.chosen().values() for fact in scheme.privileged()))
+
+    def settle(self, setting: RootConfig) -> None:
+        for scheme in self.chosen().values():
+            scheme.settle(setting)
 
     def validate(self) -> None:
         if not self.chosen():
@@ -82,6 +89,7 @@ class Config(RewardConfig):
             if weight < 0:
                 raise ValueError(f"weights.{key}={weight}: must be at least 0")
         for key, plain, rules in (
+            ("refine_every", 0, (SUM,)),
             ("parts", [], ONE_STREAM),
             ("coef", 1.0, ONE_STREAM),
             ("share", 0.5, WITH_SHARE),
@@ -113,6 +121,7 @@ class Scheme(BaseScheme):
                 (scheme.relabels, "relabels what is replayed"),
                 (scheme.waits_for_ends, "pays when episodes have ended"),
                 (scheme.mixes_advantages, "mixes advantages itself"),
+                (scheme.conditioner is not None, "shows the agent something of its own"),
             ):
                 if refused:
                     raise UserError(f"reward.schemes.{key}: {why} and can't be mixed; use it alone")
@@ -122,11 +131,16 @@ class Scheme(BaseScheme):
             self.streams += tuple(replace(s, name=self._names[key][s.name], coef=s.coef * weight) for s in bonuses)
             self.assumes |= scheme.assumes
             self.reads_policy |= scheme.reads_policy
+            self.asks_policy |= scheme.asks_policy
             self.pays_anew &= scheme.pays_anew or not bonuses
             self.looks_ahead |= scheme.looks_ahead
             self.metrics += tuple(_renamed(name, key) for name in scheme.metrics)
             self.warmup_steps = max(self.warmup_steps, scheme.warmup_steps)
             self.told_apart += scheme.told_apart
+        self._refiner: Refiner | None = None
+        if config.refine_every:
+            self._refiner = Refiner(self.streams[1:], config.refine_every, context)
+            self.metrics += self._refiner.metrics
         self._combination = self._combined(config)
         self._multiplier: Multiplier | None = None
         if config.combine == LAGRANGIAN:
@@ -149,7 +163,7 @@ class Scheme(BaseScheme):
     def clears(self, stream: str) -> bool:
         if self._combination is not None and stream == COMBINED:
             return all(self._clears_apart(part) for part in self._combination.parts)
-        return self._clears_apart(stream)
+        return self._refiner is None and self._clears_apart(stream)
 
     def _clears_apart(self, stream: str) -> bool:
         return any(
@@ -158,6 +172,15 @@ class Scheme(BaseScheme):
             for original, name in self._names[key].items()
             if name == stream
         )
+
+    def learned_streams(self, alone: bool = False) -> tuple[str, ...]:
+        learned = {
+            self._names[key][original] for key, each in self.schemes.items() for original in each.learned_streams(alone)
+        }
+        rule = self._combination
+        if rule is not None and learned >= set(rule.parts) and (rule.pays_anew or not alone):
+            learned.add(COMBINED)
+        return tuple(spec.name for spec in self.streams if spec.name in learned)
 
     def warm_up(self, rollout: Rollout) -> None:
         for scheme in self.schemes.values():
@@ -171,6 +194,8 @@ class Scheme(BaseScheme):
             mixed.streams |= {name: signals.streams[original] for original, name in self._names[key].items()}
             mixed.advantage_bonus = _added(mixed.advantage_bonus, signals.advantage_bonus, weight)
             mixed.value_target_bonus = _added(mixed.value_target_bonus, signals.value_target_bonus, weight)
+        if self._refiner is not None:
+            mixed.streams |= self._refiner.paid(mixed.streams, rollout)
         if self._combination is not None:
             combined = self._combination.of(mixed.streams, rollout)
             mixed.streams = self._left(mixed.streams) | {COMBINED: combined}
@@ -183,6 +208,8 @@ class Scheme(BaseScheme):
         for key, scheme in self.schemes.items():
             given = scheme.rewards_of(steps)
             paid |= {name: given[original] for original, name in self._names[key].items()}
+        if self._refiner is not None:
+            paid = self._refiner.anew(paid)
         if self._combination is not None:
             paid = self._left(paid) | {COMBINED: self._combination.anew(paid)}
         return paid
@@ -196,6 +223,8 @@ class Scheme(BaseScheme):
         metrics: Metrics = {}
         for key, scheme in self.schemes.items():
             metrics |= {_renamed(name, key): value for name, value in scheme.update(rollout).items()}
+        if self._refiner is not None:
+            metrics |= self._refiner.refit()
         return metrics if self._multiplier is None else metrics | {_SHARE: self._multiplier.share}
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
@@ -205,16 +234,21 @@ class Scheme(BaseScheme):
             for loss in scheme.aux_losses()
         )
 
+    def take_policy(self, log_prob: LogProb) -> None:
+        for scheme in self.schemes.values():
+            if scheme.asks_policy:
+                scheme.take_policy(log_prob)
+
     def state_dict(self) -> State:
         state: State = {
             key: {"scheme": scheme.state_dict(), "random": random_state(self._contexts[key])}
             for key, scheme in self.schemes.items()
         }
-        rule = self._combination or self._multiplier
+        rule = self._combination or self._multiplier or self._refiner
         return state if rule is None else {"schemes": state, COMBINED: rule.state_dict()}
 
     def load_state_dict(self, state: State) -> None:
-        rule = self._combination or self._multiplier
+        rule = self._combination or self._multiplier or self._refiner
         if rule is not None:
             rule.load_state_dict(state[COMBINED])
             state = state["schemes"]

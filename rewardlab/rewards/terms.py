@@ -34,8 +34,9 @@ from rewardlab.parts.expressions import OBSERVED, check_on_zeros, fact_shape, nu
 from rewardlab.parts.reward_transforms import AtEnd
 from rewardlab.parts.state_keys import FACT
 from rewardlab.rewards.base import BaseScheme
+from rewardlab.rewards.refining import Refiner, refine_option
 from rewardlab.schemas import RewardConfig, option
-from rewardlab.types import BuildContext, Rollout, Signals, State, StreamSpec, TensorObs, Transitions
+from rewardlab.types import BuildContext, Metrics, Rollout, Signals, State, StreamSpec, TensorObs, Transitions
 
 VERSION = 1
 _BEFORE, _START = "was_", "start_"
@@ -51,6 +52,7 @@ class Config(RewardConfig):
     ends: dict[str, str] = option({}, "where what a term gave so far is paid: an expression", any_key=True)
     task_coef: float = option(1.0, "weight of the task's reward beside them", minimum=0)
     gamma: float | None = option(None, "discount of all terms; default: the task's", minimum=0, maximum=1)
+    refine_every: int = refine_option()
 
     def chosen(self) -> dict[str, str]:
         """The terms that there are."""
@@ -86,7 +88,7 @@ class Config(RewardConfig):
 class Scheme(BaseScheme):
     """Learns nothing; remembers how episodes began, and what is held back, where that is read."""
 
-    stateful = ("memory",)
+    stateful: tuple[str, ...] = ("memory",)
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         self._terms = {key: Expression(text) for key, text in config.chosen().items()}
@@ -102,8 +104,12 @@ class Scheme(BaseScheme):
         )
         again = (*self.privileged, *OBSERVED, *_REPLAYED)
         self.pays_anew = not self._ends and all(name in again for name in self._read)
-        self.episodic_memory = True
+        self.episodic_memory = not config.refine_every
         self.memory = _Memory(self._ends, context)
+        self.refiner: Refiner | None = None
+        if config.refine_every:
+            self.refiner = Refiner(self.streams[1:], config.refine_every, context)
+            self.metrics, self.stateful = self.refiner.metrics, (*self.stateful, "refiner")
         action = context.spec.action
         self._low, self._high = (torch.tensor(bound, device=context.device) for bound in (action.low, action.high))
         more: dict[str, tuple[int, ...]] = {}
@@ -126,7 +132,12 @@ class Scheme(BaseScheme):
                 here = number(self._ends[key], values, shape, f"reward.ends.{key}", self.context.spec) != 0
                 paid, _ = self.memory.held[key].held(paid, rollout, here | rollout.done)
             signals.streams[key] = paid.contiguous()
+        if self.refiner is not None:
+            signals.streams |= self.refiner.paid(signals.streams, rollout)
         return signals
+
+    def update(self, rollout: Rollout) -> Metrics:
+        return {} if self.refiner is None else self.refiner.refit()
 
     @torch.no_grad()
     def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
@@ -135,10 +146,11 @@ class Scheme(BaseScheme):
         if "task" in self._read:
             known["task"] = steps.extra["task_reward"]
         shape = steps.action.shape[:1]
-        return {
+        paid = {
             key: number(expression, known, shape, f"reward.terms.{key}", self.context.spec).contiguous()
             for key, expression in self._terms.items()
         }
+        return paid if self.refiner is None else self.refiner.anew(paid)
 
     def _value(self, name: str, rollout: Rollout) -> torch.Tensor:
         """What a name stands for in each step, [T, N] or [T, N, K]."""

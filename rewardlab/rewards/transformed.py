@@ -11,11 +11,12 @@ from rewardlab.maths.reward_transforms import cut_steps
 from rewardlab.parts.reward_transforms import Transform, made
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RewardConfig
-from rewardlab.types import AuxLoss, BuildContext, Metrics, Rollout, Signals, State, Transitions
+from rewardlab.types import AuxLoss, BuildContext, LogProb, Metrics, Rollout, Signals, State, Transitions
 
 _SAME = (
     "context", "assumes", "privileged", "warmup_steps", "replaces_task", "pays_prediction", "pays_demonstrated",
-    "relabels", "reads_policy", "mixes_advantages", "whole_episodes", "reads", "told_apart",
+    "relabels", "reads_policy", "asks_policy", "mixes_advantages", "whole_episodes", "reads", "told_apart",
+    "conditioner",
 )  # fmt: skip
 _CUT = "transform/cut_steps"
 
@@ -50,7 +51,8 @@ class Transformed(BaseScheme):
             spec.name: [made(text, context, key) for text in config.transform] for spec in bonuses
         }
         chain = self._chains[bonuses[0].name]
-        self.pays_anew = scheme.pays_anew and all(step.pays_anew for step in chain)
+        self._alone = all(step.pays_anew for step in chain)  # then no transform knows what comes before or after
+        self.pays_anew = scheme.pays_anew and self._alone
         self.looks_ahead = scheme.looks_ahead or any(step.looks_ahead for step in chain)
         self._within_episodes = all(step.within_episodes for step in chain)
         self._cuts = any(step.looks_ahead for step in chain)
@@ -63,6 +65,9 @@ class Transformed(BaseScheme):
 
     def clears(self, stream: str) -> bool:
         return self.scheme.clears(stream) and self._within_episodes
+
+    def learned_streams(self, alone: bool = False) -> tuple[str, ...]:
+        return () if alone and not self._alone else self.scheme.learned_streams(alone)
 
     def warm_up(self, rollout: Rollout) -> None:
         self.scheme.warm_up(rollout)
@@ -90,6 +95,9 @@ class Transformed(BaseScheme):
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         return self.scheme.aux_losses()
+
+    def take_policy(self, log_prob: LogProb) -> None:
+        self.scheme.take_policy(log_prob)
 
     def state_dict(self) -> State:
         chains = {name: [step.state_dict() for step in chain] for name, chain in self._chains.items()}

@@ -13,7 +13,7 @@ from rewardlab.training.environments import evaluation_levels, make_level_env, m
 from rewardlab.training.parts import Generators, RunParts
 from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.training.wrappers.start_env import StartEnv
-from rewardlab.types import Agent, Conditioner, Curriculum, EnvSpec, GoalVecEnv, RewardScheme, StreamSpec
+from rewardlab.types import Agent, Conditioner, Curriculum, EnvSpec, GoalVecEnv, RewardScheme
 
 
 def build(config: RootConfig) -> RunParts:
@@ -35,7 +35,7 @@ def build(config: RootConfig) -> RunParts:
         check_agent_class(config.agent.name, agent_class)
         scheme = transformed(scheme_class(config.reward, scheme_context), config.reward, scheme_context)
         module = discovery.load("curriculum", config.curriculum.plugin)
-        conditioner = _conditioner(config, module, generators, env.spec, scheme.streams)
+        conditioner = _conditioner(config, module, generators, env.spec, scheme)
         paid = scheme.streams
         if conditioner is not None:
             env, paid = GoalEnv(env, conditioner, config.reward.privileged(), learns=True), paid + conditioner.streams
@@ -46,6 +46,8 @@ def build(config: RootConfig) -> RunParts:
         if curriculum is not None:
             env = StartEnv(env, curriculum, make_level_env(config))
         _hand_over_losses(scheme, agent, config)
+        if scheme.asks_policy:
+            scheme.take_policy(agent.log_prob)
         generators.torch_rngs["act"] = seeding.torch_rng(config.seed, "act")
         _check_warmup(scheme, config)
     except BaseException:
@@ -55,16 +57,22 @@ def build(config: RootConfig) -> RunParts:
 
 
 def _conditioner(
-    config: RootConfig, module: ModuleType, generators: Generators, spec: EnvSpec, beside: tuple[StreamSpec, ...]
+    config: RootConfig, module: ModuleType, generators: Generators, spec: EnvSpec, scheme: RewardScheme
 ) -> Conditioner | None:
-    """What sets goals, where the curriculum does."""
+    """What sets goals: the curriculum, or a scheme that shows the agent something of its own."""
+    if scheme.conditioner is not None and spec.goals:
+        raise UserError(f"reward={config.reward.name}: shows the agent its own goals, and {spec.id} has goals too")
     if not hasattr(module, "Conditioner"):
-        return None
+        return scheme.conditioner
+    if scheme.conditioner is not None:
+        raise UserError(
+            f"curriculum={config.curriculum.name}: sets goals, and so does reward={config.reward.name}; leave out one"
+        )
     if spec.goals:
         raise UserError(f"curriculum={config.curriculum.name}: sets goals, and {spec.id} has its own")
     context = generators.context("curriculum", config, spec)
     made: Conditioner = module.Conditioner(config.curriculum, context)
-    taken = {stream.name for stream in beside} & {stream.name for stream in made.streams}
+    taken = {stream.name for stream in scheme.streams} & {stream.name for stream in made.streams}
     if taken:
         raise UserError(
             f"curriculum={config.curriculum.name}: pays a reward stream named {taken.pop()}, and so does"

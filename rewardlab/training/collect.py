@@ -123,6 +123,7 @@ class Collector:
         self._state: torch.Tensor | None = None
         self._privileged: Obs = {}
         self._owed = np.zeros(env.num_envs) if delayed else None  # of what the running episodes were not paid yet
+        self._earned = torch.empty(0)  # of the latest rollout, where it is delayed
         self._begin(seeds)
         self._buffers = _allocate(steps, self._obs, self._privileged)
         self._compiled = CompiledPlay.of(env, agent, steps)
@@ -177,6 +178,13 @@ class Collector:
         over: Array = buffers.terminated[:steps] | buffers.truncated[:steps]
         buffers.first[1 : steps + 1] = over
         self.statistics.add_ended(ended, np.logical_or.reduce(over))
+        if self._privileged:
+            acted_on, reached, self._privileged = compiled.facts(steps, self._privileged)
+            for name in reached:
+                buffers.current_privileged[name][:steps], buffers.privileged[name][:steps] = (
+                    acted_on[name],
+                    reached[name],
+                )
         rows = {"image": compiled.views.rows[: compiled.views.found[0]].reshape(-1, *played.images.shape[2:])}
         if "mission" in buffers.obs:
             buffers.obs["mission"][: steps + 1] = compiled.tokens(played.missions[: steps + 1])
@@ -190,10 +198,15 @@ class Collector:
         rollout.distinct = DistinctObservations(self._tensors(rows), here, there, logits)
         return rollout
 
+    def earned(self, rollout: Rollout) -> torch.Tensor:
+        """What the environments paid for the steps of the latest rollout, before any delay, float32 [T, N]."""
+        return rollout.task_reward if self._owed is None else self._earned
+
     def _rollout(self, steps: int, action: torch.Tensor, agent_state0: torch.Tensor | None) -> Rollout:
         """What the buffers hold."""
         buffers = self._buffers
         if self._owed is not None:
+            self._earned = self._tensor(buffers.task_reward[:steps].copy())
             ended: Array = buffers.terminated[:steps] | buffers.truncated[:steps]
             buffers.task_reward[:steps] = paid_at_ends(buffers.task_reward[:steps], ended, self._owed)
         obs, first = self._rows(buffers.obs, steps + 1), self._tensor(buffers.first[: steps + 1])

@@ -50,6 +50,11 @@ def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig, spec: EnvS
             f"agent={config.agent.name}: learns_from={agent.learns_from} needs {', '.join(needs)}, and it has no"
             f" {', '.join(lacking)}"
         )
+    if scheme.asks_policy and not agent.tells_log_prob:
+        raise UserError(
+            f"reward={config.reward.name} agent={config.agent.name}: asks how likely the policy finds demonstrated"
+            " steps, which this agent can't say; use agent=ppo agent.memory=none"
+        )
     chosen.check(scheme, agent, config, spec)
     if config.env.delayed_reward:
         _check_delayed(scheme, agent, config, spec)

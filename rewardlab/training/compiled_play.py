@@ -9,14 +9,14 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from rewardlab.envs.batched import BatchedEnv, Engine
+from rewardlab.envs.batched import BatchedEnv, Engine, arrived
 from rewardlab.gridworld.constants import NUM_MISSION
 from rewardlab.kernel_cache import compile_for
 from rewardlab.maths.distinct import weights_of
 from rewardlab.networks.row_policy import RowPolicy
 from rewardlab.training import play_kernel
 from rewardlab.training.play_kernel import STUCK, Episodes, Steps, Views
-from rewardlab.types import Agent, Array, VecEnv
+from rewardlab.types import Agent, Array, Obs, VecEnv
 
 
 class CompiledPlay:
@@ -27,12 +27,13 @@ class CompiledPlay:
         views: the distinct views of all passes since `forget`.
     """
 
-    def __init__(self, engine: Engine, policy: RowPolicy, most: int, memory: int) -> None:
+    def __init__(self, engine: Engine, policy: RowPolicy, most: int, memory: int, keeps: bool) -> None:
         self._engine, self._policy, self._vector = engine, policy, engine.vector
         num_envs, look = self._vector.num_envs, self._vector.look
         self._missions = np.zeros((0, NUM_MISSION), dtype=np.int32)
         self._tokens = np.zeros((0, engine.mission_length), dtype=np.int64)
-        self.steps = _steps(most, num_envs, look.shape)
+        world = self._vector.world
+        self.steps = _steps(most, num_envs, look.shape, (world.cells, world.facts) if keeps else ())
         self.views = _views(memory * (2 * most + 1) * num_envs, math.prod(look.shape), policy)
         self._ended = np.zeros((most * num_envs, 4))
         self.forget()
@@ -44,17 +45,47 @@ class CompiledPlay:
         compile_for(self._kernel, (*arguments, none, 0, False), f"the play of {self._vector.task.family}")
 
     @staticmethod
-    def of(env: VecEnv, agent: Agent, most: int, memory: int = 1, facts: Collection[str] = ()) -> CompiledPlay | None:
-        """None where it cannot play: other worlds, noise, facts beside those named, another kind of policy.
+    def of(
+        env: VecEnv, agent: Agent, most: int, memory: int = 1, unread: Collection[str] | None = None
+    ) -> CompiledPlay | None:
+        """None where it cannot play: other worlds, noise, facts that no array of states tells, another policy.
 
         Args:
             memory: passes that find room for their views if all of them are new.
+            unread: the facts that nobody asks for; None: all are, and `facts` tells them.
         """
         if not isinstance(env, BatchedEnv) or env.engine is None or agent.row_policy is None:
             return None
-        if not set(env.engine.facts) <= set(facts):
+        facts = env.engine.facts
+        if not set(facts) <= set(env.engine.measurable if unread is None else unread):
             return None
-        return CompiledPlay(env.engine, agent.row_policy, most, memory)
+        return CompiledPlay(env.engine, agent.row_policy, most, memory, bool(facts) and unread is None)
+
+    def facts(self, count: int, current: Obs) -> tuple[Obs, Obs, Obs]:
+        """Full-state facts of the first so many steps of the latest pass.
+
+        Args:
+            current: those of the states before its first step, each [N, ...].
+
+        Returns:
+            Those of the states acted on and of the true successors, each [T, N, ...], and those of the states after the
+            pass, each [N, ...].
+        """
+        steps = self._rows(count)
+        ended = steps.terminated | steps.truncated
+        cells, facts = (
+            np.concatenate([rows.reshape(-1, rows.shape[-1]), begun[ended]])
+            for rows, begun in ((steps.cells, steps.begun_cells), (steps.facts, steps.begun_facts))
+        )
+        found = self._engine.measure(cells, facts)
+        reached = {name: entry[: ended.size].reshape(*ended.shape, *entry.shape[1:]) for name, entry in found.items()}
+        after: Obs = {}
+        for name, entry in reached.items():
+            after[name] = entry.copy()
+            after[name][ended] = found[name][ended.size :]
+        reached = arrived(reached, steps.success)
+        acted_on = {name: np.concatenate([current[name][None], entry[:-1]]) for name, entry in after.items()}
+        return acted_on, reached, {name: entry[-1].copy() for name, entry in after.items()}
 
     def forget(self) -> None:
         """Begin anew with the policy as it is now: before the first pass with other weights."""
@@ -140,11 +171,17 @@ class CompiledPlay:
         return Steps(*(rows[: count + len(rows) - len(self.steps.action)] for rows in self.steps))
 
 
-def _steps(most: int, num_envs: int, shape: Sequence[int]) -> Steps:
+def _steps(most: int, num_envs: int, shape: Sequence[int], kept: Sequence[Array]) -> Steps:
+    """`kept`: the arrays [N, ...] whose rows are kept of each step."""
+
     def rows(dtype: type, count: int = most, shape: Sequence[int] = ()) -> Array:
         return np.zeros((count, num_envs, *shape), dtype=dtype)
 
     images, successors = rows(np.uint8, most + 1, shape), rows(np.uint8, most, shape)
+    like = kept or (np.zeros((0, 0), np.uint32), np.zeros((0, 0), np.int32))
+    cells, facts, begun_cells, begun_facts = (
+        np.zeros((most if kept else 0, *entry.shape), dtype=entry.dtype) for _ in range(2) for entry in like
+    )
     return Steps(
         images,
         successors,
@@ -158,6 +195,10 @@ def _steps(most: int, num_envs: int, shape: Sequence[int]) -> Steps:
         rows(np.bool_),
         rows(np.bool_),
         rows(np.bool_),
+        cells,
+        facts,
+        begun_cells,
+        begun_facts,
     )
 
 

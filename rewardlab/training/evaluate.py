@@ -67,7 +67,7 @@ class Evaluator:
         rng = seeding.torch_rng(self._config.seed, f"evaluation/{frames}")
         if self._agent is not agent:  # a pass cuts no episodes
             fits = self._limit is None
-            self._compiled = CompiledPlay.of(self._env, agent, _STEPS_AT_ONCE, 4, {PLACE}) if fits else None
+            self._compiled = CompiledPlay.of(self._env, agent, _STEPS_AT_ONCE, 4, unread={PLACE}) if fits else None
             self._agent = agent
         if self._compiled is not None:
             return self._pass(self._compiled, rng, stop)

@@ -56,6 +56,8 @@ class Steps(NamedTuple):
         missions: int64 [T + 1, N], -1 where one is met for the first time.
         here: int64 [T + 1, N], there: int64 [T, N], numbers of the views acted on and of the true successors.
         action: int64 [T, N]. reward: float32 [T, N]. terminated, truncated, success: bool [T, N].
+        cells, facts: uint32 [T, N, H * W] and int32 [T, N, F], the engine's of the true successors; of length 0 where
+            nobody asks. begun_cells, begun_facts: the same of the episodes that began after a step, elsewhere what was.
     """
 
     images: Array
@@ -70,6 +72,10 @@ class Steps(NamedTuple):
     terminated: Array
     truncated: Array
     success: Array
+    cells: Array
+    facts: Array
+    begun_cells: Array
+    begun_facts: Array
 
 
 class Episodes(NamedTuple):
@@ -113,12 +119,15 @@ def play(
         The step before which it stopped: T, or where a mission is unknown; or STUCK: no level could be drawn.
     """
     cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of = world
-    images, successors, shown, reached, mission_of, here, there, taken, rewards, terminated, truncated, solved = steps
+    images, successors, shown, reached, mission_of, here, there, taken, rewards, terminated, truncated, solved = steps[
+        :12
+    ]
+    kept_cells, kept_facts, begun_cells, begun_facts = steps[12:]
     returns, lengths, left, over, finished = episodes
     rows, named, slots, weights = views.rows, views.missions, views.slots, views.weights
     logits, below = views.logits, views.below
     total, num_envs = uniform.shape
-    varies = policy.missions.shape[1] > 0
+    varies, keeps = policy.missions.shape[1] > 0, kept_cells.shape[0] > 0
     for i in range(num_envs):
         if begin == 0 or mission_of[begin, i] < 0:
             mission_of[begin, i] = _mission_of(facts, i, missions) if varies else 0
@@ -138,6 +147,8 @@ def play(
             terminated[t, i], truncated[t, i], solved[t, i] = ended, cut, (ended or cut) and reward > 0.0
             returns[i] += rewards[t, i]
             lengths[i] += 1
+            if keeps:
+                _keep(cells, facts, i, kept_cells[t], kept_facts[t])
             observe(cells, facts, params, i, successors[t], i)
             slot = _place_of(reached, t, i, mission, rows, named, slots, weights)
             if slots[slot] < 0:
@@ -163,6 +174,8 @@ def play(
             )
             if outcome != FINE:
                 return STUCK
+            if keeps:
+                _keep(cells, facts, i, begun_cells[t], begun_facts[t])
             observe(cells, facts, params, i, images[t + 1], i)
             if varies:
                 mission = _mission_of(facts, i, missions)
@@ -188,6 +201,15 @@ def _mission_of(facts, i, missions):  # type: ignore[no-untyped-def]  # pragma: 
         if same:
             return k
     return -1
+
+
+@numba.njit
+def _keep(cells, facts, i, kept_cells, kept_facts):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Copy environment i's state into row i."""
+    for at in range(cells.shape[1]):
+        kept_cells[i, at] = cells[i, at]
+    for k in range(facts.shape[1]):
+        kept_facts[i, k] = facts[i, k]
 
 
 @numba.njit

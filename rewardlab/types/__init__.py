@@ -9,9 +9,9 @@ achieved, and what was (which no network reads).
 
 from rewardlab.types.agents import ActOutput, Agent, ExploringAgent, OnPolicyAgent, ReplayAgent
 from rewardlab.types.aliases import Array, GoalOutcome, Metrics, Obs, State, TensorMetrics, TensorObs
-from rewardlab.types.curricula import Attempts, Conditioner, Curriculum, Outcomes, Trail
+from rewardlab.types.curricula import Asked, Attempts, Conditioner, Curriculum, Outcomes, Trail
 from rewardlab.types.populations import Genome, Lives, Population
-from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, RewardScheme
+from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, LogProb, RewardScheme
 from rewardlab.types.steps import (
     Assessment,
     DistinctObservations,
@@ -41,6 +41,7 @@ __all__ = [
     "ActionSpec",
     "Agent",
     "Array",
+    "Asked",
     "Assessment",
     "Attempts",
     "AuxLoss",
@@ -56,6 +57,7 @@ __all__ = [
     "GoalVecEnv",
     "Judgement",
     "Lives",
+    "LogProb",
     "MakeEnv",
     "Mdp",
     "Metrics",

@@ -34,6 +34,7 @@ class Agent(Protocol):
     rollout_steps: int
     stochastic: bool  # whether its policy is random in evaluation too, where the mode is not greedy
     takes_aux_losses: bool
+    tells_log_prob: bool  # whether `log_prob` works
     mixes_advantages: bool  # whether it learns from shares of the streams' advantages: `Signals.mixture`
     curriculum: Curriculum | None  # where episodes begin, of an agent that finds such places itself
     row_policy: Any  # a `networks.row_policy.RowPolicy`, or None
@@ -57,6 +58,11 @@ class Agent(Protocol):
 
     def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
         """Learn from other terms too; called before training. Without `takes_aux_losses` such schemes are refused."""
+
+    def log_prob(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:
+        """How likely the policy of now finds actions in single observations: log pi(a|s), float32 [B], no gradients.
+        Without `tells_log_prob` schemes that ask for it are refused.
+        """
 
     @property
     def updates(self) -> int:

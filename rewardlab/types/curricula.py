@@ -29,9 +29,24 @@ class Attempts:
     task_reward: Array
 
 
+@dataclass(frozen=True)
+class Asked:
+    """B environments that a goal is wanted for.
+
+    count: B. facts: the full-state facts of where they stand, each [B, ...]. before: the goals that ended there, each
+    entry [B, ...]; empty at the very beginning. training: whether they train, or evaluate.
+    """
+
+    count: int
+    facts: Obs
+    before: Obs
+    training: bool
+
+
 class Conditioner(Protocol):
-    """Sets the agent goals, shows them in the observation and pays for reaching them. It keeps what it has learnt; the
-    goals that are pursued belong to the environments (`training/wrappers/goal_env.py`), so that evaluation has its own.
+    """Sets the agent goals, shows them in the observation and pays for reaching them: a curriculum, or a part of a
+    scheme (`RewardScheme.conditioner`). It keeps what it has learnt; the goals that are pursued belong to the
+    environments (`training/wrappers/goal_env.py`), so that evaluation has its own.
 
     A goal lasts until it is reached or the episode ends; then the next one is asked for. Entries of goals are its own
     affair: arrays [B, ...], one row for each of B environments.
@@ -42,8 +57,8 @@ class Conditioner(Protocol):
     assumes: frozenset[str]
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv
 
-    def propose(self, facts: Obs, rng: torch.Generator) -> Obs:
-        """Goals for B environments, from the full-state facts [B, ...] of where they stand."""
+    def propose(self, asked: Asked, rng: torch.Generator) -> Obs:
+        """Goals for the environments that it is asked for; one may be that which ended there."""
 
     def show(self, goal: Obs, facts: Obs) -> Obs:
         """The entries of `obs`, each [B, ...]: B goals as seen from where the environments stand."""

@@ -106,6 +106,13 @@ class Population(Agent, Protocol):
     def champion_return(self) -> float:
         """By which the champion became that: a mean over levels, of its latest lives; NaN: it has not lived."""
 
+    def check_levels(self, count: int) -> None:
+        """Refuse a number of levels on which each individual lives, where that can't be, before anybody does.
+
+        Raises:
+            UserError: says what to change.
+        """
+
     def ask(self, progress: float) -> Array:
         """The next generation: float32 [P, G]."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 
-from rewardlab.types.aliases import GoalOutcome, Metrics, State
+from rewardlab.types.aliases import GoalOutcome, Metrics, State, TensorObs
+from rewardlab.types.curricula import Conditioner
 from rewardlab.types.steps import Episode, Rollout, Signals, StreamSpec, Transitions, Windows
 from rewardlab.types.worlds import EnvSpec
 
@@ -27,6 +28,10 @@ class Judgement:
     entropy: torch.Tensor
     task_value: torch.Tensor
     return_scale: float = 1.0
+
+
+# log pi(a|s) by the policy of now, without gradients: observations [B, ...], actions [B] or [B, A] -> float32 [B]
+LogProb = Callable[[TensorObs, torch.Tensor], torch.Tensor]
 
 
 class AuxLoss(Protocol):
@@ -71,9 +76,15 @@ class RewardScheme(Protocol):
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv, declared before the first row
     relabels: bool  # whether `relabel` works; without replay such a scheme is refused
     waits_for_ends: bool  # whether it pays steps when their episode has ended: see `rewards/base.py`
+    conditioner: Conditioner | None  # what shows the agent something of the scheme's own; see `rewards/base.py`
     best_share: float  # of each minibatch, from the best episodes; best_episodes: of so many
     best_episodes: int
+    asks_policy: bool  # whether it wants `take_policy` to be called
+    reads_policy: bool  # whether it needs the probabilities of the policy that acted
     pays_anew: bool  # whether `rewards_of` works: what agent.bonus=replayed asks for
+
+    def learned_streams(self, alone: bool = False) -> tuple[str, ...]:
+        """Names of the streams that stand for the task's reward; with `alone` those that can pay single steps."""
 
     def warm_up(self, rollout: Rollout) -> None: ...
 
@@ -91,6 +102,9 @@ class RewardScheme(Protocol):
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         """Terms that the agent is to learn from too; asked for once, when a run is built."""
+
+    def take_policy(self, log_prob: LogProb) -> None:
+        """How likely the agent finds an action now, for `update` to ask; called once, when a run is built."""
 
     def state_dict(self) -> State: ...
 

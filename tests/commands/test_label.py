@@ -118,7 +118,7 @@ def test_a_run_learns_from_them_and_goes_on_exactly(labelled: Path, tmp_path: Pa
     assert run(broken) == 0
     states = [checkpoint.load(each.folder / "checkpoint.pt")[0]["scheme"] for each in (whole, broken)]
     assert states[0]["counts"]["answered"] == 3
-    one, other = (state["model"] for state in states)
+    one, other = (state["learner"]["model"] for state in states)
     assert all(torch.equal(one[name], other[name]) for name in one)
     rows = (whole.folder / "train.csv").read_text()
     assert "explore/preference_answered" in rows.splitlines()[0]
@@ -150,8 +150,8 @@ def test_the_page_asks_and_takes_answers(labelled: Path) -> None:
         return reply.status, reply.read()
 
     try:
-        assert b"Which is better?" in ask("GET", "/")[1]
-        assert json.loads(ask("GET", "/next")[1]) == {"pair": 3, "left": 2}
+        assert b"Which piece of play is better?" in ask("GET", "/")[1]
+        assert json.loads(ask("GET", "/next")[1]) == {"pair": 3, "left": 2, "pairs": 5}
         assert ask("GET", "/gif/3/left")[1].startswith(b"GIF8")
         for path in ("/gif/3/middle", "/gif/99/left", "/gif/../labels.csv", "/labels.csv"):
             assert ask("GET", path)[0] == 404
@@ -159,9 +159,12 @@ def test_the_page_asks_and_takes_answers(labelled: Path) -> None:
             assert ask("POST", "/answer", body)[0] == 400
         assert ask("POST", "/answer", '{"pair": 3, "answer": "left"}', Origin="http://elsewhere.example")[0] == 403
         assert ask("GET", "/next", Host="elsewhere.example")[0] == 403
-        assert json.loads(ask("POST", "/answer", '{"pair": 3, "answer": "skip"}')[1]) == {"pair": 4, "left": 2}
-        assert json.loads(ask("POST", "/answer", '{"pair": 4, "answer": "right"}')[1]) == {"pair": 3, "left": 1}
-        assert json.loads(ask("POST", "/answer", '{"pair": 3, "answer": "same"}')[1]) == {"pair": None, "left": 0}
+        for given, told in (
+            ({"pair": 3, "answer": "skip"}, {"pair": 4, "left": 2, "pairs": 5}),
+            ({"pair": 4, "answer": "right"}, {"pair": 3, "left": 1, "pairs": 5}),
+            ({"pair": 3, "answer": "same"}, {"pair": None, "left": 0, "pairs": 5}),
+        ):
+            assert json.loads(ask("POST", "/answer", json.dumps(given))[1]) == told
     finally:
         server.shutdown()
         server.server_close()
@@ -208,8 +211,8 @@ def test_labels_that_do_not_fit_are_refused(
     ):
         line = line.replace(name, str(file))
     assert main(["run", *TINY, "reward=preference", *line.split()]) == 2
-    told = capsys.readouterr().err.strip().splitlines()
-    assert len(told) == 1 and said in told[0], told
+    *_, told = capsys.readouterr().err.strip().splitlines()  # kernels may have been compiled before
+    assert said in told
 
 
 @pytest.mark.parametrize(

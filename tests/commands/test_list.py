@@ -34,6 +34,13 @@ def test_papers_are_for_who_asks(rewardlab: Callable, terminal: Callable) -> Non
     assert len(short.splitlines()) < len(full.splitlines()) < 5 * len(discovery.choices("reward"))
 
 
+def test_a_preset_names_the_paper_of_its_own_method() -> None:
+    papers = {entry.name: entry.paper for entry in entries("reward")}
+    wanted = {"rudder": "Arjona-Medina", "ircr": "Gangwani", "rrd": "Ren", "heron": "Bukharin", "product": "Jaeger"}
+    assert {name: papers[name].split(" et al.")[0] for name in wanted} == wanted
+    assert papers["exprd"].startswith("Devidze et al. 2021")
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_scale_of_environments_fits(rewardlab: Callable, terminal: Callable, columns: int) -> None:
     terminal(columns)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import yaml
 from rewardlab.config import composition
 from rewardlab.config.composition import compose
 from rewardlab.config.saved import repeat
-from rewardlab.envs.external import gym
+from rewardlab.envs.external import gym, workers
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import RaisedElsewhere, UserError
 from rewardlab.report import load
@@ -253,6 +254,43 @@ def test_worker_processes_change_no_number(rewardlab, tmp_path: Path) -> None:
         assert told.code == 0, told.err
     alone, apart = (only_run(tmp_path, f"by{processes}") for processes in "12")
     assert numbers(alone) == numbers(apart) and alone.name == apart.name
+
+
+def test_workers_serve_one_generation_after_the_other(rewardlab, tmp_path: Path, monkeypatch) -> None:
+    started, start = [], workers._started
+    monkeypatch.setattr(workers, "_started", lambda fds: started.append(len(fds)) or start(fds))
+    lives = ["env=gym", "env.id=CartPole-v1", "agent=ga", "agent.population=6", "agent.episodes=2"]
+    lives += ["agent.validation=0", "frames=3000", "eval.every=3000", "eval.episodes=1", "num_envs=1"]
+    for processes in ("1", "2"):
+        told = rewardlab("run", *lives, f"env.processes={processes}", f"results_dir=by{processes}")
+        assert told.code == 0, told.err
+    alone, apart = (only_run(tmp_path, f"by{processes}") for processes in "12")
+    assert numbers(alone) == numbers(apart) and len(numbers(apart)) > 1
+    assert started == [2], "not anew for each generation"
+
+
+def test_workers_that_rest_are_taken_where_they_serve(monkeypatch) -> None:
+    def process(count: int) -> int:
+        env = gym.make(gym.Config(id="CartPole-v1", processes=count), Levels(3))
+        env.close()
+        return workers._resting[0]._process.pid
+
+    first = process(2)
+    assert process(2) == first and process(3) != first and len(workers._resting) == 1
+    second = process(2)
+    monkeypatch.setenv("SEEN_BY_WORKERS", "1")
+    third = process(2)
+    assert third != second, "it would not see the variable"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads, which a fork has not
+        fork = os.fork()
+    if not fork:
+        os._exit(len(workers._resting))
+    assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 0
+    assert process(2) == third, "a fork has no hold on them"
+    os.kill(third, signal.SIGKILL)
+    wait_for(lambda: workers._resting[0]._process.poll() is not None, 20)
+    assert process(2) != third
 
 
 def test_a_run_continues_exactly_with_other_processes(tmp_path: Path) -> None:

@@ -45,6 +45,20 @@ def test_a_budget_has_many_spellings(text: str) -> None:
     assert prepared.setting_id == compose([*TOY, "frames=2000000"]).setting_id
 
 
+def test_every_whole_number_may_be_written_as_a_float() -> None:
+    wanted = compose([*TOY, "reward=rnd", "eval.every=1000", "num_envs=8", "agent=ppo", "agent.hidden=[64,64]"])
+    given = ["seed=1e1", "eval.every=1e3", "num_envs=8.0", "agent=ppo", "agent.hidden=[6.4e1,64]"]
+    prepared = compose([*TOY, "reward=rnd", *given])
+    config = prepared.config
+    assert (config.seed, config.eval.every, config.num_envs, config.agent.hidden) == (10, 1000, 8, [64, 64])
+    assert all(type(number) is int for number in (config.seed, config.eval.every, *config.agent.hidden))
+    assert prepared.setting_id == wanted.setting_id and prepared.labels == wanted.labels
+    with pytest.raises(UserError, match=r"eval\.every=1\.5: must be a whole number"):
+        compose([*TOY, "eval.every=1.5"])
+    with pytest.raises(UserError, match=r"eval\.every=inf: must be a whole number"):
+        compose([*TOY, "eval.every=inf"])
+
+
 def test_evaluations_are_at_least_a_frame_apart() -> None:
     assert compose([*TOY, "frames=3"]).config.eval.every == 1
 

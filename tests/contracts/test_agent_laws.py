@@ -102,6 +102,11 @@ class CountsNoAuxSteps(Ppo):
         return metrics
 
 
+class TellsTheLikeliest(Ppo):
+    def log_prob(self, obs: Any, action: torch.Tensor) -> torch.Tensor:
+        return super().log_prob(obs, torch.zeros_like(action))
+
+
 class NeverFades(Ppo):
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         return super().update(rollout, signals, 0.0)
@@ -151,6 +156,7 @@ BROKEN = [
     (NoAdvantageBonus, "planted_advantage_changes_the_policy", "planted advantage_bonus changed nothing"),
     (DropsTheLosses, "aux_losses_are_learned", "not among the metrics"),
     (CountsNoAuxSteps, "aux_losses_are_learned", "0 steps were counted"),
+    (TellsTheLikeliest, "tells_log_prob_as_it_assesses", "from what assess says"),
     (NeverFades, "weights_follow_the_budget", "a bonus that fades changes what is learned at 100%"),
     (ClipsTheSignals, "rollout_is_left_alone", "intrinsic differs"),
     (ForgetsItsOptimiser, "state_round_trips", "the restored state"),

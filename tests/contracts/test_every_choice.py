@@ -8,6 +8,7 @@ import pytest
 from rewardlab import contracts, discovery
 from rewardlab.config import composition
 
+pytestmark = pytest.mark.usefixtures("composed_together")
 NOTHING = ("curriculum", "none")  # it does nothing that could break a law
 GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
@@ -15,6 +16,11 @@ ENVS = ["bitflip", "deepsea", "slots", "doorkey_5x5", "goalgrid_fourrooms", "goa
 # So few frames are played under laws that by default nothing is asked in them.
 ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]
 ASKS += ["reward.segment=4", "reward.epochs=2"]
+FEW = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.sets=6", "reward.hidden=[8]", "reward.epochs=2"]
+# A law holds whatever the size: generations of no more individuals than emitters can share, and chunks as short.
+FEWER, SHORTER = "agent.population=60", "agent.chunk=90"
+SMALL = {key: [FEWER] for key in ("random_search", "ga", "ga_ns", "ns", "taxons", "map_elites", "cma_me", "cma_mae")}
+SMALL |= {key: [FEWER, SHORTER] for key in ("serene", "stax")}
 # Options that lead to other code than the defaults do.
 VARIANTS = [
     ("reward", "count", ["reward.key=state"]),
@@ -47,6 +53,8 @@ VARIANTS = [
     ("reward", "cbet", ["reward.reset_probability=0.1"]),
     ("reward", "mix", ["+reward@reward.schemes.icm=icm", "reward.schemes.count.scope=episodic"]),
     ("curriculum", "amigo", ["curriculum.reach=agent", "curriculum.batch_size=3"]),
+    ("reward", "terms", ["reward.refine_every=1"]),
+    ("reward", "mix", ["reward.refine_every=1"]),
     ("reward", "her", ["reward.strategy=final"]),
     ("reward", "her", ["reward.strategy=episode", "reward.k=2"]),
     ("reward", "her", ["reward.strategy=random", "reward.memory=50"]),
@@ -62,11 +70,14 @@ VARIANTS = [
     ),
     ("reward", "progress", ["reward.method=potential", "reward.batch_size=20"]),
     ("reward", "progress", ["reward.method=pairwise_delta", "reward.batch_size=20"]),
+    ("reward", "progress", ["reward.method=success_reference", "reward.hidden=8"]),
     ("env", "bitflip", ["env.n=7", "env.pays=goal"]),
     ("env", "deepsea", ["env.deterministic=false"]),
+    ("env", "slots", ["env.distractors=2"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1", "env.noise=0.3", "env.frame_stack=2"]),
+    ("env", "pointplane", ["env.box=2"]),
     ("env", "mountaincar", ["env.noise=0.3"]),
     ("curriculum", "backplay", ["curriculum.advance=schedule", "curriculum.window=3"]),
     ("curriculum", "backplay", ["curriculum.frontier=each", "curriculum.trials=2", "curriculum.stride=2"]),
@@ -86,15 +97,26 @@ VARIANTS = [
         [*ASKS, "reward.query=entropy", "reward.loss=scaled", "reward.beta=1", "reward.mistake=0.1"],
     ),
     ("reward", "preference", [*ASKS, "reward.comparator=success", "reward.agg=median", "reward.query=kcenter"]),
+    ("reward", "preference", [*ASKS, "reward.explore=3", "reward.feedback_start=100", "reward.absorbing=false"]),
+    (
+        "reward",
+        "preference",
+        [*ASKS, "reward.two_pass=0.3", "reward.master_key=5", "reward.patterns=['agent_pos[0] > 2']"],
+    ),
+    ("reward", "preference", [*ASKS, "reward.init=regression", "reward.loss=margin", "reward.strength=direction"]),
+    ("reward", "preference", [*ASKS, "reward.probe=['action + terminated']"]),
     ("reward", "heron", [*ASKS, "reward.terms=['vector[0]', terminated]"]),
+    ("reward", "vpl", [*FEW, "reward.encoder=concat", "reward.scaling=spo", "reward.episodes=1"]),
+    ("reward", "vpl", [*FEW, "reward.dim=0", "reward.scaling=learned", "reward.mistake=0.2"]),
+    ("reward", "airl", ["reward.actions=false", "reward.memory=30", "reward.batch_size=20"]),
     ("reward", "otr", ["reward.top=3", "reward.per_dimension=true"]),
     ("reward", "drs", ["reward.stages=['vector[0]>0']", "reward.memory=20", "reward.batch_size=3"]),
     ("reward", "barfi", ["reward.aux='agent_pos[0] - 3'", "reward.every=2"]),
     ("reward", "explors", ["reward.key=state", "reward.clip=0.5"]),
     ("reward", "exprd", ["reward.adaptive=true", "reward.states=null"]),
     ("agent", "go_explore", ["agent.return_by=policy"]),
-    ("agent", "ns", ["agent.descriptor=last"]),
-    ("agent", "ns", ["agent.descriptor=signature", "agent.signature_time=true"]),
+    ("agent", "ns", [FEWER, "agent.descriptor=last"]),
+    ("agent", "ns", [FEWER, "agent.descriptor=signature", "agent.signature_time=true"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
     ("agent", "open_loop", ["agent.pd=joints", "agent.joints=[0,1]", "agent.velocities=[2,3]"]),
 ]
@@ -103,7 +125,7 @@ VARIANTS = [
 @pytest.mark.parametrize(
     ("group", "name", "overrides"),
     [
-        pytest.param(group, name, [], id=f"{group}={name}")
+        pytest.param(group, name, SMALL.get(name, []) if group == "agent" else [], id=f"{group}={name}")
         for group, name in [*CHOICES, *(("env", name) for name in ENVS)]
     ]
     + [pytest.param(*variant, id="-".join([variant[1], *variant[2]])) for variant in VARIANTS],

@@ -17,6 +17,7 @@ from rewardlab.types import (
     AuxLoss,
     BuildContext,
     Judgement,
+    LogProb,
     Metrics,
     Rollout,
     Signals,
@@ -235,6 +236,41 @@ class ShapedOwnDiscount(Shaped):
     gamma = 1.0
 
 
+class Asks(Sound):
+    """Takes what the policy says of steps for the target of its bonus."""
+
+    asks_policy = True
+
+    def take_policy(self, log_prob: LogProb) -> None:
+        self.log_prob = log_prob
+
+    def update(self, rollout: Rollout) -> Metrics:
+        obs = {name: entry.flatten(0, 1) for name, entry in rollout.obs.items()}
+        told = self.log_prob(obs, rollout.action.flatten(0, 1)).view_as(rollout.task_reward)
+        loss = (self.score(rollout.next_obs) - told).square().mean()
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return {"loss/sound": float(loss.detach())}
+
+
+class AsksTooEarly(Asks):
+    def bonus(self, rollout: Rollout) -> torch.Tensor:
+        self.log_prob({name: entry[0] for name, entry in rollout.obs.items()}, rollout.action[0])
+        return super().bonus(rollout)
+
+
+class AsksOfRollouts(Asks):
+    def update(self, rollout: Rollout) -> Metrics:
+        self.log_prob(rollout.obs, rollout.action)
+        return super().update(rollout)
+
+
+class DoesNotListen(Asks):
+    def update(self, rollout: Rollout) -> Metrics:
+        return Sound.update(self, rollout)
+
+
 class FixedLength(Sound):
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         bonus = super().bonus(rollout)
@@ -265,12 +301,19 @@ BROKEN = [
     (ShapedTerminal, "shaping_leaves_the_best_policies", "an episode that terminates"),
     (ShapedTruncation, "shaping_leaves_the_best_policies", "an episode that is cut off"),
     (ShapedOwnDiscount, "shaping_leaves_the_best_policies", "an episode that terminates"),
+    (AsksTooEarly, "learns_from_what_the_policy_says", "asks in compute"),
+    (AsksOfRollouts, "learns_from_what_the_policy_says", "asked the policy of"),
+    (DoesNotListen, "learns_from_what_the_policy_says", "learns the same whatever the policy says"),
     (FixedLength, "shortened_rollouts_work", "rollout of 1 steps"),
 ]
 
 
 def test_a_sound_scheme_passes_every_law() -> None:
     assert all(result.passed for result in check_class("reward", "sound", Sound, Config()))
+
+
+def test_a_scheme_that_asks_the_policy_passes_every_law() -> None:
+    assert all(result.passed for result in check_class("reward", "asks", Asks, Config()))
 
 
 def test_sound_shaping_passes_its_law() -> None:

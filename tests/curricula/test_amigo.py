@@ -12,7 +12,7 @@ from rewardlab.contracts.state_laws import new_context
 from rewardlab.curricula import amigo
 from rewardlab.errors import UserError
 from rewardlab.maths.goals import changed, goal_reward, offsets, teacher_loss, teacher_reward
-from rewardlab.types import ActionSpec, Attempts, EnvSpec
+from rewardlab.types import ActionSpec, Asked, Attempts, EnvSpec
 
 AHEAD = {0: (1, 0), 1: (0, 1), 2: (-1, 0), 3: (0, -1)}  # MiniGrid: right, down, left, up
 
@@ -148,7 +148,7 @@ def test_the_teacher_learns_to_set_what_it_is_paid_for() -> None:
     grids, rng = some_grids(1).repeat(50, axis=0), torch.Generator().manual_seed(0)
     share = []
     for _ in range(150):
-        goal = teacher.propose({"grid": grids}, rng)
+        goal = teacher.propose(Asked(50, {"grid": grids}, {}, True), rng)
         share.append(float((goal["cell"] == 7).mean()))
         reached = goal["cell"] == 7
         teacher.take_in(Attempts(goal, {"grid": grids}, np.full(50, 200), reached, np.zeros(50, dtype=np.float32)))

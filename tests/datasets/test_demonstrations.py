@@ -94,12 +94,13 @@ def test_what_does_not_fit_is_refused(dataset: Path, spec: EnvSpec, tmp_path: Pa
         DemonstrationFile("agent.demos", str(dataset), spec, levels=4).read()
 
 
-def test_damage_is_one_line(dataset: Path, spec: EnvSpec, tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [0, 2000])
+def test_damage_is_one_line_before_a_run(dataset: Path, spec: EnvSpec, tmp_path: Path, left: int) -> None:
     broken = Path(shutil.copytree(dataset, tmp_path / "broken"))
     main = broken / "data" / "main_data.hdf5"
-    main.write_bytes(main.read_bytes()[:2000])
-    with pytest.raises(UserError, match="can't be read"):
-        DemonstrationFile("agent.demos", str(broken), spec).read()
+    main.write_bytes(main.read_bytes()[:left])
+    with pytest.raises(UserError, match=r"^agent.demos=.*broken: can't be read \(OSError: "):
+        DemonstrationFile("agent.demos", str(broken), spec)
 
 
 def test_no_environment_that_a_file_names_is_made(dataset: Path, spec: EnvSpec, tmp_path: Path) -> None:

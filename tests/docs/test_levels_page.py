@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from rewardlab import discovery
 from rewardlab.config.composition import compose
 from rewardlab.gridworld import covers
@@ -13,6 +15,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "levels.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| (\d+|not counted) \| (\d+) % \| (\d+) \|$", re.MULTILINE)
 
 
+@pytest.mark.usefixtures("composed_together")
 def test_the_table_holds_what_is_known() -> None:
     rows = {name: cells for name, *cells in ROW.findall(PAGE)}
     listed = set()

@@ -1,5 +1,7 @@
 """Steps to success along random play, against the solver on each state by itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,16 @@ def test_what_it_remembers_is_forgotten_when_full(monkeypatch: pytest.MonkeyPatc
     for _ in range(150):
         envs.step(rng.integers(0, envs.num_actions, 4))
         assert (small.measure(envs.world) == large.measure(envs.world)).all()
+
+
+def test_a_success_that_was_met_as_a_state_is_still_the_end_of_a_way() -> None:
+    """What follows success is measured like any state; ways that end there are no longer for it."""
+    envs = make_vec("MiniGrid-Empty-5x5-v0", 1, autoreset=False)
+    envs.reset(seed=0)
+    distances, worlds = Distances(envs.task), []
+    for action in (2, 2, 1, 2, 2):
+        worlds.append(envs.world.cells.copy()), worlds.append(envs.world.facts.copy())
+        envs.step(np.array([action]))
+    assert distances.measure(envs.world)[0] == 5  # off the goal and back
+    for left, (cells, facts) in enumerate(zip(worlds[-2::-2], worlds[::-2], strict=True), start=1):
+        assert distances.measure(replace(envs.world, cells=cells, facts=facts))[0] == left

@@ -23,12 +23,15 @@ def of_all(method: str) -> torch.Tensor:
         return maths.component_set(EVERY, wanted, SYMBOLS)
     if method == "tiered":
         return maths.tiered((wanted != EVERY).float().mean(dim=1), [0.7, 0.4, 0.0])
+    if method == "evidence":  # whether it was found, as it is worst for telling right from wrong
+        return maths.evidence(EVERY, wanted, ~TRUE, 0.25)
     passed = wanted == EVERY
     return maths.weighted_tests(passed, maths.failing_weights(torch.tensor([0.9, 0.1, 0.5])))
 
 
 @pytest.mark.parametrize(
-    ("method", "least"), [("set_match", -0.25), ("component_set", 0.0), ("tiered", 0.0), ("weighted_tests", 0.0)]
+    ("method", "least"),
+    [("set_match", -0.25), ("component_set", 0.0), ("tiered", 0.0), ("weighted_tests", 0.0), ("evidence", 0.0)],
 )
 def test_credit_is_within_its_range_and_greatest_only_for_the_right_answer(method, least):
     credit = of_all(method)
@@ -36,17 +39,54 @@ def test_credit_is_within_its_range_and_greatest_only_for_the_right_answer(metho
     assert float(credit[TRUE]) == pytest.approx(1.0) and (credit[~TRUE] < 1 - 1e-3).all()
 
 
-@pytest.mark.parametrize("method", ["set_match", "tiered"])
+@pytest.mark.parametrize("method", ["set_match", "tiered", "weighted_tests", "evidence"])
 def test_slots_are_interchangeable(method):
     order = [2, 0, 1]
 
     def credit(given, wanted):
         if method == "set_match":
             return maths.set_match(given, wanted)
+        if method == "evidence":
+            return maths.evidence(given, wanted, given[:, :1].sum(dim=1) >= 0, 0.25)
+        if method == "weighted_tests":
+            return maths.weighted_tests(given == wanted, maths.failing_weights(torch.full((3,), 0.3)))
         return maths.tiered((given != wanted).float().mean(dim=1), [0.7, 0.4, 0.0])
 
     wanted = TARGET.expand_as(EVERY)
     assert torch.equal(credit(EVERY, wanted), credit(EVERY[:, order], wanted[:, order]))
+
+
+def test_evidence_counts_for_an_answer_only():
+    given = torch.tensor([[2, 1, 3], [2, 1, 3], [1, 1, 1], [1, 0, 0], [0, 0, 0]])
+    found = torch.tensor([True, False, True, True, True])
+    credit = maths.evidence(given, TARGET.expand_as(given), found, 0.25)
+    assert credit.tolist() == [1.25, 1.0, 0.25, 0.25, 0.0]
+
+
+SOME = EVERY.repeat_interleave(4, dim=0)  # every answer, its fourth slot filled in all ways
+
+
+@pytest.mark.parametrize("method", ["gaussian", "box_size", "tool_match"])
+def test_other_credit_is_within_its_range_and_greatest_only_for_the_right_answer(method):
+    given = torch.cat([SOME, torch.arange(SYMBOLS + 1).repeat(len(EVERY))[:, None]], dim=1)
+    wanted = torch.tensor([2, 1, 3, 2])
+    least, most = {"gaussian": (0.0, 1.0), "box_size": (0.0, 1.375), "tool_match": (-3.0, 3.0)}[method]
+    if method == "tool_match":
+        calls = [[(int(s[i]), {0: int(s[i + 1])} if s[i + 1] else {}) for i in (0, 2) if s[i]] for s in given]
+        goal = [(2, {0: 1}), (3, {0: 2})]
+        credit = torch.tensor([maths.tool_match(each, goal) for each in calls])
+        assert [maths.tool_match(each[::-1], goal) for each in calls] == pytest.approx(credit.tolist())
+        best = torch.tensor([sorted(map(str, each)) == sorted(map(str, goal)) for each in calls])
+    else:
+        given = given[(given > 0).all(dim=1)]
+        best = (given == wanted).all(dim=1)
+        boxes = given.float(), wanted.float().expand(len(given), 4)
+        credit = torch.stack(maths.gaussian(*boxes)).mean(dim=0) if method == "gaussian" else maths.box_size(*boxes, 3)
+        turned = [box[:, [1, 0, 3, 2]] for box in boxes]  # x and y in each other's place
+        again = torch.stack(maths.gaussian(*turned)).mean(dim=0) if method == "gaussian" else maths.box_size(*turned, 3)
+        assert torch.allclose(credit, again)
+    assert credit.min() >= least and credit[best].tolist() == pytest.approx([most] * int(best.sum()))
+    assert best.any() and (credit[~best] < most - 1e-3).all()
 
 
 def test_a_box_of_20_that_is_2_aside():
@@ -92,3 +132,6 @@ def test_tests_that_fail_weigh_more():
 def test_nearer_tiers_weigh_more():
     found = maths.tiered(torch.tensor([0.8, 0.5, 0.25, 0.0]), [0.5, 0.25, 0.0])
     assert found.tolist() == pytest.approx([0.0, 1 / 6, 3 / 6, 1.0])
+    for left in (1.0, 0.5, 0.0):  # as tiers shrink over the budget
+        found = maths.tiered(torch.tensor([0.25, 1e-3, 0.0]), [0.5 * left, 0.25 * left, 0.0])
+        assert found[2] == pytest.approx(1.0) and (found[:2] < 0.999).all() and (found >= 0).all()

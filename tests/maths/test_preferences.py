@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from rewardlab.maths.preference_losses import agreement, preference_loss, rating_loss
+from rewardlab.maths.preference_losses import agreement, along_preferences, preference_loss, rating_loss
+from rewardlab.maths.probes import probed
 from rewardlab.maths.queries import disagreement, farthest_first, uncertainty
 from rewardlab.maths.ranks import rank_correlation
 from rewardlab.maths.teachers import Answers, Habits, by_return, by_success, lexicographic, mistaken
@@ -55,6 +56,40 @@ def test_a_strength_of_one_is_bradley_and_terry_and_a_margin_moves_the_optimum()
     }
     assert best["bt"] == best["scaled"] == pytest.approx(math.log(3), abs=0.01)
     assert best["margin"] > best["bt"] + 0.5
+
+
+def test_how_far_the_better_lies_ahead_is_a_plain_loop() -> None:
+    apart = torch.randn(2, 40, 3, generator=draws())
+    apart[:, 5] = 0.0
+    found = along_preferences(apart)
+    for member in range(2):
+        direction = apart[member].numpy().mean(axis=0)
+        direction = direction / np.linalg.norm(direction)
+        expected = [max(0.0, float(row @ direction)) for row in apart[member].numpy()]
+        assert found[member].numpy() == pytest.approx(expected, abs=1e-6)
+    assert float(found[0, 5]) == 0 and torch.equal(along_preferences(torch.zeros(4, 3)), torch.zeros(4))
+    alike = torch.tensor([[3.0, 4.0], [6.0, 8.0]])
+    assert along_preferences(alike).numpy() == pytest.approx([5.0, 10.0])
+
+
+def test_a_probe_is_ridge_regression_on_unseen_steps() -> None:
+    rng = np.random.default_rng(0)
+    seen, unseen = (rng.normal(size=(n, 3)) + 5 for n in (80, 50))
+    weights, noise = np.array([[1.0, 0.0], [-2.0, 0.0], [0.5, 0.0]]), rng.normal(size=(130, 2)) * [0.0, 1.0]
+    numbers, wanted = seen @ weights + noise[:80], unseen @ weights + noise[80:]
+    found = probed(*(torch.from_numpy(each) for each in (seen, numbers, unseen, wanted))).numpy()
+    centred = seen - seen.mean(axis=0)
+    ridge = 1e-3 * (centred**2).sum(axis=0).mean()
+    extended = np.concatenate([centred, np.sqrt(ridge) * np.eye(3)])
+    for k in range(2):
+        target = np.concatenate([numbers[:, k] - numbers[:, k].mean(), np.zeros(3)])
+        slope = np.linalg.lstsq(extended, target, rcond=None)[0]
+        told = numbers[:, k].mean() + (unseen - seen.mean(axis=0)) @ slope
+        expected = 1 - ((wanted[:, k] - told) ** 2).sum() / ((wanted[:, k] - wanted[:, k].mean()) ** 2).sum()
+        assert found[k] == pytest.approx(expected, abs=1e-9)
+    assert found[0] > 0.9999 and found[1] < 0.1
+    alike = (torch.from_numpy(each) for each in (seen, numbers, unseen, np.ones((50, 2))))
+    assert torch.isnan(probed(*alike)).all()
 
 
 def test_agreement_and_ratings() -> None:

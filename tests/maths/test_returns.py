@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.maths.returns import at_the_end, discounted_returns, paid_at_ends, returns_to_ends
+from rewardlab.maths.returns import at_the_end, discounted_returns, paid_at_ends, returns_of_each
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 129, 640])
@@ -35,16 +35,16 @@ def test_what_is_owed_is_paid_at_the_end_of_each_episode():
     assert at_the_end(torch.tensor([1.0, -3.0, 0.5])).tolist() == [0.0, 0.0, -1.5]
 
 
-def test_returns_end_with_their_episodes_and_with_the_rows():
-    rng = np.random.default_rng(3)
-    reward, done = torch.from_numpy(rng.normal(size=(9, 4))), torch.from_numpy(rng.random((9, 4)) < 0.3)
-    found = returns_to_ends(reward, done, 0.9)
-    for env in range(4):
-        for t in range(9):
-            total, at = 0.0, t
-            while True:
-                total += 0.9 ** (at - t) * float(reward[at, env])
-                if at == 8 or done[at, env]:
-                    break
-                at += 1
-            assert float(found[t, env]) == pytest.approx(total)
+def test_returns_of_episodes_one_after_another_end_with_each():
+    counts = torch.tensor([5, 1, 8, 3])
+    reward = torch.from_numpy(np.random.default_rng(3).normal(size=17)).requires_grad_()
+    found = returns_of_each(reward, counts, 0.9)
+    start = 0
+    for count in counts.tolist():
+        for t in range(start, start + count):
+            total = sum(0.9 ** (at - t) * float(reward[at].detach()) for at in range(t, start + count))
+            assert float(found[t].detach()) == pytest.approx(total)
+        start += count
+    (slope,) = torch.autograd.grad(found[6], reward)  # the first step of the third episode
+    np.testing.assert_allclose(slope[6:14], 0.9 ** np.arange(8))
+    assert float(slope.abs().sum()) == pytest.approx(float(slope[6:14].sum()))

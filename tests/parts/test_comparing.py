@@ -39,6 +39,23 @@ def test_segments_lie_within_episodes_and_both_have_as_many_steps() -> None:
     assert seen[0] == set(range(1, 7)) and seen[3] == set(range(1, 10)), "any place, the last one too"
 
 
+def test_segments_may_last_beyond_a_termination_and_nothing_else() -> None:
+    lengths, made = [9, 4, 2, 12], Segments(10, 4, absorbing=True)
+    for k, length in enumerate(lengths):
+        made.add({"action": 100 * k + 1 + torch.arange(length)}, success=k == 1, terminated=k < 2)
+    pairs = made.pairs(3000, np.random.default_rng(0))
+    seen: dict[int, set[int]] = {}
+    for both, length, played in zip(*(pairs[name].tolist() for name in ("action", "length", "played")), strict=True):
+        episodes = [row[0] // 100 for row in both]
+        assert length == (2 if 2 in episodes else 4), "a time limit is no termination"
+        for row, k, steps in zip(both, episodes, played, strict=True):
+            start = row[0] - 100 * k
+            assert steps == min(length, lengths[k] - start + 1) and (k < 2 or steps == length)
+            assert row == [row[0] + t if t < steps else 0 for t in range(4)]
+            seen.setdefault(k, set()).add(start)
+    assert [seen[k] for k in range(4)] == [set(range(1, 10)), set(range(1, 5)), {1}, set(range(1, 12))]
+
+
 def test_the_oldest_episodes_go_and_state_comes_back() -> None:
     made = filled([3, 3, 3, 3], size=2)
     assert len(made) == 2 and made.outcomes == ([1], [0])
@@ -93,12 +110,12 @@ def test_a_fit_in_pieces_is_the_fit_in_one() -> None:
         def step(model=model, taken=taken):
             taken.append(len(taken))
             inputs = torch.randn(5, 3, generator=torch.Generator().manual_seed(len(taken)))
-            return model(inputs).square().mean(dim=-1).sum(), 5.0 if len(taken) > 6 else 4.0, 5.0
+            return model(inputs).square().mean(dim=-1).sum(), 5.0 if len(taken) > 6 else 4.0, 5.0, 5
 
         fitting.begin(20)
         calls = 0
         while fitting.going:
-            fitting.go_on(5, 3, step)
+            fitting.go_on(3, step)
             calls += 1
         ends.append([parameter.detach().clone() for parameter in model.parameters()])
         assert len(taken) == 9, "the third pass of three steps is the first that is right"
@@ -112,7 +129,7 @@ def test_a_fit_goes_on_where_it_was_saved() -> None:
 
     def go_on(fitting: Fitting, pieces: int) -> None:
         for _ in range(pieces):
-            fitting.go_on(5, 3, lambda: (fitting.model(torch.ones(5, 3)).square().mean(dim=-1).sum(), 4.0, 5.0))
+            fitting.go_on(3, lambda: (fitting.model(torch.ones(5, 3)).square().mean(dim=-1).sum(), 4.0, 5.0, 5))
 
     whole, broken, other = made(), made(), made()
     for fitting in (whole, broken):
@@ -144,9 +161,9 @@ def test_terms_read_what_a_step_led_to() -> None:
 @pytest.mark.parametrize(
     ("world", "text", "said"),
     [
-        ("vector", "action[0]", "reward.terms: action[0]"),
+        ("vector", "action[0]", "reward.terms=action[0]"),
         ("vector", "vector", "one of them, as in vector[0]"),
-        ("vector", "vector[9]", "vector[9] can't be computed"),
+        ("vector", "vector[9]", "reward.terms=vector[9]: can't be computed"),
         ("grid", "vector[0]", "reads vector"),
     ],
 )

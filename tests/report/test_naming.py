@@ -6,6 +6,8 @@ import json
 import pytest
 from run_folders import make, write_run
 
+from rewardlab.report.pages.charts import wrapped
+
 ID = "abcdef0123456789" * 4
 
 
@@ -51,6 +53,23 @@ class TestNames:
         agent(tmp_path, "dqn-double=true", name="dqn", double=True)
         make(tmp_path)
         assert set(schemes(tmp_path)) == {"ppo lr=0.001", "ppo lr=0.01", "dqn-double=true"}
+
+    def test_options_that_all_share_are_told_once(self, tmp_path):
+        """Where they are the default of some, too; an option of one value that some do not have stays."""
+        agent(tmp_path, "ga-hidden=10-sigma=0.3-init=normal", name="ga", hidden=10, sigma=0.3, init="normal", size=8)
+        agent(tmp_path, "ns-hidden=10-sigma=0.3-last=5", name="ns", hidden=10, sigma=0.3, init="normal", last=5)
+        agent(tmp_path, "es-hidden=10-sigma=0.2", name="es", hidden=10, sigma=0.2, init="normal", size=8)
+        make(tmp_path)
+        assert set(schemes(tmp_path)) == {"ga-sigma=0.3", "ns-sigma=0.3-last=5", "es-sigma=0.2"}
+        page = (tmp_path / "report/report.html").read_text()
+        assert "all with reward none · all with agent.hidden=10, agent.init=normal ·" in page
+
+    def test_an_option_that_alone_tells_labels_apart_stays(self, tmp_path):
+        """Labels that were written by other defaults: what their configs share is what tells them apart."""
+        agent(tmp_path, "ppo-lr=0.1", lr=0.1)
+        agent(tmp_path, "ppo", lr=0.1)
+        make(tmp_path)
+        assert set(schemes(tmp_path)) == {"ppo-lr=0.1", "ppo"}
 
     def test_without_configs_labels_are_names(self, tmp_path):
         for label in ("ppo-lr=1", "ppo-lr=2"):
@@ -104,6 +123,14 @@ def test_long_names_are_wrapped_in_figures(tmp_path):
     for value in (1, 2):
         for letter in "abc":
             assert f"a_rather_long_option_{letter}={value}" in drawn
+
+
+def test_lines_end_at_blanks_commas_and_options():
+    text = "ga-population=200-episodes=1-validation=0-e-5=x, sigma=0.3,hidden=10"
+    assert wrapped(text, 30, 9).split("\n") == [
+        "ga-population=200-episodes=1", "-validation=0-e-5=x,", "sigma=0.3,hidden=10"
+    ]  # fmt: skip
+    assert wrapped("x" * 50, 30) == "x" * 30 + "\n" + "x" * 20  # nowhere else
 
 
 @pytest.mark.usefixtures("without_figures")

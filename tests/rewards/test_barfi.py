@@ -56,15 +56,21 @@ def test_at_first_the_two_rewards_are_added():
     torch.testing.assert_close(paid, rollout.task_reward + 2 * rollout.next_obs["vector"][..., 1])
 
 
-def test_a_misleading_reward_comes_to_count_less():
-    """The task pays action 0, the auxiliary reward action 1 and more: phi learns to pay action 0 best."""
-    a_case = case("barfi", world="vector", aux="vector[0]", learning_rate=1.0, every=1)
-    scheme, _ = a_case.build()
+def single_steps(a_case):
+    """A rollout of a uniform policy in which each episode is one step, and the task pays action 0."""
     (rollout,) = rollouts(a_case, 32)
     rollout.dist["logits"][:] = 0.0
     rollout.log_prob[:] = -torch.log(torch.tensor(3.0))
-    rollout.terminated[:] = True
+    rollout.first[:], rollout.terminated[:] = True, True
     rollout.task_reward[:] = (rollout.action == 0).float()
+    return rollout
+
+
+def test_a_misleading_reward_comes_to_count_less():
+    """The task pays action 0, the auxiliary reward action 1 and more: phi learns to pay action 0 best."""
+    a_case = case("barfi", world="vector", aux="vector[0]", learning_rate=0.05, every=1)
+    scheme, _ = a_case.build()
+    rollout = single_steps(a_case)
     rollout.next_obs["vector"][..., 0] = 2.0 * (rollout.action == 1)
 
     def means():
@@ -73,12 +79,44 @@ def test_a_misleading_reward_comes_to_count_less():
 
     before = means()
     for _ in range(60):
-        scheme.update(rollout)
+        scheme.compute(rollout)
+        told = scheme.update(rollout)
     after = means()
-    told = scheme.update(rollout)
     assert before == pytest.approx([1, 2, 0])
     assert after[0] > after[1] and after[0] > after[2]
-    assert told["reward/barfi_aux_share"] < 0.5 < 1.0 < told["reward/barfi_task_share"]
+    assert told["reward/barfi_aux_share"] < 0.5
+
+
+@pytest.mark.parametrize("other", [0, 1])
+def test_more_of_the_same_is_neither_better_nor_worse(other, monkeypatch):
+    """An auxiliary reward that is the task's once more changes how large rewards are, and not how they weigh."""
+    found = []
+
+    def noted(*given, **options):
+        found.append(implicit_gradient(*given, **options))
+        return found[-1]
+
+    monkeypatch.setattr(barfi, "implicit_gradient", noted)
+    a_case = case("barfi", world="vector", aux="vector[0]", every=1)
+    scheme, _ = a_case.build()
+    rollout = single_steps(a_case)
+    rollout.next_obs["vector"][..., 0] = (rollout.action == other).float()
+    scheme.compute(rollout)
+    scheme.update(rollout)
+    of_phi_3 = float(found[0][-1].abs() / found[0].norm())
+    assert of_phi_3 < 1e-5 if other == 0 else of_phi_3 > 0.01
+
+
+def test_without_a_word_for_it_the_auxiliary_reward_fades():
+    a_case = case("barfi", world="vector", aux="vector[0]", decay=0.1, every=1)
+    scheme, _ = a_case.build()
+    rollout = single_steps(a_case)
+    rollout.task_reward[:] = 1.0  # whatever is done
+    told = []
+    for _ in range(21):
+        scheme.compute(rollout)
+        told.append(scheme.update(rollout)["reward/barfi_aux_share"])
+    assert told == pytest.approx([0.9**k for k in range(21)], rel=1e-4)
 
 
 def test_what_all_actions_share_is_not_paid():
@@ -87,7 +125,7 @@ def test_what_all_actions_share_is_not_paid():
     (rollout,) = rollouts(a_case, 12)
     last = list(scheme.shares.modules())[-1]
     with torch.no_grad():
-        last.bias[:] = torch.tensor([5.0, 5.0, 6.0, 0.0, 0.0])
+        last.bias[:] = torch.tensor([5.0, 5.0, 6.0, 1.0])
     paid = scheme.compute(rollout).streams["intrinsic"] - rollout.task_reward
     chance = rollout.dist["logits"].softmax(dim=-1)[..., 2]
     torch.testing.assert_close(paid, (rollout.action == 2).float() - chance, atol=1e-5, rtol=0)
@@ -117,3 +155,16 @@ def test_what_is_no_auxiliary_reward_is_refused_in_one_line(aux, message):
 def test_boxes_are_refused():
     with pytest.raises(UserError, match="needs discrete actions"):
         case("barfi", world="continuous").build()
+
+
+def test_without_phi_1_the_blend_alone_is_learned():
+    a_case = case("barfi", world="vector", aux="vector[0]", phi_1=False, learning_rate=0.05, every=1)
+    scheme, _ = a_case.build()
+    rollout = single_steps(a_case)
+    rollout.next_obs["vector"][..., 0] = 2.0 * (rollout.action == 1)
+    for _ in range(5):
+        scheme.compute(rollout)
+        told = scheme.update(rollout)
+    paid = scheme.compute(rollout).streams["intrinsic"]
+    assert (paid[rollout.action == 2] == 0).all() and (paid[rollout.action == 0] == 1).all()
+    assert told["reward/barfi_aux_share"] < 1.0

@@ -1,5 +1,7 @@
 """Partial credit on slots: what is paid when, through the scheme; the functions themselves stand in maths."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,9 @@ def test_laws_hold_for_every_method(method):
             law(a_case)
 
 
-@pytest.mark.parametrize("method", ["set_match", "component_set", "tiered", "progressive", "tool_match", "gaussian"])
+@pytest.mark.parametrize(
+    "method", ["set_match", "component_set", "tiered", "progressive", "tool_match", "gaussian", "evidence"]
+)
 def test_an_answer_is_paid_when_it_is_handed_in(method):
     a_case = case("partial_credit", method=method)
     scheme, _ = a_case.build()
@@ -37,6 +41,9 @@ def test_an_answer_is_paid_when_it_is_handed_in(method):
                 ended += 1
                 answer = given if rollout.terminated[t, env] else torch.zeros_like(given)
                 expected = by_hand(method, answer, wanted)
+                if method == "evidence":
+                    found = bool(rollout.privileged["evidence"][t, env] == 1) and bool(answer.any())
+                    expected = float(torch.equal(answer, wanted)) + 0.25 * found
             assert float(paid[t, env]) == pytest.approx(expected, abs=1e-6)
     assert ended > 10
 
@@ -50,6 +57,8 @@ def by_hand(method, given, wanted):
     if method in ("tiered", "progressive"):
         scale = 0.5 if method == "progressive" else 1.0
         return sum(w / 6 for w, tier in ((1, 0.5), (2, 0.25), (3, 0.0)) if wrong <= scale * tier)
+    if method == "evidence":
+        return 0.0
     if method == "gaussian":
         return float(sum(maths.gaussian(given.float(), wanted.float())) / 2) if (given > 0).all() else 0.0
     calls = [[(int(s[i]), {0: int(s[i + 1])} if s[i + 1] else {}) for i in (0, 2) if s[i]] for s in (given, wanted)]
@@ -74,6 +83,24 @@ def test_a_checklist_is_ticked_across_rollouts(assign):
         expected = fresh / 4 if assign == "step" else sum(ticked) / 4 * bool(rollout.done[t, env])
         assert found == pytest.approx(expected)
     assert max(total.values()) <= 1.0 and sum(total.values()) > 1.0
+    if assign == "step":
+        assert all((total[episode] > 0.999) == all(ticks) for episode, ticks in met.items())
+
+
+ALIKE = ["set_match", "tiered", "progressive", "weighted_tests", "checklist", "milestone", "evidence"]
+
+
+@pytest.mark.parametrize("method", ALIKE)
+def test_the_order_of_the_slots_does_not_matter(method):
+    a_case, order = case("partial_credit", method=method), [2, 0, 3, 1]
+    (one, _), (other, _) = a_case.build(), a_case.build()
+    for rollout in rollouts(a_case, 40, 30):
+        given, wanted = (rollout.privileged[name].clone() for name in ("given", "wanted"))
+        wanted[..., 0] = 7  # slots that differ
+        moved = {"given": given[..., order], "wanted": wanted[..., order]}
+        rollout.privileged |= {"given": given, "wanted": wanted}
+        turned = replace(rollout, privileged=rollout.privileged | moved)
+        assert torch.allclose(one.compute(rollout).streams["intrinsic"], other.compute(turned).streams["intrinsic"])
 
 
 def test_tests_that_all_pass_weigh_less_and_less():
@@ -101,6 +128,7 @@ def test_tests_that_all_pass_weigh_less_and_less():
         (["reward.method=gaussian", "env.n=3"], "a box has four slots, and Slots-3x8 has 3"),
         (["reward.method=tool_match", "reward.call_size=4"], "call_size=4: Slots-6x8 has 6 slots, which are no whole"),
         (["reward.tiers=[0.5,0.2]"], r"tiers=\[0.5, 0.2\]: must be shares that fall to 0"),
+        (["reward.method=evidence"], "reads the full-state fact evidence|cannot give evidence"),
         (["env=bitflip"], "reads the full-state fact given|cannot give given"),
     ],
 )

@@ -86,6 +86,18 @@ def test_its_discriminator_learns_to_tell_them_apart() -> None:
     assert shown > made.compute(played).streams["intrinsic"].mean() + 1
 
 
+def test_a_share_of_the_budget_after_which_it_stays_as_it_is() -> None:
+    made, played = scheme(fit_share=0.5), rollout()
+    assert made.update(played)  # at the budget's beginning
+    before = made.compute(played).streams["intrinsic"]
+    played.progress = 0.5
+    assert made.update(played) == {}
+    assert torch.equal(made.compute(played).streams["intrinsic"], before)
+    played.progress = 0.49
+    assert made.update(played)
+    assert not torch.equal(made.compute(played).streams["intrinsic"], before)
+
+
 def test_the_penalty_keeps_its_slope_near_one() -> None:
     slopes = []
     for weight in (0.0, 10.0):

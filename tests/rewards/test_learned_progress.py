@@ -133,3 +133,42 @@ def test_what_does_not_fit_is_refused_in_one_line(overrides: list[str], said: st
     with pytest.raises(UserError) as refusal:
         build(compose(["env=gym", "env.id=CartPole-v1", "reward=progress", *overrides]).config)
     assert said in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_failures_are_paid_by_how_near_they_came_to_successes() -> None:
+    """Against a loop over whole episodes."""
+    a_case = case("progress", "vector", method="success_reference", hidden=8)
+    made, _ = a_case.build()
+    encode = made.reference.encoder
+    running, successes, failures, seen = {}, [], [], {"nothing": 0, "won": 0, "failed": 0}
+    for rollout in rollouts(a_case, 20, 30, 50, 50):
+        rollout.success[:] = rollout.done & (rollout.next_obs["vector"][..., 0] > 0.5)
+        paid = made.compute(rollout).streams["intrinsic"]
+        won, lost = [], []
+        for t in range(rollout.steps):
+            for env in range(rollout.num_envs):
+                if rollout.first[t, env]:
+                    running[env] = []
+                running.setdefault(env, []).append(encode(rollout.next_obs["vector"][t, env]))
+                expected = 0.0
+                if rollout.done[t, env]:
+                    mean = torch.stack(running[env]).mean(dim=0)
+                    if rollout.success[t, env]:
+                        won.append(mean)
+                        expected = float(bool(successes))
+                    elif successes:
+                        far = min(float((mean - other).norm()) for other in successes[-16:])
+                        z = 0.0 if len(failures) < 2 else (far - np.mean(failures[-256:])) / np.std(failures[-256:])
+                        expected = 1.0 / (1.0 + np.exp(z))
+                        lost.append(far)
+                    seen["won" if expected == 1.0 else "failed" if expected else "nothing"] += 1
+                assert float(paid[t, env]) == pytest.approx(expected, abs=1e-4)
+        made.update(rollout)
+        successes += won
+        failures += lost
+    assert min(seen.values()) > 5
+
+
+def test_what_success_reference_does_not_read_is_refused() -> None:
+    with pytest.raises(UserError, match="batch_size=7: method=success_reference trains no network"):
+        compose(["env=doorkey_5x5", "reward=progress", "reward.method=success_reference", "reward.batch_size=7"])

@@ -99,7 +99,7 @@ def test_what_is_no_potential_is_refused_in_one_line(potential, message):
 @pytest.mark.parametrize(
     ("world", "potential", "message"),
     [
-        ("grid", "agent_pos", r"gives numbers of shape \(2,\) for a state instead of one"),
+        ("grid", "agent_pos", r"gives numbers of shape \(2,\) instead of one; take one of them, as in agent_pos"),
         ("vector", "vector[9]", "can't be computed on made-up vector"),
         ("grid", "vector[0]", "reads the vector, and made-up grid shows image"),
     ],

@@ -40,12 +40,12 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_later_places_pay_more(planted: str) -> None:
-    """2 p_2 + 4 p_3 - 6, of which p_2 and p_3 are not 1 at once here."""
+    """2 p_2 + 4 p_3 - 12, of which p_2 and p_3 are not 1 at once here."""
     made = scheme(planted)
     steps = Transitions({}, torch.zeros(3, dtype=torch.int64), {}, {"vector": torch.from_numpy(PLACES)})
     paid = made.rewards_of(steps)["intrinsic"]
-    assert paid.tolist() == pytest.approx([-6.0, -4.0, -2.0], abs=0.2)
-    assert torch.equal(scheme(planted, offset=0.0).rewards_of(steps)["intrinsic"], paid + 6)
+    assert paid.tolist() == pytest.approx([-12.0, -10.0, -8.0], abs=0.2)
+    assert torch.equal(scheme(planted, offset=0.0).rewards_of(steps)["intrinsic"], paid + 12)
     assert "demos" in made.assumes
 
 

@@ -37,7 +37,7 @@ def fitted(made: preference.Scheme, rollouts: int = 6) -> dict[str, float]:
     for seed in range(rollouts):
         told |= made.update(played(seed))
     for seed in range(rollouts, rollouts + 400):
-        if not made.fitting.going:
+        if not made.learner.fitting.going:
             return told
         told |= made.update(played(seed, steps=1))
     raise AssertionError("the fit does not end")
@@ -64,6 +64,76 @@ def test_other_losses_find_it_too(loss: str) -> None:
     assert correlation(made) > 0.95
 
 
+def test_a_model_that_learned_ratings_first_keeps_its_trunk_alone() -> None:
+    made = scheme(segment=1, queries=300, query="uniform", init="regression", epochs=200, accuracy=0.97)
+    learner = made.learner
+    learner.fitting._piece = 0.0  # a gradient step at a time
+    made.update(played(0))
+    drawn = [weight.detach().clone() for weight in learner.model.ensemble.weights]
+    again = scheme(segment=1, init="regression")
+    again.learner.load_state_dict(learner.state_dict())
+    assert learner._rates and again.learner._rates
+    while learner._rates:
+        before = [weight.detach().clone() for weight in learner.model.ensemble.weights]
+        learner.learn()
+    after = learner.model.ensemble.weights
+    assert learner.fitting.going and not torch.equal(after[0], drawn[0]), "the second fit begins with what was learned"
+    assert float(after[-1].detach().abs().max()) <= 0.1 and not torch.equal(after[-1], before[-1]), (
+        "orthogonal, gain 0.1"
+    )
+    again.learner.load_state_dict(learner.state_dict())
+    assert not again.learner._rates
+    assert float(learner.model.ensemble.biases[-1].detach().abs().max()) == 0
+    learner.fitting._piece = 1e10
+    fitted(made)
+    assert correlation(made) > 0.9
+
+
+def test_what_is_probed_is_read_off_the_features() -> None:
+    """A number that decides the answers is known after a fit; a product of two that mattered less is not."""
+    made = scheme(segment=1, queries=200, query="uniform", epochs=50, probe=["vector[0]", "vector[2] * vector[1]"])
+    told = fitted(made)
+    assert made.metrics[-2:] == ("explore/preference_probe_0", "explore/preference_probe_1")
+    assert told["explore/preference_probe_0"] > 0.8 > 0.4 > told["explore/preference_probe_1"]
+    plain = scheme(segment=1, queries=200, query="uniform", epochs=50)
+    fitted(plain)
+    rollout = played(77)
+    assert torch.equal(made.compute(rollout).streams["intrinsic"], plain.compute(rollout).streams["intrinsic"])
+
+
+def test_strengths_are_what_the_first_model_sees() -> None:
+    options = {
+        "segment": 2,
+        "absorbing": False,
+        "queries": 40,
+        "feedback": 80,
+        "feedback_every": 100,
+        "query": "uniform",
+        "epochs": 5,
+    }
+    made = scheme(loss="margin", strength="direction", **options)
+    made.update(played(0))
+    learner = made.learner
+    first, inputs = learner._first, learner.inputs
+    assert first is not None and not learner.fitting.going
+    while made._asked < 80:
+        made.update(played(made._asked + 1))
+    assert not torch.equal(first.ensemble.weights[0], learner.model.ensemble.weights[0])
+    kept = learner.known()
+    hidden = first.ensemble.trunk(inputs(kept).flatten(0, 2)).view(3, 80, 2, 2, -1).detach().numpy()
+    played_too = (np.arange(2) < kept["length"].numpy()[:, None])[None, :, None, :, None]
+    hidden = (hidden * played_too).sum(axis=3) / kept["length"].numpy()[None, :, None, None]
+    apart = (hidden[:, :, 0] - hidden[:, :, 1]) * (2 * kept["preferred"].numpy() - 1)[None, :, None]
+    ahead = apart.mean(axis=1)
+    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
+    seen = np.maximum(0, np.einsum("ech,eh->ec", apart, ahead))
+    found = learner._known().strength.numpy()
+    assert found == pytest.approx(seen / seen.mean(axis=1, keepdims=True), rel=1e-3, abs=1e-4)
+    again = scheme(loss="margin", strength="direction", **options)
+    again.load_state_dict(made.state_dict())
+    assert torch.equal(again.learner._known().strength, learner._known().strength)
+
+
 def test_it_pays_what_the_networks_of_now_say() -> None:
     made = scheme(queries=100, agg="mean_minus_std", epochs=5)
     fitted(made)
@@ -77,7 +147,7 @@ def test_it_pays_what_the_networks_of_now_say() -> None:
     for k in range(3):
         values = inputs.numpy()
         for index, (weight, bias) in enumerate(
-            zip(made.model.ensemble.weights, made.model.ensemble.biases, strict=True)
+            zip(made.learner.model.ensemble.weights, made.learner.model.ensemble.biases, strict=True)
         ):
             values = np.where(values > 0, values, 0.01 * values) if index else values
             values = values @ weight[k].detach().numpy() + bias[k].detach().numpy()
@@ -104,21 +174,84 @@ def test_what_is_paid_on_average_is_subtracted() -> None:
 
 
 def answers(made: preference.Scheme) -> dict[str, torch.Tensor]:
-    return made.comparisons.at(np.arange(len(made.comparisons))).extra
+    return made.learner.comparisons.at(np.arange(len(made.learner.comparisons))).extra
 
 
 def test_a_share_of_mistakes_and_the_budget_of_questions_are_kept() -> None:
     made = scheme(queries=40, feedback=100, feedback_every=100, query="kcenter", mistake=1.0, segment=2, epochs=1)
     told = fitted(made)
-    assert told["explore/preference_asked"] == 100 and len(made.comparisons) == 100
+    assert told["explore/preference_asked"] == 100 and len(made.learner.comparisons) == 100
     kept = answers(made)
-    better = kept["rating"][:, 0] > kept["rating"][:, 1]
+    sums = kept["rating"] * kept["played"]
+    better = sums[:, 0] > sums[:, 1]
     assert torch.equal(kept["preferred"], 1.0 - better.float()), "every answer is turned round"
 
 
 def test_one_round_only() -> None:
     made = scheme(queries=10, feedback=None, feedback_every=0, query="uniform", epochs=1)
     assert fitted(made)["explore/preference_asked"] == 10
+
+
+def test_questions_are_spread_over_the_budget() -> None:
+    made = scheme(queries=10, feedback=40, query="uniform", epochs=1)
+    asked = []
+    for seed, spent in enumerate([0.0, 0.1, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9]):
+        asked.append(made.update(replace(played(seed), progress=spent))["explore/preference_asked"])
+    assert asked == [10, 10, 20, 20, 30, 30, 40, 40]
+
+
+def worth_of_a_step(each_step_pays: bool, absorbing: bool) -> tuple[float, float]:
+    """Before and after a fit. All steps look alike; episodes of 5 terminate, those of 20 are cut."""
+    options = {"features": "terms", "terms": ["vector[0]"], "segment": 20, "queries": 60, "query": "uniform"}
+    options |= {"output": "linear", "epochs": 60, "accuracy": 1.0, "learning_rate": 0.01, "feedback_start": 50}
+    made = scheme(absorbing=absorbing, **options)
+
+    def alike(length: int) -> dict[str, torch.Tensor]:
+        return {"vector": torch.zeros(length, 4, 4)}
+
+    before = float(made.compute(replace(played(0, steps=20), next_obs=alike(20))).streams["intrinsic"].mean())
+    for seed, length in enumerate([5, 20]):
+        last = (torch.arange(length) == length - 1).view(-1, 1).expand(-1, 4)
+        solved = last if length == 5 else torch.zeros_like(last)
+        changes = {"first": last.roll(1, dims=0), "terminated": solved, "truncated": last & ~solved}
+        reward = torch.ones(length, 4) if each_step_pays else solved.float()
+        made.update(
+            replace(played(seed, steps=length), next_obs=alike(length), task_reward=reward, success=solved, **changes)
+        )
+    while made.learner.fitting.going:
+        made.learner.learn()
+    assert made._answered == 60
+    return before, float(made.compute(replace(played(0, steps=20), next_obs=alike(20))).streams["intrinsic"].mean())
+
+
+def test_what_follows_a_termination_tells_where_zero_is() -> None:
+    """Where ending pays, going on costs; where each step pays, it is worth something. Cut alike, nothing is told."""
+    assert worth_of_a_step(each_step_pays=False, absorbing=True)[1] < -0.02
+    assert worth_of_a_step(each_step_pays=True, absorbing=True)[1] > 0.02
+    before, after = worth_of_a_step(each_step_pays=True, absorbing=False)
+    assert after == pytest.approx(before, abs=1e-6)
+
+
+def test_before_the_first_answers_far_states_are_paid() -> None:
+    """The distance to the k-th nearest other state so far, divided by the deviation of all such distances."""
+    made = scheme(explore=2, feedback_start=300, queries=5, query="uniform", epochs=1)
+    states, distances = np.zeros((0, 4), np.float32), []
+    for seed in range(2):
+        rollout = played(seed, steps=20)
+        paid = made.compute(rollout).streams["intrinsic"].flatten().numpy()
+        reached = rollout.next_obs["vector"].flatten(0, 1).numpy()
+        states = np.concatenate([states, reached])
+        found = [np.sort(np.linalg.norm(states - state, axis=1))[2] for state in reached]
+        distances += found
+        assert paid == pytest.approx(found / np.std(distances), rel=1e-4)
+        made.update(rollout)
+    steps = Transitions(
+        {"vector": rollout.obs["vector"][0]}, rollout.action[0], {}, {"vector": torch.from_numpy(reached[:4])}
+    )
+    assert made.rewards_of(steps)["intrinsic"].numpy() == pytest.approx(paid[:4], rel=1e-4)
+    fitted(made)
+    later = made.compute(rollout).streams["intrinsic"]
+    assert made._answered and torch.equal(later, made._paid(made._columns(rollout))), "then the model pays"
 
 
 def factors(rate: float) -> preference.Scheme:
@@ -150,7 +283,7 @@ def test_a_factor_that_reads_ends_is_paid_when_played_alone() -> None:
 def test_success_is_compared_with_failure() -> None:
     made = scheme(comparator="success", queries=30, segment=5, query="uniform", epochs=1)
     fitted(made)
-    assert len(made.comparisons) == 30 and 0 < int(answers(made)["preferred"].sum()) < 30
+    assert len(made.learner.comparisons) == 30 and 0 < int(answers(made)["preferred"].sum()) < 30
 
 
 def test_terms_alone_are_seen() -> None:
@@ -169,10 +302,15 @@ def test_terms_alone_are_seen() -> None:
         ("reward.comparator=retrun", ["did you mean return"]),
         ("reward.terms=[1+]", ["terms=1+"]),
         ("reward.terms=['2']", ["the same for every step"]),
+        ("reward.probe=['2']", ["probe=2", "the same for every step"]),
         ("reward.features=terms", ["needs reward.terms"]),
         ("reward.terms=['speed']", ["cannot give speed"]),
         ("reward.loss=regression", ["output=linear"]),
         ("reward.loss=regression reward.output=linear reward.comparator=success", ["comparator=return"]),
+        ("reward.strength=direction", ["loss=bt", "loss=margin"]),
+        ("reward.init=regression reward.comparator=success", ["init=regression", "comparator=return"]),
+        ("reward.explore=5 reward.labels=labels.csv", ["explore", "labels=FILE"]),
+        ("reward.feedback=null", ["feedback=null", "feedback_every"]),
         ("reward.members=1", ["members=1", "query=uniform"]),
         ("reward.hidden=[]", ["one width"]),
     ],

@@ -10,7 +10,7 @@ from made_up import case, rollouts, scripts
 from rewardlab.config.composition import compose
 from rewardlab.contracts.state_laws import NUM_ENVS, new_context
 from rewardlab.errors import UserError
-from rewardlab.parts.models.return_lstm import ReturnLSTM, prediction_errors
+from rewardlab.parts.models.return_lstm import ReturnLessons, ReturnLSTM, prediction_errors
 from rewardlab.parts.models.sub_returns import SubReturns, side_by_side
 from rewardlab.rewards.learned.redistribution import Config
 from rewardlab.rewards.learned.redistribution_rudder import Rudder
@@ -53,7 +53,8 @@ def correlation(made: Stepwise) -> float:
         torch.cat([each.next_obs["vector"] for each in steps]),
     )
     if made._factors is not None:
-        paid = made.model.of(made._factors.of({"vector": obs}, action, {"vector": following}, {}))
+        steps = Transitions({"vector": obs}, action, {}, {"vector": following})
+        paid = made.pay_anew(steps)
     else:
         paid = made.model.of(made.inputs.of({"vector": obs}, action, {"vector": following}))
     return float(np.corrcoef(paid.numpy(), step_rewards(obs).numpy())[0, 1])
@@ -64,17 +65,51 @@ def fitted(made: Stepwise, episodes: int, fits: int) -> Stepwise:
         if made._factors is not None:
             found = made._factors.of(each.obs, each.action, each.next_obs, {})
             each = replace(each, obs={"factors": found}, next_obs={})
-        made.memory.add([each])
+        made._ended.append(each)
+    made.remember()
     for _ in range(fits):
         made.fit()
     return made
 
 
 def test_factors_that_hold_the_true_parts_need_few_episodes() -> None:
-    with_factors = method(method="lare", factors=PARTS, steps=8, unbiased=True, learning_rate=3e-3)
+    with_factors = method(method="lare", factors=PARTS, learning_rate=3e-3)
     assert correlation(fitted(with_factors, 60, 300)) > 0.99
+    of_some = method(method="lare", factors=PARTS, steps=8, unbiased=True, learning_rate=3e-3)
+    assert correlation(fitted(of_some, 60, 300)) > 0.99
+    in_other_units = {"x": f"1000*{PARTS['x']}", "y": f"{PARTS['y']}/1000 + 7"}
+    other = method(method="lare", factors=in_other_units, learning_rate=3e-3)
+    assert correlation(fitted(other, 60, 300)) > 0.99
     blind = method(method="rrd", steps=8, unbiased=True, learning_rate=3e-3)
     assert correlation(fitted(blind, 60, 300)) < 0.9
+
+
+@pytest.mark.parametrize("pay", [0.0, 3.0])
+def test_shares_that_are_all_the_same_are_what_is_paid(pay: float) -> None:
+    made = method(method="lare", factors=PARTS)
+    for each in walks(20):
+        factors, reward = torch.randn(len(each), 2), torch.full((len(each),), pay)
+        made._ended.append(replace(each, obs={"factors": factors}, next_obs={}, task_reward=reward))
+    made.remember()
+    for _ in range(200):
+        made.fit()
+    steps = walks(1, seed=3)[0]
+    paid = made.pay_anew(Transitions(steps.obs, steps.action, {}, steps.next_obs))
+    assert float(paid.mean()) == pytest.approx(pay, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "paced"),
+    [(["agent=ppo", "reward=rrd"], 0.25), (["agent=sac", "reward=rrd"], 64), (["agent=sac", "reward=rudder"], None),
+     (["agent=sac", "reward=redistribution", "reward.method=lare", "reward.factors.a='vector[0]'"], 256),
+     (["agent=sac", "reward=rrd", "reward.samples_per_step=2"], 2)],
+)  # fmt: skip
+def test_the_pace_goes_by_the_agents_way_of_learning(overrides: list[str], paced: float | None) -> None:
+    config = compose(["env=gym", "env.id=Pendulum-v1", *overrides]).config
+    assert config.reward.samples_per_step == paced
+    mixed = ["reward=mix", "+reward@reward.schemes.late=rrd"]
+    config = compose(["env=gym", "env.id=Pendulum-v1", overrides[0], *mixed]).config
+    assert config.reward.schemes["late"].samples_per_step == (0.25 if overrides[0] == "agent=ppo" else 64)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +138,15 @@ def test_distinct_steps_are_paid_as_each_alone(world: str, name: str) -> None:
         expected = expected + 0.5 * torch.stack(changed).any(0)
         assert 0 < float(torch.stack(changed).any(0).float().mean()) <= 1
     assert torch.allclose(made.compute(rollout).streams["intrinsic"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("world", ["grid", "mission", "vector", "continuous"])
+def test_a_layer_sees_observations_and_actions_apart_as_together(world: str) -> None:
+    a_case = case("redistribution", world, method="rudder")
+    made, _ = a_case.build()
+    rollout, layer = rollouts(a_case, 20)[0], made.method.network.cell_input
+    together = layer(made.method.inputs.of(rollout.obs, rollout.action, rollout.next_obs))
+    assert torch.allclose(made.method.inputs.through(layer, rollout), together, atol=1e-5)
 
 
 def test_the_loss_and_its_slope_are_those_of_autograd() -> None:
@@ -166,6 +210,18 @@ def test_compiled_passes_of_the_lstm_are_those_of_autograd() -> None:
         found.append([predicted, last, *torch.autograd.grad(loss, wanted)])
     for compiled, plain in zip(*found, strict=True):
         assert torch.allclose(compiled.double(), plain, atol=1e-5)
+
+
+def test_a_compiled_lesson_is_the_step_of_autograd() -> None:
+    inputs, place, lengths = torch.randn(9, 5), torch.randint(9, (40,)), torch.tensor([10, 1, 29])
+    returns, ends = torch.randn(3), []
+    for dtype in (torch.float32, torch.float64):  # the second goes by autograd
+        network = ReturnLSTM(5, 4, torch.Generator().manual_seed(2)).to(dtype)
+        lessons = ReturnLessons(network, 1e-2, decay=0.1, every=0.5)
+        told = [lessons.take(inputs.to(dtype), place, lengths, returns.to(dtype)) for _ in range(5)]
+        ends.append([torch.tensor(told), *(weight.detach() for weight in network.parameters())])
+    for compiled, plain in zip(*ends, strict=True):
+        assert torch.allclose(compiled.double(), plain.double(), atol=1e-5)
 
 
 def test_the_lstms_error_is_that_after_the_last_step_and_half_the_mean_of_all() -> None:
@@ -318,7 +374,7 @@ def test_factors_read_facts_of_the_true_successor_and_actions() -> None:
         ),
         (
             ["reward=redistribution", "reward.method=lare", "reward.factors.a=vector"],
-            "reward.factors.a: gives numbers of shape (4,) for a step instead of one",
+            "reward.factors.a: gives numbers of shape (4,) instead of one; take one of them, as in vector[0]",
         ),
         (
             ["reward=redistribution", "reward.method=lare", "reward.factors.a='vector[9]'"],

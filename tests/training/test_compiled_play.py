@@ -24,6 +24,14 @@ TASKS = {
     "things that move": ["env=minigrid", "env.id=MiniGrid-Dynamic-Obstacles-5x5-v0"],
     "the whole grid, one layer": ["env=empty_5x5", "env.observation=full", "agent.hidden=[]"],
     "a pool of levels": ["env=doorkey_5x5", "env.levels=3"],
+    "facts of the full state": ["env=empty_random_5x5", "reward=terms", "reward.terms.more='lava_beside+agent_pos[0]'"],
+    "facts, missions, hashes": [
+        "env=fetch_5x5_n2",
+        "reward=mix",
+        "+reward@reward.schemes.a=count",
+        "reward.schemes.a.key=state",
+        "+reward@reward.schemes.b=terms",
+    ],
 }
 
 
@@ -49,7 +57,11 @@ def collected(setting: RootConfig, compiled: bool, counts: tuple[int, ...]):
             assert torch.equal(spread(distinct.rows[name], distinct.here), entry)
             assert torch.equal(spread(distinct.rows[name], distinct.there), rollout.next_obs[name])
         flags = (rollout.terminated, rollout.truncated, rollout.success, rollout.first, rollout.last_first)
-        entries = (*shown.values(), *rollout.next_obs.values(), rollout.action, rollout.task_reward, *flags)
+        if "distance" in rollout.privileged:
+            assert (rollout.privileged["distance"][rollout.success] == 0).all()
+        facts = (*rollout.privileged.values(), *rollout.current_privileged.values())
+        assert bool(facts) == bool(setting.reward.privileged())
+        entries = (*facts, *shown.values(), *rollout.next_obs.values(), rollout.action, rollout.task_reward, *flags)
         found.append([entry.clone() for entry in entries])
     return found, collector.state_dict(), rng.get_state()
 

@@ -6,13 +6,14 @@ Paper: Schulman et al. 2017, Proximal policy optimization algorithms (arXiv:1707
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
 from rewardlab.agents.base import BaseAgent
+from rewardlab.agents.on_policy.advantages import combined, head_advantages, head_rewards
 from rewardlab.agents.on_policy.aux_steps import aux_steps
 from rewardlab.agents.on_policy.batch import Batch
 from rewardlab.agents.on_policy.cloning import Cloning, CloningConfig
@@ -21,7 +22,7 @@ from rewardlab.agents.reading import check_encoding, encoding_option, network_op
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
 from rewardlab.maths.distinct import distinct_of, spread
-from rewardlab.maths.gae import explained_variance, gae, normalised
+from rewardlab.maths.gae import explained_variance
 from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
 from rewardlab.networks.adam import Adam, clip_norm
@@ -118,6 +119,7 @@ class Agent(BaseAgent):
 
     learns_from = "on_policy"
     takes_aux_losses = True
+    tells_log_prob = True
     stateful: tuple[str, ...] = ("network", "optimiser")
     acts_by = "network"
 
@@ -149,6 +151,7 @@ class Agent(BaseAgent):
         self._fused = FusedActorCritic(self.network, self.optimiser) if fused else None
         self._fused_steps = FusedSteps(self._fused, config) if self._fused is not None else None
         self.row_policy = RowPolicy(self.network) if fused and RowPolicy.fits(self.network) else None
+        self.tells_log_prob = self.network.memory is None  # else it depends on what came before
         self._scale = None
         if scales if config.normalise_reward is None else config.normalise_reward:
             self._scale = ReturnScale(context.num_envs, streams[0].gamma, context.device)
@@ -233,28 +236,27 @@ class Agent(BaseAgent):
         within = torch.zeros(count, dtype=torch.bool, device=self._device)
         return self.network.values(self._features_of_step(obs, state, within)[0])
 
+    @torch.no_grad()
+    def log_prob(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:
+        if self._fused is not None:
+            dist = {"logits": self._fused.policy(self._fused.inputs(obs))}
+        else:
+            dist, _ = self.network(self.network.prepare(obs))
+        return distributions.log_prob(dist, action)
+
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         config = self.config
         learning_rate = config.learning_rate * (1.0 - progress if config.anneal_learning_rate else 1.0)
         self.optimiser.learning_rate = learning_rate
 
-        rewards = self._rewards(signals, progress)
+        rewards = head_rewards(config, self._streams, signals, progress)
         divisor = 1.0 if self._scale is None else self._scale.taking_in(torch.stack(rewards).sum(dim=0))
-        advantages = self._advantages(rollout, [reward / divisor for reward in rewards])
+        advantages = head_advantages(config, self._heads, rollout, [reward / divisor for reward in rewards])
         values = rollout.values[:-1]
         returns = advantages + values
         if signals.value_target_bonus is not None:
             returns[..., 0] += signals.value_target_bonus / divisor
-        floor = config.advantage_std_floor  # of what is learned, after the division: see ReturnScale
-        if signals.mixture is None:
-            advantage = advantages.sum(dim=-1)  # each stream's is weighed already
-        else:
-            shares = [(signals.mixture.get(spec.name, 1.0), index) for index, spec in enumerate(self._heads)]
-            advantage = torch.stack([share * normalised(advantages[..., at], floor) for share, at in shares]).sum(dim=0)
-        if signals.advantage_bonus is not None:
-            advantage = advantage + signals.advantage_bonus / divisor
-        if config.normalise_advantages and signals.mixture is None:
-            advantage = normalised(advantage, floor)
+        advantage = combined(config, self._heads, advantages, signals, divisor)
 
         distinct = distinct_of(rollout) if self.network.memory is None else None
         obs = rollout.obs if distinct is None else distinct.rows
@@ -310,37 +312,6 @@ class Agent(BaseAgent):
         sequence = {name: entry.unsqueeze(0) for name, entry in prepared.items()}
         features, state = self.network.features(sequence, state, first.unsqueeze(0))
         return features.squeeze(0), state
-
-    def _rewards(self, signals: Signals, progress: float) -> list[torch.Tensor]:
-        """What each value head learns of, [T, N] each."""
-        # Weighing rewards instead of advantages keeps each head's error on the scale on which it matters: unweighed,
-        # a bonus of large returns fills the value loss and, by the clipping of gradients, stops the policy.
-        rewards = [stream.weight(progress) * signals.streams[stream.name] for stream in self._streams]
-        if self.config.streams == "joint":
-            limit = self.config.reward_clip
-            total = torch.stack(rewards).sum(dim=0)
-            rewards = [total if limit is None else total.clamp(-limit, limit)]
-        return rewards
-
-    def _advantages(self, rollout: Rollout, rewards: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Of each value head: [T, N, S]."""
-        return torch.stack(
-            [
-                gae(
-                    reward,
-                    rollout.values[..., index],
-                    rollout.final_values[..., index],
-                    rollout.terminated,
-                    rollout.truncated,
-                    gamma=head.gamma,
-                    gae_lambda=self.config.gae_lambda,
-                    episodic=head.episodic,
-                    bootstrap_truncation=self.config.bootstrap_truncation,
-                )
-                for index, (head, reward) in enumerate(zip(self._heads, rewards, strict=True))
-            ],
-            dim=-1,
-        )
 
     def _minibatches(self, steps: int, num_envs: int) -> Iterator[torch.Tensor]:
         """Each epoch the rollout in random pieces of nearly equal size: indices of samples or, with memory, sequences.

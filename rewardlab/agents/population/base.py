@@ -80,6 +80,13 @@ class PopulationAgent(BaseAgent):
         self.assumes |= {"fixed_level", *descriptor.assumes}
         self.fixed_levels = True
 
+    def check_levels(self, count: int) -> None:
+        """Refuse a number of levels, on each of which everybody lives, before anybody does.
+
+        Raises:
+            UserError: what tells lives apart is too large on so many.
+        """
+
     def make_genome(self, context: BuildContext) -> Genome:
         """What individuals are: tanh networks."""
         return Mlp(context.spec.obs, context.spec.action, tuple(self.options.hidden), self.options.init)

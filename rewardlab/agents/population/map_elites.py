@@ -66,10 +66,12 @@ class Agent(PopulationAgent):
         self.metrics += ("explore/archive", "explore/restarts")
         self._descriptor = make_descriptor(config, context)
         self.tell_apart_by(self._descriptor)
-        check_cells(config.bins, self._descriptor.size)  # on one level
         self._archives: list[GridArchive] = []
         self._emitters: list[CmaEmitter] = []
         self._restarts, self._dimensions = 0, 0
+
+    def check_levels(self, count: int) -> None:
+        check_cells(self.options.bins, self._descriptor.size * count)
 
     def ask(self, progress: float) -> Array:
         options, count = self.options, self.options.population

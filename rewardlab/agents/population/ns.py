@@ -18,43 +18,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rewardlab.agents.population.base import PopulationAgent, PopulationConfig, init_option
-from rewardlab.parts.archives.descriptor_kinds import make_descriptor
-from rewardlab.parts.archives.lessons import Lessons
+from rewardlab.agents.population.novelty import NoveltyAgent, NoveltyConfig
 from rewardlab.parts.archives.novelty_archive import lived
-from rewardlab.parts.archives.novelty_search import NoveltyOptions, NoveltySearch, collected
-from rewardlab.schemas import option
-from rewardlab.types import Array, BuildContext, Lives, Metrics, State, StreamSpec
+from rewardlab.parts.archives.novelty_search import collected
+from rewardlab.types import Array, Lives, Metrics, State
 
 VERSION = 1
 
 
 @dataclass
-class Config(NoveltyOptions, PopulationConfig):
-    population: int = option(100, "parents of a generation", minimum=2, maximum=10**6)
-    episodes: int = option(1, "lives of each individual; with env.levels=K there are K, one on each level", above=0)
-    init: str = init_option("normal")
+class Config(NoveltyConfig):
+    pass
 
 
-class Agent(PopulationAgent):
-    """A novelty search, and the champion."""
-
-    def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
-        super().__init__(config, context, streams)
-        self.metrics += ("explore/archive", "explore/novelty")
-        self._descriptor = make_descriptor(config, context)
-        self.tell_apart_by(self._descriptor)
-        self._search = NoveltySearch(config, self._descriptor, self._rng)
-        if self._descriptor.learns:
-            self.metrics += ("explore/surprise", "loss/encoder")
-            self._lessons = Lessons(config)
-
+class Agent(NoveltyAgent):
     def ask(self, progress: float) -> Array:
         return self._search.ask(self.first)
 
     def tell(self, genomes: Array, lives: Lives) -> Metrics:
         told = self._search.tell(lived(self._descriptor, genomes, lives))
-        if self._descriptor.learns and self._lessons.lived(len(genomes)):
+        if self.lesson_is_due(len(genomes)):
             told |= self._search.learn()
         return {**self.judge(genomes, lives), **told}
 
@@ -62,11 +45,8 @@ class Agent(PopulationAgent):
         return collected(self._descriptor, self._search.archive) or super().collection()
 
     def state_dict(self) -> State:
-        lessons = {"lessons": self._lessons.state_dict()} if self._descriptor.learns else {}
-        return super().state_dict() | self._search.state_dict() | lessons
+        return super().state_dict() | self._search.state_dict()
 
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self._search.load_state_dict(state)
-        if self._descriptor.learns:
-            self._lessons.load_state_dict(state["lessons"])

@@ -30,14 +30,12 @@ import numpy as np
 import torch
 from scipy.spatial.distance import cdist
 
-from rewardlab.agents.population.base import PopulationAgent, PopulationConfig, init_option
+from rewardlab.agents.population.novelty import NoveltyAgent, NoveltyConfig
 from rewardlab.maths.fronts import undominated
 from rewardlab.maths.novelty import novelty
 from rewardlab.parts.archives import reward_emitters, schedules
-from rewardlab.parts.archives.descriptor_kinds import make_descriptor
-from rewardlab.parts.archives.lessons import Lessons
 from rewardlab.parts.archives.novelty_archive import NoveltyArchive, lived, some
-from rewardlab.parts.archives.novelty_search import NoveltyOptions, NoveltySearch, collected
+from rewardlab.parts.archives.novelty_search import collected
 from rewardlab.parts.archives.reward_emitters import TRIAL, Emitter
 from rewardlab.parts.archives.schedules import Schedule
 from rewardlab.schemas import option
@@ -48,10 +46,7 @@ _NOBODY = -1
 
 
 @dataclass
-class Config(NoveltyOptions, PopulationConfig):
-    population: int = option(100, "parents of a generation of the novelty search", minimum=2, maximum=10**6)
-    episodes: int = option(1, "lives of each individual; with env.levels=K there are K, one on each level", above=0)
-    init: str = init_option("normal")
+class Config(NoveltyConfig):
     chunk: int = option(1000, "individuals that explore, or that emitters play, before the other's turn", above=0)
     scheduler: str = option("alternating", "what says whose turn it is", choices=schedules.KINDS)
     reward_floor: float = option(0.0, "returns above it are paid ones")
@@ -61,18 +56,13 @@ class Config(NoveltyOptions, PopulationConfig):
     train_on_reward: bool = option(True, "descriptor=autoencoder: it learns of those that were paid, too")
 
 
-class Agent(PopulationAgent):
+class Agent(NoveltyAgent):
     """The novelty search, those that were paid, their emitters, and where in a chunk it is."""
+
+    metrics = (*NoveltyAgent.metrics, "explore/rewarded", "explore/emitters")
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         super().__init__(config, context, streams)
-        self.metrics += ("explore/archive", "explore/novelty", "explore/rewarded", "explore/emitters")
-        self._descriptor = make_descriptor(config, context)
-        self.tell_apart_by(self._descriptor)
-        self._search = NoveltySearch(config, self._descriptor, self._rng)
-        if self._descriptor.learns:
-            self.metrics += ("explore/surprise", "loss/encoder")
-            self._lessons = Lessons(config)
         self._told: Metrics = {}  # of the latest exploration
         self._rewarded = NoveltyArchive()
         self._candidates: list[Emitter] = []
@@ -98,7 +88,7 @@ class Agent(PopulationAgent):
         learned: Metrics = {}
         if self._explores:
             self._explored(lived(self._descriptor, genomes, lives))
-            if self._descriptor.learns and self._lessons.lived(len(genomes)):
+            if self.lesson_is_due(len(genomes)):
                 learned = self._learn()
         else:
             self._emitted(lived(self._descriptor, genomes, lives))
@@ -166,10 +156,10 @@ class Agent(PopulationAgent):
         paid = np.flatnonzero(children["returns"] > self.options.reward_floor)
         sigmas = self._steps_around(children["genomes"], paid)
         self._told = self._search.tell(children, beside=self._rewarded)
-        for place, sigma in zip(paid.tolist(), sigmas.tolist(), strict=True):
-            kind, ancestor = self.options.emitter_kind, children["genomes"][place].copy()
-            self._candidates.append(Emitter(kind, len(self._rewarded), ancestor, sigma))
-            self._rewarded.add(some(children, np.array([place])))
+        kind, first = self.options.emitter_kind, len(self._rewarded)
+        for row, (place, sigma) in enumerate(zip(paid.tolist(), sigmas.tolist(), strict=True), start=first):
+            self._candidates.append(Emitter(kind, row, children["genomes"][place].copy(), sigma))
+        self._reward(some(children, paid))
 
     def _steps_around(self, children: Array, chosen: Array) -> Array:
         """A third of the distance from chosen children to the nearest other of parents and children; where it is 0,
@@ -254,8 +244,6 @@ class Agent(PopulationAgent):
             "schedule": self._schedule.state_dict(),
             "reference": torch.from_numpy(self._reference.copy()),
         }
-        if self._descriptor.learns:
-            own["lessons"] = self._lessons.state_dict()
         return super().state_dict() | own | {name: getattr(self, f"_{name}") for name in _COUNTERS}
 
     def load_state_dict(self, state: State) -> None:
@@ -268,8 +256,6 @@ class Agent(PopulationAgent):
         self._emitters = [Emitter.restored(kind, saved) for saved in state["emitters"]]
         self._schedule.load_state_dict(state["schedule"])
         self._reference = state["reference"].numpy().copy()
-        if self._descriptor.learns:
-            self._lessons.load_state_dict(state["lessons"])
         for name in _COUNTERS:
             setattr(self, f"_{name}", state[name])
 

@@ -14,6 +14,8 @@ from rewardlab.schemas import option
 
 @dataclass
 class ReplayConfig(DemosConfig):
+    REPLAYS = True
+
     rollout_steps: int = option(4, "steps of each environment between rounds of learning", above=0)
     buffer_size: int = option(
         100_000, "steps kept, in memory and in the replay file; two observations each", above=0, maximum=10**8

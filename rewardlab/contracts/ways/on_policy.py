@@ -95,6 +95,23 @@ def aux_losses_are_learned(case: AgentCase) -> None:
     require(aux_loss.losses[-1] < aux_loss.losses[0], "the loss handed over does not fall")
 
 
+def tells_log_prob_as_it_assesses(case: AgentCase) -> None:
+    """An agent that tells how likely it finds actions says the same of a rollout's single steps as of the rollout."""
+    agent, context = case.build()
+    if not agent.tells_log_prob:
+        return
+    rollout = collect(agent, case.render(case.scripts(STEPS)[0]), rng())
+    before = saved(agent, context)
+    obs = {name: entry.flatten(0, 1) for name, entry in rollout.obs.items()}
+    told = agent.log_prob(obs, rollout.action.flatten(0, 1))
+    require_equal(before, saved(agent, context), "the state after telling")
+    expected = rollout.log_prob.flatten()
+    require(told.shape == expected.shape, f"log_prob has shape {tuple(told.shape)} instead of {tuple(expected.shape)}")
+    require(not told.requires_grad, "log_prob carries a gradient")
+    gap = float((told - expected).abs().max())
+    require(gap < 1e-4, f"log_prob differs by {gap:.3g} from what assess says of the same steps")
+
+
 def weights_follow_the_budget(case: AgentCase) -> None:
     """A stream whose weight goes to 0 counts at the beginning of the budget and no more at its end."""
     if len(case.streams) == 1:
@@ -143,5 +160,6 @@ LAWS: tuple[Callable[[AgentCase], None], ...] = (
     valuing_changes_nothing,
     planted_advantage_changes_the_policy,
     aux_losses_are_learned,
+    tells_log_prob_as_it_assesses,
     weights_follow_the_budget,
 )

@@ -4,12 +4,14 @@ Paper: Paolo et al. 2021, Sparse reward exploration via novelty search and emitt
 
 The point starts in the middle and sees where it is. A step moves it by 0.05 times the action, within the square. Every
 step in a box pays 1, but only in the box that was entered first. Episodes last 50 steps. An episode that entered a box
-is solved. The best return is that of the nearest box: as many steps as are left once it is entered.
+is solved. The best return is that of the nearest box: as many steps as are left once it is entered. With `box=K` there
+is only that one.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
@@ -38,6 +40,7 @@ _BOUNDS = ((-1.0, -1.0), (1.0, 1.0))
 class Config(OwnConfig):
     MAY_BE_BOX = True
 
+    box: int | None = option(None, "the only box that there is, 0 to 3; null: all", minimum=0, maximum=3, neutral=None)
     noise: float = noise_option()
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
 
@@ -54,21 +57,22 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> VecE
         action=ActionSpec(shape=(2,), low=(-1.0, -1.0), high=(1.0, 1.0)),
         max_steps=STEPS,
         task=TaskFacts(
-            None, best_return(), "exact", SUCCESS, distinct_levels=1, seen_in_training=1.0, lowest_return=0.0
+            None, best_return(config.box), "exact", SUCCESS, distinct_levels=1, seen_in_training=1.0, lowest_return=0.0
         ),
         backend="fast",
         privileged=(POSITION, PICTURE, SIGHT),
         restorable=True,
         place=_BOUNDS,
     )
-    return noisy(PointPlane(spec, levels, privileged), config.noise)
+    return noisy(PointPlane(spec, levels, privileged, config.box), config.noise)
 
 
 class PointPlane(ArrayEnv):
     """at: float64 [N, 2]; area: int64 [N], the box that was entered first, -1 before."""
 
-    def __init__(self, spec: EnvSpec, levels: Levels, privileged: Sequence[str]) -> None:
+    def __init__(self, spec: EnvSpec, levels: Levels, privileged: Sequence[str], box: int | None) -> None:
         super().__init__(spec, levels, privileged)
+        self._areas, self._plane = _areas(box), _plane(box)
         self.arrays = {
             "at": np.zeros((levels.num_envs, 2)),
             "area": np.full(levels.num_envs, -1, dtype=np.int64),
@@ -80,7 +84,7 @@ class PointPlane(ArrayEnv):
     def advance(self, action: Array) -> tuple[Array, Array, Array]:
         at, area = self.arrays["at"], self.arrays["area"]
         at[:] = (at + STEP * action.astype(np.float64).clip(-1.0, 1.0)).clip(-1.0, 1.0)
-        within: Array = (at[:, None] >= AREAS[..., 0]) & (at[:, None] <= AREAS[..., 1])
+        within: Array = (at[:, None] >= self._areas[..., 0]) & (at[:, None] <= self._areas[..., 1])
         inside: Array = np.logical_and.reduce(within, axis=2)
         area[:] = np.where((area < 0) & inside.any(axis=1), inside.argmax(axis=1), area)
         entered = area >= 0
@@ -94,28 +98,40 @@ class PointPlane(ArrayEnv):
         at = self.arrays["at"]
         if name == POSITION:
             return at.astype(np.float32)
-        pictures = _plane()[None].repeat(self.num_envs, axis=0)
+        pictures = self._plane()[None].repeat(self.num_envs, axis=0)
         columns, rows = _pixel(at).T
         for i, (column, row) in enumerate(zip(columns.tolist(), rows.tolist(), strict=True)):
             pictures[i, max(row - 3, 0) : row + 4, max(column - 3, 0) : column + 4] = (200, 40, 40)
         return pictures
 
     def drawn(self, state: Obs) -> Array:
-        return dotted(small(_plane), (1.0 + state["at"] * (1.0, -1.0)) / 2.0)
+        return dotted(small(self._plane), (1.0 + state["at"] * (1.0, -1.0)) / 2.0)
 
 
-def _plane() -> Array:
+def _areas(box: int | None) -> Array:
+    found: Array = AREAS if box is None else AREAS[box : box + 1]
+    return found
+
+
+@cache
+def _plane(box: int | None) -> Callable[[], Array]:
+    """What draws the square and its boxes."""
+    return partial(_drawn, box)
+
+
+def _drawn(box: int | None) -> Array:
     """The square and its boxes, uint8 [H, W, 3]."""
     picture = np.full((_SIDE, _SIDE, 3), 240, dtype=np.uint8)
-    for (left, right), (low, high) in AREAS:
+    for (left, right), (low, high) in _areas(box):
         (a, d), (b, c) = _pixel(np.array([left, low])), _pixel(np.array([right, high]))
         picture[c : d + 1, a : b + 1] = (60, 150, 80)
     return picture
 
 
-def best_return() -> float:
+def best_return(box: int | None = None) -> float:
     """Of the nearest box, straight there: steps that are left when it is reached, the one that enters it included."""
-    nearest = np.abs(np.clip(0.0, AREAS[..., 0], AREAS[..., 1])).max(axis=1).min()
+    areas = _areas(box)
+    nearest = np.abs(np.clip(0.0, areas[..., 0], areas[..., 1])).max(axis=1).min()
     return float(STEPS - math.ceil(nearest / STEP - 1e-9) + 1)
 
 

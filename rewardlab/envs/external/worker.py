@@ -3,7 +3,8 @@
 Their parent imports what all need and forks them: it has no threads yet, and what it has imported they share.
 
 A worker's first message says what to build; each further one is the name of something to do, and what it is given. It
-answers (True, what came of it), or (False, (kind, message, traceback)).
+answers (True, what came of it), or (False, (kind, message, traceback)). After ("rest",) it waits for a first message
+again, and for a while only.
 """
 
 import os
@@ -19,6 +20,7 @@ from rewardlab import discovery
 from rewardlab.envs import registry
 from rewardlab.envs.external import gym
 from rewardlab.envs.external.reference import Together, together
+from rewardlab.envs.external.workers import REST
 from rewardlab.errors import CannotRestore, UserError, one_line, placed
 from rewardlab.types import Array, Obs
 
@@ -48,13 +50,20 @@ def serve(fd: int) -> None:
     share: _Share | None = None
     while True:
         try:
+            if share is None and not pipe.poll(REST):
+                break
             message = pickle.loads(pipe.recv_bytes())
         except (EOFError, OSError):
             break
+        told: Any
         try:
-            if share is None:
+            if message == ("rest",):
+                if share is not None:
+                    share.close()
+                share, told = None, None
+            elif share is None:
                 share = _Share(*message)
-                told: Any = share.restorable
+                told = share.restorable
             else:
                 does: Callable[..., Any] = getattr(share, message[0])
                 told = does(*message[1:])

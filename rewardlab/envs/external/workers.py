@@ -3,6 +3,9 @@
 Each worker (`worker.py`) steps a share of the copies one after another, while the others step theirs. Every copy gets
 the seeds and the actions that it would get without workers, so that the numbers are the same. A worker is a fresh
 process, not a fork of the run, which has threads. It ends when its pipe does: whenever the run ends, however it ends.
+
+To start workers takes a second or more. So those of environments that were closed rest for a while, and the next
+environments get them, as those of a population's next generation do. Their copies are made anew each time.
 """
 
 import os
@@ -10,6 +13,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from multiprocessing import Pipe
@@ -28,6 +32,7 @@ from rewardlab.schemas import EnvConfig
 from rewardlab.types import Array, EnvSpec, Obs, State
 
 _PATIENCE = 5.0  # seconds for a worker to end by itself
+REST = 60.0  # seconds after which a worker that rests ends
 _KINDS: dict[str, type[Exception]] = {"UserError": UserError, "CannotRestore": CannotRestore}
 
 
@@ -54,11 +59,8 @@ class Workers:
         sizes = [len(part) for part in np.array_split(np.arange(num_envs), min(processes, num_envs))]
         ends = np.cumsum(sizes).tolist()
         self._shares = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-        pipes, theirs = zip(*(Pipe() for _ in sizes), strict=True)
-        self._process = _started([pipe.fileno() for pipe in theirs])
-        for pipe in theirs:
-            pipe.close()
-        self._workers = [_Worker(pipe, self._process) for pipe in pipes]
+        self._team = _taken(len(sizes))
+        self._workers = self._team.workers
         try:
             for worker, size in zip(self._workers, sizes, strict=True):
                 worker.send((config.plugin, asdict(config), size, tuple(privileged)))
@@ -116,10 +118,10 @@ class Workers:
         self._frames = [{name: frames.numpy() for name, frames in each["frames"].items()} for each in given]
 
     def close(self) -> None:
-        """End all workers, by force where one does not end."""
-        for worker in self._workers:
-            worker.hang_up()
-        _ended(self._process)
+        """Let the workers close their copies and rest; where one can't, end them all."""
+        if self._workers:
+            self._workers = []
+            self._team.rest()
 
     def _all(self, does: str, given: Sequence[tuple[Any, ...]] | None = None) -> list[Any]:
         """What each worker answers when it does something with what it is given."""
@@ -134,6 +136,75 @@ class Workers:
             if isinstance(each, Exception):
                 raise each
         return told
+
+
+class _Team:
+    """Processes that were started together, a worker each."""
+
+    def __init__(self, count: int) -> None:
+        pipes, theirs = zip(*(Pipe() for _ in range(count)), strict=True)
+        self._process = _started([pipe.fileno() for pipe in theirs])
+        for pipe in theirs:
+            pipe.close()
+        self.workers = [_Worker(pipe, self._process) for pipe in pipes]
+        self._surroundings, self._since = _surroundings(), 0.0
+
+    def serves(self, count: int) -> bool:
+        """Whether it can be taken for so many: it sees what would be seen now, and lives for a while yet."""
+        fresh = time.monotonic() - self._since < REST / 2
+        same = self._surroundings == _surroundings() and self._process.poll() is None
+        return fresh and same and len(self.workers) == count
+
+    def rest(self) -> None:
+        try:
+            for worker in self.workers:
+                worker.send(("rest",))
+            fine = not any([isinstance(worker.answer(), Exception) for worker in self.workers])
+        except RaisedElsewhere:
+            fine = False
+        if not fine or self._process.poll() is not None:
+            return self.end()
+        self._since = time.monotonic()
+        for other in _resting:
+            other.end()
+        _resting[:] = [self]
+
+    def end(self) -> None:
+        """By force where one does not end."""
+        self.hang_up()
+        _ended(self._process)
+
+    def hang_up(self) -> None:
+        for worker in self.workers:
+            worker.hang_up()
+
+
+_resting: list[_Team] = []  # one at the most
+
+
+def _taken(count: int) -> _Team:
+    """A team that rests, or a new one."""
+    while _resting:
+        team = _resting.pop()
+        if team.serves(count):
+            return team
+        team.end()
+    return _Team(count)
+
+
+def _surroundings() -> tuple[object, ...]:
+    """What a process that is started now would see."""
+    return os.getcwd(), tuple(sys.path), tuple(sorted(os.environ.items()))
+
+
+def _forget() -> None:
+    """A fork of this process must not talk to its workers, nor keep them alive."""
+    for team in _resting:
+        team.hang_up()
+    _resting.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 class _Worker:

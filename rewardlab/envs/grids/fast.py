@@ -1,5 +1,7 @@
 """The fast backend: this project's own batched engine, bit-exact with Farama's code (rewardlab/gridworld)."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,7 +26,9 @@ from rewardlab.facts import (
     SITUATION,
     STATE_HASH,
 )
+from rewardlab.gridworld.batch import World
 from rewardlab.gridworld.constants import DOOR, LAVA, OPEN
+from rewardlab.gridworld.privileged import read_facts
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
 
 
@@ -86,16 +90,29 @@ def fast_env(
         reward_is_success=True,
         keeper=EngineState(engine),
         placer=_Places(engine) if quiet else None,
-        engine=_Engine(engine, levels, tuple(privileged), missions) if quiet else None,
+        engine=_Engine(engine, levels, tuple(privileged), missions, facts) if quiet else None,
     )
 
 
 class _Engine:
     """What compiled passes play."""
 
-    def __init__(self, vector: Any, levels: Levels, facts: tuple[str, ...], missions: Mapping[str, Array]) -> None:
+    measurable = frozenset({STATE_HASH, PLACE, GRID, SITUATION, LAVA_BESIDE, CARRYING, DOORS_OPEN, DISTANCE})
+
+    def __init__(
+        self,
+        vector: Any,
+        levels: Levels,
+        facts: tuple[str, ...],
+        missions: Mapping[str, Array],
+        measured: _Facts | None,
+    ) -> None:
         self.vector, self.levels, self.facts, self._missions = vector, levels, facts, missions
         self.mission_length = len(next(iter(missions.values()))) if missions else 0
+        self._measured = measured
+
+    def measure(self, cells: Array, facts: Array) -> Obs:
+        return {} if self._measured is None else self._measured.of(replace(self.vector.world, cells=cells, facts=facts))
 
     def tokens(self, numbers: tuple[int, ...]) -> Array:
         return self._missions[self.vector.family.words(numbers)]
@@ -186,23 +203,30 @@ class _Facts:
             self._distances = Distances(engine.task)
 
     def measure(self) -> Obs:
-        found = self._engine.privileged(list(dict.fromkeys(field for name in self._names for field in _FIELDS[name])))
-        facts: Obs = {}
+        facts = self.of(self._engine.world)
         for name in self._names:
             if name == PICTURE:
                 facts[name] = np.stack(self._engine.render(tile_size=self._tile()))
             elif name == PANORAMA:
                 facts[name] = self._engine.panorama(self._look.view_size, self._look.see_through_walls)
-            elif name == DISTANCE:
-                facts[name] = self._distances.measure(self._engine.world)
+        return facts
+
+    def of(self, world: World) -> Obs:
+        """Those that the arrays of a world tell."""
+        names = [name for name in self._names if name in _FIELDS]
+        found = read_facts(world, list(dict.fromkeys(field for name in names for field in _FIELDS[name])))
+        facts: Obs = {}
+        for name in names:
+            if name == DISTANCE:
+                facts[name] = self._distances.measure(world)
             elif name == PLACE:
                 facts[name] = found["agent"][:, :2].astype(np.int64)
             elif name == LAVA_BESIDE:
-                facts[name] = _lava_beside(self._engine.world.cells, found["agent"], self._engine.task.width)
+                facts[name] = _lava_beside(world.cells, found["agent"], self._engine.task.width)
             elif name == CARRYING:
                 facts[name] = found["carried"][:, 0].astype(np.int64)
             elif name == DOORS_OPEN:
-                cells = self._engine.world.cells  # the agent's own too, which may be a door's
+                cells = world.cells  # the agent's own too, which may be a door's
                 facts[name] = ((cells & 0xFF == DOOR) & (cells >> 16 & 0xFF == OPEN)).sum(axis=1)
             else:
                 facts[name] = found[name]
@@ -225,7 +249,7 @@ def _lava_beside(cells: Array, agent: Array, width: int) -> Array:
 
 _PLACE = ("cells", "agent", "carried", "steps", "mission", "registers", "level_of", "streams")
 _STREAMS = ("streams", "choosers", "noise", "channel")
-# What the engine computes for each fact.
+# What the engine computes for each fact that its arrays tell.
 _FIELDS = {
     STATE_HASH: ("state_hash",),
     PLACE: ("agent",),
@@ -235,6 +259,4 @@ _FIELDS = {
     CARRYING: ("carried",),
     DOORS_OPEN: (),
     DISTANCE: (),
-    PANORAMA: (),
-    PICTURE: (),
 }

@@ -12,6 +12,8 @@ import torch
 from rewardlab.parts.buffers.replay import Replay
 from rewardlab.types import Array, Episode, State, Transitions
 
+_SAME = 1e-8  # deviations below it are rounding
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -50,6 +52,12 @@ class WholeEpisodes:
     def returns(self) -> Array:
         """float64 [E]."""
         return self._table()[2]
+
+    def share_scale(self) -> tuple[float, float]:
+        """The mean and the standard deviation of returns by lengths, 1 where all are the same. There must be one."""
+        shares = self.returns / self.lengths
+        deviation = float(shares.std())
+        return float(shares.mean()), deviation if deviation > _SAME else 1.0
 
     def add(self, episodes: Sequence[Episode]) -> None:
         """Take episodes in; they have their `next_obs`, or nobody asks for them."""

@@ -12,7 +12,7 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.maths.expression import Expression
-from rewardlab.parts.expressions import fact_shape
+from rewardlab.parts.expressions import fact_shape, number
 from rewardlab.types import EnvSpec, TensorObs
 
 OBSERVED = ("vector", "next_vector", "action")  # what expressions may name besides full-state facts
@@ -63,19 +63,8 @@ class Factors:
         known = {**facts, "action": action}
         if "vector" in obs:
             known |= {"vector": obs["vector"], "next_vector": next_obs["vector"]}
-        return torch.stack([self._one(key, known, shape) for key in self._expressions], dim=-1)
-
-    def _one(self, key: str, known: TensorObs, shape: torch.Size) -> torch.Tensor:
-        try:
-            found = self._expressions[key](known)
-        except (RuntimeError, IndexError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"reward.factors.{key}: can't be computed on {self._spec.id} ({reason})") from None
-        if found.dim() == 0:
-            found = found.expand(shape)
-        if found.shape != shape:
-            raise UserError(
-                f"reward.factors.{key}: gives numbers of shape {tuple(found.shape[len(shape) :])} for a step instead of"
-                " one; take one of them, as in vector[0]"
-            )
-        return found
+        found = [
+            number(expression, known, shape, f"reward.factors.{key}", self._spec)
+            for key, expression in self._expressions.items()
+        ]
+        return torch.stack(found, dim=-1)

@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 from rewardlab.maths.compiled import compiles
+from rewardlab.networks.adam import Adam
 from rewardlab.networks.init import seeded_linear
 from rewardlab.parts.models import return_lstm_kernel
+from rewardlab.parts.models.sub_returns import side_by_side
 
 
 class ReturnLSTM(nn.Module):
@@ -88,6 +90,61 @@ class _Scan(torch.autograd.Function):
         filled = (to_entering, to_state, of_weight, of_bias)
         return_lstm_kernel.scan_back(*(tensor.detach().numpy() for tensor in (*given, *filled)))
         return to_entering, to_state, None, of_weight, of_bias
+
+
+class ReturnLessons:
+    """Gradient steps of a `ReturnLSTM` on whole episodes, with a decay of all weights.
+
+    Args:
+        every: the weight of the mean over all steps, see `prediction_errors`.
+    """
+
+    def __init__(self, network: ReturnLSTM, learning_rate: float, decay: float, every: float) -> None:
+        self._network, self._decay, self._every = network, decay, every
+        self.optimiser = Adam(network.parameters(), learning_rate)
+        self._gradient, self._places = self.optimiser.gradients()
+
+    @torch.no_grad()
+    def take(self, inputs: torch.Tensor, place: torch.Tensor, lengths: torch.Tensor, returns: torch.Tensor) -> float:
+        """One step on M episodes; their squared error after the last step, before it.
+
+        Args:
+            inputs: [U, D], of the distinct steps. place: int64 [B], which of them the steps of the episodes are, one
+                episode after another. lengths: int64 [M]. returns: [M].
+        """
+        network, places = self._network, self._places
+        if not compiles(inputs, network.gate.weight):
+            return self._by_autograd(inputs, place, lengths, returns)
+        cell_input, gate, head = network.cell_input, network.gate, network.head
+        given = cell_input(inputs)
+        weights = (gate.weight, gate.bias, head.weight, head.bias)
+        to_given = torch.empty_like(given)
+        last, _ = return_lstm_kernel.lesson(
+            *(tensor.numpy() for tensor in (given, place, lengths, returns)),
+            *(weight.detach().numpy() for weight in weights),
+            self._every,
+            to_given.numpy(),
+            *(places[weight].numpy() for weight in weights),
+        )
+        torch.mm(to_given.t(), inputs, out=places[cell_input.weight])
+        torch.sum(to_given, dim=0, out=places[cell_input.bias])
+        for parameter, gradient in places.items():
+            gradient.add_(parameter, alpha=self._decay)
+        self.optimiser.step(self._gradient)
+        return float(last)
+
+    @torch.enable_grad()
+    def _by_autograd(
+        self, inputs: torch.Tensor, place: torch.Tensor, lengths: torch.Tensor, returns: torch.Tensor
+    ) -> float:
+        network = self._network
+        columns, _ = side_by_side(network.cell_input(inputs)[place], lengths)
+        first = torch.zeros(columns.shape[:2], dtype=torch.bool, device=columns.device)
+        predicted, _ = network(columns, columns.new_zeros(len(lengths), network.cells), first)
+        last, loss = prediction_errors(predicted, returns, lengths, self._every)
+        decay = torch.cat([weight.flatten() for weight in network.parameters()]).square().sum()
+        self.optimiser.descend(loss + 0.5 * self._decay * decay)
+        return float(last.detach())
 
 
 def prediction_errors(

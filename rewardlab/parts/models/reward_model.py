@@ -7,8 +7,9 @@ paid. How else several become one: Coste et al. 2024, Reward model ensembles hel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import nn
@@ -54,14 +55,31 @@ class RewardModel(nn.Module):
         self.ensemble = Ensemble(members, (inputs, *hidden, 1), generator, slope=_SLOPE, last_gain=_LAST_GAIN)
         self._tanh = output == "tanh"
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        rewards: torch.Tensor = self.ensemble(inputs).squeeze(-1)
+    def forward(self, inputs: torch.Tensor, counts: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
+        """See above; `counts` as in `Ensemble`."""
+        rewards = self.unbounded(inputs, counts)
         return rewards.tanh() if self._tanh else rewards
+
+    def unbounded(self, inputs: torch.Tensor, counts: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
+        """The same before tanh."""
+        rewards: torch.Tensor = self.ensemble(inputs, counts).squeeze(-1)
+        return rewards
 
     @property
     def weights(self) -> int:
         """Their number, of all members together: a row costs as many multiplications."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+class Fitted(Protocol):
+    """What `Fitting` asks of a model: how many networks it is, and how many multiplications a row costs."""
+
+    members: int
+
+    @property
+    def weights(self) -> int: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 @dataclass
@@ -87,8 +105,8 @@ class Fitting:
         piece: multiplications of a piece at most; one gradient step is taken always.
     """
 
-    def __init__(self, model: RewardModel, learning_rate: float, accuracy: float, piece: float) -> None:
-        self.model, self._accuracy, self._piece = model, accuracy, piece
+    def __init__(self, model: Fitted, learning_rate: float, accuracy: float, piece: float) -> None:
+        self.model, self._accuracy, self._piece, self._learning_rate = model, accuracy, piece, learning_rate
         self.optimiser = Adam(model.parameters(), learning_rate)
         self._progress = Progress()
 
@@ -105,19 +123,22 @@ class Fitting:
         """A fit of at most so many gradient steps, in place of one that still goes."""
         self._progress = Progress(left=steps)
 
-    def go_on(self, rows: int, a_pass: int, step: Callable[[], tuple[torch.Tensor, float, float]]) -> list[float]:
+    def forget(self) -> None:
+        """Begin with gradient moments of 0 again, as for weights that were drawn anew."""
+        self.optimiser = Adam(self.model.parameters(), self._learning_rate)
+
+    def go_on(self, a_pass: int, step: Callable[[], tuple[torch.Tensor, float, float, int]]) -> list[float]:
         """One piece; the losses.
 
         Args:
-            rows: inputs of each member in a gradient step.
             a_pass: gradient steps of a pass over the data.
-            step: the loss of a minibatch, how many answers were right, and of how many.
+            step: the loss of a minibatch, how many answers were right, of how many, and inputs of each member.
         """
-        told = self._progress
-        work = _WORK * rows * self.model.weights
-        losses = []
-        for _ in range(min(told.left, max(1, int(self._piece / work)))):
-            loss, right, seen = step()
+        told, done = self._progress, 0.0
+        losses: list[float] = []
+        while told.left and (not losses or done * (1 + 1 / len(losses)) <= self._piece):
+            loss, right, seen, rows = step()
+            done += _WORK * rows * self.model.weights
             self.optimiser.step(self.optimiser.gradient(loss))
             losses.append(float(loss.detach()) / self.model.members)
             told.left, told.taken = told.left - 1, told.taken + 1

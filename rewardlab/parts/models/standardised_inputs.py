@@ -10,6 +10,7 @@ from torch import nn
 
 from rewardlab.errors import UserError
 from rewardlab.maths.boxes import executed, units
+from rewardlab.maths.distinct import tell_apart
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.picture import reads_as_picture
 from rewardlab.networks.standardised import Standardised
@@ -38,7 +39,7 @@ class StandardisedInputs(nn.Module):
 
     def __init__(self, name: str, spec: EnvSpec, features: str, terms: int) -> None:
         super().__init__()
-        self._spec, self._sees_obs, self._terms = spec, features != "terms", terms if features != "observation" else 0
+        self.spec, self._sees_obs, self._terms = spec, features != "terms", terms if features != "observation" else 0
         if self._sees_obs and any(reads_as_picture(entry) for entry in spec.obs.values()):
             raise UserError(
                 f"reward={name}: its model reads numbers, and {spec.id} shows pictures; use reward.features=terms"
@@ -58,7 +59,7 @@ class StandardisedInputs(nn.Module):
     @property
     def names(self) -> tuple[str, ...]:
         """The columns that are read."""
-        observed = tuple(f"{part}{name}" for part in (_OBS, _NEXT) for name in self._spec.obs)
+        observed = tuple(f"{part}{name}" for part in (_OBS, _NEXT) for name in self.spec.obs)
         return (*(observed if self._sees_obs else ()), "action", TERMS)
 
     def columns(self, obs: TensorObs, next_obs: TensorObs, action: torch.Tensor, terms: torch.Tensor) -> TensorObs:
@@ -85,11 +86,23 @@ class StandardisedInputs(nn.Module):
         parts.append(self._flat(entries(columns, _NEXT)))
         return torch.cat([*parts, *scaled.values()], dim=-1)
 
+    def told_apart(self, columns: TensorObs) -> tuple[TensorObs, torch.Tensor]:
+        """The distinct ones of steps [B], and which of them each is, int64 [B].
+
+        Where there are floats among the columns, each step counts as another.
+        """
+        read = {name: column for name, column in columns.items() if column.numel()}
+        if any(column.is_floating_point() for column in read.values()):
+            return columns, torch.arange(len(columns["action"]), device=columns["action"].device)
+        rows, place = tell_apart(read)
+        nothing = {name: column[: len(rows["action"])] for name, column in columns.items() if name not in read}
+        return rows | nothing, place
+
     def _flat(self, obs: TensorObs) -> torch.Tensor:
-        return encode_flat(self._used(obs), self._spec.obs)
+        return encode_flat(self._used(obs), self.spec.obs)
 
     def _action(self, action: torch.Tensor) -> torch.Tensor:
-        spec = self._spec.action
+        spec = self.spec.action
         if spec.discrete:
             return encode_action(action, spec)
         low, high, middle, reach = (cast(torch.Tensor, getattr(self, kind)) for kind in _BOX)

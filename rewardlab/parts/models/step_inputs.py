@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
+from torch.nn import functional
 
 from rewardlab.maths.boxes import executed
 from rewardlab.maths.distinct import distinct_of, spread, tell_apart
@@ -56,13 +58,40 @@ class StepInputs:
         distinct = distinct_of(rollout)
         return self._told_apart(distinct.rows, distinct.here[:-1], rollout.action, distinct.there)
 
-    def of_distinct(self, steps: Transitions) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same of steps [B] whose successors are not shown: [U, D] and int64 [B]."""
+    def through(self, layer: nn.Linear, rollout: Rollout) -> torch.Tensor:
+        """What a layer makes of the steps of a rollout whose successors are not shown: [T, N, C].
+
+        Where actions are discrete it is a sum of what it makes of the observation and of the action, each distinct one
+        taken once.
+        """
         assert not self._successors
         if not self._spec.action.discrete:
-            return self.of_steps(steps), torch.arange(len(steps.action), device=steps.action.device)
+            made: torch.Tensor = layer(self.of(rollout.obs, rollout.action, rollout.next_obs))
+            return made
+        distinct = distinct_of(rollout)
+        flat = self._flat(distinct.rows)
+        of_obs = functional.linear(flat, layer.weight[:, : flat.shape[1]], layer.bias)
+        of_action = layer.weight[:, flat.shape[1] :].t()
+        return spread(of_obs, distinct.here[:-1]) + spread(of_action, rollout.action)
+
+    def distinct(self, steps: Transitions) -> tuple[Transitions, torch.Tensor]:
+        """Those that differ of steps [B] whose successors are not shown, and which of them each is, int64 [B].
+
+        Where actions are not discrete, each step counts as another.
+        """
+        assert not self._successors
+        if not self._spec.action.discrete:
+            return steps, torch.arange(len(steps.action), device=steps.action.device)
+        actions = int(self._spec.action.n or 0)
         rows, place = tell_apart(steps.obs)
-        return self._told_apart(rows, place, steps.action, torch.zeros_like(place))
+        found, place = torch.unique(place * actions + steps.action, return_inverse=True)
+        shown = {name: entry.index_select(0, found // actions) for name, entry in rows.items()}
+        return Transitions(shown, found % actions, {}, {}), place
+
+    def of_some(self, steps: Transitions, places: torch.Tensor) -> torch.Tensor:
+        """Those at these places, int64 [K] -> [K, D], where successors are not shown."""
+        obs = {name: entry.index_select(0, places) for name, entry in steps.obs.items()}
+        return self.of(obs, steps.action.index_select(0, places), obs)
 
     def _told_apart(
         self, obs: TensorObs, here: torch.Tensor, action: torch.Tensor, there: torch.Tensor

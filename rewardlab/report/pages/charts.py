@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
+from textwrap import TextWrapper
 from zlib import crc32
 
 import numpy as np
 
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, plural
+from rewardlab.report.pages.reward_maps import reward_maps
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.reading.archive_map import Map, read_map
 from rewardlab.report.reading.plain import Unreadable
@@ -23,6 +24,8 @@ from rewardlab.report.tables.curves import Curve
 from rewardlab.report.tables.numbers import Numbers
 
 _COVERED = re.compile(r"states|cells|visited|coverage|rooms|positions", re.IGNORECASE)
+RANKED = {"rank": "rank correlation\nwith the true reward", "rank_left": "rank correlation\nwith nearness to success"}
+"""What learned rewards are held against, by the kind of its bands."""
 _MOST_BARS = 60  # in one figure
 _MOST_LINES = 12  # in one figure: more can't be told apart in print; the page and the tables have all
 
@@ -111,6 +114,11 @@ def charts(numbers: Numbers, styles: dict[str, Style], roots: Mapping[str, Path]
         if not every:
             continue
         yield from _bonus(title, curves, recorded, styles, stems[env])
+        yield from _learned(title, recorded, styles, stems[env])
+        if len(shown_maps := reward_maps(numbers.comparison, env, roots)) > 1:
+            pairs = tuple((each.name, each.ranks) for each in shown_maps)
+            named = f"{env}: learned reward by cell, with its rank correlation"
+            yield MapChart(f"reward_map_{stems[env]}", named, "rank among cells", pairs)
         yield from _coverage(title, recorded, styles, stems[env])
         diverse = [curve for curve in numbers.diversity_curves.get(env, []) if curve.setting.setting_id in best]
         yield from _diversity(title, diverse, styles, stems[env])
@@ -166,6 +174,17 @@ def _bonus(
         above = _returns([curve for curve in curves if curve.setting.setting_id in paid], styles)
         below = Panel("bonus per step", lines, log=True)
         yield LineChart(f"bonus_{stem}", f"{env}: return and bonus", "training frames", (above, below))
+
+
+def _learned(env: str, recorded: list[Curve], styles: dict[str, Style], stem: str) -> Iterator[LineChart]:
+    """How a learned reward orders steps, beside the true one."""
+    panels = tuple(
+        Panel(label, lines, floor=-1.05, top=1.05)
+        for kind, label in RANKED.items()
+        if (lines := _lines(recorded, f"{kind}:", styles))
+    )
+    if panels:
+        yield LineChart(f"learned_{stem}", f"{env}: learned against true reward", "training frames", panels)
 
 
 def _diversity(env: str, curves: list[Curve], styles: dict[str, Style], stem: str) -> Iterator[LineChart]:
@@ -245,9 +264,15 @@ def _bar(row: Row, style: Style, highest: str) -> Bar:
     return Bar(row["setting"], style, value, low, high, float(row["budget"]), note)
 
 
+class _Wrapper(TextWrapper):
+    """Lines end at blanks, after commas and before an option of a label, as in `ga-sigma=0.3-hidden=10`."""
+
+    wordsep_simple_re = re.compile(r"(\s+|(?<=,)|(?=-[A-Za-z_][\w.]*=))")
+
+
 def wrapped(text: str, width: int = 44, most: int = 3) -> str:
     """A text in lines of about `width` characters, at most so many; what is longer ends with an ellipsis."""
-    lines = wrap(text, width, break_on_hyphens=False) or [text]
+    lines = _Wrapper(width, break_on_hyphens=False).wrap(text) or [text]
     return "\n".join(lines if len(lines) <= most else [*lines[: most - 1], short(" ".join(lines[most - 1 :]), width)])
 
 

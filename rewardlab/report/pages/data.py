@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.pages.charts import maps_of
+from rewardlab.report.pages.reward_maps import reward_maps
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.reading.plain import Unreadable
 from rewardlab.report.reading.run_folder import Run, read_picture
 from rewardlab.report.statistics import Band, FloatArray
 from rewardlab.report.tables.aggregate import PROFILE_GRID, SHARES, Pooled
-from rewardlab.report.tables.curves import TRAINING_GRID_POINTS, Curve
+from rewardlab.report.tables.curves import OF_STREAMS, TRAINING_GRID_POINTS, Curve
 from rewardlab.report.tables.numbers import Numbers
 
 MOST_POINTS = 200
@@ -26,7 +27,14 @@ _POINTS_OF_ALL_RUNS = 400_000
 _PICTURES = 6 * 2**20  # bytes of GIFs in one page
 Places = NDArray[np.intp]
 _NAMES_MODULES = ("env.id=", "env.wrappers=")
-_METRICS = {"normalised": "normalised return", "return": "return", "success": "success rate", "bonus": "bonus per step"}
+_METRICS = {
+    "normalised": "normalised return",
+    "return": "return",
+    "success": "success rate",
+    "bonus": "bonus per step",
+    "rank": "learned reward: rank correlation with the true one",
+    "rank_left": "learned reward: rank correlation with nearness to success",
+}
 
 
 def page_data(numbers: Numbers, styles: dict[str, Style], roots: dict[str, Path]) -> dict[str, Any]:
@@ -50,6 +58,7 @@ def page_data(numbers: Numbers, styles: dict[str, Style], roots: dict[str, Path]
         "shared": {"x": x, "lines": [line(pooled, pooled.curve) for pooled in pools], "frames": frames is not None},
         **_runs(numbers.comparison, places, roots),
         **_diversity(numbers, styles, places, roots),
+        **_rewards(numbers.comparison, roots),
     }
 
 
@@ -116,8 +125,24 @@ def _diversity(
     return {"diversity": [curves.get(env) for env in envs], "maps": maps}
 
 
+def _rewards(comparison: Comparison, roots: dict[str, Path]) -> dict[str, Any]:
+    """Maps of learned rewards beside the true potential; nothing where there are none."""
+    maps = [
+        {
+            "env": env, "name": each.name, "down": True,
+            "x": [float(each.ranks.low[0]), float(each.ranks.high[0])],
+            "y": [float(each.ranks.low[1]), float(each.ranks.high[1])],
+            "z": [rounded(row) for row in each.ranks.best.T], "values": [rounded(row) for row in each.values.T],
+        }
+        for env in comparison.envs
+        for each in reward_maps(comparison, env, roots)
+    ]  # fmt: skip
+    return {"rewards": maps} if maps else {}
+
+
 def _metric(key: str) -> str:
-    return "bonus" if key.startswith("bonus:") else key
+    kind = key.partition(":")[0]
+    return kind if kind in OF_STREAMS else key
 
 
 def _runs(comparison: Comparison, places: dict[str, int], roots: dict[str, Path]) -> dict[str, Any]:

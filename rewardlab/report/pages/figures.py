@@ -150,8 +150,9 @@ def _map_chart(chart: MapChart) -> Figure:
         axes.set_box_aspect(1)
         axes.grid(visible=False)
         axes.set_title(name, fontsize=8.5)
+        whole = bool((seen.high - seen.low == seen.best.shape).all())  # then places are numbers of cells
         for place in (axes.xaxis, axes.yaxis):
-            place.set_major_locator(MaxNLocator(4))
+            place.set_major_locator(MaxNLocator(4, integer=whole))
         axes.spines[["top", "right"]].set_visible(True)
     for axes in grid[len(chart.maps) :]:
         axes.set_visible(False)

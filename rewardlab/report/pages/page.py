@@ -14,8 +14,8 @@ from rewardlab import __version__
 from rewardlab.records.status import STATES
 from rewardlab.report.cautions import FEW_SEEDS, Caution, listed
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.names import in_common
 from rewardlab.report.numbers import amount, bounds, plural, score, share_range
+from rewardlab.report.pages.charts import RANKED
 from rewardlab.report.pages.data import metrics, page_data, run_places
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import COVERED, Estimate
@@ -63,11 +63,14 @@ def render_page(
     unread = sorted({problem.state for problem in comparison.problems}, reverse=True)
     signs = {state: sign for state, sign in SIGNS.items() if state in there or state == "absent"}
     states = [*(state for state in STATES if state in there), *unread]
+    ranked = _ranked(numbers)
     parts = [
         ("overview", "Overview", overview),
         ("curves", "Curves", sections.curves(charts, chips, metrics(numbers), going) if drawn else ""),
         ("efficiency", "Sample efficiency",
          sections.efficiency(*_table(efficiency, styles), shown) if len(efficiency) else ""),
+        ("learned", "Learned rewards", sections.learned(ranked, data.get("rewards", []), chips)
+         if ranked or "rewards" in data else ""),
         ("diversity", "Diversity",
          sections.diversity(*_table(numbers.diversity, styles), _diverse(numbers), data.get("maps", []), chips)
          if len(numbers.diversity) else ""),
@@ -93,6 +96,16 @@ def render_page(
     )
 
 
+def _ranked(numbers: Numbers) -> list[tuple[int, str, str, str]]:
+    """The charts of learned rewards: place of the environment, its name, what is drawn, and its title."""
+    return [
+        (numbers.comparison.envs.index(env), env, key, title.replace("\n", " "))
+        for env, curves in numbers.training.items()
+        for key, title in RANKED.items()
+        if any(each.startswith(f"{key}:") for curve in curves for each in curve.bands)
+    ]
+
+
 def _diverse(numbers: Numbers) -> list[tuple[int, str, str, str]]:
     """The charts of populations: place of the environment, its name, what is drawn, and its title."""
     return [
@@ -110,7 +123,7 @@ def _facts(comparison: Comparison, filters: Sequence[str]) -> str:
     tally += [f"{found.count(state)} {state}" for state in ("unreadable", "duplicate") if state in found]
     counts = f"{plural(len(comparison.methods), 'scheme')} · {plural(len(comparison.envs), 'environment')}"
     only = f" · only {', '.join(filters)}" if filters else ""
-    common = "".join(f" · {phrase}" for phrase in in_common(comparison.methods))
+    common = "".join(f" · {phrase}" for phrase in comparison.in_common)
     return f"{counts}{common} · {', '.join(tally)}{only}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.records.archive import ARCHIVE
+from rewardlab.records.archive import ARCHIVE, REWARD_MAP
 from rewardlab.records.manifest import SCHEMA_VERSION
 from rewardlab.records.status import STATES
 from rewardlab.report.reading import fields
@@ -29,7 +29,7 @@ from rewardlab.report.reading.written import digest
 FloatArray = NDArray[np.float64]
 
 MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE = "manifest.json", "status.json", "eval.csv", "train.csv", "play.gif"
-FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE, ARCHIVE)
+FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE, ARCHIVE, REWARD_MAP)
 """What the report reads of a run."""
 
 COUNTED_STATES = ("finished", "diverged")
@@ -65,7 +65,8 @@ class Training:
     """What `train.csv` says of the bonus and of exploration, averaged down to `TRAINING_POINTS` rows."""
 
     frames: FloatArray = field(default_factory=lambda: np.empty(0))  # training frames, [T]
-    # "bonus:STREAM" (mean reward of a stream per step) and "explore:NAME" -> [T]; NaN where empty.
+    # "bonus:STREAM" (mean reward of a stream per step), "rank:STREAM" and "rank_left:STREAM" (rank correlation of a
+    # learned one with the true reward, and with nearness to success) and "explore:NAME" -> [T]; NaN where empty.
     # "explore:cells_visited" is from the evaluations, in between them by interpolation.
     series: dict[str, FloatArray] = field(default_factory=dict)
     # Of populations, what only grows, at `TRAINING_POINTS` rows as they are, the last one too: of `TOTALS` those that
@@ -304,11 +305,14 @@ def _series(column: str) -> str | None:
     """`reward/intrinsic_mean` -> "bonus:intrinsic", `explore/states` -> "explore:states"; None for all others."""
     if column in _FIRST_COLUMNS:
         return None
-    if column.startswith("reward/") and column.endswith("_mean") and column != "reward/task_mean":
-        return f"bonus:{clean(column[len('reward/') : -len('_mean')], 60)}"
+    if column.startswith("reward/") and column != "reward/task_mean":
+        for end, kind in _OF_STREAMS.items():
+            if column.endswith(end):
+                return f"{kind}:{clean(column[len('reward/') : -len(end)], 60)}"
     return f"explore:{clean(column[len('explore/') :], 60)}" if column.startswith("explore/") else None
 
 
+_OF_STREAMS = {"_mean": "bonus", "_rank": "rank", "_rank_left": "rank_left"}
 _OF_EVALUATIONS = (_EVALUATED.__contains__, _EVALUATED[:2])
 _FIRST_COLUMNS = tuple(f"explore/{name}" for name in FIRSTS)
 _OF_TRAINING = (lambda name: _series(name) is not None or name in _FIRST_COLUMNS, ("frames",))

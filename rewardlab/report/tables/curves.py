@@ -20,6 +20,8 @@ from rewardlab.report.tables.labels import label_columns, setting_id_column
 
 GRID_POINTS = 101
 TRAINING_GRID_POINTS = 61
+OF_STREAMS = ("bonus", "rank", "rank_left")
+"""Kinds of bands that there are of each reward stream."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Curve:
     agent: str  # name of its agent, which tells settings apart
     frames: FloatArray  # training frames, [G]
     # what they show -> band. Of evaluations "return", "normalised" and "success", without those that the task doesn't
-    # have; of training "bonus:STREAM" (mean reward per step, before its coefficient) and "explore:NAME".
+    # have; of training the series of `Training`: "bonus:STREAM" is before its coefficient.
     bands: dict[str, Band]
     going: int = 0  # of runs that still go: how many; no table has them
     place: int = 0  # among the budgets of its method in this environment
@@ -45,9 +47,10 @@ class Curve:
         return replace(self, frames=self.frames[there], bands=bands)
 
     def label(self, key: str) -> str:
-        """Name of a band: the setting's, and the bonus stream's where it has several."""
-        streams = [each for each in self.bands if each.startswith("bonus:")]
-        name = f"{self.name} ({key.removeprefix('bonus:')})" if key in streams and len(streams) > 1 else self.name
+        """Name of a band: the setting's, and the reward stream's where there are several of its kind."""
+        kind, colon, stream = key.partition(":")
+        streams = [each for each in self.bands if kind in OF_STREAMS and each.startswith(f"{kind}{colon}")]
+        name = f"{self.name} ({stream})" if len(streams) > 1 else self.name
         return f"{name} – {self.note}" if self.going else name
 
     @property

@@ -8,26 +8,14 @@ import numpy as np
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount
 from rewardlab.report.outcomes import Outcome
-from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import Estimate, FloatArray, estimate, generator, kaplan_meier_estimate
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import assumed, covered, label_columns, setting_id_column
+from rewardlab.report.tables.labels import Counted, assumed, covered, setting_columns
 
 
 @dataclass(frozen=True)
-class Population:
-    """A setting with counted runs of populations: what a row of the table stands for."""
-
-    comparison: Comparison
-    setting: Setting
-
-    @property
-    def name(self) -> str:
-        return self.comparison.setting_name(self.setting)
-
-    @property
-    def assumes(self) -> tuple[str, ...]:
-        return self.setting.assumes
+class Population(Counted):
+    """A setting of populations."""
 
     def totals(self, name: str) -> FloatArray:
         """Of every run at its end, [n]."""
@@ -77,13 +65,7 @@ DIVERSITY = Table(
     "diversity",
     "a row per environment and setting of populations",
     (
-        Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment", title="environment"),
-        Column("setting", Kind.METHOD, lambda row: row.name, title="scheme", written=False),
-        Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method), written=False),
-        *label_columns(lambda row: row.setting.method, agent=lambda row: row.comparison.agent_name(row.setting)),
-        setting_id_column(lambda row: row.setting.setting_id),
-        Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
-        Column("n_seeds", Kind.COUNT, lambda row: len(row.setting.outcomes), "runs that count", title="seeds"),
+        *setting_columns(),
         Column("evaluations", Kind.ESTIMATE, lambda row: row.median("evaluations"),
                "individuals that lived, median over seeds", title="evaluations", unit="individuals", form=amount),
         Column("coverage", Kind.ESTIMATE, lambda row: row.median("coverage"),

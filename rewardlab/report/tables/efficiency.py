@@ -10,7 +10,6 @@ from rewardlab.records.summary import THRESHOLDS
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, duration
 from rewardlab.report.outcomes import Outcome
-from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import (
     Estimate,
     FloatArray,
@@ -20,23 +19,12 @@ from rewardlab.report.statistics import (
     pooled_interquartile_mean,
 )
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import assumed, covered, label_columns, setting_id_column
+from rewardlab.report.tables.labels import Counted, assumed, covered, setting_columns
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A setting with counted runs: what a row of the table stands for."""
-
-    comparison: Comparison
-    setting: Setting
-
-    @property
-    def name(self) -> str:
-        return self.comparison.setting_name(self.setting)
-
-    @property
-    def assumes(self) -> tuple[str, ...]:
-        return self.setting.assumes
+class Measured(Counted):
+    """What is measured of a setting."""
 
     @cached_property
     def common_end(self) -> float:
@@ -113,13 +101,7 @@ def efficiency_table(thresholds: Mapping[str, float]) -> Table:
         "sample_efficiency",
         "a row per environment and setting (one config, any seed)",
         (
-            Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment", title="environment"),
-            Column("setting", Kind.METHOD, lambda row: row.name, title="scheme", written=False),
-            Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method), written=False),
-            *label_columns(lambda row: row.setting.method, agent=lambda row: row.comparison.agent_name(row.setting)),
-            setting_id_column(lambda row: row.setting.setting_id),
-            Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
-            Column("n_seeds", Kind.COUNT, lambda row: len(row.setting.outcomes), "runs that count", title="seeds"),
+            *setting_columns(),
             Column("n_diverged", Kind.COUNT, lambda row: row.setting.diverged(), "of these, runs that diverged"),
             Column("n_missing", Kind.COUNT, lambda row: len(row.setting.runs) - len(row.setting.outcomes),
                    "runs that failed, were interrupted or have not ended"),

@@ -1,12 +1,44 @@
 """What many tables share: the columns that name a row, and sentences below."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from rewardlab.report.comparison import Comparison
 from rewardlab.report.names import Method
 from rewardlab.report.numbers import share_range
+from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import coverage
 from rewardlab.report.tables.columns import Column, Kind
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A setting with counted runs: what a row of a table stands for."""
+
+    comparison: Comparison
+    setting: Setting
+
+    @property
+    def name(self) -> str:
+        return self.comparison.setting_name(self.setting)
+
+    @property
+    def assumes(self) -> tuple[str, ...]:
+        return self.setting.assumes
+
+
+def setting_columns() -> tuple[Column, ...]:
+    """The first columns of a table with a row for each `Counted`."""
+    return (
+        Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment", title="environment"),
+        Column("setting", Kind.METHOD, lambda row: row.name, title="scheme", written=False),
+        Column("method", Kind.TEXT, lambda row: row.comparison.name(row.setting.method), written=False),
+        *label_columns(lambda row: row.setting.method, agent=lambda row: row.comparison.agent_name(row.setting)),
+        setting_id_column(lambda row: row.setting.setting_id),
+        Column("assumes", Kind.TEXT, lambda row: " ".join(row.assumes), "what the scheme uses that others do not"),
+        Column("n_seeds", Kind.COUNT, lambda row: len(row.setting.outcomes), "runs that count", title="seeds"),
+    )
 
 
 def label_columns(method: Callable[[Any], Method], *, agent: Callable[[Any], str] | None = None) -> tuple[Column, ...]:

@@ -40,13 +40,14 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Episode, Metrics, Rollout, TensorObs, Transitions
 
-VERSION = 1
+VERSION = 2
 _STAGE = "stage"  # beside the observations of episodes
 _LEAST = -2.0
 
 
 @dataclass
 class Config(DemosOptions, BonusConfig):
+    coef: float = option(0.01, "weight of what is paid: every step is, so that returns are large", minimum=0)
     task_coef: float = option(0.0, "weight of the task's reward beside it", minimum=0)
     stages: list[str] = option(
         ["carrying > 0", "doors_open > 0"], "when each stage before success is reached: expressions over vector, facts"
@@ -82,6 +83,7 @@ class Scheme(BonusScheme):
     """Episodes that end in a rollout are learned from after it is paid."""
 
     metrics = ("loss/drs_discriminators", "explore/drs_stage", "explore/drs_learned", "explore/drs_done")
+    models_task = True
     pays_anew = True
     whole_episodes = True
     stateful = ("judges", "episodes")

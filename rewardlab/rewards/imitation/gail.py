@@ -10,6 +10,10 @@ imitation learning, arXiv:2006.16785); there memory=100_000 and agent.bonus=repl
 absorbing states are left out: where episodes end, form=positive pays for staying, form=negative for leaving; the
 default can do either. The task's reward counts nothing by default.
 
+With fit_share < 1 D learns in that share of the budget only. A D that stays as it is can be fooled; one that goes on
+learning from what the policy does now less so (Adv-GRPO, The image as its own reward, which has a fixed reward as its
+baseline).
+
 D is shown the actions that were executed: beyond the bounds of a box they are clipped, as the world clips them.
 
 Constants: penalty 10 and batches of 256 as in DAC's code; its network of 256, 256 is smaller here.
@@ -45,12 +49,16 @@ class Config(DemosOptions, BonusConfig):
     batch_size: int = option(256, "steps of each kind in a gradient step of D", above=0)
     hidden: int = option(128, "width of D's two layers", above=0)
     learning_rate: float = option(1e-3, "Adam's step size of D", above=0)
+    fit_share: float = option(
+        1.0, "share of the budget in which D learns; then it stays as it is", above=0, maximum=1, neutral=1.0
+    )
 
 
 class Scheme(BonusScheme):
     """The discriminator learns after the rollout is paid."""
 
     metrics = ("loss/gail_discriminator", "loss/gail_penalty", "explore/gail_told_apart")
+    models_task = True
     pays_anew = True
     pays_prediction = True
     stateful = ("judge", "optimiser", "memory")
@@ -91,6 +99,8 @@ class Scheme(BonusScheme):
 
     def update(self, rollout: Rollout) -> Metrics:
         config, count = self.config, rollout.task_reward.numel()
+        if rollout.progress >= config.fit_share < 1:
+            return {}
         obs = {name: entry.flatten(0, 1) for name, entry in rollout.obs.items()}
         self.memory.add(Transitions(obs, rollout.action.flatten(0, 1)))
         losses, penalties, right = [], [], []

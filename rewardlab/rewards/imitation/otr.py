@@ -37,11 +37,12 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, TensorObs
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
 class Config(DemosOptions, BonusConfig):
+    coef: float = option(0.01, "weight of what is paid: every step is, so that returns are large", minimum=0)
     task_coef: float = option(0.0, "weight of the task's reward beside it", minimum=0)
     top: int = option(1, "demonstrations that are compared with, those with the highest returns", above=0)
     epsilon: float = option(0.01, "how blurred the matching is", above=0)
@@ -57,6 +58,8 @@ class Scheme(BonusScheme):
     """Learns nothing; keeps the episodes that are open."""
 
     metrics = ("explore/otr_cost", "explore/otr_cut_steps")
+    models_task = True
+    pays_single_steps = False
     looks_ahead = True
     whole_episodes = True
     episodic_memory = True

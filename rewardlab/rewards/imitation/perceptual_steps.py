@@ -9,8 +9,9 @@ it. A step that leads to s' is paid the sum of 2^(i - 1) p_i(s'), and `offset`.
 
 Features are those of a fixed random network, of a network that was trained on pictures there, and to scale. Of all ways
 to cut a demonstration the best is taken, there one cut after another. p_i is naive Bayes' against all other steps, and
-so within 0 and 1. Nothing is learned here. The offset is ours: no step pays more than 0, as else waiting would be
-worth more than success, where that ends an episode. offset=0 is the paper's, whose tasks go on.
+so within 0 and 1. Nothing is learned here. The offset is ours: the sum is at most 2^steps - 2, and twice that is taken
+off by default. So even a view that looks like all steps at once costs something, and success, which ends an episode, is
+worth more than to wait there. offset=0 is the paper's, whose tasks go on.
 """
 
 from __future__ import annotations
@@ -29,14 +30,15 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, State, TensorObs, Transitions
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
 class Config(DemosOptions, BonusConfig):
+    coef: float = option(0.01, "weight of what is paid: every step is, so that returns are large", minimum=0)
     steps: int = option(3, "steps that demonstrations are cut into", minimum=2, maximum=20)
     chosen: int = option(32, "features that tell a step", above=0)
-    offset: float | None = option(None, "added to what every step is paid; null: as much as makes 0 the most")
+    offset: float | None = option(None, "added to what every step is paid; null: twice the most, taken off")
     hidden: int = option(128, "width of the random network's layer", above=0)
     features: int = option(128, "features that it has", above=0)
 
@@ -54,6 +56,7 @@ class Scheme(BonusScheme):
     """Fits everything to the demonstrations when it pays first."""
 
     metrics = ("explore/perceptual_last_step",)
+    models_task = True
     pays_anew = True
     stateful = ("encoder",)
 
@@ -72,7 +75,7 @@ class Scheme(BonusScheme):
         sizes = (config.hidden, config.features)
         encoder = flat_network(context.spec.obs, sizes, context.generator, onehot=self._onehot)
         self.encoder = encoder.to(context.device).requires_grad_(False)
-        self._offset = 2.0 - 2.0**config.steps if config.offset is None else config.offset
+        self._offset = 2.0 * (2.0 - 2.0**config.steps) if config.offset is None else config.offset
         self._found: _Steps | None = None
         self._last = 0.0
 

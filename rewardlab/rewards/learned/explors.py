@@ -63,6 +63,7 @@ class Scheme(BonusScheme):
     """R and V are tables by key; the bonus counts whole time steps at once."""
 
     metrics = ("explore/states", "reward/explors_shaping", "reward/explors_largest")
+    models_task = True
     reads_policy = True
     stateful = ("keys", "visits", "rewards", "values")
 

@@ -1,15 +1,14 @@
 """EXPRD: a reward designed for a known task, few states pay, and what is right shows early.
 
-Papers: Devidze et al. 2021, Explicable reward design for reinforcement learning agents; with adaptive=true (EXPADARD)
-Devidze et al. 2024, Informativeness of reward functions in reinforcement learning
+Paper: Devidze et al. 2021, Explicable reward design for reinforcement learning agents
 Assumes: privileged (the whole task as tables)
 
 Linear programs (`maths/reward_design.py`) find R(s, a), which is paid in place of the task's reward: task_coef is 0 by
 default. Every policy that is best for R is best for the task: wrong actions stay as far from the best one as they are
 under the task. Beyond that R makes them look wrong within few steps, in up to `states` states: those where the task
-itself pays, then greedily what helps most. With adaptive=true R is what moves the learner's policy most towards the
-best one, by one step of its logits, and is sought again after every `every` episodes; the states stay those picked at
-first.
+itself pays, then greedily what helps most. With adaptive=true (EXPADARD: Devidze et al. 2024, Informativeness of reward
+functions in reinforcement learning) R is what moves the learner's policy most towards the best one, by one step of its
+logits, and is sought again after every `every` episodes; the states stay those picked at first.
 
 For environments that tell their whole task: env=deepsea, and gymnasium's FrozenLake, CliffWalking and the like. Time
 limits are no part of it, and states that no episode can reach are left out. mu and the best policy are exact.
@@ -58,6 +57,7 @@ class Scheme(BonusScheme):
     """R is a table over all numbers of states; 0 where it was not sought."""
 
     metrics = ("reward/exprd_criterion", "reward/exprd_largest")
+    models_task = True
     reads_mdp = True
     pays_anew = True
     pays_prediction = True

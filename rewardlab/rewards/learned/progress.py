@@ -11,6 +11,7 @@ episodic reinforcement learning), by which the best policies stay the best. With
 the predicted outcome, or with reward.demos=DIR how much of a demonstration is done: i / L after i of its L steps.
 pairwise_delta, the form of VLAC: c(s, s') in [-1, 1], which learns (j - i) / L of the states after i and j steps of a
 demonstration of L, whichever comes first. Pairs of other goals, of which c is to be 0 there, are left out.
+success_reference, the form of SRPO: failures are paid by how near they came to successes; see `progress_reference`.
 
 There, V and c are language and vision models; here small networks, which learn after each rollout. Adaptive noise for
 each step index (DenseGRPO) is left out.
@@ -32,11 +33,13 @@ from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.buffers.whole_episodes import WholeEpisodes
 from rewardlab.parts.models.step_rewards import StepRewards
 from rewardlab.rewards.base import BonusConfig, BonusScheme
+from rewardlab.rewards.learned.progress_reference import SuccessReference
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Episode, Metrics, Rollout, State, TensorObs, Transitions
 
 VERSION = 1
-METHODS = ("step_gain", "potential", "pairwise_delta")
+METHODS = ("step_gain", "potential", "pairwise_delta", "success_reference")
+_PLAYED = ("step_gain", "success_reference")  # those that learn from the agent's own play alone
 
 
 @dataclass
@@ -49,19 +52,24 @@ class Config(DemosOptions, BonusConfig):
     samples_per_step: float = option(0.25, "how many of them are learned from, for each step played", above=0)
 
     def validate(self) -> None:
-        if self.method == "step_gain" and self.demos is not None:
+        if self.method in _PLAYED and self.demos is not None:
             raise ValueError(
-                f"demos={self.demos}: method=step_gain learns from what is played; method=potential reads them"
+                f"demos={self.demos}: method={self.method} learns from what is played; method=potential reads them"
             )
+        for name in ("memory", "learning_rate", "batch_size", "samples_per_step"):
+            given = getattr(self, name)
+            if self.method == "success_reference" and given != getattr(type(self), name):
+                raise ValueError(f"{name}={given}: method=success_reference trains no network")
 
 
 class Scheme(BonusScheme):
     """The network learns from demonstrations where there are any, else from whole episodes of the agent's own."""
 
+    models_task = True
     whole_episodes = True
     pays_anew = True
-    metrics = ("loss/progress",)
-    stateful = ("model", "episodes", "memory")
+    metrics: tuple[str, ...] = ("loss/progress",)
+    stateful: tuple[str, ...] = ("model", "episodes", "memory")
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         """Raises:
@@ -73,12 +81,17 @@ class Scheme(BonusScheme):
             raise UserError(
                 f"reward.memory={config.memory}: an episode of {spec.id} may have {spec.max_steps} steps; raise it"
             )
-        self._pairs = config.method == "pairwise_delta"
+        self._pairs, self._owed = config.method == "pairwise_delta", 0.0  # states that are still to be learned from
         if self._pairs and config.demos is None:
             raise UserError(
                 "reward.method=pairwise_delta: needs demonstrations, such as those of rewardlab demos: reward.demos=DIR"
             )
-        shown = config.demos is not None and config.method != "step_gain"
+        self.reference = SuccessReference(config.hidden, context) if config.method == "success_reference" else None
+        if self.reference is not None:
+            self.metrics, self.stateful, self.pays_anew = (), ("reference",), False
+            self.pays_prediction = True  # until there is a success, whatever is reached
+            return
+        shown = config.demos is not None and config.method not in _PLAYED
         self._ways = ShownWays(config.demonstrations("reward", spec), context.device) if shown else None
         if self._ways is not None:
             self.assumes = self.assumes | {"demos"}
@@ -91,9 +104,10 @@ class Scheme(BonusScheme):
         self.episodes = EpisodeAssembler(context.num_envs, successors=True)
         self.memory = WholeEpisodes(config.memory, context.device)
         self._ended: list[Episode] = []
-        self._owed = 0.0  # states that are still to be learned from
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
+        if self.reference is not None:
+            return self.reference.pay(rollout)
         if self._ways is None:
             self._ended = self.episodes.add(rollout)
         if self._pairs:
@@ -110,6 +124,9 @@ class Scheme(BonusScheme):
         return {"intrinsic": paid}
 
     def update(self, rollout: Rollout) -> Metrics:
+        if self.reference is not None:
+            self.reference.learn()
+            return {}
         self.memory.add(self._ended)
         self._ended = []
         if self._ways is None and not len(self.memory):

@@ -12,8 +12,8 @@ memory, the same for every step; half of each minibatch is from the ten best epi
 episode has ended, so they are for agents on replay, with agent.bonus=replayed, which then keep whole episodes.
 rd: a network r(s, a, s') whose mean over all steps of an episode is to be R / T. rrd (arXiv:2111.13485): over `steps`
 random ones; unbiased=true takes the variance off that this brings.
-lare (Qu et al. 2024, arXiv:2412.11120): the same of named factors of a step, which a language model writes there and
-the setting here: reward.factors.NAME=EXPRESSION.
+lare (Qu et al. 2024, arXiv:2412.11120): rd, or rrd with `steps`, of named factors of a step, which a language model
+writes there and the setting here: reward.factors.NAME=EXPRESSION. Factors and R / T are standardised.
 rudder (Arjona-Medina et al. 2019, arXiv:1806.07857): differences of an LSTM's prediction of R, see
 `redistribution_rudder.py`.
 diaster (Lin et al. 2024, arXiv:2312.10642): a network learns the differences between what a GRU says the pieces of an
@@ -47,6 +47,7 @@ class Config(Options): ...
 class Scheme(BonusScheme):
     """Hands every call on to its method."""
 
+    models_task = True
     whole_episodes = True
     pays_anew = True
     stateful = ("method",)
@@ -66,6 +67,7 @@ class Scheme(BonusScheme):
         else:
             self.method = (Diaster if config.method == "diaster" else Stepwise)(config, context)
         self.pays_anew = self.method.pays_anew
+        self.pays_single_steps = isinstance(self.method, Stepwise)
         self.pays_prediction = not isinstance(self.method, Stepwise)
         self.metrics = self.method.metrics
 

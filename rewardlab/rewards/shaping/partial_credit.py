@@ -13,6 +13,7 @@ Assumes: privileged: what is given and what is wanted
 | gaussian | at the end | four slots as a box: mean of nearness and likeness (GUI-G2) |
 | box_size | at the end | four slots as a box: centre, overlap and edges (GUI-G1) |
 | checklist | `assign` | the share of slots that were right at any step; turn: at the end; step: each at once (CM2) |
+| evidence | at the end | a right answer, and the source that tells it looked into before (as RARE) |
 | milestone | at once | each new most of right slots, once, over the number of slots (as Yang et al. 2025, MLE agents) |
 
 Where it says "as", the paper's abstract alone was at hand, and weights and scales are ours: see
@@ -30,7 +31,7 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.errors import UserError
-from rewardlab.facts import GIVEN, RIGHT, WANTED
+from rewardlab.facts import EVIDENCE, GIVEN, RIGHT, WANTED
 from rewardlab.maths import partial_credit as maths
 from rewardlab.maths.reward_transforms import milestones
 from rewardlab.parts.expressions import fact_shape
@@ -40,7 +41,7 @@ from rewardlab.types import BuildContext, Rollout, State
 
 VERSION = 1
 METHODS = ("set_match", "component_set", "weighted_tests", "tool_match", "tiered", "progressive", "gaussian",
-           "box_size", "checklist", "milestone")  # fmt: skip
+           "box_size", "checklist", "milestone", "evidence")  # fmt: skip
 _BOXES, _TIERED = ("gaussian", "box_size"), ("tiered", "progressive")
 _RATE = 0.01  # of the running pass rates of tests, for each answer
 
@@ -52,10 +53,18 @@ class Config(BonusConfig):
     assign: str = option("turn", "method=checklist: paid at the end or at once", choices=("turn", "step"))
     call_size: int = option(2, "method=tool_match: slots of a call, its name first", minimum=1)
     image: float = option(10.0, "method=box_size: width and height of what boxes lie in, in symbols", above=0)
+    evidence: float = option(
+        0.25,
+        "method=evidence: credit for the right source beside 1 for a right answer",
+        above=0,
+        maximum=1,
+        neutral=0.25,
+    )
     tiers: list[float] = option([0.5, 0.25, 0.0], f"method={','.join(_TIERED)}: falling shares of wrong slots")
 
     def privileged(self) -> tuple[str, ...]:
-        return (GIVEN, WANTED, RIGHT) if self.method == "milestone" else (GIVEN, WANTED)
+        more = {"milestone": (RIGHT,), "evidence": (EVIDENCE,)}
+        return (GIVEN, WANTED, *more.get(self.method, ()))
 
     def validate(self) -> None:
         falls = all(a > b for a, b in zip(self.tiers, self.tiers[1:], strict=False))
@@ -90,6 +99,9 @@ class Scheme(BonusScheme):
         if self.config.method == "checklist":
             return self._ticked(rollout, given == wanted)
         answers = given.masked_fill(~rollout.terminated[..., None], 0)  # what is not handed in is no answer
+        if self.config.method == "evidence":
+            found = rollout.privileged[EVIDENCE] != 0
+            return maths.evidence(answers, wanted, found, self.config.evidence) * rollout.done
         paid = torch.zeros(rollout.task_reward.shape, device=given.device)
         for t in rollout.done.any(dim=1).nonzero().flatten().tolist():  # in their order: tests are weighed anew
             done = rollout.done[t]

@@ -19,9 +19,10 @@ from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
 from rewardlab.schemas import RootConfig
 from rewardlab.training.collect import Collector, EpisodeStatistics
+from rewardlab.training.learned_ranks import LearnedRanks
 from rewardlab.training.parts import RunParts
 from rewardlab.training.random_play import warm_up
-from rewardlab.types import Agent, Array, Metrics, State
+from rewardlab.types import Agent, Array, Metrics, Rollout, Signals, State
 
 
 class Learning(Protocol):
@@ -85,6 +86,8 @@ class Collected:
         self.least = config.num_envs
         self.plays = f"{config.num_envs} environments"
         self.warmup_frames = parts.scheme.warmup_steps * config.num_envs
+        self.ranks = LearnedRanks(config, parts)
+        self.metrics = (*self.metrics, *self.ranks.metrics)
         self.begin()
 
     def begin(self) -> None:
@@ -102,6 +105,15 @@ class Collected:
         left = (int(self.config.frames) - spent) // self.config.num_envs
         return min(wanted, max(1, left))
 
+    def collect(self, spent: int, steps: int) -> Rollout:
+        """Play a rollout of at most so many steps of each environment."""
+        self.ranks.begin(spent)
+        return self.collector.collect(self.steps(spent, steps), self.parts.generators.torch_rngs["act"])
+
+    def ranked(self, rollout: Rollout, signals: Signals) -> Metrics:
+        """How a learned reward compares with the true one, where that is asked now."""
+        return self.ranks.add(rollout, signals, self.collector.earned(rollout))
+
     def warm_up(self) -> None:
         """A uniform-random agent acts first, in environments of its own; the scheme sees a rollout without values."""
         warm_up(self.config, self.parts)
@@ -110,10 +122,13 @@ class Collected:
         return self.parts.agent.pretrain()
 
     def state_dict(self) -> State:
-        return {"collector": self.collector.state_dict(), "learning": self.kept()}
+        ranks = {"ranks": self.ranks.state_dict()} if self.ranks.metrics else {}
+        return {"collector": self.collector.state_dict(), "learning": self.kept()} | ranks
 
     def load_state_dict(self, state: State, seeds: list[int]) -> None:
         self.exact = self.collector.load_state_dict(state["collector"], seeds)
+        if self.ranks.metrics:
+            self.ranks.load_state_dict(state["ranks"], self.exact)
         self.put_back(state.get("learning", {}))  # checkpoints of before there was replay have none
 
     def kept(self) -> State:

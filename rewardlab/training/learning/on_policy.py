@@ -43,10 +43,11 @@ class Learning(Collected):
     def iterate(self, spent: int) -> tuple[int, Sequence[Metrics]]:
         """One iteration: its frames, and the metrics of the reward streams and of all parts."""
         parts, agent, progress = self.parts, cast(OnPolicyAgent, self.parts.agent), spent / self.config.frames
-        rollout = self.collector.collect(self.steps(spent, agent.rollout_steps), parts.generators.torch_rngs["act"])
+        rollout = self.collect(spent, agent.rollout_steps)
         assess(agent, rollout)
         rollout.progress = progress
         signals, means = pay(parts, rollout)
+        means |= self.ranked(rollout, signals)
         learned = agent.update(rollout, signals, progress)
         practised = parts.update_practice(progress)
         told = (means, learned, parts.scheme.update(rollout), *practised)

@@ -28,12 +28,12 @@ from rewardlab.training.lives import Player
 from rewardlab.training.parts import RunParts
 from rewardlab.types import Agent, Array, EnvSpec, Lives, Metrics, Population, State
 
-NEEDS = ("ask", "tell", "crown", "genome", "episodes", "lanes")
+NEEDS = ("check_levels", "ask", "tell", "crown", "genome", "episodes", "lanes")
 
 
 def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -> None:
     """Raises:
-    UserError: lives have no end, none fits the budget, or somebody pays besides the task.
+    UserError: lives have no end, none fits the budget, somebody pays besides the task, or levels are too many.
     """
     name, population = config.agent.name, cast(Population, agent)
     if scheme.aux_losses() or config.curriculum.plugin != NO_CURRICULUM:
@@ -48,6 +48,7 @@ def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -
             f"agent={name}: compares lives across generations, which needs the same levels in each; set env.levels=K"
         )
     episodes = _episodes(population, pool)
+    population.check_levels(episodes)
     scaled = _scaled_first(population)
     if (longest := episodes * spec.max_steps * (1 + scaled)) > config.frames:
         raise UserError(

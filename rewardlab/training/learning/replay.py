@@ -137,9 +137,10 @@ class Learning(Collected):
         """One iteration: its frames, and the metrics of the reward streams and of all parts."""
         parts, agent, progress = self.parts, self._agent, spent / self.config.frames
         agent.progress = progress
-        rollout = self.collector.collect(self.steps(spent, agent.rollout_steps), parts.generators.torch_rngs["act"])
+        rollout = self.collect(spent, agent.rollout_steps)
         rollout.progress = progress
         signals, means = pay(parts, rollout)
+        means |= self.ranked(rollout, signals)
         agent.observe({name: entry.flatten(0, 1) for name, entry in rollout.obs.items()})
         if self._scale is not None:
             self._scale.taking_in(self._weighed(rollout, signals))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from rewardlab import seeding
-from rewardlab.types import Array, Attempts, Conditioner, Obs, State, StepBatch, VecEnv
+from rewardlab.types import Array, Asked, Attempts, Conditioner, Obs, State, StepBatch, VecEnv
 
 REACHED, STEPS = "goal_reached", "goal_steps"  # facts of each step's goal, for `Conditioner.compute`
 
@@ -21,7 +21,7 @@ class GoalEnv:
     Args:
         env: gives the full-state facts that the conditioner reads.
         kept: names of the facts that are handed on, beside those of the goals.
-        learns: whether goals that end are told to the conditioner: in training, never in evaluation.
+        learns: whether these environments train: then goals that end are told to the conditioner.
     """
 
     def __init__(self, env: VecEnv, conditioner: Conditioner, kept: tuple[str, ...] = (), learns: bool = False) -> None:
@@ -36,7 +36,7 @@ class GoalEnv:
     def reset(self, seeds: Any) -> Obs:
         obs, facts = self._env.reset(seeds), self._env.privileged()
         self._rng = seeding.torch_rng(int(seeds[0]), "goals")
-        self._goal = self._conditioner.propose(facts, self._rng)
+        self._goal = self._conditioner.propose(Asked(self.num_envs, facts, {}, self._learns), self._rng)
         self._start = {name: fact.copy() for name, fact in facts.items()}
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
         return obs | self._conditioner.show(self._goal, facts)
@@ -59,7 +59,8 @@ class GoalEnv:
                     )
                 )  # fmt: skip
             here = _at(current, ended)
-            self._goal = _with(self._goal, ended, conditioner.propose(here, self._rng))
+            asked = Asked(ended.size, here, _at(self._goal, ended), self._learns)
+            self._goal = _with(self._goal, ended, conditioner.propose(asked, self._rng))
             self._start = _with(self._start, ended, here)
             steps = np.where(np.isin(np.arange(self.num_envs), ended), 0, steps)
             seen = conditioner.show(self._goal, current)

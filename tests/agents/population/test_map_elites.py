@@ -132,6 +132,7 @@ def test_the_reported_archive_of_cma_mae_forgets_nobody() -> None:
         (["agent=map_elites", "agent.archive_rate=0.5"], "threshold_min: give it with archive_rate below 1"),
         (["agent=cma_me", "agent.ranker=twostage"], "did you mean two_stage?"),
         (["agent=map_elites", "env=doorkey_5x5"], "set env.levels=K"),
+        (["agent=map_elites", "env=doorkey_5x5", "env.levels=4"], "50^8 cells are too many"),
     ],
 )
 def test_what_does_not_fit_is_refused(overrides: list[str], said: str, tmp_path: Path, capsys: Any) -> None:
@@ -139,3 +140,4 @@ def test_what_does_not_fit_is_refused(overrides: list[str], said: str, tmp_path:
     assert main(["run", *env, *overrides, f"results_dir={tmp_path}"]) != 0
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir()), "refused before the run begins"

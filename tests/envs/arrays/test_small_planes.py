@@ -81,16 +81,27 @@ def test_small_pictures_show_a_dot_where_the_agent_is(world: Any) -> None:
                     assert np.array_equal(picture[row, column], background[row, column])
 
 
-def test_the_best_of_pointplane_is_reached() -> None:
-    env = pointplane.make(pointplane.Config(), Levels(1))
+@pytest.mark.parametrize("box", [None, 0])
+def test_the_best_of_pointplane_is_reached(box: int | None) -> None:
+    env = pointplane.make(pointplane.Config(box=box), Levels(1))
+    area = pointplane.AREAS[3 if box is None else box]
     env.reset([0])
     total, at = 0.0, np.zeros(2)
     for _ in range(50):
-        aim = np.clip(np.zeros(2), *np.moveaxis(pointplane.AREAS[3], 1, 0))
+        aim = np.clip(np.zeros(2), *np.moveaxis(area, 1, 0))
         action = np.clip((aim - at) / 0.05, -1, 1)
         at = np.clip(at + 0.05 * action, -1, 1)
         total += float(env.step(action[None].astype(np.float32)).task_reward[0])
-    assert abs(total - pointplane.best_return()) <= 1
+    assert abs(total - pointplane.best_return(box)) <= 1
+
+
+def test_with_one_box_the_others_pay_nothing() -> None:
+    for box, paid in ((None, 5.0), (3, 5.0), (1, 0.0)):
+        env = pointplane.make(pointplane.Config(box=box), Levels(1))
+        env.reset([0])
+        env.arrays["at"][:] = (-0.72, -0.02)
+        total = sum(float(env.step(np.zeros((1, 2), np.float32)).task_reward[0]) for _ in range(5))
+        assert total == paid
 
 
 @pytest.mark.parametrize("cost", [0.0, 0.1])

@@ -123,5 +123,7 @@ def test_facts_that_it_does_not_have_are_refused_by_name() -> None:
         match=r"cannot give goal_pos \(full-state facts .*: state_hash, agent_pos, grid, panorama, picture, lava",
     ):
         grid_env("MiniGrid-Empty-5x5-v0", 1, privileged=("state_hash", "goal_pos"))
+    with pytest.raises(UserError, match=r"cannot give doors_opne; did you mean doors_open\? \("):
+        grid_env("MiniGrid-Empty-5x5-v0", 1, privileged=("doors_opne",))
     with pytest.raises(UserError, match=r"cannot give state_hash \(full-state facts that it offers: picture\)"):
         gym.make(gym.Config(id="CartPole-v1"), Levels(1), ("state_hash",))

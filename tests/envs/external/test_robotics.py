@@ -1,5 +1,8 @@
 """Robots with goals: beside Farama's own stepping; what is missing is refused in one line."""
 
+import tempfile
+from pathlib import Path
+
 import gymnasium
 import numpy as np
 import pytest
@@ -59,6 +62,26 @@ def test_fetchreach_costs_every_step_away_from_the_goal() -> None:
         np.testing.assert_array_equal(batch.next_obs["achieved"][0], shown["achieved_goal"].astype(np.float32))
     assert rewards[0] == -1 and rewards[-1] == 0 and batch.success[0]
     assert obs["goal"].shape == (1, 3)
+
+
+@pytest.mark.parametrize("env_id", ["PointMaze_UMaze-v3", "AntMaze_UMaze-v5"])
+def test_a_maze_leaves_no_files_behind(env_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's file of such a name stays; new episodes need none."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "ant_maze1.xml").write_text("of somebody else")
+    registry.add_robotics()
+    registry.build("AntMaze_UMaze-v3").close()
+    (tmp_path / "ant_maze.xml").unlink()  # it stayed: another process's file has the same name
+    bare = gymnasium.make(env_id)
+    assert len(list(tmp_path.iterdir())) == 2  # else this test would be of nothing
+    bare.close()
+    Path(bare.unwrapped.tmp_xml_file_path).unlink()
+    env = make(env_id)
+    first = env.reset([1, 2])
+    env.step(np.zeros((2, *env.spec.action.shape), dtype=np.float32))
+    np.testing.assert_array_equal(env.reset([1, 2])["vector"], first["vector"])
+    env.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["ant_maze1.xml"]
 
 
 @pytest.mark.parametrize(

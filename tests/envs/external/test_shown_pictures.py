@@ -297,6 +297,7 @@ def weights(tree: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
 # They need demonstrations, goals, replay, a solver or tables.
 FIT_NOT = {
     *(
+        "airl",
         "drs",
         "exprd",
         "gail",
@@ -308,6 +309,7 @@ FIT_NOT = {
         "preference",
         "sqil",
         "terms",
+        "vpl",
     ),
 }
 

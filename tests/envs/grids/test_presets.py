@@ -29,7 +29,7 @@ SIZED = [stem for stem in MINIGRID if stem not in FAMILIES]
 @pytest.fixture(scope="module")
 def compose(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("results")
-    with composition.session():
+    with composition.many(), composition.session():
         yield lambda *overrides: composition.compose([*overrides, f"results_dir={folder}"]).config.env
 
 

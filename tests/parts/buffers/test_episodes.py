@@ -1,5 +1,6 @@
 """Episodes put together from rollouts of any length, against a walk through time."""
 
+import pytest
 import torch
 from made_up_world import play
 
@@ -34,8 +35,9 @@ def same(episode: Episode, expected) -> None:
     assert (episode.terminated, episode.truncated, len(episode)) == (terminated, truncated, len(steps))
 
 
-def test_episodes_that_outlast_rollouts_are_whole():
-    rollouts = play(5, 1, 24, 3, 40)
+@pytest.mark.parametrize("lengths", [(1, 24, 3, 40), (1,) * 60])
+def test_episodes_that_outlast_rollouts_are_whole(lengths: tuple[int, ...]):
+    rollouts = play(5, *lengths)
     assembler = EpisodeAssembler(4)
     across = False
     for rollout, expected in zip(rollouts, by_hand(rollouts), strict=True):

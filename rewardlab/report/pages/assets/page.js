@@ -110,18 +110,26 @@ charts.diversity = (element) => {
   const more = { x: { type: choice.axis, exponentformat: "SI" }, y: { rangemode: "tozero" } };
   Plotly.react(element, lines(chosen, choice.bands), layout("individuals that lived", element.dataset.title, more), config);
 };
+// Of learned rewards: rank correlations over training frames.
+charts.learned = (element) => {
+  const { grids, curves } = data.envs[Number(element.dataset.env)];
+  const chosen = curves.filter((c) => c.metric === element.dataset.key).map((c) => ({ ...c, x: grids[c.grid] }));
+  const more = { x: { type: choice.axis, exponentformat: "SI" }, y: { range: [-1.05, 1.05] } };
+  Plotly.react(element, lines(chosen, choice.bands), layout("training frames", element.dataset.title, more), config);
+};
 const sequence = ["#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"].map((colour, at) => [at / 4, colour]);
 charts.map = (element) => {
-  const map = data.maps[Number(element.dataset.map)];
-  const every = data.maps.filter((other) => other.env === map.env).flatMap((other) => other.z.flat()).filter((value) => value !== null);
+  const maps = data[element.dataset.maps];
+  const map = maps[Number(element.dataset.map)];
+  const every = maps.filter((other) => other.env === map.env).flatMap((other) => other.z.flat()).filter((value) => value !== null);
   const [least, most] = [Math.min(...every), Math.max(...every)];
   const middles = ([low, high], count) => Array.from({ length: count }, (_, at) => low + (high - low) * (at + 0.5) / count);
   const square = (range) => ({ range, showgrid: false, zeroline: false, mirror: true, showline: true });
   const trace = {
     type: "heatmap", z: map.z, x: middles(map.x, map.z[0].length), y: middles(map.y, map.z.length), colorscale: sequence,
     zmin: least, zmax: most > least ? most : least + 1, hoverongaps: false,
-    hovertemplate: "%{x:.3g}, %{y:.3g}: %{z:.3g}<extra></extra>",
-    colorbar: { thickness: 12, outlinewidth: 0, tickfont: { size: 11, color: css("--soft") }, title: { text: "best return", side: "right", font: { size: 12, color: css("--soft") } } },
+    customdata: map.values ?? map.z, hovertemplate: "%{x:.3g}, %{y:.3g}: %{customdata:.3g}<extra></extra>",
+    colorbar: { thickness: 12, outlinewidth: 0, tickfont: { size: 11, color: css("--soft") }, title: { text: map.values ? "rank among cells" : "best return", side: "right", font: { size: 12, color: css("--soft") } } },
   };
   const more = { x: square(map.x), y: square(map.down ? [...map.y].reverse() : map.y) };
   Plotly.react(element, [trace], { ...layout("", "", more), hovermode: "closest", dragmode: "zoom" }, config);
