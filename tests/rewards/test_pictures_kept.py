@@ -30,7 +30,9 @@ def tensors(state: Any) -> list[torch.Tensor]:
 )
 def test_memories_keep_pictures_as_bytes(name: str, options: dict[str, Any]) -> None:
     a_case = case(name, **options)
-    a_case = replace(a_case, spec=replace(a_case.spec, id="pictures", obs={"image": ObsSpec((SIDE, SIDE, 3), "uint8", 255)}))
+    a_case = replace(
+        a_case, spec=replace(a_case.spec, id="pictures", obs={"image": ObsSpec((SIDE, SIDE, 3), "uint8", 255)})
+    )
     scheme, _ = a_case.build()
     for rollout in rollouts(a_case, 12, 12):
         scheme.compute(rollout)
