@@ -131,3 +131,10 @@ def compile_for(kernel: Any, arguments: tuple[Any, ...], what: str) -> None:
     if not known:
         print(f"rewardlab: compiling {what} for the first time, kept in {cache_folder()}", file=sys.stderr, flush=True)
     kernel.compile(types)
+
+
+def call(kernel: Any, arguments: tuple[Any, ...], what: str) -> Any:
+    """What a cached kernel says of arguments whose types are the same at every call; `compile_for` before the first."""
+    if not kernel.overloads:
+        compile_for(kernel, arguments, what)
+    return kernel(*arguments)

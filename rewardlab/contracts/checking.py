@@ -19,7 +19,7 @@ from rewardlab.contracts.conditioner_laws import ConditionerCase
 from rewardlab.contracts.curriculum_laws import CurriculumCase
 from rewardlab.contracts.env_laws import EnvCase
 from rewardlab.contracts.result import GROUPS, Broken, LawResult
-from rewardlab.contracts.reward_laws import RewardCase
+from rewardlab.contracts.reward_case import RewardCase
 from rewardlab.contracts.ways import way
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError

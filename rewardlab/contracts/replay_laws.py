@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from rewardlab.contracts.result import require
-from rewardlab.contracts.reward_laws import RewardCase
+from rewardlab.contracts.reward_case import RewardCase
 from rewardlab.contracts.state_laws import NUM_ENVS, require_equal, saved
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
-from rewardlab.parts.buffers.replay import EPISODE_LENGTH, EPISODE_RETURN
 from rewardlab.parts.state_keys import FACT
+from rewardlab.rewards.base import BaseScheme
 from rewardlab.types import BuildContext, Episode, Rollout, Transitions, Windows
 
 
@@ -27,10 +27,7 @@ def pays_anew_as_declared(case: RewardCase) -> None:
         scheme.update(rollout)
     before, steps = saved(scheme, context), _steps(rollout)
     if scheme.waits_for_ends:
-        steps.extra |= {
-            EPISODE_RETURN: torch.ones(len(steps.action)),
-            EPISODE_LENGTH: torch.full((len(steps.action),), 9),
-        }
+        steps = _ended(case, scheme)
     paid = scheme.rewards_of(steps)
     require_equal(before, saved(scheme, context), "the state after paying replayed steps")
     named, declared = set(paid), {spec.name for spec in scheme.streams} - {"task"}
@@ -88,6 +85,16 @@ def _steps(rollout: Rollout) -> Transitions:
 
     extra = flat(rollout.privileged, FACT) | {"task_reward": rollout.task_reward.flatten()}
     return Transitions(flat(rollout.obs), rollout.action.flatten(0, 1), extra, flat(rollout.next_obs))
+
+
+def _ended(case: RewardCase, scheme: BaseScheme) -> Transitions:
+    """The steps of an episode that ended, with what the scheme keeps of them."""
+    assembler = EpisodeAssembler(NUM_ENVS, successors=True)
+    episode = next(found for script in case.scripts() for found in assembler.add(case.render(script)))
+    kept = scheme.of_episode(episode)
+    for name, column in kept.items():
+        require(len(column) == len(episode), f"of_episode keeps {name} of {len(column)} steps, not of {len(episode)}")
+    return Transitions(episode.obs, episode.action, {"task_reward": episode.task_reward, **kept}, episode.next_obs)
 
 
 def _require_windows(windows: Windows, steps: int) -> None:

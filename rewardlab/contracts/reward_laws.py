@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from rewardlab.contracts.datasets import made_up
+from rewardlab.contracts.made_up_policy import MadeUpPolicy
 from rewardlab.contracts.result import Broken, require
+from rewardlab.contracts.reward_case import STEPS, RewardCase
 from rewardlab.contracts.state_laws import (
     GAMMA,
     NUM_ENVS,
@@ -23,79 +23,10 @@ from rewardlab.contracts.state_laws import (
     restore,
     saved,
 )
-from rewardlab.contracts.worlds import Renderer, Script, permuted, with_end, write_script
-from rewardlab.rewards.transformed import transformed
-from rewardlab.types import Array, BuildContext, EnvSpec, Judgement, Rollout, Signals, TensorObs
+from rewardlab.contracts.worlds import Script, permuted, with_end, write_script
+from rewardlab.types import Array, Judgement, Rollout
 
-STEPS = 24
 _TOLERANCE = 1e-4  # relative: sums in another order
-
-
-@dataclass(frozen=True)
-class RewardCase:
-    """A scheme to be tested in one made-up world: how to build it, and three rollouts in a row."""
-
-    scheme: Callable[[Any, BuildContext], Any]
-    config: Any
-    spec: EnvSpec
-
-    def build(self) -> tuple[Any, BuildContext]:
-        """A fresh scheme, warmed up where it wants that, and its context; each time the same."""
-        context = new_context(self.spec)
-        scheme = self.made(context)
-        if scheme.warmup_steps:
-            scheme.warm_up(self.render(write_script(np.random.default_rng(5), self.spec, STEPS, NUM_ENVS)))
-        return scheme, context
-
-    def made(self, context: BuildContext) -> Any:
-        """The scheme itself; where it learns from demonstrations, it is given some."""
-        config = self.config
-        if getattr(config, "demos", "") is None:
-            config = replace(config, demos=made_up(self.spec))
-        scheme = transformed(self.scheme(config, context), config, context)
-        if scheme.asks_policy:
-            scheme.take_policy(MadeUpPolicy(self.spec))
-        return scheme
-
-    def scripts(self) -> tuple[Script, Script, Script]:
-        rng = np.random.default_rng(7)
-        first = write_script(rng, self.spec, STEPS, NUM_ENVS)
-        second = write_script(rng, self.spec, STEPS, NUM_ENVS, first)
-        return first, second, write_script(rng, self.spec, STEPS, NUM_ENVS, second)
-
-    def render(self, script: Script) -> Rollout:
-        return Renderer(self._shown, seed=11).rollout(script)
-
-    @cached_property
-    def _shown(self) -> EnvSpec:
-        """The world as the agent sees it, with what the scheme itself shows."""
-        conditioner = self.made(new_context(self.spec)).conditioner
-        return self.spec if conditioner is None else replace(self.spec, obs={**self.spec.obs, **conditioner.obs})
-
-    def bonuses(self, script: Script) -> dict[str, torch.Tensor]:
-        """What a fresh scheme pays for a script beside the task."""
-        return _bonuses(self.build()[0].compute(self.render(script)))
-
-
-class MadeUpPolicy:
-    """Says of steps of the world how likely a policy finds their actions, which depends on them by `slope` alone.
-
-    Raises:
-        Broken: these are no steps of the world.
-    """
-
-    def __init__(self, spec: EnvSpec, slope: float = 0.3) -> None:
-        self._spec, self._slope, self.asked = spec, slope, 0
-
-    def __call__(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:
-        taken = self._spec.action
-        expected = {name: ((len(action), *spec.shape), spec.dtype) for name, spec in self._spec.obs.items()}
-        found = {name: (tuple(entry.shape), str(entry.dtype).removeprefix("torch.")) for name, entry in obs.items()}
-        require(found == expected, f"asked the policy of {found}, and steps of the world are {expected}")
-        actions = (len(action), *taken.shape), torch.int64 if taken.discrete else torch.float32
-        require((tuple(action.shape), action.dtype) == actions, f"asked the policy of actions like {action[:1]}")
-        self.asked += 1
-        return -1.0 - self._slope * action.float().reshape(len(action), -1).mean(dim=1)
 
 
 def declares_streams(case: RewardCase) -> None:
@@ -410,10 +341,6 @@ def _judgement(steps: int) -> Judgement:
     """A made-up agent's, with a gradient, and a value between the returns that scripts give."""
     weight = torch.full((steps,), 0.1, requires_grad=True)
     return Judgement(log_prob=weight - 2.0, entropy=weight + 1.0, task_value=weight * 2.0)
-
-
-def _bonuses(signals: Signals) -> dict[str, torch.Tensor]:
-    return {name: signal for name, signal in signals.streams.items() if name != "task"}
 
 
 def _require_close(expected: torch.Tensor, found: torch.Tensor, what: str) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from rewardlab.facts import CARRYING, DISTANCE, DOORS_OPEN, EVIDENCE, GIVEN, GRID, LAVA_BESIDE, PANORAMA, RIGHT, WANTED
 from rewardlab.maths import distributions
-from rewardlab.types import ActionSpec, Array, EnvSpec, Mdp, ObsSpec, Rollout, TensorObs
+from rewardlab.types import ActionSpec, Array, EnvSpec, Mdp, ObsSpec, Rollout, TaskFacts, TensorObs
 
 _ORDINARY = 8  # so few states that each is visited often
 _SLOTS = 4  # of answers
@@ -40,6 +40,7 @@ def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
             obs,
             action,
             max_steps=100,
+            task=TaskFacts(success="some of the last steps"),
             privileged=privileged,
             goals="goal" in obs,
             place=place,

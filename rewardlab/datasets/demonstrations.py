@@ -20,7 +20,7 @@ from rewardlab.datasets import fitting
 from rewardlab.datasets.folders import EPISODES, METADATA, data_folder
 from rewardlab.errors import UserError, one_line
 from rewardlab.maths.boxes import executed
-from rewardlab.maths.returns import discounted_returns
+from rewardlab.maths.returns import returns_to_ends
 from rewardlab.records.files import read_json
 from rewardlab.types import Array, EnvSpec, Episode, Native, Obs, TensorObs, Transitions
 
@@ -48,7 +48,7 @@ class Demonstrations:
         return Transitions(
             {name: torch.cat([episode.obs[name] for episode in self.episodes]) for name in first.obs},
             torch.cat([episode.action for episode in self.episodes]),
-            {"return": torch.cat([discounted_returns(episode.task_reward, gamma) for episode in self.episodes])},
+            {"return": torch.cat([returns_to_ends(episode.task_reward, gamma) for episode in self.episodes])},
         )
 
 

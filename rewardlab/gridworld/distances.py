@@ -33,6 +33,7 @@ from rewardlab.gridworld.constants import (
 from rewardlab.gridworld.search import (
     FOUND,
     OVER_BUDGET,
+    Nodes,
     _key,
     _scramble,
     _slot,
@@ -61,6 +62,7 @@ class Distances:
         self.patience = math.inf
         self._memo = make_memo(_MEMO)
         self._used = 0
+        self._room: Nodes | None = None  # of searches with the least budget
         self._one = make_world(task, 1, np.zeros(0, dtype=np.int64))
         self._near_things = np.zeros(task.width * task.height, dtype=np.uint8)
         self._wall_distances: dict[int, np.ndarray] = {}
@@ -90,7 +92,9 @@ class Distances:
         for budget in (each for each in _BUDGETS if each <= self.patience):
             self._one.cells[0], self._one.facts[0] = world.cells[i], world.facts[i]
             distances = self._to_target(int(salt))
-            nodes = first_node(self._task, self._one, budget)
+            nodes = first_node(self._task, self._one, budget, self._room if budget == _BUDGETS[0] else None)
+            if budget == _BUDGETS[0]:
+                self._room = nodes
             outcome, last, count = run_search(
                 self._task, self._one, distances, self._near_things, True, nodes, salt, self._memo
             )

@@ -16,7 +16,7 @@ from rewardlab.gridworld.catalogue import Task
 from rewardlab.gridworld.constants import BALL
 from rewardlab.gridworld.looks import Look
 from rewardlab.gridworld.streams import below, next_float, next_uint64
-from rewardlab.kernel_cache import compile_for, specialise
+from rewardlab.kernel_cache import call, specialise
 
 # A screen of eight cells in six colours shows more than 2**20 pictures: too many to learn.
 _SMALLEST_SCREEN = 8
@@ -111,10 +111,7 @@ class Noise:
         """
         amount = int(self.amount) if self.kind == "tv" else float(self.amount)
         arguments = (images, last_images, finished, actions, extra["noise"], extra["channel"], amount, self.switch)
-        kernel = _kernel(self.kind)
-        if not kernel.signatures:
-            compile_for(kernel, arguments, "the kernels of observation noise")
-        kernel(*arguments)
+        call(_kernel(self.kind), arguments, "the kernels of observation noise")
 
 
 def make_noise(task: Task, look: Look, kind: str, amount: float | None) -> Noise | None:

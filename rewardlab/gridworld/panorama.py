@@ -8,7 +8,7 @@ import numpy as np
 from rewardlab.gridworld.batch import World
 from rewardlab.gridworld.constants import DIRECTION
 from rewardlab.gridworld.looks import Look
-from rewardlab.kernel_cache import compile_for, specialise
+from rewardlab.kernel_cache import call, specialise
 
 observe: Any = None  # filled in for one way of looking
 
@@ -40,7 +40,5 @@ def panoramas(world: World, look: Look) -> np.ndarray:
     images = np.empty((4 * len(world.cells), *look.shape), dtype=np.uint8)
     kernel = _kernel(look.name, look.constants["VIEW_SIZE"], look.constants["SEE_THROUGH"])
     arguments = (world.cells, world.facts, world.params, images)
-    if not kernel.signatures:
-        compile_for(kernel, arguments, "the kernels of panoramas")
-    kernel(*arguments)
+    call(kernel, arguments, "the kernels of panoramas")
     return images.reshape(-1, 4, *look.shape)

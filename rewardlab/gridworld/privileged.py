@@ -48,7 +48,7 @@ from rewardlab.gridworld.constants import (
     X,
     Y,
 )
-from rewardlab.kernel_cache import compile_for, specialise
+from rewardlab.kernel_cache import call, specialise
 
 FIELDS = ("agent", "carried", "grid", "state_hash", "situation", "objects", "cells_visited", "rooms_visited")
 
@@ -226,10 +226,7 @@ def _kernel(name: str) -> Any:
 
 
 def _run(name: str, *arguments: np.ndarray) -> None:
-    kernel = _kernel(name)
-    if not kernel.signatures:
-        compile_for(kernel, arguments, "the kernels of privileged facts")
-    kernel(*arguments)
+    call(_kernel(name), arguments, "the kernels of privileged facts")
 
 
 def state_hashes(cells: np.ndarray, facts: np.ndarray, params: np.ndarray) -> np.ndarray:

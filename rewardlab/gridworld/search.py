@@ -34,7 +34,7 @@ from rewardlab.gridworld.constants import (
     Y,
 )
 from rewardlab.gridworld.moves import act, cell_at, front_x, front_y
-from rewardlab.kernel_cache import compile_for, specialise
+from rewardlab.kernel_cache import call, kept, specialise
 
 FOUND, NONE, OVER_BUDGET = range(3)
 
@@ -312,29 +312,63 @@ def make_memo(size: int) -> Memo:
 NO_MEMO = make_memo(1)
 
 
-def first_node(task: Task, world: World, budget: int) -> Nodes:
-    """Room for `budget` nodes, the first of which is the state of environment 0; its changing things leave the grid."""
-    cells, facts = world.cells, world.facts
-    kinds = cells[0] & 0xFF
-    at = np.flatnonzero((kinds == DOOR) | (kinds == KEY) | (kinds == BALL) | (kinds == BOX))
-    size = max(1, len(at) + int(facts[0, CARRIED] != NO_OBJECT))
+def make_nodes(budget: int, things: int) -> Nodes:
+    """Room for `budget` nodes of states with at most so many things that can change."""
     # Rows are written before they are read; untouched memory costs nothing.
-    places, codes = np.empty((budget, size), dtype=np.int16), np.empty((budget, size), dtype=np.uint32)
-    places[0], codes[0] = -1, 0
-    places[0, : len(at)], codes[0, : len(at)] = at, cells[0, at]
-    sums = np.zeros(budget, dtype=np.uint64)
-    hashes = [int(_scramble(place, cell)) for place, cell in zip(at.tolist(), cells[0, at].tolist(), strict=True)]
-    sums[0] = sum(hashes) % 2**64
-    cells[0, at] = EMPTY_CELL
-    poses, hands = np.zeros(budget, dtype=np.int32), np.zeros(budget, dtype=np.int64)
-    poses[0] = (facts[0, Y] * task.width + facts[0, X]) * 4 + facts[0, DIRECTION]
-    hands[0] = facts[0, CARRIED]
-    depths, parents, nexts = (np.zeros(budget, dtype=np.int32) for _ in range(3))
+    places, codes = np.empty((budget, things), dtype=np.int16), np.empty((budget, things), dtype=np.uint32)
+    sums, hands = np.zeros(budget, dtype=np.uint64), np.zeros(budget, dtype=np.int64)
+    poses, depths, parents, nexts = (np.zeros(budget, dtype=np.int32) for _ in range(4))
     moves = np.zeros(budget, dtype=np.int8)
     table = np.zeros(1 << int(np.ceil(np.log2(2 * budget))), dtype=np.uint64)
     owners = np.zeros(len(table), dtype=np.int32)
     heads = np.full(_PRIORITIES, -1, dtype=np.int32)
     return Nodes(poses, hands, places, codes, sums, depths, parents, moves, nexts, table, owners, heads)
+
+
+def first_node(task: Task, world: World, budget: int, room: Nodes | None = None) -> Nodes:
+    """Nodes whose first is the state of environment 0; its changing things leave the grid.
+
+    Args:
+        room: that of an earlier search, for as many nodes, which is used again where there is enough.
+    """
+    things = max(1, _things(world.cells, world.facts))
+    if room is None or room.places.shape[1] < things:
+        room = make_nodes(budget, things)
+    else:
+        room.table.fill(0)
+        room.owners.fill(0)
+        room.heads.fill(-1)
+    _enter(world.cells, world.facts, task.width, room.poses, room.hands, room.places, room.codes, room.sums)
+    return room
+
+
+@kept
+def _things(cells, facts):
+    """How many things of environment 0 can change, what is carried too."""
+    count = 0 if facts[0, CARRIED] == NO_OBJECT else 1
+    for at in range(cells.shape[1]):
+        kind = cells[0, at] & 0xFF
+        if kind == DOOR or kind == KEY or kind == BALL or kind == BOX:
+            count += 1
+    return count
+
+
+@kept
+def _enter(cells, facts, width, poses, hands, places, codes, sums):
+    """Makes the state of environment 0 node 0, whose depth and parent are 0 in new room and stay so."""
+    count, total = 0, _U(0)
+    for at in range(cells.shape[1]):
+        cell = int(cells[0, at])
+        kind = cell & 0xFF
+        if kind == DOOR or kind == KEY or kind == BALL or kind == BOX:
+            places[0, count], codes[0, count] = at, cell
+            total += _scramble(at, cell)
+            cells[0, at] = EMPTY_CELL
+            count += 1
+    places[0, count:], codes[0, count:] = -1, 0
+    sums[0] = total
+    poses[0] = (facts[0, Y] * width + facts[0, X]) * 4 + facts[0, DIRECTION]
+    hands[0] = facts[0, CARRIED]
 
 
 def run_search(
@@ -353,8 +387,5 @@ def run_search(
         world.cells, world.facts, world.streams, world.params, distances, near_things, exact, with_done,
         *nodes, salt, *memo,
     )  # fmt: skip
-    kernel = _kernel(task)
-    if not kernel.signatures:
-        compile_for(kernel, arguments, f"the solver of {task.family}")
-    outcome, last, count = kernel(*arguments)
+    outcome, last, count = call(_kernel(task), arguments, f"the solver of {task.family}")
     return int(outcome), int(last), int(count)

@@ -17,6 +17,7 @@ from rewardlab.gridworld.batch import make_world
 from rewardlab.gridworld.catalogue import Task, find_task
 from rewardlab.gridworld.constants import BALL, BOX, CARRIED, DOOR, GOAL, KEY, LOCKED, REGISTER, WALL, X, Y
 from rewardlab.gridworld.state import State
+from rewardlab.kernel_cache import kept
 
 DEFAULT_BUDGET = 1_000_000
 _FAR = 10_000
@@ -92,20 +93,29 @@ def _world_of(task: Task, states: State, i: int) -> Any:
 def _flood(task: Task, open_cells: np.ndarray, sources: Sequence[int]) -> np.ndarray:
     """Steps from any of the sources to each cell through open cells, int32 [area]; _FAR where there is no way."""
     distances = np.full(open_cells.shape, _FAR, dtype=np.int32)
-    edge = list(sources)
-    distances[edge] = 0
-    while edge:
-        grown = []
-        for at in edge:
-            x, y = at % task.width, at // task.width
-            for to_x, to_y in ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)):
-                to = to_y * task.width + to_x
-                inside = 0 <= to_x < task.width and 0 <= to_y < task.height
-                if inside and open_cells[to] and distances[to] == _FAR:
-                    distances[to] = distances[at] + 1
-                    grown.append(to)
-        edge = grown
+    edge = np.empty(len(distances) + len(sources), dtype=np.int64)
+    edge[: len(sources)] = sources
+    _spread(open_cells, len(sources), task.width, distances, edge)
     return distances
+
+
+@kept
+def _spread(open_cells, known, width, distances, edge):
+    """Fills distances, from those in the first `known` places of `edge` on, which has room for all cells beside."""
+    height = len(distances) // width
+    distances[edge[:known]] = 0
+    at = 0
+    while at < known:
+        here = edge[at]
+        x, y = here % width, here // width
+        for right, down in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            to = here + down * width + right
+            inside = 0 <= x + right < width and 0 <= y + down < height
+            if inside and open_cells[to] and distances[to] == _FAR:
+                distances[to] = distances[here] + 1
+                edge[known] = to
+                known += 1
+        at += 1
 
 
 def _targets(task: Task, world: Any) -> list[int]:

@@ -29,6 +29,46 @@ def preference_loss(
     return (strength * loss if kind == "scaled" else loss).mean(dim=-1)
 
 
+def context_loss(
+    difference: torch.Tensor, logits: torch.Tensor, preferred: torch.Tensor, context: torch.Tensor
+) -> torch.Tensor:
+    """The mean loss over B comparisons by K criteria, of which one decided, [..., B] -> [...].
+
+    Where it is told, -log p(z) - log P(first | z); else -log of their sum over all criteria, sum_z p(z) P(first | z).
+
+    Source: Pitis et al. 2024, Improving context-aware preference modeling for language models (arXiv:2407.14916): first
+    the context of a comparison, then the preference in it; the form of the loss is ours.
+
+    Args:
+        difference: [..., B, K], D by each criterion. logits: [..., B, K], of p(z). preferred: [..., B], as above.
+        context: int64 [..., B], which criterion decided; -1 where that is not told.
+    """
+    first = preferred.unsqueeze(-1)
+    each = logits.log_softmax(dim=-1) + first * logsigmoid(difference) + (1.0 - first) * logsigmoid(-difference)
+    of_one = each.gather(-1, context.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return -torch.where(context < 0, each.logsumexp(dim=-1), of_one).mean(dim=-1)
+
+
+def context_errors(
+    difference: torch.Tensor, logits: torch.Tensor, preferred: torch.Tensor, context: torch.Tensor
+) -> torch.Tensor:
+    """How wrong it is on average about the context, about the answer in the true context, and about the answer: [3].
+
+    1 - p(z), |P(first | z) - y| and |sum_z p(z) P(first | z) - y|. The third is at most the sum of the other two (as in
+    Pitis et al. 2024, who bound the error so): a comparison whose context is right errs by the second, and no other by
+    more than 1.
+
+    Args:
+        difference, logits: [E, B, K] of E networks. preferred: [B], y. context: int64 [B], z.
+    """
+    chance, right = logits.softmax(dim=-1), torch.sigmoid(difference)
+    true = context.view(1, -1, 1).expand(len(chance), -1, 1)
+    of_context = 1.0 - chance.gather(-1, true)
+    of_answer = (right.gather(-1, true).squeeze(-1) - preferred).abs()
+    of_both = ((chance * right).sum(dim=-1) - preferred).abs()
+    return torch.stack([of_context.mean(), of_answer.mean(), of_both.mean()])
+
+
 def rating_loss(means: torch.Tensor, ratings: torch.Tensor) -> torch.Tensor:
     """The mean square error of segments' mean rewards to what they were rated, [..., B] -> [...].
 

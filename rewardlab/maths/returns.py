@@ -8,15 +8,23 @@ import torch
 from rewardlab.types import Array
 
 
-def discounted_returns(reward: torch.Tensor, gamma: float) -> torch.Tensor:
-    """The discounted sum of the rewards from each step on, within one episode: [L] -> [L].
+def returns_to_ends(reward: torch.Tensor, gamma: float, done: torch.Tensor | None = None) -> torch.Tensor:
+    """What each step is paid from there on, discounted, to the end of its episode or of the rows: differentiable.
 
-    By doubling: after k rounds each entry holds the next 2^k rewards, so that there are log L rounds.
+    By doubling: after k rounds each entry holds the next 2^k rewards of its episode, so that there are log L rounds.
+
+    Args:
+        reward: float [T, ...], in order along the rows; episodes may follow one another.
+        done: bool [T, ...], whether an episode ended with the step; None: all rows are of one episode.
     """
     returns, reach = reward.clone(), 1
-    while reach < len(returns):
+    going = None if done is None else ~done  # whether none ended within the next `reach` steps
+    while reach < len(reward) and (going is None or bool(going.any())):
         following = gamma**reach * returns[reach:]
-        returns[:-reach] += following
+        if going is not None:
+            following = following * going[:-reach]
+            going = torch.cat([going[:-reach] & going[reach:], torch.zeros_like(going[-reach:])])
+        returns = torch.cat([returns[:-reach] + following, returns[-reach:]])
         reach *= 2
     return returns
 
@@ -41,37 +49,3 @@ def paid_at_ends(reward: Array, done: Array, owed: Array) -> Array:
         paid[t] = np.where(done[t], owed, 0.0)
         owed[done[t]] = 0.0
     return paid
-
-
-def returns_of_each(reward: torch.Tensor, counts: torch.Tensor, gamma: float) -> torch.Tensor:
-    """What each step is paid from there on to the end of its episode, discounted: [B] -> [B], differentiable.
-
-    By doubling, as `discounted_returns`.
-
-    Args:
-        reward: float [B], of whole episodes, one after another. counts: int64 [M], the steps of each.
-    """
-    longest = int(counts.max())
-    ends = counts.cumsum(0)
-    left = ends.repeat_interleave(counts) - torch.arange(len(reward), device=reward.device)  # steps to the end, from 1
-    place = (longest - left) * len(counts) + torch.arange(len(counts), device=reward.device).repeat_interleave(counts)
-    aligned = torch.zeros(longest * len(counts), dtype=reward.dtype, device=reward.device)
-    returns, reach = aligned.index_put((place,), reward).view(longest, len(counts)), 1  # all end in the last row
-    while reach < longest:
-        returns = torch.cat([returns[:-reach] + gamma**reach * returns[reach:], returns[-reach:]])
-        reach *= 2
-    return returns.flatten().index_select(0, place)
-
-
-def returns_to_ends(reward: torch.Tensor, done: torch.Tensor, gamma: float) -> torch.Tensor:
-    """What each step is paid from there on, to the end of its episode or of the rows: [T, N], differentiable.
-
-    Args:
-        reward: float [T, N]. done: bool [T, N], whether an episode ended with the step.
-    """
-    following, found = torch.zeros_like(reward[0]), []
-    going = (~done).to(reward.dtype)
-    for step in range(len(reward) - 1, -1, -1):
-        following = reward[step] + gamma * going[step] * following
-        found.append(following)
-    return torch.stack(found[::-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -14,11 +14,13 @@ class Answers:
     preferred: float32 [B], 1 where the first is the better one, 0 where the second is, 0.5 where both are as good.
     strength: float32 [B], >= 0, by how much.
     given: bool [B], whether there is an answer; the rest of a question without one means nothing.
+    context: int64 [B], by which of several criteria the question was decided, of a teacher who has several.
     """
 
     preferred: torch.Tensor
     strength: torch.Tensor
     given: torch.Tensor
+    context: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,24 @@ def by_success(success: torch.Tensor) -> Answers:
     return Answers(preferred, torch.ones_like(preferred), success[:, 0] != success[:, 1])
 
 
+def by_context(criteria: torch.Tensor, weight: torch.Tensor) -> Answers:
+    """The criterion that weighs most where the two are decides; two that are equal in it are as good.
+
+    Source: Pitis et al. 2024, Improving context-aware preference modeling for language models (arXiv:2407.14916): what
+    is better depends on a context, which a pair leaves open.
+
+    Args:
+        criteria: [B, 2, K], of each segment by each criterion; more is better.
+        weight: [B, K], how much the situation of a pair speaks for each; of equals, the first.
+    """
+    context = weight.argmax(dim=-1)
+    apart = criteria[:, 0] - criteria[:, 1]
+    decides = apart.gather(-1, context.unsqueeze(-1)).squeeze(-1)
+    preferred = 0.5 + 0.5 * decides.sign()
+    return Answers(preferred, decides.abs(), torch.ones_like(context, dtype=torch.bool), context)
+
+
 def mistaken(answers: Answers, share: float, generator: torch.Generator) -> Answers:
     """The same with this share of the answers turned round."""
     wrong = torch.rand(len(answers.preferred), generator=generator).to(answers.preferred.device) < share
-    return Answers(torch.where(wrong, 1.0 - answers.preferred, answers.preferred), answers.strength, answers.given)
+    return replace(answers, preferred=torch.where(wrong, 1.0 - answers.preferred, answers.preferred))

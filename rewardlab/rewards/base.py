@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from rewardlab.errors import UserError
+from rewardlab.parts.buffers.replay import EPISODE_LENGTH, EPISODE_RETURN
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.parts.state_keys import StateKeys
 from rewardlab.schemas import RewardConfig, option
@@ -46,8 +47,8 @@ class BaseScheme:
         pays_anew: whether `rewards_of` works.
         looks_ahead: whether it pays a step by later ones, which an agent on replay may not have played yet.
         pays_demonstrated: whether it pays for `demonstrated` steps among those that are replayed, and needs some.
-        waits_for_ends: whether `rewards_of` reads `episode_return` and `episode_length`, which are known only when an
-            episode has ended: for agents on replay, whose buffer then takes whole episodes.
+        waits_for_ends: whether `rewards_of` reads what `of_episode` says of steps, which is known only when an episode
+            has ended: for agents on replay, whose buffer then takes whole episodes.
         best_share, best_episodes: the share of each minibatch that comes from the best of these, of so many.
         relabels: whether `relabel` works, which only agents on replay ask for; others are refused.
         reads_policy: whether it needs the probabilities of the policy that acted, or adds to advantages.
@@ -151,6 +152,15 @@ class BaseScheme:
         `privileged.<name>`.
         """
         return {}
+
+    def of_episode(self, episode: Episode) -> dict[str, torch.Tensor]:
+        """What is kept of each step of an episode that ended, [L, ...] each, for `rewards_of`.
+
+        Asked for where it `waits_for_ends`, once for each episode.
+        """
+        ones = torch.ones_like(episode.task_reward)
+        total = episode.task_reward.double().sum().float()
+        return {EPISODE_RETURN: ones * total, EPISODE_LENGTH: ones * len(episode)}
 
     def relabel(self, episode: Episode, steps: int, rng: np.random.Generator) -> Windows | None:
         """Windows of `steps` steps of an episode that ended, under other goals; None where there are none.

@@ -11,12 +11,12 @@ from rewardlab.maths.reward_transforms import cut_steps
 from rewardlab.parts.reward_transforms import Transform, made
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RewardConfig
-from rewardlab.types import AuxLoss, BuildContext, LogProb, Metrics, Rollout, Signals, State, Transitions
+from rewardlab.types import AuxLoss, BuildContext, Episode, LogProb, Metrics, Rollout, Signals, State, Transitions
 
 _SAME = (
     "context", "assumes", "privileged", "warmup_steps", "replaces_task", "pays_prediction", "pays_demonstrated",
     "relabels", "reads_policy", "asks_policy", "mixes_advantages", "whole_episodes", "reads", "told_apart",
-    "conditioner",
+    "conditioner", "waits_for_ends", "best_share", "best_episodes",
 )  # fmt: skip
 _CUT = "transform/cut_steps"
 
@@ -81,6 +81,9 @@ class Transformed(BaseScheme):
         if self._cuts:
             self._cut = cut_steps(rollout.first, rollout.done)
         return signals
+
+    def of_episode(self, episode: Episode) -> dict[str, torch.Tensor]:
+        return self.scheme.of_episode(episode)
 
     @torch.no_grad()
     def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:

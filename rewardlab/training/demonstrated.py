@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from rewardlab.agents.replay.options import ReplayConfig
-from rewardlab.maths.returns import at_the_end, discounted_returns
+from rewardlab.maths.returns import at_the_end, returns_to_ends
 from rewardlab.parts.buffers.replay import Replay, columns_of, joined, with_returns
 from rewardlab.schemas import RootConfig
 from rewardlab.training.parts import RunParts
@@ -37,7 +37,7 @@ class DemonstratedSteps:
             task * (at_the_end(episode.task_reward) if delayed else episode.task_reward)
             for episode in episodes.episodes
         ]
-        self.returns = torch.cat([discounted_returns(reward, options.gamma) for reward in rewards])
+        self.returns = torch.cat([returns_to_ends(reward, options.gamma) for reward in rewards])
         for episode, shown, reward in zip(episodes.episodes, episodes.shown, rewards, strict=True):
             last = torch.arange(len(episode)) == len(episode) - 1
             extra = agent.columns(len(episode)) | {

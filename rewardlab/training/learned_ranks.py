@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from rewardlab import seeding
+from rewardlab.envs.batched import arrived
 from rewardlab.errors import UserError
 from rewardlab.facts import DISTANCE
 from rewardlab.maths.ranks import rank_correlation
@@ -129,7 +130,7 @@ class LearnedRanks:
         if self._by_steps:
             return earned
         done = torch.from_numpy(played["done"])
-        left: Array = returns_to_ends(torch.from_numpy(earned).double(), done, 1.0).numpy()
+        left: Array = returns_to_ends(torch.from_numpy(earned).double(), 1.0, done).numpy()
         return np.where(done.flip(0).cumsum(0).flip(0).numpy() > 0, left, np.nan)
 
     def _measured(self, played: dict[str, Array]) -> dict[str, Array]:
@@ -164,5 +165,5 @@ class LearnedRanks:
 
 def left_after(distance: Array, terminated: Array, success: Array, limit: int) -> Array:
     """Steps to success from where steps led to, int64 [...]: none after success, and the limit where all is lost."""
-    found: Array = np.where(success, 0, np.where(terminated, limit, distance))
-    return found
+    left: Array = np.where(terminated & ~success, limit, arrived({DISTANCE: distance}, success)[DISTANCE])
+    return left

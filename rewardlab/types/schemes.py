@@ -97,6 +97,9 @@ class RewardScheme(Protocol):
     def relabel(self, episode: Episode, steps: int, rng: np.random.Generator) -> Windows | None:
         """Windows of `steps` steps under other goals, to be replayed beside the episode's own; None: there are none."""
 
+    def of_episode(self, episode: Episode) -> dict[str, torch.Tensor]:
+        """What is kept of each step of an episode that ended, [L, ...] each, where it `waits_for_ends`."""
+
     def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
         """What the models of now pay for replayed steps, float32 [B] for each stream but the task's."""
 

@@ -34,6 +34,7 @@ def test_of_all_schemes_those_that_fit_are_timed(capsys: pytest.CaptureFixture[s
         "otr",
         "partial_credit",
         "perceptual_steps",
+        "polar",
         "sqil",
         "vpl",
     ]

@@ -26,7 +26,7 @@ Compose = Callable[..., Prepared]
 @pytest.fixture(scope="module")
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     folder = tmp_path_factory.mktemp("results")
-    with composition.session():
+    with composition.session(), composition.many():
         yield lambda *overrides: composition.compose([*overrides, f"results_dir={folder}"])
 
 

@@ -17,6 +17,7 @@ ENVS = ["bitflip", "deepsea", "slots", "doorkey_5x5", "goalgrid_fourrooms", "goa
 ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]
 ASKS += ["reward.segment=4", "reward.epochs=2"]
 FEW = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.sets=6", "reward.hidden=[8]", "reward.epochs=2"]
+SIDES = ["reward.contexts=['agent_pos[0] - 3','3 - agent_pos[0]']", "reward.terms=['agent_pos[1]','-agent_pos[1]']"]
 # A law holds whatever the size: generations of no more individuals than emitters can share, and chunks as short.
 FEWER, SHORTER = "agent.population=60", "agent.chunk=90"
 SMALL = {key: [FEWER] for key in ("random_search", "ga", "ga_ns", "ns", "taxons", "map_elites", "cma_me", "cma_mae")}
@@ -70,6 +71,8 @@ VARIANTS = [
     ),
     ("reward", "progress", ["reward.method=potential", "reward.batch_size=20"]),
     ("reward", "progress", ["reward.method=pairwise_delta", "reward.batch_size=20"]),
+    ("reward", "progress", ["reward.method=prover_advantage", "reward.pretrain=3", "reward.batch_size=20"]),
+    ("reward", "progress", ["reward.method=segment_classifier", "reward.pretrain=3", "reward.segments=2"]),
     ("reward", "progress", ["reward.method=success_reference", "reward.hidden=8"]),
     ("env", "bitflip", ["env.n=7", "env.pays=goal"]),
     ("env", "deepsea", ["env.deterministic=false"]),
@@ -105,11 +108,17 @@ VARIANTS = [
     ),
     ("reward", "preference", [*ASKS, "reward.init=regression", "reward.loss=margin", "reward.strength=direction"]),
     ("reward", "preference", [*ASKS, "reward.probe=['action + terminated']"]),
+    ("reward", "preference", [*ASKS, "reward.comparator=context", "reward.model=context", *SIDES]),
     ("reward", "heron", [*ASKS, "reward.terms=['vector[0]', terminated]"]),
     ("reward", "vpl", [*FEW, "reward.encoder=concat", "reward.scaling=spo", "reward.episodes=1"]),
+    ("reward", "vpl", [*FEW, "reward.dim=0", "reward.pooled=categorical"]),
+    ("reward", "vpl", [*FEW, "reward.dim=0", "reward.pooled=mean_variance"]),
+    ("reward", "vpl", [*FEW, "reward.query=informative"]),
     ("reward", "vpl", [*FEW, "reward.dim=0", "reward.scaling=learned", "reward.mistake=0.2"]),
     ("reward", "airl", ["reward.actions=false", "reward.memory=30", "reward.batch_size=20"]),
+    ("reward", "polar", ["reward.policies=1", "reward.segment=3", "reward.batch_size=4"]),
     ("reward", "otr", ["reward.top=3", "reward.per_dimension=true"]),
+    ("reward", "otr", ["reward.at_ends=true"]),
     ("reward", "drs", ["reward.stages=['vector[0]>0']", "reward.memory=20", "reward.batch_size=3"]),
     ("reward", "barfi", ["reward.aux='agent_pos[0] - 3'", "reward.every=2"]),
     ("reward", "explors", ["reward.key=state", "reward.clip=0.5"]),

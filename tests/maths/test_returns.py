@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rewardlab.maths.returns import at_the_end, discounted_returns, paid_at_ends, returns_of_each
+from rewardlab.maths.returns import at_the_end, paid_at_ends, returns_to_ends
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 129, 640])
@@ -15,7 +15,7 @@ def test_each_step_has_the_discounted_sum_of_what_follows(length, gamma):
     for step in range(length - 1, -1, -1):
         later = expected[step] = reward[step] + gamma * later
     given = torch.from_numpy(reward)
-    np.testing.assert_allclose(discounted_returns(given, gamma).numpy(), expected, atol=1e-9)
+    np.testing.assert_allclose(returns_to_ends(given, gamma).numpy(), expected, atol=1e-9)
     assert torch.equal(given, torch.from_numpy(reward))
 
 
@@ -35,10 +35,22 @@ def test_what_is_owed_is_paid_at_the_end_of_each_episode():
     assert at_the_end(torch.tensor([1.0, -3.0, 0.5])).tolist() == [0.0, 0.0, -1.5]
 
 
+@pytest.mark.parametrize("gamma", [0.9, 1.0])
+def test_returns_of_rows_end_with_episodes_and_with_the_rows(gamma: float) -> None:
+    rng = np.random.default_rng(5)
+    reward, done = rng.normal(size=(37, 4)), rng.random((37, 4)) < np.array([0.0, 0.1, 0.5, 1.0])
+    expected, later = np.zeros((37, 4)), np.zeros(4)
+    for step in range(36, -1, -1):
+        later = expected[step] = reward[step] + gamma * np.where(done[step], 0.0, later)
+    found = returns_to_ends(torch.from_numpy(reward), gamma, torch.from_numpy(done))
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-12)
+
+
 def test_returns_of_episodes_one_after_another_end_with_each():
-    counts = torch.tensor([5, 1, 8, 3])
+    counts, done = torch.tensor([5, 1, 8, 3]), torch.zeros(17, dtype=torch.bool)
+    done[counts.cumsum(0) - 1] = True
     reward = torch.from_numpy(np.random.default_rng(3).normal(size=17)).requires_grad_()
-    found = returns_of_each(reward, counts, 0.9)
+    found = returns_to_ends(reward, 0.9, done)
     start = 0
     for count in counts.tolist():
         for t in range(start, start + count):

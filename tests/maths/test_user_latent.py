@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from rewardlab.maths.user_latent import cyclical_weight, on_one_scale, set_loss
+from rewardlab.maths.distributional_preferences import categorical_odds, negative_entropy, normal_odds
+from rewardlab.maths.user_latent import cyclical_weight, information_gain, on_one_scale, set_loss
 
 
 def test_the_weight_rises_by_a_cosine_in_each_cycle() -> None:
@@ -45,3 +47,33 @@ def test_scales_of_users() -> None:
     # A constant that all rewards of a user have in common is taken away.
     moved = on_one_scale(rewards + 5, compared + 5, "spo")
     assert torch.allclose(moved, on_one_scale(rewards, compared, "spo"))
+
+
+def test_odds_between_distributions_are_those_of_a_double_sum_and_of_a_normal_difference() -> None:
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(size=(3, 2, 5)))
+    one, other = (torch.softmax(logits, dim=-1)[:, k].numpy() for k in (0, 1))
+    for b in range(3):
+        chance = sum(one[b, i] * other[b, j] * (1.0 if i > j else 0.5 * (i == j)) for i in range(5) for j in range(5))
+        assert float(categorical_odds(logits)[b]) == pytest.approx(math.log(chance / (1 - chance)))
+    mean, log_variance = (torch.from_numpy(rng.normal(size=(3, 2))) for _ in range(2))
+    for b in range(3):
+        spread = math.sqrt(math.exp(log_variance[b, 0]) + math.exp(log_variance[b, 1]))
+        chance = 0.5 * (1 + math.erf(float(mean[b, 0] - mean[b, 1]) / spread / math.sqrt(2)))
+        assert float(normal_odds(mean, log_variance)[b]) == pytest.approx(math.log(chance / (1 - chance)))
+    shares = torch.softmax(logits, dim=-1).numpy().reshape(6, 5).mean(axis=0)
+    assert float(negative_entropy(logits)) == pytest.approx(float((shares * np.log(shares)).sum()))
+
+
+def test_questions_tell_more_the_more_their_answers_leave_known() -> None:
+    rng = np.random.default_rng(1)
+    log_std = rng.normal(size=(50, 4, 3))
+    log_std[:, 2] -= np.array([0.0, 3.0, 6.0])  # of some numbers little is left unknown
+    variance = np.exp(2 * log_std)
+    expected = [
+        math.log(2 * math.pi * np.mean([v.sum() for v in variance[:, c]]))
+        - np.mean([np.log(2 * math.pi * v).sum() for v in variance[:, c]])
+        for c in range(4)
+    ]
+    found = information_gain(torch.from_numpy(log_std))
+    assert found.numpy() == pytest.approx(np.array(expected)) and int(found.argmax()) == 2

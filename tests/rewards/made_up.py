@@ -7,7 +7,7 @@ import numpy as np
 from torch import nn
 
 from rewardlab import discovery
-from rewardlab.contracts.reward_laws import RewardCase
+from rewardlab.contracts.reward_case import RewardCase
 from rewardlab.contracts.state_laws import NUM_ENVS
 from rewardlab.contracts.worlds import Script, worlds, write_script
 from rewardlab.types import Rollout

@@ -11,7 +11,7 @@ import torch
 from rewardlab.cli import main
 from rewardlab.config.composition import compose
 from rewardlab.contracts.datasets import made_up, solved
-from rewardlab.contracts.reward_laws import MadeUpPolicy
+from rewardlab.contracts.made_up_policy import MadeUpPolicy
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.contracts.worlds import Renderer, worlds, write_script
 from rewardlab.datasets.writing import About, Recorded, write_dataset

@@ -5,7 +5,7 @@ import pytest
 import torch
 from made_up import STEPS, case, rollouts
 
-from rewardlab.contracts.reward_laws import RewardCase
+from rewardlab.contracts.reward_case import RewardCase
 from rewardlab.networks.flat import encode_flat
 from rewardlab.types import Rollout
 

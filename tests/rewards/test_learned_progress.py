@@ -1,5 +1,8 @@
 """Progress: sums that telescope, what is learned against what it should be, and what is refused."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +14,10 @@ from rewardlab.datasets.demonstrations import DemonstrationFile
 from rewardlab.datasets.shown_ways import ShownWays
 from rewardlab.datasets.writing import About, Recorded, write_dataset
 from rewardlab.errors import UserError
+from rewardlab.maths.provers import prover_advantage
 from rewardlab.rewards.learned.progress import Config, Scheme
 from rewardlab.training.build import build
-from rewardlab.types import ActionSpec, EnvSpec, Episode, ObsSpec
+from rewardlab.types import ActionSpec, EnvSpec, Episode, ObsSpec, TaskFacts
 
 LINE = EnvSpec("line", {"vector": ObsSpec((3,), "float32")}, ActionSpec(n=2), max_steps=20)
 LENGTHS = (4, 10, 7)
@@ -117,10 +121,107 @@ def test_a_pair_back_is_paid_the_opposite(demos: str) -> None:
     assert float((forth - share).abs().max()) < 0.15
 
 
+def test_what_a_prover_pays_adds_up_to_the_outcome_less_its_chance_at_first() -> None:
+    """On a way whose steps the prover takes for more and more likely to succeed; and nothing, if it never fails."""
+    rng = torch.Generator().manual_seed(0)
+    for tries in (1, 4):
+        for solved in (True, False):
+            logits = torch.randn(6, generator=rng)
+            last = torch.arange(5) == 4
+            paid = prover_advantage(logits[:-1], logits[1:], last, last & solved, tries)
+            first = 1.0 - (1.0 - 1.0 / (1.0 + np.exp(-float(logits[0])))) ** tries
+            assert float(paid.sum()) == pytest.approx(solved - first, abs=1e-5)
+            cut = prover_advantage(logits[:-1], logits[1:], torch.zeros(5, dtype=torch.bool), last & False, tries)
+            assert torch.equal(cut[:-1], paid[:-1]) and cut[-1] != paid[-1], "a time limit is no outcome"
+    sure, nowhere = torch.full((5,), 99.0), torch.zeros(5, dtype=torch.bool)
+    assert torch.equal(prover_advantage(sure, sure, nowhere, nowhere, 4), torch.zeros(5))
+
+
+def test_the_advantage_of_the_agent_s_own_policy_is_nothing_new() -> None:
+    """With its own values and one try, what is paid in a state is 0 on average over its actions, and so the gradient
+    of the sum is that of the task alone, times 1 + coef.
+    """
+    rng = np.random.default_rng(0)
+    chance = np.r_[0.0, rng.uniform(0.1, 0.9, size=4), 1.0]  # of going up from there; 0 and 5 end it, 5 is success
+    moves = np.zeros((6, 6))
+    for at in range(1, 5):
+        moves[at, at + 1], moves[at, at - 1] = chance[at], 1 - chance[at]
+    value = np.linalg.solve(np.eye(6) - moves, np.eye(6)[5])
+    logits = torch.from_numpy(np.log(value.clip(1e-9) / (1 - value).clip(1e-9)))
+    here, ends = logits[1:5], torch.tensor([False, False, False, True])
+    up = prover_advantage(here, logits[2:6], ends, ends, 1)
+    down = prover_advantage(here, logits[:4], ends.flip(0), torch.zeros(4, dtype=torch.bool), 1)
+    paid = torch.from_numpy(chance[1:5]) * up + torch.from_numpy(1 - chance[1:5]) * down
+    assert paid.numpy() == pytest.approx(np.zeros(4), abs=1e-6) and float(up.min()) > 0 > float(down.max())
+
+
+def test_a_prover_s_chance_is_learned_from_its_play(tmp_path: Path) -> None:
+    """It succeeds from where the first number is positive; the best of two tries is right more often."""
+    rng = np.random.default_rng(0)
+
+    def episodes():
+        for number in range(40):
+            side = 1.0 if number % 2 else -1.0
+            shown = np.stack([np.full(6, side), *rng.normal(size=(2, 6))], axis=1).astype(np.float32)
+            solved = rng.random() < (0.9 if side > 0 else 0.3)
+            yield Recorded(0, {"vector": shown}, np.zeros(5, int), np.zeros(5, np.float32), True, False, bool(solved))
+
+    write_dataset(tmp_path / "demos", episodes(), LINE, About("", "nobody", {}))
+    spec = replace(LINE, task=TaskFacts(success="made up"))
+    made = Scheme(
+        Config(plugin="progress", name="progress", method="prover_advantage", demos=str(tmp_path / "demos")),
+        new_context(spec),
+    )
+    assert not made.pays_anew and [stream.gamma for stream in made.streams] == [made.context.gamma, 0.0]
+    for _ in range(150):
+        made.fit()
+    states, won = made._ways.outcomes(2000, np.random.default_rng(3))
+    found = torch.sigmoid(made.model.of(states["vector"]))
+    for side in (1.0, -1.0):
+        here = states["vector"][:, 0] == side
+        assert float(found[here].mean()) == pytest.approx(float(won[here].mean()), abs=0.06)
+
+
+def test_ends_of_segments_are_told_from_other_states(tmp_path: Path) -> None:
+    """Demonstrations stay at one place, then another, then a third; the last number rises to 1 at each."""
+    rng = np.random.default_rng(0)
+
+    def episodes():
+        for number in range(4):
+            lengths = rng.integers(3, 8, size=3)
+            where = np.repeat(np.arange(3), lengths)
+            done = np.concatenate([(np.arange(length) + 1) / length for length in lengths])
+            shown = np.stack([where, -where, done], axis=1)
+            shown = np.concatenate([shown[:1], shown]).astype(np.float32)  # the first state is of no step
+            count = len(where)
+            pay = np.zeros(count, np.float32)
+            yield Recorded(number, {"vector": shown}, np.zeros(count, int), pay, True, False, True)
+
+    write_dataset(tmp_path / "demos", episodes(), LINE, About("", "nobody", {}))
+    options = {"method": "segment_classifier", "demos": str(tmp_path / "demos"), "learning_rate": 3e-3}
+    made = scheme(**options)
+    shown, is_end = made._ways.ends(500, 3, made._flat, np.random.default_rng(0))
+    assert torch.equal(shown["vector"][:, 2] == 1, is_end > 0) and 200 < float(is_end.sum()) < 300
+    for _ in range(200):
+        made.fit()
+    likely = made._end(shown)
+    assert float(likely[is_end > 0].mean()) > 0.8 and float(likely[is_end == 0].mean()) < 0.2
+    fresh, (rollout,) = scheme(**options, pretrain=7), rollouts(case("progress", "vector"), 20)
+    assert fresh._before == 7 and scheme(**options)._before == 1000
+    fresh.update(rollout)
+    assert fresh._before == 0 and fresh.model.optimiser.state_dict()["steps"] == 7, "of 80 steps played, none yet"
+    with pytest.raises(UserError, match="segments=99: a demonstration has"):
+        scheme(**options, segments=99).fit()
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
         (["reward.method=pairwise_delta"], "reward.method=pairwise_delta: needs demonstrations"),
+        (["reward.method=segment_classifier"], "reward.method=segment_classifier: needs demonstrations"),
+        (["reward.method=prover_advantage", "reward.demos=there"], "needs a task that says what success is"),
+        (["reward.pretrain=2"], "pretrain=2: on demonstrations, and there are none"),
+        (["reward.best_of=2"], "best_of=2: method=step_gain does not read it"),
         (["reward.demos=there"], "reward.demos=there: method=step_gain learns from what is played"),
         (["reward.memory=100"], "reward.memory=100: an episode of CartPole-v1 may have 500 steps"),
         (

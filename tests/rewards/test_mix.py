@@ -18,7 +18,8 @@ from rewardlab.config import composition
 from rewardlab.contracts import reward_laws
 from rewardlab.contracts.replay_laws import _steps, pays_anew_as_declared
 from rewardlab.contracts.result import Broken
-from rewardlab.contracts.reward_laws import RewardCase, episodic_memory_clears
+from rewardlab.contracts.reward_case import RewardCase
+from rewardlab.contracts.reward_laws import episodic_memory_clears
 from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
 from rewardlab.parts.memories.episode_counts import EpisodeCounts

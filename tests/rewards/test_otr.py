@@ -8,12 +8,16 @@ import pytest
 import torch
 
 from rewardlab.cli import main
+from rewardlab.config.composition import compose
 from rewardlab.contracts.datasets import made_up
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.contracts.worlds import Renderer, Script, worlds, write_script
 from rewardlab.datasets.demonstrations import DemonstrationFile
+from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.rewards.imitation import otr
-from rewardlab.types import Rollout
+from rewardlab.training.build import build
+from rewardlab.training.learning.base import make_learning
+from rewardlab.types import Rollout, Transitions
 
 SPEC = worlds()["vector"]
 
@@ -100,12 +104,54 @@ def test_of_several_demonstrations_the_nearest_pays() -> None:
         assert paid.numpy() == pytest.approx(5 * np.exp(-5 * best) - 5, rel=1e-4, abs=1e-5)
 
 
+def test_on_replay_an_episode_is_paid_when_it_has_ended() -> None:
+    """All its steps by its whole match, wherever rollouts cut it; meanwhile the sum comes with its last step."""
+    made, played, assembler = scheme(at_ends=True), rollouts(9, 6), EpisodeAssembler(4, successors=True)
+    assert made.waits_for_ends and made.pays_anew and not made.looks_ahead
+    seen = 0
+    for rollout in played:
+        paid = made.compute(rollout).streams["intrinsic"]
+        sums = torch.zeros_like(paid)
+        for episode, (end, env) in zip(assembler.add(rollout), rollout.done.nonzero().tolist(), strict=True):
+            own = episode.next_obs["vector"].double().numpy()
+            by_hand = 5 * np.exp(-5 * costs_by_loops(own, demonstrated()[0])) - 5
+            kept = made.of_episode(episode)
+            steps = Transitions(episode.obs, episode.action, kept, episode.next_obs)
+            assert made.rewards_of(steps)["intrinsic"].numpy() == pytest.approx(by_hand, rel=1e-4, abs=1e-5)
+            sums[end, env] = float(by_hand.sum())
+            seen += len(episode) > end + 1
+        assert torch.allclose(paid, sums, rtol=1e-4)
+        assert set(made.update(rollout)) <= set(made.metrics)
+    assert seen, "of one that began in an earlier rollout too"
+
+
+def test_dqn_learns_from_what_whole_episodes_are_paid() -> None:
+    """What is in the buffer has been paid by the whole match."""
+    options = ["agent.n_step=1", "agent.bonus=replayed", "agent.learning_starts=10", "agent.hidden=[8]", "num_envs=2"]
+    line = ["env=empty_5x5", "agent=dqn", "reward=otr", f"reward.demos={made_up(worlds()['grid'])}", "frames=2000"]
+    config = compose([*line, "reward.at_ends=true", *options]).config
+    parts = build(config)
+    learning = make_learning(config, parts)
+    while not len(learning._replay):
+        learning.iterate(0)
+    parts.env.close()
+    steps = learning._replay.at(np.arange(len(learning._replay)))
+    paid = parts.scheme.rewards_of(steps)["intrinsic"]
+    assert len(paid) >= 100 and -5 <= float(paid.min()) < float(paid.max()) <= 0
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ("reward=otr", ["reward=otr", "reward.demos=DIR"]),
         ("reward=otr reward.demos=nowhere", ["reward.demos=nowhere", "no dataset there"]),
-        ("reward=otr reward.demos=DEMOS agent=dqn", ["reward=otr agent=dqn", "agent=ppo"]),
+        ("reward=otr reward.demos=DEMOS agent=dqn", ["reward=otr agent=dqn", "reward.at_ends=true", "agent=ppo"]),
+        ("reward=otr reward.demos=DEMOS reward.at_ends=true", ["reward=otr", "when their episode has ended"]),
+        ("reward=otr reward.demos=DEMOS reward.at_ends=true agent=dqn", ["agent.bonus=replayed agent.n_step=1"]),
+        (
+            "reward=otr reward.demos=DEMOS reward.at_ends=true reward.transform=[clip:1.0]",
+            ["when their episode has ended"],
+        ),
         ("reward=otr reward.demos=DEMOS reward.epsilon=0", ["reward.epsilon=0", "greater than 0"]),
     ],
 )

@@ -365,6 +365,7 @@ def test_factors_read_facts_of_the_true_successor_and_actions() -> None:
     ("overrides", "said"),
     [
         (["reward=ircr"], "reward=ircr agent=ppo: pays steps when their episode has ended, and this agent replays"),
+        (["reward=ircr", "reward.transform=[clip:1.0]"], "reward=ircr agent=ppo: pays steps when their episode has"),
         (["reward=redistribution", "reward.method=rrdd"], "reward.method=rrdd: no such option; did you mean rrd?"),
         (["reward=rudder", "reward.steps=8"], "reward.steps=8: method=rudder does not read it, only rrd, lare"),
         (["reward=redistribution", "reward.method=lare"], "reward.method=lare: needs factors"),

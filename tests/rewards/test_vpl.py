@@ -13,6 +13,7 @@ from rewardlab.cli import main
 from rewardlab.config.composition import compose
 from rewardlab.contracts.state_laws import NUM_ENVS, new_context
 from rewardlab.contracts.worlds import Renderer, worlds, write_script
+from rewardlab.maths.user_latent import information_gain
 from rewardlab.parts.shown_latents import SHOWN, ShownLatents
 from rewardlab.records import checkpoint
 from rewardlab.rewards.learned import vpl
@@ -98,6 +99,19 @@ def test_in_training_a_latent_of_the_prior_stays_for_some_episodes() -> None:
     assert np.allclose(seen[0].std(axis=0), [1, np.exp(-2)], rtol=0.05)
 
 
+def test_what_is_asked_of_whom_to_please_tells_more_than_other_questions() -> None:
+    """All users answer the same set, which leaves less unknown than sets drawn alike, by any way of answering."""
+    scheme, _ = asked_once(query="informative")
+    own = scheme.state_dict()["own"]
+    assert torch.equal(own["pairs"][0], own["pairs"][1]) and torch.equal(own["preferred"][0], 1 - own["preferred"][1])
+    ways = torch.randint(2, (50, 8), generator=torch.Generator().manual_seed(0)).float()
+    drawn = scheme._questions(torch.zeros(40, dtype=torch.int64), 8)["pairs"]
+    sets = ((torch.cat([own["pairs"][:1], drawn]) - scheme.used.mean) / scheme.used.std).clamp(-10, 10)
+    left = torch.stack([scheme.model.posterior(sets, way.expand(41, -1))["log_std"] for way in ways])
+    gain = information_gain(left.detach())
+    assert float(gain[0]) > float(gain[1:].quantile(0.9))
+
+
 def test_one_reward_for_all_users_shows_nothing() -> None:
     config = compose([*TINY, "reward.dim=0"]).config
     parts = build(config)
@@ -125,6 +139,8 @@ def test_agents_learn_from_it_and_its_latent_is_kept(agent: list[str], tmp_path:
     ("overrides", "said"),
     [
         ([*TINY[:2], "reward.users=[]"], "needs one at least"),
+        ([*TINY[:2], "reward.pooled=categorical"], "set dim=0"),
+        ([*TINY[:2], "reward.query=informative", "reward.dim=0"], "dim=0 has none"),
         ([*TINY[:2], "reward.user=2"], "there are 2 users, 0 to 1"),
         ([*TINY[:2], "reward.users=['action[0]']"], "users compare states, which have no action"),
         ([*TINY[:2], "reward.users=['vector[0']"], "users=vector[0"),

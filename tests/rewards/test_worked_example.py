@@ -7,7 +7,7 @@ from made_up import rollouts
 
 from rewardlab import contracts, discovery
 from rewardlab.config import composition
-from rewardlab.contracts.reward_laws import RewardCase
+from rewardlab.contracts.reward_case import RewardCase
 from rewardlab.contracts.worlds import worlds
 
 EXAMPLE = Path(__file__).parent / "example"

@@ -45,25 +45,35 @@ class RewardModel(nn.Module):
     Args:
         hidden: widths of the layers between.
         output: `tanh` keeps rewards within (-1, 1), `linear` does not.
+        outputs: numbers of the last layer.
     """
 
     def __init__(
-        self, inputs: int, hidden: Sequence[int], members: int, output: str, generator: torch.Generator
+        self,
+        inputs: int,
+        hidden: Sequence[int],
+        members: int,
+        output: str,
+        generator: torch.Generator,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         self.members = members
-        self.ensemble = Ensemble(members, (inputs, *hidden, 1), generator, slope=_SLOPE, last_gain=_LAST_GAIN)
+        self.ensemble = Ensemble(members, (inputs, *hidden, outputs), generator, slope=_SLOPE, last_gain=_LAST_GAIN)
         self._tanh = output == "tanh"
 
     def forward(self, inputs: torch.Tensor, counts: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
         """See above; `counts` as in `Ensemble`."""
-        rewards = self.unbounded(inputs, counts)
-        return rewards.tanh() if self._tanh else rewards
+        return self.bounded(self.unbounded(inputs, counts))
 
     def unbounded(self, inputs: torch.Tensor, counts: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
         """The same before tanh."""
         rewards: torch.Tensor = self.ensemble(inputs, counts).squeeze(-1)
         return rewards
+
+    def bounded(self, rewards: torch.Tensor) -> torch.Tensor:
+        """What the last layer says, as `output` has it."""
+        return rewards.tanh() if self._tanh else rewards
 
     @property
     def weights(self) -> int:

@@ -29,15 +29,23 @@ class UserReward(nn.Module):
         encoder: `concat` reads the comparisons of a set one after the other, as the authors' does, so that their order
             counts; `mean` reads each by itself and averages, so that it does not, and sets may have any size.
         hidden: widths of the layers between.
+        outputs: numbers that the network says of a state.
     """
 
     def __init__(
-        self, states: int, latent: int, size: int, encoder: str, hidden: Sequence[int], generator: torch.Generator
+        self,
+        states: int,
+        latent: int,
+        size: int,
+        encoder: str,
+        hidden: Sequence[int],
+        generator: torch.Generator,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         self.members, self.latent, self._by_order = 1, latent, encoder == "concat"
         one = 2 * states + 1
-        self.reward = _network((states + latent, *hidden, 1), generator)
+        self.reward = _network((states + latent, *hidden, outputs), generator)
         if latent:
             self.encoder = _network((one * size if self._by_order else one, *hidden, 2 * latent), generator)
         self.prior_mean, self.prior_log_std = nn.Parameter(torch.zeros(latent)), nn.Parameter(torch.zeros(latent))
@@ -68,9 +76,20 @@ class UserReward(nn.Module):
         return sample(posterior, generator)
 
     def forward(self, states: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+        return self.outputs(states, latent).squeeze(-1)
+
+    def judged(self, pairs: torch.Tensor, latent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log odds that the first of pairs [B, S, 2, K] is the better one, [B, S]; and what the loss of a comparison is
+        more, a scalar.
+        """
+        rewards = self(pairs, latent)
+        return rewards[..., 0] - rewards[..., 1], rewards.new_zeros(())
+
+    def outputs(self, states: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+        """What the network says of states, [..., K] -> [..., outputs]."""
         latent = latent.expand(*states.shape[:-1], -1)
-        rewards: torch.Tensor = self.reward(torch.cat([states, latent], dim=-1).flatten(0, -2))
-        return rewards.view(states.shape[:-1])
+        found: torch.Tensor = self.reward(torch.cat([states, latent], dim=-1).flatten(0, -2))
+        return found.view(*states.shape[:-1], -1)
 
     @property
     def weights(self) -> int:

@@ -14,7 +14,7 @@ limit h(s') counts.
 
 A step is paid f. The logit itself, log D - log(1 - D), is f - log pi, and the mean of -log pi is the policy's entropy:
 the agent's own `agent.entropy_coef` stands in its place, so that the two never count together. See
-docs/learned_rewards.md for how large it is.
+docs/demonstration_rewards.md for how large it is.
 
 `frozen=RUN` takes g of another run's folder, pays it alone and learns nothing: h was of that run's dynamics. A g that
 sees actions may hold what the other dynamics made of them; `actions=false` leaves them out, as the paper does to

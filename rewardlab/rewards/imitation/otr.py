@@ -18,7 +18,9 @@ AntMaze. There data are relabelled and learned from offline; here episodes are p
 -5 is ours: no step pays more than 0, so that to end well is never a loss. Steps are compared by what they led to, there
 by what was acted on; the reward per step is free of the length by 1 / L, there by 1 / 1000. An episode that is still
 open when the rollout ends is matched as far as it goes, and again with what comes later: only the later steps are paid
-by that. The task's reward counts nothing by default.
+by that. With at_ends, for agents on replay, an episode is matched once, when it has ended, as the authors' data are:
+its steps reach the buffer then, and while it is played the sum is paid with its last step. The task's reward counts
+nothing by default.
 """
 
 from __future__ import annotations
@@ -35,9 +37,11 @@ from rewardlab.networks.flat import can_onehot, encode_flat, flat_size
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
-from rewardlab.types import Array, BuildContext, Metrics, Rollout, TensorObs
+from rewardlab.types import Array, BuildContext, Episode, Metrics, Rollout, TensorObs, Transitions
 
 VERSION = 2
+
+_PAID = "otr"  # in `Transitions.extra`
 
 
 @dataclass
@@ -52,12 +56,15 @@ class Config(DemosOptions, BonusConfig):
     slope: float = option(5.0, "how fast the pay falls with the cost of the match", minimum=0)
     per_dimension: bool = option(False, "whether the slope is divided by the numbers in an observation")
     offset: float = option(-5.0, "added to what every step is paid")
+    at_ends: bool = option(
+        False, "for agents on replay: episodes are paid, and learned from, when they have ended", neutral=False
+    )
 
 
 class Scheme(BonusScheme):
     """Learns nothing; keeps the episodes that are open."""
 
-    metrics = ("explore/otr_cost", "explore/otr_cut_steps")
+    metrics: tuple[str, ...] = ("explore/otr_cost", "explore/otr_cut_steps")
     models_task = True
     pays_single_steps = False
     looks_ahead = True
@@ -79,6 +86,9 @@ class Scheme(BonusScheme):
         self._shown: list[torch.Tensor] | None = None
         self.episodes = EpisodeAssembler(context.num_envs, successors=True)
         self._told: Metrics = {}
+        if config.at_ends:
+            self.waits_for_ends = self.pays_anew = True
+            self.looks_ahead, self.metrics = False, ("explore/otr_cost",)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         ended, costs = self.episodes.add(rollout), []
@@ -87,26 +97,40 @@ class Scheme(BonusScheme):
         for episode, (end, env) in zip(ended, rollout.done.nonzero().tolist(), strict=True):
             cost = self._costs(episode.next_obs)
             costs.append(float(cost.mean()))
-            self._pay(paid, cost, begin[env], end + 1, env)
+            if self.config.at_ends:
+                paid[end, env] = float(self._squashed(cost).sum())
+            else:
+                self._pay(paid, cost, begin[env], end + 1, env)
             begin[env] = end + 1
+        self._told = {"explore/otr_cost": float(np.mean(costs))} if costs else {}
+        if self.config.at_ends:
+            return paid
         open_steps = 0
         for env, next_obs in self.episodes.begun().items():
             self._pay(paid, self._costs(next_obs), begin[env], rollout.steps, env)
             open_steps += rollout.steps - begin[env]
-        self._told = {"explore/otr_cut_steps": open_steps / paid.numel()}
-        if costs:
-            self._told["explore/otr_cost"] = float(np.mean(costs))
+        self._told["explore/otr_cut_steps"] = open_steps / paid.numel()
         return paid
+
+    def of_episode(self, episode: Episode) -> dict[str, torch.Tensor]:
+        return {_PAID: torch.from_numpy(self._squashed(self._costs(episode.next_obs))).to(episode.task_reward)}
+
+    def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
+        return {"intrinsic": steps.extra[_PAID]}
 
     def update(self, rollout: Rollout) -> Metrics:
         return self._told
 
     def _pay(self, paid: torch.Tensor, costs: Array, begin: int, end: int, env: int) -> None:
         """Pay the last steps of an episode, which stand at `begin` to `end` of the rollout."""
+        paid[begin:end, env] = torch.from_numpy(self._squashed(costs[len(costs) - (end - begin) :])).to(paid)
+
+    def _squashed(self, costs: Array) -> Array:
+        """What steps of these costs are paid."""
         config = self.config
         slope = config.slope / (self._dimension if config.per_dimension else 1)
-        squashed = config.scale * np.exp(-slope * costs[len(costs) - (end - begin) :]) + config.offset
-        paid[begin:end, env] = torch.from_numpy(squashed).to(paid)
+        found: Array = config.scale * np.exp(-slope * costs) + config.offset
+        return found
 
     def _costs(self, next_obs: TensorObs) -> Array:
         """What each step of an episode costs by the demonstration that fits best, float64 [L]."""

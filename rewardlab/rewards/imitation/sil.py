@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rewardlab.maths.returns import discounted_returns
+from rewardlab.maths.returns import returns_to_ends
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.buffers.prioritised_replay import PrioritisedReplay
 from rewardlab.rewards.base import BaseScheme
@@ -66,7 +66,7 @@ class Scheme(BaseScheme):
         self._above = []
         for episode in self.episodes.add(rollout):
             if bool((episode.task_reward > 0).any()):
-                returns = discounted_returns(episode.task_reward, self.context.gamma)
+                returns = returns_to_ends(episode.task_reward, self.context.gamma)
                 self.replay.add(Transitions(episode.obs, episode.action, {"return": returns}))
         return Signals({"task": rollout.task_reward})
 

@@ -40,7 +40,7 @@ from rewardlab.errors import UserError
 from rewardlab.maths.bilevel import implicit_gradient
 from rewardlab.maths.distinct import distinct_of, spread, tell_apart
 from rewardlab.maths.expression import Expression
-from rewardlab.maths.returns import returns_of_each
+from rewardlab.maths.returns import returns_to_ends
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import can_onehot, encode_flat
 from rewardlab.networks.picture import flat_network
@@ -219,7 +219,9 @@ class Scheme(BonusScheme):
 
     def _advantages(self, batch: _Batch, reward: torch.Tensor) -> torch.Tensor:
         """[B], to scale: less their mean, divided by their spread; all 0 where they are all alike."""
-        returns = returns_of_each(reward, batch.counts, self.context.gamma)
+        done = torch.zeros(len(reward), dtype=torch.bool, device=reward.device)
+        done[batch.counts.cumsum(0) - 1] = True
+        returns = returns_to_ends(reward, self.context.gamma, done)
         centred = returns - returns.mean()
         size = centred.square().mean()
         return centred / size.sqrt() if float(size.detach()) > 1e-12 else 0.0 * centred

@@ -20,6 +20,8 @@ last equally long. No scale is set.
   2021, B-Pref). Two equal sums are as good.
 - comparator=lexicographic: the first of `terms` in which two differ clearly decides (Bukharin et al. 2023, HERON).
 - comparator=success: an episode that succeeded beats one that did not.
+- comparator=context: one of `terms` decides, which of them goes by the situation (`contexts`). model=context learns a
+  reward by each, and which of them counts (Pitis et al. 2024), see `preference_contexts.py`.
 - probe: expressions; how well a ridge regression reads them off the features after each fit (R^2, a column each).
 - labels=FILE: people's answers, from `rewardlab label`, all at once before the first fit, which is the only one.
 
@@ -52,10 +54,11 @@ from rewardlab.parts.models.standardised_inputs import StandardisedInputs, entri
 from rewardlab.parts.patterns import Patterns
 from rewardlab.parts.state_keys import FACT
 from rewardlab.rewards.base import BonusScheme
+from rewardlab.rewards.learned.preference_contexts import ERRORS, ContextLearner
 from rewardlab.rewards.learned.preference_keys import master_keys, together
 from rewardlab.rewards.learned.preference_learning import Learner, within
 from rewardlab.rewards.learned.preference_options import Options
-from rewardlab.rewards.learned.preference_teaching import Teacher
+from rewardlab.rewards.learned.preference_teaching import CONTEXTS, Teacher
 from rewardlab.types import BuildContext, Metrics, Rollout, State, TensorObs, Transitions
 
 VERSION = 2
@@ -95,6 +98,7 @@ class Scheme(BonusScheme):
         self.config, self.assumes = config, self.assumes | {"comparisons"}
         self.terms = step_terms.StepTerms("reward.terms", config.terms, spec)
         self.probe = step_terms.StepTerms("reward.probe", config.probe, spec)
+        self.contexts = step_terms.StepTerms("reward.contexts", config.contexts, spec)
         self.metrics = (*self.metrics, *(f"{_PROBE}_{index}" for index in range(len(self.probe))))
         self.patterns = Patterns("reward.patterns", config.patterns, config.pattern_weight, config.pattern_below, spec)
         self.inputs = StandardisedInputs(name, spec, config.features, len(self.terms)).to(context.device)
@@ -106,7 +110,9 @@ class Scheme(BonusScheme):
         kept = config.comparisons if endless else min(config.comparisons, config.feedback or 0)
         self._people = None if config.labels is None else read_comparisons("reward.labels", config.labels, spec)
         segment, kept = (config.segment, kept) if self._people is None else (self._people.segment, len(self._people))
-        self.learner = Learner(config, self.inputs, segment, kept, context)
+        in_contexts = config.model == "context"
+        self.metrics += ERRORS if in_contexts else ()
+        self.learner = (ContextLearner if in_contexts else Learner)(config, self.inputs, segment, kept, context)
         self.segments = Segments(config.episodes, segment, config.absorbing)
         self.assembler = EpisodeAssembler(context.num_envs)
         self.teacher = Teacher(config, len(self.terms), context.generator)
@@ -176,9 +182,10 @@ class Scheme(BonusScheme):
         steps = {name: column.flatten(0, 1) for name, column in columns.items()}
         self.inputs.add(steps)
         self.teacher.watch(steps)
-        if len(self.probe):
-            told = self.probe(rollout.next_obs, rollout.privileged, rollout.action, rollout.terminated)
-            columns = columns | {_PROBE: told}
+        for name, terms in ((_PROBE, self.probe), (CONTEXTS, self.contexts)):
+            if len(terms):
+                told = terms(rollout.next_obs, rollout.privileged, rollout.action, rollout.terminated)
+                columns = columns | {name: told}
         # The assembler is given what is kept of a step in the place of its observation.
         for episode in self.assembler.add(replace(rollout, obs=columns)):
             kept = episode.obs | {"task_reward": episode.task_reward}
@@ -257,6 +264,8 @@ class Scheme(BonusScheme):
         true = pairs["task_reward"].sum(dim=-1).flatten().cpu().numpy()
         found = rank_correlation(learned.flatten().cpu().numpy(), true)
         told = {} if np.isnan(found) else {"explore/preference_rank": found}
+        if isinstance(self.learner, ContextLearner):
+            told |= self.learner.errors(pairs, self.teacher.right_answers(pairs, 0.0))
         return told | (self._probed(pairs) if len(self.probe) else {})
 
     def _probed(self, pairs: TensorObs) -> Metrics:

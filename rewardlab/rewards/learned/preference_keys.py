@@ -45,5 +45,6 @@ def master_keys(
 def together(asked: TensorObs, answers: Answers, more: TensorObs, told: Answers) -> tuple[TensorObs, Answers]:
     """Two lots of pairs and their answers as one."""
     columns = {name: torch.cat([column, more[name]]) for name, column in asked.items()}
-    parts = {name: torch.cat([part, getattr(told, name).to(part)]) for name, part in vars(answers).items()}
+    given = ((name, part) for name, part in vars(answers).items() if part is not None)
+    parts = {name: torch.cat([part, getattr(told, name).to(part)]) for name, part in given}
     return columns, replace(answers, **parts)

@@ -44,8 +44,7 @@ class Learner:
         self._options, self._segment, self._rng = options, segment, context.numpy_rng
         self._generator = context.generator
         self.inputs = inputs
-        model = RewardModel(inputs.size, options.hidden, options.members, options.output, context.generator)
-        self.model = model.to(device)
+        self.model = self._new_model().to(device)
         self.passes: TwoPasses | None = None
         self._stateful = _STATEFUL
         if options.two_pass:
@@ -54,7 +53,7 @@ class Learner:
         self.fitting = Fitting(self.model, options.learning_rate, options.accuracy, _PIECE)
         self.comparisons = Replay(kept, device)
         self.strengths, self.ratings = RunningMoments(), RunningMoments()
-        self._compared: _Known | None = None
+        self._compared: Known | None = None
         self._first: RewardModel | None = None  # strength=direction: the model as its first fit left it
         self._rates = options.init == "regression"  # whether fits are to ratings, as the first one is there
 
@@ -92,10 +91,7 @@ class Learner:
         given = answers.given.nonzero().squeeze(-1)
         if not len(given):
             return 0
-        kept = {name: asked[name] for name in (*self.inputs.names, LENGTH, PLAYED)}
-        kept |= {"preferred": answers.preferred, "strength": answers.strength}
-        kept |= {"rating": asked["task_reward"].sum(dim=2) / asked[PLAYED]}
-        kept = {name: column[given.to(column.device)] for name, column in kept.items()}
+        kept = {name: column[given.to(column.device)] for name, column in self._columns_of(asked, answers).items()}
         self.strengths.add(kept["strength"])
         self.ratings.add(kept["rating"].flatten())
         self.comparisons.add(steps_of(kept))
@@ -131,6 +127,16 @@ class Learner:
             self._first = copy.deepcopy(self.model)
             self._first.load_state_dict(state["first"])
 
+    def _new_model(self) -> RewardModel:
+        options = self._options
+        return RewardModel(self.inputs.size, options.hidden, options.members, options.output, self._generator)
+
+    def _columns_of(self, asked: TensorObs, answers: Answers) -> TensorObs:
+        """The columns of comparisons, of all that was asked."""
+        kept = {name: asked[name] for name in (*self.inputs.names, LENGTH, PLAYED)}
+        kept |= {"preferred": answers.preferred, "strength": answers.strength}
+        return kept | {"rating": asked["task_reward"].sum(dim=2) / asked[PLAYED]}
+
     def _rewards(self, pairs: TensorObs) -> Iterator[torch.Tensor]:
         """Of all networks, 0 beyond the end of segments, [E, b, 2, w]: of some pairs after the other."""
         for start in range(0, len(pairs[LENGTH]), _PAIRS_AT_ONCE):
@@ -159,21 +165,31 @@ class Learner:
 
     def _step(self, told: list[float]) -> tuple[torch.Tensor, float, float, int]:
         """A minibatch of each network its own: see `Fitting.go_on`."""
-        options, members, count = self._options, self._options.members, self._batch
-        known = self._known()
-        chosen = torch.from_numpy(self._rng.integers(len(self.comparisons), size=members * count)).to(
-            known.place.device
-        )
+        members, known = self._options.members, self._known()
+        drawn = self._rng.integers(len(self.comparisons), size=members * self._batch)
+        chosen = torch.from_numpy(drawn).to(known.place.device)
+        loss, difference, rows = self._loss(known, chosen)
+        preferred = known.preferred[chosen].view(members, -1)
+        right, seen = float(agreement(difference.detach(), preferred).sum()), float((preferred != 0.5).sum())
+        if seen:
+            told.append(right / seen)
+        return loss.sum(), right, seen, rows
+
+    def _loss(self, known: Known, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """Of comparisons of each network's own, [E * B]: its loss [E], by how much it prefers the first ones [E, B],
+        and inputs of each.
+        """
+        options, members = self._options, self._options.members
         passes, rows = self._rewards_at(known, chosen)
         inside = known.inside[chosen].view(passes.shape[1:])
         sums = (passes[0] * inside).sum(dim=-1)
-        difference, preferred = sums[..., 0] - sums[..., 1], known.preferred[chosen].view(members, count)
+        difference, preferred = sums[..., 0] - sums[..., 1], known.preferred[chosen].view(members, -1)
         if options.loss == "regression" or self._rates:
             ratings = (known.rating[chosen] - self.ratings.mean) / self.ratings.std
             means = sums / known.played[chosen].view(sums.shape)
             loss = rating_loss(means.flatten(1), ratings.view(members, -1))
         else:
-            strength = known.strength.gather(1, chosen.view(members, count))
+            strength = known.strength.gather(1, chosen.view(members, -1))
             strength = strength * options.margin if options.loss == "margin" else strength
             first = options.strength == "direction" and self._first is None
             kind = "bt" if first else options.loss
@@ -183,43 +199,46 @@ class Learner:
                 apart = ((passes[0] - passes[1]).abs() * inside).sum(dim=(-1, -2)) / inside.sum(dim=(-1, -2))
                 each = preference_loss(difference.unsqueeze(-1), preferred.unsqueeze(-1), strength.unsqueeze(-1), kind)
                 loss = doubted_loss(each, apart).mean(dim=-1)
-        right, seen = float(agreement(difference.detach(), preferred).sum()), float((preferred != 0.5).sum())
-        if seen:
-            told.append(right / seen)
-        return loss.sum(), right, seen, rows
+        return loss, difference, rows
 
-    def _rewards_at(self, known: _Known, chosen: torch.Tensor) -> tuple[torch.Tensor, int]:
+    def _rewards_at(self, known: Known, chosen: torch.Tensor) -> tuple[torch.Tensor, int]:
         """The rewards of each network for comparisons of its own, [E * B] -> [P, E, B, 2, w] of one pass or two; and
         inputs of each.
+        """
+        members = self._options.members
+        shown, places = self._shown(known, chosen)
+        if self._rates:
+            passes = self.model.unbounded(shown)[None]
+        else:
+            passes = self.model(shown)[None] if self.passes is None else self.passes.drawn(shown)
+        rewards = passes.gather(2, places.expand(len(passes), -1, -1))
+        return rewards.view(len(passes), members, -1, *known.place.shape[1:]), shown.shape[1] * len(passes)
+
+    def _shown(self, known: Known, chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs of each network for comparisons of its own, [E * B] -> [E, R, D], each distinct step once; and which
+        of them the steps are, int64 [E, B * 2 * w].
         """
         members = self._options.members
         picked = [pick(places, known.distinct) for places in known.place[chosen].view(members, -1)]
         most = max(len(each.rows) for each in picked)
         rows = torch.cat([functional.pad(each.rows, (0, most - len(each.rows))) for each in picked])
         inputs = self.inputs({name: column.index_select(0, rows) for name, column in known.steps.items()})
-        shown = inputs.view(members, most, -1)
-        if self._rates:
-            passes = self.model.unbounded(shown)[None]
-        else:
-            passes = self.model(shown)[None] if self.passes is None else self.passes.drawn(shown)
-        places = torch.stack([each.place for each in picked]).expand(len(passes), -1, -1)
-        rewards = passes.gather(2, places).view(len(passes), members, -1, *known.place.shape[1:])
-        return rewards, most * len(passes)
+        return inputs.view(members, most, -1), torch.stack([each.place for each in picked])
 
-    def _known(self) -> _Known:
+    def _known(self) -> Known:
         """The comparisons as fits read them: put in order once."""
         if self._compared is None:
             pairs = cropped(self.known())
             steps, place = self.inputs.told_apart({name: pairs[name].flatten(0, 2) for name in self.inputs.names})
             inside = within(pairs)
-            rest = (pairs[name] for name in ("preferred", "rating", PLAYED))
+            rest = pairs["preferred"], pairs["rating"], pairs[PLAYED], pairs.get("context")
             told = (pairs["strength"] / self.strengths.mean.clamp(min=1e-12)).expand(self._options.members, -1)
-            known = _Known(steps, place.view(inside.shape), inside, told, *rest)
+            known = Known(steps, place.view(inside.shape), inside, told, *rest)
             self._compared = known if self._first is None else replace(known, strength=self._seen(known, self._first))
         return self._compared
 
     @torch.no_grad()
-    def _seen(self, known: _Known, model: RewardModel) -> torch.Tensor:
+    def _seen(self, known: Known, model: RewardModel) -> torch.Tensor:
         """How clearly the better segment is the better one, as each network of a model sees it: mean 1, [E, C]."""
         features = model.ensemble.trunk(self.inputs(known.steps))
         found = []
@@ -236,11 +255,12 @@ class Learner:
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
     """C comparisons.
 
     steps: the distinct ones that occur, [U, *shape] each. place: int64 [C, 2, W], which of them a step is.
     inside: float32 [C, 2, W], 1 where a step is within its segment. strength: float32 [E, C], for each network, mean 1.
+    context: int64 [C], by which of several criteria they were compared, -1 where that is not told.
     The rest as they are kept: [C], [C, 2], [C, 2].
     """
 
@@ -251,6 +271,7 @@ class _Known:
     preferred: torch.Tensor
     rating: torch.Tensor
     played: torch.Tensor
+    context: torch.Tensor | None
 
     @property
     def distinct(self) -> int:

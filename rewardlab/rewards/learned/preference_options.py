@@ -14,7 +14,8 @@ from rewardlab.schemas import option
 
 INITS = ("random", "regression")
 STRENGTHS = ("told", "direction")
-COMPARATORS = ("return", "lexicographic", "success")
+COMPARATORS = ("return", "lexicographic", "success", "context")
+MODELS = ("single", "context")
 
 
 @dataclass
@@ -22,6 +23,18 @@ class Options(BonusConfig):
     task_coef: float = option(0.0, "weight of the task's reward beside it", minimum=0)
     comparator: str = option("return", "what the teacher compares", choices=COMPARATORS)
     terms: list[str] = option([], "numbers of a step, each an expression; for lexicographic the most important first")
+    contexts: list[str] = option(
+        [], "context: for each of terms, an expression of how much a situation speaks for it; the greatest", neutral=[]
+    )
+    context_told: float = option(
+        0.5, "model=context: share of answers that say by which term", minimum=0, maximum=1, neutral=0.5
+    )
+    model: str = option(
+        "single",
+        "one reward, or context: one by each of terms, and which of them counts",
+        choices=MODELS,
+        neutral="single",
+    )
     labels: str | None = option(
         None, "answers of people in place of the teacher: a labels.csv of rewardlab label", neutral=None, dataset=True
     )
@@ -93,10 +106,11 @@ class Options(BonusConfig):
     )
 
     def privileged(self) -> tuple[str, ...]:
-        return step_terms.facts_of([*self.terms, *self.probe, *self.patterns])
+        return step_terms.facts_of([*self.terms, *self.contexts, *self.probe, *self.patterns])
 
     def validate(self) -> None:
         step_terms.check("terms", self.terms)
+        step_terms.check("contexts", self.contexts)
         step_terms.check("probe", self.probe)
         step_terms.check("patterns", self.patterns)
         if not self.patterns and (self.pattern_weight, self.pattern_below) != (0.1, 0.0):
@@ -117,6 +131,7 @@ class Options(BonusConfig):
             raise ValueError(f"labels=FILE: holds no full-state facts, and terms read {facts[0]}")
         if self.comparator == "lexicographic" and not self.terms:
             raise ValueError("comparator=lexicographic: needs terms, the most important first, as in ['vector[0]']")
+        self._check_contexts()
         if self.comparator != "return" and self.loss == "regression":
             raise ValueError("loss=regression: learns ratings, which only comparator=return gives")
         if self.strength == "direction" and self.loss not in ("margin", "scaled"):
@@ -129,3 +144,26 @@ class Options(BonusConfig):
             raise ValueError("loss=regression: ratings go beyond what output=tanh can say; set output=linear")
         if self.members == 1 and self.query == "disagreement":
             raise ValueError("members=1: one network agrees with itself; set query=uniform, entropy or kcenter")
+
+    def _check_contexts(self) -> None:
+        if self.comparator == "context":
+            if len(self.contexts) < 2 or len(self.contexts) != len(self.terms):
+                raise ValueError(
+                    "comparator=context: needs as many contexts as terms, two at least, as in"
+                    " reward.contexts=['vector[0]','-vector[0]'] and reward.terms=['vector[1]','-vector[1]']"
+                )
+            for name in ("beta", "myopic", "skip", "equal"):
+                if (given := getattr(self, name)) != getattr(type(self), name):
+                    raise ValueError(f"{name}={given}: comparator=context has no such errors; mistake works")
+            if self.master_key:
+                raise ValueError("master_key: its answers have no context; leave out comparator=context")
+        elif self.contexts:
+            raise ValueError(f"contexts: comparator={self.comparator} reads none; set comparator=context")
+        if self.model == "single":
+            if self.context_told != 0.5:
+                raise ValueError("context_told: model=single asks for no contexts; set model=context")
+            return
+        if self.comparator != "context":
+            raise ValueError(f"model=context: comparator={self.comparator} has no contexts; set comparator=context")
+        if self.loss != "bt" or self.two_pass:
+            raise ValueError("model=context: has a loss of its own; leave out loss and two_pass")

@@ -6,7 +6,9 @@ Assumes: comparisons, of several users
 Users answer sets of questions: which of two states is the better one? Nobody says which user a set is of. An encoder
 makes a latent z of a set, and r(s, z) is to explain its answers: cross-entropy, and the divergence of z from a learned
 prior, whose weight rises from 0 in each of `cycles`. With `dim=0` there is no latent: one reward for all users, by
-Bradley and Terry's model, which averages what they disagree on.
+Bradley and Terry's model, which averages what they disagree on; pooled=mean_variance and categorical make it a
+distribution (Siththaranjan et al. 2024, Distributional preference learning). With query=informative the set that tells
+whom to please is, of 256, the one whose answers would tell most.
 
 The agent reads z as the entry `goal` of its observation. In training z is drawn from the prior and stays for
 `episodes` episodes; in evaluation it is the posterior's mean, given one set of answers of `user`. So success and return
@@ -34,11 +36,12 @@ from rewardlab.maths.distributions import Parameters
 from rewardlab.maths.expression import Expression
 from rewardlab.maths.preference_losses import agreement
 from rewardlab.maths.teachers import Answers, mistaken
-from rewardlab.maths.user_latent import SCALINGS, cyclical_weight, on_one_scale, set_loss
+from rewardlab.maths.user_latent import SCALINGS, cyclical_weight, information_gain, on_one_scale, set_loss
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.picture import reads_as_picture
 from rewardlab.parts import step_terms
 from rewardlab.parts.memories.recent_steps import RecentSteps
+from rewardlab.parts.models.pooled_rewards import POOLED, CategoricalReward, MeanVarianceReward
 from rewardlab.parts.models.reward_model import Fitting
 from rewardlab.parts.models.user_reward import ENCODERS, UserReward
 from rewardlab.parts.moments.running_moments import RunningMoments
@@ -47,10 +50,11 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout, State, TensorObs, Transitions
 
-VERSION = 1
+VERSION = 2
 
 _PIECE = 1e10  # multiplications of a piece of a fit: about a second of one core
 _FARTHEST = 10.0  # standard deviations
+_CANDIDATES, _WAYS = 256, 50  # sets that the most informative is chosen among, and ways of answering each
 _NEW_PAIRS = 64  # of each user, that explore/vpl_accuracy is of
 
 
@@ -60,6 +64,13 @@ class Config(BonusConfig):
     users: list[str] = option([], "an expression for each user, of which more is better, as in -abs(vector[0])")
     user: int = option(0, "whose latent evaluation shows: 0 is the first", minimum=0)
     dim: int = option(8, "numbers of a user's latent; 0: one reward for all users", minimum=0, maximum=1024)
+    pooled: str = option("bt", "dim=0: a number, or a distribution of what users want", choices=POOLED, neutral="bt")
+    query: str = option(
+        "uniform",
+        "which questions tell whom evaluation is to please: drawn alike, or those that tell most",
+        choices=("uniform", "informative"),
+        neutral="uniform",
+    )
     encoder: str = option("mean", "how a set of answers becomes a latent", choices=ENCODERS)
     scaling: str = option("max", "how users' rewards come to one scale", choices=SCALINGS)
     compared: int = option(256, "states that scaling compares with, of the latest", above=0, maximum=100_000)
@@ -72,7 +83,7 @@ class Config(BonusConfig):
     mistake: float = option(0.0, "share of answers that are turned round", minimum=0, maximum=1)
     episodes: int = option(10, "for so many in training a latent stays", above=0)
     hidden: list[int] = option([64, 64], "widths of the layers of encoder and reward")
-    epochs: int = option(60, "passes over all sets in each round", above=0)
+    epochs: int = option(60, "passes over as many sets as a round has, drawn from all", above=0)
     cycles: int = option(4, "of the divergence's weight, within a round's passes", above=0)
     batch_size: int = option(128, "sets of a gradient step", above=0)
     learning_rate: float = option(3e-3, "Adam's step size", above=0)
@@ -83,9 +94,13 @@ class Config(BonusConfig):
     def validate(self) -> None:
         step_terms.check("users", self.users)
         if not self.users:
-            raise ValueError("users=[]: needs one at least, as in 'reward.users=[vector[0],-vector[0]]'")
+            raise ValueError("users=[]: needs one at least, as in reward.users=['vector[0]','-vector[0]']")
         if self.user >= len(self.users):
             raise ValueError(f"user={self.user}: there are {len(self.users)} users, 0 to {len(self.users) - 1}")
+        if self.pooled != "bt" and self.dim:
+            raise ValueError(f"pooled={self.pooled}: is one reward for all users, who have no latent then; set dim=0")
+        if self.query != "uniform" and not self.dim:
+            raise ValueError(f"query={self.query}: asks for a user's latent, and dim=0 has none")
         if not self.hidden or not all(1 <= width <= 4096 for width in self.hidden):
             raise ValueError(f"hidden={list(self.hidden)}: one width at least, from 1 to 4096")
         for text in self.users:
@@ -111,9 +126,7 @@ class Scheme(BonusScheme):
         self.config, self.assumes = config, self.assumes | {"comparisons"}
         self._users = step_terms.StepTerms("reward.users", config.users, spec)
         self._size = flat_size(spec.obs)
-        self.model = UserReward(
-            self._size, config.dim, config.set_size, config.encoder, config.hidden, context.generator
-        ).to(device)
+        self.model = self._new_model().to(device)
         self.fitting = Fitting(self.model, config.learning_rate, 1.0, _PIECE)
         steps = -(-config.memory // context.num_envs)
         self.states = RecentSteps(steps, context.num_envs, self._size + len(self._users), device)
@@ -124,6 +137,13 @@ class Scheme(BonusScheme):
         self._compared = torch.zeros(0, self._size, device=device)
         self._frames = self._taken = self._planned = 0
         self._due: int | None = config.feedback_start  # frames at which the next round is; None: there is none
+
+    def _new_model(self) -> UserReward:
+        config, generator = self.config, self.context.generator
+        if config.pooled == "bt":
+            return UserReward(self._size, config.dim, config.set_size, config.encoder, config.hidden, generator)
+        chosen = MeanVarianceReward if config.pooled == "mean_variance" else CategoricalReward
+        return chosen(self._size, config.set_size, config.hidden, generator)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         return self._paid(rollout.next_obs, rollout.obs)
@@ -204,15 +224,20 @@ class Scheme(BonusScheme):
         self.used.load_state_dict(self.seen.state_dict())
         over = config.feedback_every == 0 or self._sets >= config.feedback
         self._due = None if over else self._frames + config.feedback_every
-        self._taken, self._planned = 0, config.epochs * self._steps_of_a_pass
+        self._taken, self._planned = 0, config.epochs * -(-count // self._batch)
         self.fitting.begin(self._planned)
 
     def _questions(self, who: torch.Tensor, size: int) -> TensorObs:
         """Sets of users [B]: `pairs` float32 [B, S, 2, K], not scaled, and `preferred` [B, S], 0.5 where both are as
         good.
         """
+        places = torch.randint(len(self.states.all), (len(who), size, 2), generator=self.context.generator)
+        return self._answered(who, places)
+
+    def _answered(self, who: torch.Tensor, places: torch.Tensor) -> TensorObs:
+        """The same of states at places in the memory, int64 [B, S, 2]."""
         known, generator = self.states.all, self.context.generator
-        places = torch.randint(len(known), (len(who), size, 2), generator=generator).to(known.device)
+        places = places.to(known.device)
         found = known[places]
         column = (self._size + who).to(known.device).view(-1, 1, 1, 1).expand(*places.shape, 1)
         worth = found.gather(-1, column).squeeze(-1)
@@ -233,6 +258,8 @@ class Scheme(BonusScheme):
     def _learn(self) -> Metrics:
         divergence: list[float] = []
         losses = self.fitting.go_on(self._steps_of_a_pass, lambda: self._step(divergence))
+        if self.config.query == "informative" and not self.fitting.going:
+            self._own = self._informative()
         accuracy = self._told()
         return {
             "loss/vpl": sum(losses) / len(losses),
@@ -247,14 +274,18 @@ class Scheme(BonusScheme):
         pairs, preferred = self._scaled(self._asked["pairs"][places]), self._asked["preferred"][places]
         posterior = self.model.posterior(pairs, preferred)
         latent = self.model.drawn(posterior, generator)
-        rewards = self.model(pairs, latent[:, None, None])
-        difference = rewards[..., 0] - rewards[..., 1]
+        difference, more = self.model.judged(pairs, latent[:, None, None])
         weight = cyclical_weight(self._taken, self._planned, config.cycles)
         loss, divergence = set_loss(difference, preferred, posterior, self.model.prior, weight)
         self._taken += 1
         told.append(float(divergence))
         right = agreement(difference.detach(), preferred)
-        return loss, float(right.sum()), float((preferred != 0.5).sum()), 2 * config.set_size * self._batch
+        return (
+            loss + config.set_size * more,
+            float(right.sum()),
+            float((preferred != 0.5).sum()),
+            2 * config.set_size * self._batch,
+        )
 
     @torch.no_grad()
     def _told(self) -> float:
@@ -266,6 +297,18 @@ class Scheme(BonusScheme):
         rewards = self.model(self._scaled(asked["pairs"]), known["mean"][:, None, None])
         right = agreement(rewards[..., 0] - rewards[..., 1], asked["preferred"])
         return float(right.sum() / (asked["preferred"] != 0.5).sum().clamp(min=1))
+
+    @torch.no_grad()
+    def _informative(self) -> TensorObs:
+        """The set of questions, of `_CANDIDATES`, whose answers would tell most, and what each user answers."""
+        config, generator = self.config, self.context.generator
+        known = self.states.all
+        places = torch.randint(len(known), (_CANDIDATES, config.set_size, 2), generator=generator)
+        pairs = self._scaled(known[places.to(known.device)][..., : self._size])
+        ways = torch.randint(2, (_WAYS, config.set_size), generator=generator).float().to(known.device)
+        left = [self.model.posterior(pairs, way.expand(_CANDIDATES, -1))["log_std"] for way in ways]
+        best = int(information_gain(torch.stack(left)).argmax())
+        return self._answered(torch.arange(len(self._users)), places[best].expand(len(self._users), -1, -1))
 
     def _latents(self, sets: TensorObs) -> Parameters:
         return self.model.posterior(self._scaled(sets["pairs"]), sets["preferred"])

@@ -21,7 +21,7 @@ from rewardlab.machine import memory
 from rewardlab.parts.buffers.best_episodes import BestEpisodes
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.buffers.prioritised_replay import PrioritisedReplay
-from rewardlab.parts.buffers.replay import EPISODE_LENGTH, EPISODE_RETURN, Replay, columns_of, joined, with_returns
+from rewardlab.parts.buffers.replay import Replay, columns_of, joined, with_returns
 from rewardlab.parts.moments.return_scale import ReturnScale
 from rewardlab.parts.state_keys import FACT
 from rewardlab.rewards.base import BaseScheme
@@ -65,9 +65,12 @@ def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -
             f"reward={name} agent={options.name}: mixes advantages, which an agent on replay has not; use agent=ppo"
         )
     if scheme.looks_ahead:
+        at_ends = (
+            " reward.at_ends=true agent.bonus=replayed agent.n_step=1, or" if hasattr(config.reward, "at_ends") else ""
+        )
         raise UserError(
             f"reward={name} agent={options.name}: pays steps by later ones, and an agent on replay learns before they"
-            " are played; use agent=ppo"
+            f" are played; use{at_ends} agent=ppo"
         )
     if options.bonus == "replayed":
         _check_replayed_bonus(scheme, config)
@@ -215,22 +218,20 @@ class Learning(Collected):
 
     def _keep_episode(self, episode: Episode) -> None:
         """Its steps, with what they need to be paid."""
-        length, total = len(episode), episode.task_reward.double().sum()
-        ones = torch.ones_like(episode.task_reward)
-        last = torch.arange(length, device=ones.device) == length - 1
+        length = len(episode)
+        last = torch.arange(length, device=episode.task_reward.device) == length - 1
         extra = self._agent.columns(length) | {
             self._options.kept_as: episode.task_reward,
             "terminated": last & episode.terminated,
             "truncated": last & episode.truncated,
-            EPISODE_RETURN: ones * total.float(),
-            EPISODE_LENGTH: ones * length,
         }
+        extra |= self.parts.scheme.of_episode(episode)
         columns = columns_of(Transitions(episode.obs, episode.action, extra, episode.next_obs))
         beside = {name: column.unsqueeze(1) for name, column in columns.items()}  # of one environment
         steps = with_returns(beside, length, self._options.gamma, 1, self._options.kept_as)
         self._replay.add(steps)
         if self.parts.scheme.best_share:
-            self._best.add(float(total), steps)
+            self._best.add(float(episode.task_reward.double().sum()), steps)
 
     def _keep_relabelled(self, windows: Windows | None, progress: float) -> None:
         if windows is None:

@@ -306,6 +306,7 @@ FIT_NOT = {
         "partial_credit",
         "pbrs",
         "perceptual_steps",
+        "polar",
         "preference",
         "sqil",
         "terms",

@@ -5,6 +5,7 @@ import torch
 
 from rewardlab.maths.user_latent import cyclical_weight, set_loss
 from rewardlab.networks.adam import Adam
+from rewardlab.parts.models.pooled_rewards import CategoricalReward, MeanVarianceReward
 from rewardlab.parts.models.user_reward import UserReward
 
 PLACES = torch.tensor([[0.1, 0.5], [0.9, 0.5]])
@@ -22,18 +23,22 @@ def judged(pairs: torch.Tensor, user: torch.Tensor) -> tuple[torch.Tensor, torch
     return pairs, (away[..., 0] < away[..., 1]).float()
 
 
-def learned(latent: int, encoder: str = "mean") -> UserReward:
+def learned(latent: int, encoder: str = "mean", kind: str = "bt") -> UserReward:
     rng = torch.Generator().manual_seed(0)
     pairs, preferred, _ = asked(SETS, SIZE, rng)
-    model = UserReward(2, latent, SIZE, encoder, (64, 64), rng)
+    if kind == "bt":
+        model = UserReward(2, latent, SIZE, encoder, (64, 64), rng)
+    else:
+        pooled = {"mean_variance": MeanVarianceReward, "categorical": CategoricalReward}
+        model = pooled[kind](2, SIZE, (64, 64), rng)
     optimiser = Adam(model.parameters(), 3e-3)
     for step in range(STEPS):
         places = torch.randint(SETS, (BATCH,), generator=rng)
         posterior = model.posterior(2 * pairs[places] - 1, preferred[places])
-        rewards = model(2 * pairs[places] - 1, model.drawn(posterior, rng)[:, None, None])
+        odds, more = model.judged(2 * pairs[places] - 1, model.drawn(posterior, rng)[:, None, None])
         weight = cyclical_weight(step, STEPS, 4)
-        loss, _ = set_loss(rewards[..., 0] - rewards[..., 1], preferred[places], posterior, model.prior, weight)
-        optimiser.step(optimiser.gradient(loss))
+        loss, _ = set_loss(odds, preferred[places], posterior, model.prior, weight)
+        optimiser.step(optimiser.gradient(loss + SIZE * more))
     return model
 
 
@@ -49,8 +54,9 @@ def told(model: UserReward) -> tuple[float, torch.Tensor, torch.Tensor]:
     return float(right.float().mean()), latent, user
 
 
-def test_one_reward_for_both_is_right_little_more_than_half_the_time() -> None:
-    model = learned(0)
+@pytest.mark.parametrize("kind", ["bt", "mean_variance", "categorical"])
+def test_one_reward_for_both_is_right_little_more_than_half_the_time(kind: str) -> None:
+    model = learned(0, kind=kind)
     right, _, _ = told(model)
     assert 0.55 < right < 0.7
     line = torch.linspace(0, 1, 41)

@@ -271,7 +271,7 @@ def test_the_buffer_has_a_file_of_its_own_as_long_as_it_is_needed(tmp_path: Path
         (["reward=sil"], "agent=dqn: can't learn from the loss that reward=sil hands to it"),
         (
             ["reward=noveld", "agent.n_step=1", "agent.bonus=replayed"],
-            "one of count, disagreement, drs, exprd, gail, icm, perceptual_steps, preference, progress, re",
+            "one of count, disagreement, drs, exprd, gail, icm, perceptual_steps, polar, preference, progress, re",
         ),
         (
             ["reward=count", "reward.scope=episodic", "agent.n_step=1", "agent.bonus=replayed"],
