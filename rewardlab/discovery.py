@@ -47,7 +47,7 @@ _CALLED = {
     "env": (("make",), ("config", "levels", "privileged")),
     "reward": (("Scheme",), ("config", "context")),
     "agent": (("Agent",), ("config", "context", "streams")),
-    "curriculum": (("Conditioner", "Curriculum"), ("config", "context")),
+    "curriculum": (("Conditioner", "Curriculum", "Designer"), ("config", "context")),
     "logger": (("start",), ("config", "folder")),
 }
 _USER_MODULES = "rewardlab_user"  # modules from REWARDLAB_PATH live under this name in sys.modules

@@ -176,9 +176,9 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         stop.out_of_time = lambda number: None  # what is left to write is little, and makes it a finished run
         store.write_summary(_summary(store, task, training))
         store.save_policy(parts.agent.policy_state_dict())
-        for name, found in ((archive.ARCHIVE, training.archive()), (archive.REWARD_MAP, reward_map(config, parts))):
-            if found is not None:
-                store.save_arrays(name, found)
+        found, mapped = training.arrays(), reward_map(config, parts)
+        for name, arrays in (found if mapped is None else {**found, archive.REWARD_MAP: mapped}).items():
+            store.save_arrays(name, arrays)
         state, code = "finished", 0
     except Interrupted as interrupt:
         state, error, code = "interrupted", str(interrupt), interrupt.exit_code

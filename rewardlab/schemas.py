@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rewardlab.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from rewardlab.types import TaskFacts
+    from rewardlab.types import EnvSpec, HeldOut, TaskFacts
 
 ALWAYS_IN_SETTING = object()  # equal to no value: the `neutral` of a field that was there from the start
 LARGEST_SEED = 2**63 - 1
 LARGEST_BUDGET = 10**15  # frames
 NO_CURRICULUM = "none"  # the choice that stands for no plug-in at all
+NO_SUITE, SUITE_EPISODES = "none", 10  # of eval.suite
 WITHOUT_LIMIT = 10_000  # steps of an episode outside training, of a task that sets no limit
 _MOST = 10**6  # of what is made one by one: levels, episodes, environments
 
@@ -89,6 +90,7 @@ class PluginConfig:
 class EnvConfig(PluginConfig):
     HAS_GOALS: ClassVar[bool] = False  # whether its observations show goal and achieved
     MAY_BE_BOX: ClassVar[bool] = True  # whether its actions may be a box; false: they are always discrete
+    SUITES: ClassVar[tuple[str, ...]] = ()  # what eval.suite may name
 
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
     levels: float = option(
@@ -128,6 +130,21 @@ class EnvConfig(PluginConfig):
         """
         return dataclasses.replace(task, random_return=None, optimal_return=None, optimum_kind="unavailable")
 
+    def held_out(self, suite: str, episodes: int, privileged: Sequence[str]) -> "list[HeldOut]":
+        """The levels of one of `SUITES`, each played by so many environments, with full-state facts.
+
+        No two of them hold the same name.
+        """
+        raise NotImplementedError
+
+    def on_level(self, name: str) -> "EnvConfig":
+        """The same world, all of whose levels are one that has a name.
+
+        Raises:
+            UserError: there is none of this name.
+        """
+        raise UserError(f"--level {name}: env={self.name} has no levels by name; env=maze has")
+
     def revision(self, setting: "RootConfig") -> int:
         """The scale of `eval.levels=train` was that of all levels once."""
         return int(setting.eval.levels == "train")
@@ -157,6 +174,16 @@ class CurriculumConfig(PluginConfig):
         """Names of the full-state facts that the curriculum wants from the environment."""
         return ()
 
+    def check(self, spec: "EnvSpec", training: list[int] | None, evaluation: list[int]) -> None:
+        """Refuse a world or levels that it knows nothing of, before anything is written.
+
+        Args:
+            training: the seeds of the levels that are trained on; None: endless ones. evaluation: those of evaluations.
+
+        Raises:
+            UserError: says what is lacking.
+        """
+
 
 @dataclass
 class LoggerConfig(PluginConfig):
@@ -185,6 +212,14 @@ class EvalConfig:
         above=0,
         neutral=None,
     )
+    suite: str = option(
+        NO_SUITE, "held-out levels that it plays too: mazes, of env=maze", choices=(NO_SUITE, "mazes"), neutral=NO_SUITE
+    )
+    suite_episodes: int = option(SUITE_EPISODES, "episodes on each of them", above=0, neutral=SUITE_EPISODES)
+
+    def validate(self) -> None:
+        if self.suite == NO_SUITE and self.suite_episodes != SUITE_EPISODES:
+            raise ValueError(f"suite_episodes={self.suite_episodes}: of what? set eval.suite=mazes")
 
 
 @dataclass

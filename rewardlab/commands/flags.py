@@ -118,6 +118,7 @@ def _play() -> Parser:
     parser.add_argument("--episodes", type=int, default=3, metavar="N", help="how many (default: 3)")
     parser.add_argument("--out", metavar="FILE", help="the GIF (default: RUN/play.gif)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the policy's sampling (default: 0)")
+    parser.add_argument("--level", metavar="NAME", help="a held-out level instead, as Labyrinth of env=maze")
     return parser
 
 

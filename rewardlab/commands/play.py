@@ -3,7 +3,7 @@
 import io
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,21 @@ _INK, _PAPER, _GAIN, _LOSS = (235, 235, 235), (24, 26, 30), (110, 220, 120), (25
 
 def main(given: Namespace) -> int:
     """Write the GIF that the flags ask for."""
-    return play(given.run, given.episodes, given.out, given.seed, given.overrides)
+    return play(given.run, given.episodes, given.out, given.seed, given.overrides, given.level)
 
 
-def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0, trusted: Sequence[str] = ()) -> int:
+def play(
+    run: str,
+    episodes: int = 3,
+    out: str | None = None,
+    seed: int = 0,
+    trusted: Sequence[str] = (),
+    level: str | None = None,
+) -> int:
     """Play whole episodes with a run's policy and write them as a GIF; prints the returns. Returns the exit code.
 
     The levels are those of the run's evaluation, in its order and then again from the first; `seed` is that of the
-    policy's sampling, `trusted` see `trained.run_config`.
+    policy's sampling, `trusted` see `trained.run_config`. With `level`, they are all that one, by name.
 
     Raises:
         UserError: no such run, no policy in it, an environment that cannot be drawn, a file that can't be written.
@@ -49,11 +56,12 @@ def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0, tru
     if seed < 0:
         raise UserError(f"--seed {seed}: must be at least 0")
     folder = trained.find_run(run)
-    target = _target(folder, out)
     use_one_thread()
     config = trained.run_config(folder, trusted)
+    shown = config if level is None else replace(config, env=config.env.on_level(level))
+    target = _target(folder, out, "play.gif" if level is None else f"play_{level}.gif")
     agent, conditioner = trained.learners(folder, config, check_drawn)
-    env = drawn_env(config)
+    env = drawn_env(shown)
     if conditioner is not None:
         env = GoalEnv(env, conditioner, (PICTURE,))
     frames: list[Image.Image] = []
@@ -61,9 +69,9 @@ def play(run: str, episodes: int = 3, out: str | None = None, seed: int = 0, tru
     try:
         for number, episode in enumerate(_episodes(env, agent, config, episodes, seed), start=1):
             title = f"{env.spec.id}\nepisode {number} of {episodes}"
-            shown = [_frame(title, moment) for moment in episode]
-            frames += shown
-            durations += [_FIRST, *[_STEP] * (len(shown) - 2), _LAST]
+            drawn = [_frame(title, moment) for moment in episode]
+            frames += drawn
+            durations += [_FIRST, *[_STEP] * (len(drawn) - 2), _LAST]
             last = episode[-1]
             print(f"episode {number}: return {last.total:g} in {last.step} steps, {last.end}")
     finally:
@@ -155,8 +163,8 @@ def _write(target: Path, frames: list[Image.Image], durations: list[int]) -> Non
         raise UserError(f"{target}: can't be written ({error.strerror})") from None
 
 
-def _target(folder: Path, out: str | None) -> Path:
-    target = folder / "play.gif" if out is None else Path(out).expanduser()
+def _target(folder: Path, out: str | None, usual: str) -> Path:
+    target = folder / usual if out is None else Path(out).expanduser()
     if target.suffix.lower() != ".gif":
         raise UserError(f"--out {out}: must end in .gif")
     if target.is_dir() or not target.absolute().parent.is_dir():

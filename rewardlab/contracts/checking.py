@@ -10,6 +10,7 @@ from rewardlab.contracts import (
     agent_laws,
     conditioner_laws,
     curriculum_laws,
+    designer_laws,
     env_laws,
     replay_laws,
     reward_laws,
@@ -17,6 +18,7 @@ from rewardlab.contracts import (
 from rewardlab.contracts.agent_laws import STREAMS, AgentCase
 from rewardlab.contracts.conditioner_laws import ConditionerCase
 from rewardlab.contracts.curriculum_laws import CurriculumCase
+from rewardlab.contracts.designer_laws import DesignerCase
 from rewardlab.contracts.env_laws import EnvCase
 from rewardlab.contracts.result import GROUPS, Broken, LawResult
 from rewardlab.contracts.reward_case import RewardCase
@@ -44,6 +46,8 @@ def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
         return [
             _try(law, {"of a real task": CurriculumCase(module.Curriculum, config)}) for law in curriculum_laws.LAWS
         ]
+    if group == "curriculum" and hasattr(module, "Designer"):
+        return [_try(law, {"of mazes": DesignerCase(module.Designer, config)}) for law in designer_laws.LAWS]
     return check_class(group, name, getattr(module, _CLASSES[group]), config)
 
 

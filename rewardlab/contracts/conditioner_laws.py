@@ -167,7 +167,8 @@ def environments_are_their_own(case: ConditionerCase) -> None:
     env = case.env()
     env.reset(_SEEDS)
     start = env.privileged()
-    goal = conditioner.propose(Asked(NUM_ENVS, start, {}, True), torch.Generator().manual_seed(5))
+    begins = np.ones(NUM_ENVS, dtype=bool)
+    goal = conditioner.propose(Asked(NUM_ENVS, start, {}, True, begins), torch.Generator().manual_seed(5))
     facts = env.step(_ACTION).privileged
     order = np.arange(NUM_ENVS)[::-1]
     turned = [{name: entry[order] for name, entry in entries.items()} for entries in (goal, start, facts)]

@@ -1,6 +1,6 @@
 """The laws of curricula, which say where episodes begin. A law takes a case, and raises `Broken` where it is broken.
 
-They hold in a small real world: states along trails exist only where something happens.
+They hold in a small real world, of several the first that fits: states along trails exist only where something happens.
 """
 
 from __future__ import annotations
@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import torch
 
 from rewardlab.contracts.datasets import solved
 from rewardlab.contracts.result import require
 from rewardlab.contracts.state_laws import NUM_ENVS, global_seed, new_context, require_equal, restore, saved
+from rewardlab.envs.arrays import formfill
 from rewardlab.envs.grids import minigrid
 from rewardlab.envs.levels import Levels
+from rewardlab.errors import UserError
 from rewardlab.training.wrappers.start_env import StartEnv
-from rewardlab.types import Array, BuildContext, Outcomes, VecEnv
+from rewardlab.types import Array, BuildContext, Obs, Outcomes, PlaceableEnv, TensorObs
 
 ROUNDS = 60
 _WORLD, _CHOICE = "MiniGrid-DoorKey-5x5-v0", "env=doorkey_5x5"
@@ -35,25 +38,73 @@ class CurriculumCase:
         config = copy(self.config)
         if getattr(config, "demos", "") is None:
             config.demos = solved(_CHOICE)
-        context = new_context(world(None).spec, seed)
+        context = new_context(self.world(None).spec, seed)
         return self.curriculum(config, context), context
 
+    @property
+    def world(self) -> Callable[[Any], PlaceableEnv]:
+        """What makes the first world that it does not refuse, or the first of all."""
+        for made in (grid, form):
+            try:
+                self.curriculum(self.config, new_context(made(None).spec, 0))
+            except UserError:
+                continue
+            return made
+        return grid
 
-def world(lists: Any) -> VecEnv:
+
+def grid(lists: Any) -> PlaceableEnv:
     count = NUM_ENVS if lists is None else len(lists)
-    return minigrid.make(minigrid.Config(id=_WORLD), Levels(count, lists=lists))
+    return cast(PlaceableEnv, minigrid.make(minigrid.Config(id=_WORLD), Levels(count, lists=lists)))
+
+
+def form(lists: Any) -> PlaceableEnv:
+    count = NUM_ENVS if lists is None else len(lists)
+    return formfill.make(formfill.Config(), Levels(count, lists=lists))
 
 
 def proposes_what_is_there(case: CurriculumCase) -> None:
-    """Every beginning is on a trail, before its end, or the task's own."""
+    """Every beginning is on a trail, before its end, or the task's own; of one that makes states, any number."""
     curriculum, _ = case.build()
     for step in range(ROUNDS):
         trail, at = curriculum.propose(NUM_ENVS)
         require(trail.shape == at.shape == (NUM_ENVS,), f"{NUM_ENVS} were asked for, and {trail.shape} came")
+        trails = curriculum.trails()
         for i, t in zip(trail.tolist(), at.tolist(), strict=True):
-            require(-1 <= i < len(curriculum.trails()), f"there is no trail {i}")
+            require(i >= -1 and (trails is None or i < len(trails)), f"there is no trail {i}")
             require(i >= 0 or t == 0, f"an ordinary beginning cannot come after {t} steps")
-            require(i < 0 or 0 <= t < len(curriculum.trails()[i].action), f"trail {i} has no step {t}")
+            require(i < 0 or trails is None or 0 <= t < len(trails[i].action), f"trail {i} has no step {t}")
+        _answer(curriculum, trail, at, step)
+
+
+def made_states_are_states(case: CurriculumCase) -> None:
+    """States that it makes are of the world's own form, leave those of the task alone, and can be begun in."""
+    curriculum, _ = case.build()
+    if curriculum.trails() is not None:
+        return
+    env = case.world(None)
+    env.reset(list(range(NUM_ENVS)))
+    every = np.arange(NUM_ENVS)
+    for step in range(ROUNDS):
+        trail, at = curriculum.propose(NUM_ENVS)
+        where = np.flatnonzero(trail >= 0)
+        own = env.take_places(where)
+        kept = _tensors(own)
+        made = curriculum.places(trail[where], at[where], own)
+        require_equal(kept, _tensors(own), "the task's own state, which it was shown,")
+        require(set(made) == set(own), f"made states have {sorted(made)} instead of {sorted(own)}")
+        for name, entry in own.items():
+            found = made[name]
+            same = found.shape == entry.shape and found.dtype == entry.dtype
+            require(
+                same, f"{name} of made states is {found.dtype} {found.shape} instead of {entry.dtype} {entry.shape}"
+            )
+        shown = env.put_places(where, made)
+        require_equal(_tensors(made), _tensors(env.take_places(where)), "a made state, put and taken,")
+        for name, wanted in env.spec.obs.items():
+            require(shown[name].shape == (NUM_ENVS, *wanted.shape), f"a made state shows {name} of another shape")
+        env.step(np.zeros_like(every))
+        curriculum.update(step / ROUNDS)
         _answer(curriculum, trail, at, step)
 
 
@@ -68,7 +119,9 @@ def trails_stay_the_same_object(case: CurriculumCase) -> None:
 def what_is_left_of_a_trail_can_be_walked(case: CurriculumCase) -> None:
     """From where an episode begins, the rest of the trail ends it and is paid as it was."""
     curriculum, _ = case.build()
-    env = StartEnv(world(None), _Noted(curriculum), world)
+    if curriculum.trails() is None:
+        return
+    env = StartEnv(case.world(None), _Noted(curriculum), case.world)
     env.reset(list(range(NUM_ENVS)))
     walked = 0
     trail, at = (entry.copy() for entry in env.begun)
@@ -92,20 +145,20 @@ def same_seed_same_beginnings(case: CurriculumCase) -> None:
     found = []
     for seed in (1, 2):
         with global_seed(seed):
-            found.append(_history(case.build()[0], ROUNDS))
+            found.append(_history(case, case.build()[0]))
     require_equal(found[0], found[1], "a second run")
 
 
 def state_round_trips(case: CurriculumCase) -> None:
     """A checkpoint restores the state exactly, and what follows is what would have followed."""
     curriculum, context = case.build()
-    _history(curriculum, ROUNDS)
+    _history(case, curriculum)
     state = saved(curriculum, context)
-    expected = _history(curriculum, ROUNDS)
+    expected = _history(case, curriculum)
     other, other_context = case.build(seed=99)
     restore(other, other_context, state)
     require_equal(state, saved(other, other_context), "the restored state")
-    require_equal(expected, _history(other, ROUNDS), "what follows a restored state")
+    require_equal(expected, _history(case, other), "what follows a restored state")
 
 
 def update_returns_declared_metrics(case: CurriculumCase) -> None:
@@ -121,6 +174,7 @@ def update_returns_declared_metrics(case: CurriculumCase) -> None:
 
 LAWS: tuple[Callable[[CurriculumCase], None], ...] = (
     proposes_what_is_there,
+    made_states_are_states,
     trails_stay_the_same_object,
     what_is_left_of_a_trail_can_be_walked,
     same_seed_same_beginnings,
@@ -133,20 +187,34 @@ class _Noted:
     """A curriculum that hears nothing of how episodes end."""
 
     def __init__(self, curriculum: Any) -> None:
-        self.assumes, self.metrics = curriculum.assumes, curriculum.metrics
-        self.trails, self.propose, self.update = curriculum.trails, curriculum.propose, curriculum.update
-        self.state_dict, self.load_state_dict = curriculum.state_dict, curriculum.load_state_dict
+        self._curriculum = curriculum
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._curriculum, name)
 
     def feedback(self, ended: Outcomes) -> None: ...
 
 
-def _history(curriculum: Any, rounds: int) -> list[Any]:
+def _history(case: CurriculumCase, curriculum: Any) -> list[Any]:
     history: list[Any] = []
-    for round_ in range(rounds):
+    for round_ in range(ROUNDS):
         trail, at = curriculum.propose(NUM_ENVS)
+        made = _made(case, curriculum, trail, at) if curriculum.trails() is None else {}
         _answer(curriculum, trail, at, round_)
-        history.append([trail.tolist(), at.tolist(), curriculum.update(round_ / rounds)])
+        history.append([trail.tolist(), at.tolist(), made, curriculum.update(round_ / ROUNDS)])
     return history
+
+
+def _made(case: CurriculumCase, curriculum: Any, trail: Array, at: Array) -> TensorObs:
+    """What it makes of the states in which the task would have episodes begin."""
+    env, where = case.world(None), np.flatnonzero(trail >= 0)
+    env.reset(list(range(NUM_ENVS)))
+    return _tensors(curriculum.places(trail[where], at[where], env.take_places(where)))
+
+
+def _tensors(places: Obs) -> TensorObs:
+    """Copies that `require_equal` compares."""
+    return {name: torch.from_numpy(entry.copy()) for name, entry in places.items()}
 
 
 def _answer(curriculum: Any, trail: Array, at: Array, round_: int) -> None:

@@ -30,7 +30,9 @@ def fingerprint(path: str) -> str:
     file, data = Path(path).expanduser(), data_folder(path)
     try:
         if file.is_file():
-            return hashlib.sha256(file.read_bytes() + _digest(file.parent / SEGMENTS).encode()).hexdigest()[:16]
+            compared = file.parent / SEGMENTS
+            beside = _digest(compared) if compared.is_file() else ""
+            return hashlib.sha256(file.read_bytes() + beside.encode()).hexdigest()[:16]
         if data is not None:
             content = _digest(data / EPISODES).encode()
             return hashlib.sha256((data / METADATA).read_bytes() + content).hexdigest()[:16]

@@ -43,11 +43,15 @@ class Placer(Protocol):
     def put(self, where: Array, places: Obs) -> Mapping[str, Array]:
         """What all environments show then."""
 
+    def hold(self, places: Obs) -> Mapping[str, Array]:
+        """Those of all, where coming episodes begin too; what they show then."""
+
 
 class Engine(Protocol):
     """The grid world's own engine behind a vector environment, and what our view of it adds.
 
     facts: the full-state facts that are computed beside it. mission_length: L; 0 where the mission never varies.
+    headings: float32 [4, 4], what `vector` shows of each heading; [0, 0] where it shows none.
     measurable: the facts that `measure` knows.
     """
 
@@ -55,6 +59,7 @@ class Engine(Protocol):
     levels: Levels
     facts: tuple[str, ...]
     mission_length: int
+    headings: Array
     measurable: frozenset[str]
 
     def measure(self, cells: Array, facts: Array) -> Obs:
@@ -168,6 +173,12 @@ class BatchedEnv:
     def put_places(self, where: Array, places: Obs) -> Obs:
         assert self._placer is not None
         frames = self._placer.put(where, places)
+        self._privileged = self._facts.measure() if self._facts else {}
+        return self._view(frames)
+
+    def hold_places(self, places: Obs) -> Obs:
+        assert self._placer is not None
+        frames = self._placer.hold(places)
         self._privileged = self._facts.measure() if self._facts else {}
         return self._view(frames)
 

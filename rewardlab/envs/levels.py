@@ -25,6 +25,9 @@ class Levels:
 
     Without either, every environment goes on with its own random stream.
 
+    Attributes:
+        current: int64 [N], the seed of each environment's level; -1 without pool and lists.
+
     Raises:
         ValueError: a pool and lists at once, either empty, or not one list for each environment.
     """
@@ -42,6 +45,7 @@ class Levels:
         self._pool, self._lists = pool, lists
         self._streams: list[np.random.Generator] = []
         self._next = [0] * num_envs
+        self.current = np.full(num_envs, -1)
 
     def restart(self, seeds: Sequence[int]) -> list[int | None]:
         """The seeds of a reset of all: lists begin anew whatever `seeds`, pools draw with streams seeded by them."""
@@ -55,14 +59,19 @@ class Levels:
 
     def following(self, ended: Array) -> list[int | None]:
         """The seeds of a reset of those that ended, bool [N]; None goes on with the environment's own stream."""
-        return [self._draw(i) if ended[i] else None for i in range(len(ended))]
+        drawn = [self._draw(i) if ended[i] else None for i in range(len(ended))]
+        known = np.array([-1 if level is None else level for level in drawn])
+        self.current = np.where(ended, known, self.current)
+        return drawn
 
     def state_dict(self) -> State:
-        return {"next": list(self._next), "streams": [generator_state(stream) for stream in self._streams]}
+        streams = [generator_state(stream) for stream in self._streams]
+        return {"next": list(self._next), "streams": streams, "current": self.current.tolist()}
 
     def load_state_dict(self, state: State) -> None:
         """Restore what `state_dict` returned, after a `restart`."""
         self._next = list(state["next"])
+        self.current = np.array(state.get("current", [-1] * self.num_envs))  # once it was not kept
         for stream, saved in zip(self._streams, state["streams"], strict=True):
             set_generator_state(stream, saved)
 
@@ -78,6 +87,8 @@ class Levels:
         if self._pool is not None:
             for stream, words in zip(self._streams, world.choosers.tolist(), strict=True):
                 set_stream_words(stream, words)
+            drawn = world.level_of  # -1 where `following` drew it
+            self.current = np.where(drawn >= 0, drawn, self.current)
 
     def _draw(self, i: int) -> int | None:
         if self._pool is not None:

@@ -59,6 +59,8 @@ class World:
         levels: int64 [K], level seeds that episodes choose from at random; K = 0 for endless levels.
         choosers: uint64 [N, 6], the streams of those choices.
         level_of: int64 [N], the level seed of the current episode, or OWN_STREAM.
+        home_cells, home_facts: uint32 [N, H * W] and int32 [N, NUM_FACTS], where all episodes begin; of length 0 where
+            levels are drawn.
     """
 
     cells: np.ndarray
@@ -72,6 +74,8 @@ class World:
     levels: np.ndarray
     choosers: np.ndarray
     level_of: np.ndarray
+    home_cells: np.ndarray
+    home_facts: np.ndarray
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """All arrays, as the kernels take them."""
@@ -96,6 +100,8 @@ def make_world(task: Task, num_envs: int, levels: np.ndarray) -> World:
         levels=levels,
         choosers=np.zeros((num_envs, STREAM_WORDS), dtype=np.uint64),
         level_of=np.full(num_envs, OWN_STREAM, dtype=np.int64),
+        home_cells=np.zeros((0, area), dtype=np.uint32),
+        home_facts=np.zeros((0, NUM_FACTS), dtype=np.int32),
     )
 
 
@@ -104,8 +110,31 @@ def family_of(task: Task) -> ModuleType:
     return import_module(f"rewardlab.gridworld.families.{task.family}")
 
 
-def _start_episode(cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of, i):
-    """Draws the next level of environment i: from its list, from the fixed levels, or by its own stream."""
+def _start_episode(
+    cells,
+    facts,
+    streams,
+    scratch,
+    params,
+    visited,
+    lists,
+    list_at,
+    levels,
+    choosers,
+    level_of,
+    home_cells,
+    home_facts,
+    i,
+):
+    """Begins environment i's next episode: at home; or on a level of its list, of the fixed ones, or of its stream."""
+    if home_cells.shape[0] > 0:
+        for at in range(cells.shape[1]):
+            cells[i, at] = home_cells[i, at]
+            visited[i, at] = 0
+        for k in range(facts.shape[1]):
+            facts[i, k] = home_facts[i, k]
+        visited[i, facts[i, Y] * params[WIDTH] + facts[i, X]] = 1
+        return FINE
     seed = np.int64(OWN_STREAM)
     if list_at[i] < lists.shape[1]:
         seed = lists[i, list_at[i]]
@@ -147,6 +176,8 @@ def advance(
     levels,
     choosers,
     level_of,
+    home_cells,
+    home_facts,
     actions,
     lowest,
     highest,
@@ -197,7 +228,20 @@ def advance(
                 restart = True
         if restart:
             outcome = start_episode(
-                cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of, i
+                cells,
+                facts,
+                streams,
+                scratch,
+                params,
+                visited,
+                lists,
+                list_at,
+                levels,
+                choosers,
+                level_of,
+                home_cells,
+                home_facts,
+                i,
             )
             stuck |= outcome != FINE
         rewards[i] = reward

@@ -3,9 +3,12 @@
 The numbers are those of Farama's minigrid 3.2.0; a test compares them with what the installed version registers.
 """
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rewardlab.errors import UserError, unknown
+from rewardlab.gridworld import named_mazes
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Task:
         see_through: whether the agent sees through walls.
         num_actions: 7, 3 where only moving is allowed, or 5 where picking up and dropping are too.
         reference: class of `minigrid.envs` and its arguments, for ids that Farama does not register; of `GOAL_TASKS`
-            it has the same rooms and objects, but another task.
+            it has the same rooms and objects, but another task; of `DARK_TASKS` the same rooms, of mazes only the same
+            size.
     """
 
     env_id: str
@@ -132,8 +136,52 @@ def _goal_tasks() -> list[Task]:
     return tasks
 
 
+def _dark_tasks() -> list[Task]:
+    """Rooms of our own, in a chain as MultiRoom's, without a task. The last option: how many in a hundred are noisy."""
+    chain = ("MultiRoomEnv", (("minNumRooms", 4), ("maxNumRooms", 4), ("maxRoomSize", 8)))
+    return [Task("NoisyDarkRooms", "darkrooms", 25, 25, 128, (4, 4, 8, 50), reference=chain)]
+
+
+# Kinds of mazes by what stands before their numbers, in the order of `families.maze`.
+MAZES = {"walls_first": "W", "uniform": "U", "perfect": "P"}
+_MAZE = re.compile(r"Maze-(?P<side>[0-9]+)x(?P=side)-(?P<kind>[WUP])(?P<fewest>[0-9]+)to(?P<most>[0-9]+)(?P<rest>.+)")
+_DRAWN = re.compile(r"Maze-(?P<name>\w+)(?P<rest>-.+)")
+_RULES = re.compile(r"-T(?P<limit>[0-9]+)-A(?P<actions>[37])")
+WORD = 57  # cells of a drawing that one option holds
+
+
+def maze_id(
+    size: int, generator: str, fewest: int, most: int, max_steps: int, num_actions: int, name: str | None = None
+) -> str:
+    """The id of mazes of our own, with an interior of `size` cells a side; `name`: one that is held out."""
+    rules = f"-T{max_steps}-A{num_actions}"
+    return f"Maze-{name}{rules}" if name else f"Maze-{size}x{size}-{MAZES[generator]}{fewest}to{most}{rules}"
+
+
+@lru_cache(maxsize=64)
+def _maze(env_id: str) -> Task | None:
+    """The task that `maze_id` names; its options are those of `families.maze`."""
+    found = _MAZE.fullmatch(env_id) or _DRAWN.fullmatch(env_id)
+    rules = _RULES.fullmatch(found["rest"]) if found else None
+    if not found or not rules:
+        return None
+    if found.re is _MAZE:
+        side, numbers = int(found["side"]), (int(found["fewest"]), int(found["most"]))
+        options: tuple[int, ...] = ("WUP".index(found["kind"]), *numbers)
+    else:
+        drawing = named_mazes.rows(found["name"])
+        side, cells = len(drawing), "".join(drawing)
+        agent = next(at for at, cell in enumerate(cells) if cell in named_mazes.HEADINGS)
+        walls = sum(1 << at for at, cell in enumerate(cells) if cell == "#")
+        words = [walls >> shift & (1 << WORD) - 1 for shift in range(0, len(cells), WORD)]
+        options = (len(MAZES), agent, named_mazes.HEADINGS.index(cells[agent]), cells.index("G"), *words)
+    room = ("EmptyEnv", (("size", side + 2),))
+    return Task(env_id, "maze", side + 2, side + 2, int(rules["limit"]), options, True, int(rules["actions"]), room)
+
+
 TASKS: dict[str, Task] = {task.env_id: task for task in _tasks()}
 GOAL_TASKS: dict[str, Task] = {task.env_id: task for task in _goal_tasks()}
+DARK_TASKS: dict[str, Task] = {task.env_id: task for task in _dark_tasks()}
 
 
 def covers(env_id: str) -> bool:
@@ -143,7 +191,7 @@ def covers(env_id: str) -> bool:
 
 def find_task(env_id: str) -> Task:
     """The task of an id; an unknown one is refused with the nearest match, WFC ones with what to use instead."""
-    found = TASKS.get(env_id) or GOAL_TASKS.get(env_id)
+    found = TASKS.get(env_id) or GOAL_TASKS.get(env_id) or DARK_TASKS.get(env_id) or _maze(env_id)
     if found is not None:
         return found
     if env_id.startswith(("MiniGrid-WFC", "BabyAI-")):

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from rewardlab.errors import UserError
 from rewardlab.gridworld import batch, looks, noise, state
 from rewardlab.gridworld.catalogue import Task, find_task
-from rewardlab.gridworld.constants import MISSION, NUM_MISSION, STEPS
+from rewardlab.gridworld.constants import MISSION, NUM_MISSION, STEPS, X, Y
 from rewardlab.gridworld.seeds import check_seed, level_seeds, seeding_kernel, seeds_of
 from rewardlab.kernel_cache import compile_for
 
@@ -264,6 +264,17 @@ class GridVectorEnv(VectorEnv):
         state.write(self.world, self._extra, where, given)
         self._over[where] = False
         self._update_missions(where)
+
+    def hold(self, state_: Mapping[str, np.ndarray]) -> None:
+        """Puts the first states of episodes into all environments; every later episode begins in its one again.
+
+        Level seeds and lists then count no more; random streams go on. There is no way back to levels that are drawn.
+        """
+        self.set_state({**state_, "steps": np.zeros(self.num_envs, dtype=np.int32)})
+        world = self.world
+        world.visited[:] = 0
+        world.visited[np.arange(self.num_envs), world.facts[:, Y] * self.task.width + world.facts[:, X]] = 1
+        world.home_cells, world.home_facts = world.cells.copy(), world.facts.copy()
 
     def set_drawing(
         self, drawing: str, indices: Any = None, contents: Mapping[tuple[int, int], str] | None = None

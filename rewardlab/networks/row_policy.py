@@ -30,7 +30,7 @@ class RowWeights(NamedTuple):
         shapes: int64 [L, 3]: of each layer inputs, outputs, kind of activation.
         table: float32 [K * values, H], of a one-hot image: a row for each number's value; else [0, 0].
         table_bias: float32 [H], or [0].
-        missions: float32 [M, D], the features of each mission; D = 0 where it never varies.
+        missions: float32 [M, D], the features of each mission or heading; D = 0 where none is seen.
         values: how many values a number of a one-hot image can have.
         scale: what the numbers of another image are multiplied by.
         image_at, mission_at: where their features begin.
@@ -119,14 +119,16 @@ class RowPolicy:
         self._weights = torch.zeros(self.depth, max(size[0] for size in sizes) + 1, max(size[1] for size in sizes))
         self._biases = torch.zeros(self.depth, self._weights.shape[2])
         parts: dict[str, Flat | Tokens] = dict(network.encoder.parts.items())  # type: ignore[arg-type]  # see `fits`
-        self._image, self._mission = parts["image"], parts.get("mission")
-        self._mission_first = next(iter(parts)) == "mission"
+        self._image, self._mission = parts["image"], parts.get("mission", parts.get("vector"))
+        self._mission_first = next(iter(parts)) != "image"
 
     @staticmethod
     def fits(network: ActorCritic) -> bool:
-        """Whether it is fully connected, of discrete actions, without memory, and reads an image, a mission at most."""
+        """Whether it is fully connected, of discrete actions, without memory, and reads an image; beside it at most one
+        of a mission and a vector, which must be of few values.
+        """
         parts = network.encoder.parts
-        seen = "image" in parts and set(parts) <= {"image", "mission"}
+        seen = "image" in parts and set(parts) - {"image"} in (set(), {"mission"}, {"vector"})
         return seen and isinstance(parts["image"], (Flat, Tokens)) and network.memory is None and network.box is None
 
     @torch.no_grad()
@@ -134,7 +136,8 @@ class RowPolicy:
         """As they are now, in memory that the next call writes to.
 
         Args:
-            missions: int64 [M, L], the tokens of each mission; [0, 0] where it never varies.
+            missions: int64 [M, L], the tokens of each mission, or float32 [M, L], each vector; [0, 0] where neither is
+                seen.
         """
         for index, layer in enumerate(self._layers):
             self._weights[index, : layer.in_features, : layer.out_features] = layer.weight.t()

@@ -1,5 +1,5 @@
 """What finished runs keep as plain arrays of numbers: `archive.npz`, a population's individuals, and `reward_map.npz`,
-what a learned reward makes of the cells of a level.
+what a learned reward makes of the cells of a level; `levels.npz`, some that a designer chose.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rewardlab.records.files import write_atomic
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ARCHIVE, REWARD_MAP = "archive.npz", "reward_map.npz"
+ARCHIVE, REWARD_MAP, LEVELS = "archive.npz", "reward_map.npz", "levels.npz"
 
 
 def save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

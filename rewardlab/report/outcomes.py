@@ -68,12 +68,16 @@ class Outcome:
 
     @property
     def late_return(self) -> float:
-        """Mean of the last tenth of the evaluations, as `late_evaluations` counts them."""
-        return float(self.returns[-self._late :].mean())
+        """As `late_evaluations` counts the last evaluations."""
+        return self.late(self.returns)
 
     @property
     def late_success(self) -> float:
-        return float(self.success[-self._late :].mean())
+        return self.late(self.success)
+
+    def late(self, numbers: FloatArray) -> float:
+        """Mean of the last tenth of the evaluations of what they measured, [E]."""
+        return float(numbers[-self._late :].mean())
 
     @property
     def late_normalised(self) -> float | None:

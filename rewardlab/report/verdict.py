@@ -147,6 +147,9 @@ def _without_aggregate(comparison: Comparison, aggregated: Aggregate, efficiency
 def _ranking_by_return(rows: list[Row], env: str) -> Verdict:
     """Of rows of the table of sample efficiency, on one environment, the best first."""
     best, *rest = rows
+    if rest and not any(any(row.estimate("auc_return_iqm")) for row in rows):  # without an interval that is None
+        told = "No evaluation was paid anything: returns tell nothing apart. Look at coverage, how far policies got."
+        return Verdict(f"Nothing was paid on {env}", "open", "nothing paid", [told])
     height = with_interval(best.estimate("auc_return_iqm"))
     area = f"Mean height of {best['method']}'s learning curve on {env}: a return of {height}"
     late = f"Late return {with_interval(best.estimate('late_return_iqm'))}."

@@ -72,6 +72,8 @@ def _write_report(
     lines = [f"{answer.headline} ({answer.label}).", ""]
     if len(numbers.efficiency):
         lines += [to_terminal(reading(numbers.efficiency, brief=True)), ""]
+    if len(numbers.coverage):
+        lines += [to_terminal(reading(numbers.coverage, brief=True)), ""]
     asked = options.paired or options.baseline is not None
     if len(numbers.differences) and (asked or len(roots) > 1):
         told = reading(numbers.differences, brief=True)

@@ -10,10 +10,12 @@ from rewardlab.rewards.transformed import transformed
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.compatibility import check_agent_class, check_fit, check_scheme_class
 from rewardlab.training.environments import evaluation_levels, make_level_env, make_training_env
+from rewardlab.training.levels import training_levels
 from rewardlab.training.parts import Generators, RunParts
+from rewardlab.training.suite import check_suite
 from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.training.wrappers.start_env import StartEnv
-from rewardlab.types import Agent, Conditioner, Curriculum, EnvSpec, GoalVecEnv, RewardScheme
+from rewardlab.types import Agent, Conditioner, Curriculum, EnvSpec, GoalVecEnv, LevelDesigner, RewardScheme
 
 
 def build(config: RootConfig) -> RunParts:
@@ -22,9 +24,11 @@ def build(config: RootConfig) -> RunParts:
     Raises:
         UserError: they do not fit together; nothing has been written yet.
     """
-    evaluation_levels(config)
+    evaluated = [seed for levels in evaluation_levels(config) for seed in levels]
+    check_suite(config)
     env = make_training_env(config)
     try:
+        config.curriculum.check(env.spec, training_levels(config), evaluated)
         generators = Generators()
         scheme_context = generators.context("scheme", config, env.spec)
         if env.spec.goals:
@@ -43,17 +47,20 @@ def build(config: RootConfig) -> RunParts:
         agent = agent_class(config.agent, agent_context, paid)
         check_fit(scheme, agent, config, env.spec)
         curriculum = _curriculum(config, module, generators, env.spec, agent)
+        designer, rival = _designer(config, module, generators, env.spec), None
         if curriculum is not None:
             env = StartEnv(env, curriculum, make_level_env(config))
         _hand_over_losses(scheme, agent, config)
         if scheme.asks_policy:
             scheme.take_policy(agent.log_prob)
         generators.torch_rngs["act"] = seeding.torch_rng(config.seed, "act")
+        if designer is not None and designer.students > 1:
+            rival = _rival(config, generators, env.spec)
         _check_warmup(scheme, config)
     except BaseException:
         env.close()
         raise
-    return RunParts(env, agent, scheme, conditioner, curriculum, generators)
+    return RunParts(env, agent, scheme, conditioner, curriculum, designer, rival, generators)
 
 
 def _conditioner(
@@ -93,6 +100,30 @@ def _curriculum(
     if hasattr(module, "Curriculum"):
         found = module.Curriculum(config.curriculum, generators.context("curriculum", config, spec))
     return found
+
+
+def _designer(config: RootConfig, module: ModuleType, generators: Generators, spec: EnvSpec) -> LevelDesigner | None:
+    """What chooses the levels of rounds, where the curriculum does."""
+    if not hasattr(module, "Designer"):
+        return None
+    made: LevelDesigner = module.Designer(config.curriculum, generators.context("curriculum", config, spec))
+    return made
+
+
+def _rival(config: RootConfig, generators: Generators, spec: EnvSpec) -> tuple[Agent, RewardScheme]:
+    """The second student: another agent of the same options, paid by another scheme of the same options."""
+    context = generators.context("scheme_rival", config, spec)
+    scheme = transformed(
+        discovery.load("reward", config.reward.plugin).Scheme(config.reward, context), config.reward, context
+    )
+    agent = discovery.load("agent", config.agent.plugin).Agent(
+        config.agent, generators.context("agent_rival", config, spec), scheme.streams
+    )
+    _hand_over_losses(scheme, agent, config)
+    if scheme.asks_policy:
+        scheme.take_policy(agent.log_prob)
+    generators.torch_rngs["act_rival"] = seeding.torch_rng(config.seed, "act_rival")
+    return agent, scheme
 
 
 def _hand_over_losses(scheme: RewardScheme, agent: Agent, config: RootConfig) -> None:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from rewardlab.training.showing import require_finite, require_finite_step
 from rewardlab.types import (
     Agent,
     Array,
+    DesignableEnv,
     DistinctObservations,
     Obs,
     Rollout,
@@ -190,6 +192,11 @@ class Collector:
             buffers.obs["mission"][: steps + 1] = compiled.tokens(played.missions[: steps + 1])
             buffers.next_obs["mission"][:steps] = buffers.obs["mission"][:steps]
             rows["mission"] = compiled.tokens(compiled.views.missions[: len(rows["image"])])
+        if compiled.headings:
+            turned = compiled.views.missions
+            buffers.obs["vector"][: steps + 1] = compiled.tokens(turned[played.here[: steps + 1]])
+            buffers.next_obs["vector"][:steps] = compiled.tokens(turned[played.there[:steps]])
+            rows["vector"] = compiled.tokens(turned[: len(rows["image"])])
         self._obs = {name: entry[steps].copy() for name, entry in buffers.obs.items()}
         self._first = over[-1]
         rollout = self._rollout(steps, self._tensor(played.action[:steps].copy()), None)
@@ -271,9 +278,17 @@ class Collector:
             return False
         return True
 
+    def begin_on(self, places: Obs) -> None:
+        """Begin an episode in these states, [N, ...], and all later ones too; nothing counts of those that run."""
+        self.statistics.abandon()
+        self._started(cast(DesignableEnv, self.env).hold_places(places))
+
     def _begin(self, seeds: list[int]) -> None:
         """The first frames of new episodes in every environment."""
-        self._obs = self.env.reset(seeds)
+        self._started(self.env.reset(seeds))
+
+    def _started(self, obs: Obs) -> None:
+        self._obs = obs
         require_finite(self.env.spec, self._obs, "after a reset")
         self._first = np.ones(self.env.num_envs, dtype=bool)
         self._state = self.agent.initial_state(self.env.num_envs)

@@ -43,7 +43,7 @@ def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig, spec: EnvS
         raise UserError(
             f"agent={config.agent.name}: learns from whole episodes, and {spec.id} has no limit of steps; {GIVE_LIMIT}"
         )
-    chosen = way(agent)
+    chosen = way(config, agent)
     needs = (*_OF_ALL, *chosen.NEEDS)
     if lacking := [name for name in needs if not hasattr(agent, name)]:
         raise UserError(

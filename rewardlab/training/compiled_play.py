@@ -25,13 +25,16 @@ class CompiledPlay:
     Attributes:
         steps: what the latest pass wrote; the next one writes there again.
         views: the distinct views of all passes since `forget`.
+        headings: whether the agent sees its heading; the numbers of missions are those of headings then.
     """
 
     def __init__(self, engine: Engine, policy: RowPolicy, most: int, memory: int, keeps: bool) -> None:
         self._engine, self._policy, self._vector = engine, policy, engine.vector
         num_envs, look = self._vector.num_envs, self._vector.look
         self._missions = np.zeros((0, NUM_MISSION), dtype=np.int32)
-        self._tokens = np.zeros((0, engine.mission_length), dtype=np.int64)
+        # What is seen of each mission, or else of each heading.
+        self.headings = len(engine.headings) > 0
+        self._tokens = engine.headings if self.headings else np.zeros((0, engine.mission_length), dtype=np.int64)
         world = self._vector.world
         self.steps = _steps(most, num_envs, look.shape, (world.cells, world.facts) if keeps else ())
         self.views = _views(memory * (2 * most + 1) * num_envs, math.prod(look.shape), policy)
@@ -42,7 +45,7 @@ class CompiledPlay:
         nobody = Episodes(numbers, counts, counts, self._ended, counts[:1])
         none = np.zeros((0, num_envs), dtype=np.float32)
         arguments = (self._vector.world.arrays(), self._weights, self._missions, self.views, self._rows(0), nobody)
-        compile_for(self._kernel, (*arguments, none, 0, False), f"the play of {self._vector.task.family}")
+        compile_for(self._kernel, (*arguments, none, 0, False, False), f"the play of {self._vector.task.family}")
 
     @staticmethod
     def of(
@@ -107,7 +110,7 @@ class CompiledPlay:
             self._vector.set_levels(np.zeros((len(lists), 0), dtype=np.int64))
 
     def tokens(self, missions: Array) -> Array:
-        """Of missions by number, int64 [...] -> [..., L]."""
+        """Of missions or headings by number, int64 [...] -> [..., L]."""
         return self._tokens[missions]
 
     def play(
@@ -145,6 +148,7 @@ class CompiledPlay:
                 uniform.numpy(),
                 begin,
                 greedy,
+                self.headings,
             )
             if begin == STUCK:
                 raise RuntimeError(f"{vector.task.env_id}: a level could not be drawn (Farama's raises RecursionError)")
@@ -156,7 +160,7 @@ class CompiledPlay:
 
     def _meet(self, where: Array) -> None:
         """Number the missions of environments that are not known yet."""
-        if not self._tokens.shape[1]:
+        if self.headings or not self._tokens.shape[1]:
             return
         known = set(map(tuple, self._missions.tolist()))
         new = sorted(set(map(tuple, self._vector.mission_numbers[where].tolist())) - known)

@@ -41,14 +41,14 @@ def make_evaluation_env(
 ) -> tuple[VecEnv, list[int]]:
     """The evaluation environments, and how many whole episodes each of them plays; goals stay, nobody learns there.
 
-    They tell `PLACE` where the training environments, of `spec`, could.
+    They tell `PLACE` where the training environments, of `spec`, could, and what `spec.tells` names.
 
     Args:
         lists: the level seeds that each plays; those of `evaluation_levels` by default.
     """
     lists = evaluation_levels(config) if lists is None else lists
     make = discovery.load("env", config.env.plugin).make
-    told = (PLACE,) if PLACE in spec.privileged else ()
+    told = (*((PLACE,) if PLACE in spec.privileged else ()), *spec.tells)
     facts = tuple(dict.fromkeys((*config.curriculum.privileged(), *told)))
     env: VecEnv = make(config.env, Levels(len(lists), lists=lists), facts)
     if conditioner is not None:

@@ -1,11 +1,12 @@
 """Evaluation: the task's own return on a fixed list of levels, the same for every scheme and run seed.
 
 Where the environment tells the agent's place, the distinct cells of an episode are counted too: how far a policy gets,
-whatever its scheme calls a state, and whatever noise is in view.
+whatever its scheme calls a state, and whatever noise is in view. An environment may tell more of what a policy did,
+numbers of an episode's last state: `EnvSpec.tells`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ class Evaluation:
     cells: Array | None  # distinct cells that the agent stood on; None where it stands on none
     cut: int = 0  # how many did not end within `limit` steps: they count with the return so far, as not solved
     limit: int | None = None
+    told: dict[str, Array] = field(default_factory=dict)  # name -> a number of each episode's last state
 
     def row(self) -> dict[str, float | int | None]:
         """The columns of eval.csv that an evaluation decides."""
@@ -39,11 +41,17 @@ class Evaluation:
             "success_rate": None if self.successes is None else float(self.successes.mean()),
             "length_mean": float(self.lengths.mean()),
             "cells_mean": None if self.cells is None else float(self.cells.mean()),
-        }
+        } | {told_column(name): float(numbers.mean()) for name, numbers in self.told.items()}
+
+
+def told_column(name: str) -> str:
+    """The column of eval.csv that holds the mean of what an environment tells."""
+    return f"{name}_mean"
 
 
 _STEPS_AT_ONCE = 32  # of a compiled pass
-_Played = tuple[float, int, bool, int, bool]  # return, length, success, distinct cells (-1: none), whether it was cut
+# Return, length, success, distinct cells (-1: none), whether it was cut, and what the environment tells.
+_Played = tuple[float, int, bool, int, bool, tuple[float, ...]]
 
 
 class Evaluator:
@@ -66,7 +74,7 @@ class Evaluator:
         """
         rng = seeding.torch_rng(self._config.seed, f"evaluation/{frames}")
         if self._agent is not agent:  # a pass cuts no episodes
-            fits = self._limit is None
+            fits = self._limit is None and not self._spec.tells
             self._compiled = CompiledPlay.of(self._env, agent, _STEPS_AT_ONCE, 4, unread={PLACE}) if fits else None
             self._agent = agent
         if self._compiled is not None:
@@ -86,10 +94,16 @@ class Evaluator:
             if not lists:
                 break
             env, _ = make_evaluation_env(self._config, self._spec, self._conditioner, lists)
-        returns, lengths, successes, cells, cut = (np.array(column) for column in zip(*played, strict=True))
-        can_succeed, told = env.spec.task.success is not None, bool((cells >= 0).all())
+        returns, lengths, successes, cells, cut, told = (np.array(column) for column in zip(*played, strict=True))
+        can_succeed, placed = env.spec.task.success is not None, bool((cells >= 0).all())
         return Evaluation(
-            returns, lengths, successes if can_succeed else None, cells if told else None, int(cut.sum()), self._limit
+            returns,
+            lengths,
+            successes if can_succeed else None,
+            cells if placed else None,
+            int(cut.sum()),
+            self._limit,
+            dict(zip(self._spec.tells, told.T, strict=True)),
         )
 
     def _pass(self, compiled: CompiledPlay, rng: torch.Generator, stop: Callable[[], bool]) -> Evaluation | None:
@@ -153,7 +167,10 @@ class Evaluator:
                 if remaining[i] and not overdue[i]:
                     places = len(visited[i]) if visited else -1
                     success = bool(batch.success[i]) and not cut[i]
-                    played.append((float(episode_return[i]), int(episode_length[i]), success, places, bool(cut[i])))
+                    told = tuple(float(batch.privileged[name][i]) for name in self._spec.tells)
+                    played.append(
+                        (float(episode_return[i]), int(episode_length[i]), success, places, bool(cut[i]), told)
+                    )
                     remaining[i] -= 1
                 overdue[i] = cut[i]
                 if cut[i]:

@@ -48,7 +48,8 @@ class LearnedRanks:
 
     def __init__(self, config: RootConfig, parts: RunParts) -> None:
         self._config, self._env = config, parts.env
-        self._streams = parts.scheme.learned_streams()
+        # Rounds of levels cut episodes without saying so.
+        self._streams = parts.scheme.learned_streams() if parts.designer is None else ()
         spec = parts.env.spec
         # A wrapper may let episodes begin elsewhere than the environment would.
         alone = parts.curriculum is None and parts.conditioner is None

@@ -51,7 +51,8 @@ def live(
     Returns:
         Whether all levels could be drawn.
     """
-    cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of = world
+    cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of = world[:11]
+    home_cells, home_facts = world[11:]
     layers = np.zeros((sizes.size, sizes.max() + 1), dtype=np.float32)
     there = np.zeros(sizes.max() + 4, dtype=np.int64)
     shown, num_actions, last = image.reshape(-1), sizes[sizes.size - 1], sizes.size - 1
@@ -60,7 +61,20 @@ def live(
         for e in range(keys.shape[1]):
             lists[0, 0], list_at[0] = seeds[e], 0
             outcome = start_episode(
-                cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of, 0
+                cells,
+                facts,
+                streams,
+                scratch,
+                params,
+                visited,
+                lists,
+                list_at,
+                levels,
+                choosers,
+                level_of,
+                home_cells,
+                home_facts,
+                0,
             )
             if outcome != FINE:
                 return False

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from rewardlab import seeding
 from rewardlab.errors import Interrupted
 from rewardlab.records.progress import Progress
-from rewardlab.records.store import EVAL, TRAIN, RunStore
+from rewardlab.records.store import EVAL, SUITE, TRAIN, RunStore
 from rewardlab.records.table import Table, check_continuation
-from rewardlab.schemas import RootConfig
+from rewardlab.schemas import NO_SUITE, RootConfig
 from rewardlab.training.cadence import Cadence, Clock, Means
-from rewardlab.training.evaluate import Evaluator
+from rewardlab.training.evaluate import Evaluator, told_column
 from rewardlab.training.learning.base import make_learning
 from rewardlab.training.parts import RunParts
+from rewardlab.training.suite import Suite
 from rewardlab.types import Array, State
 
 _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
@@ -55,14 +56,22 @@ class Training:
         self._learning = make_learning(config, parts)
         self._means = Means(self._learning.counts)
         columns = (*_TRAIN_COLUMNS, *streams, *parts.metrics, *self._learning.metrics)
+        self._suite = None if config.eval.suite == NO_SUITE else Suite(config, parts.env.spec, parts.conditioner)
+        evaluated = (*EVAL_COLUMNS, *map(told_column, parts.env.spec.tells))
         self.saving, self._saved_at = False, time.monotonic()
         self._begun = checkpoint is not None
         if checkpoint is not None:  # no table is cut back before every part has been found whole
             check_continuation(store.folder / TRAIN, columns, checkpoint["train_bytes"])
-            check_continuation(store.folder / EVAL, EVAL_COLUMNS, checkpoint["eval_bytes"])
+            check_continuation(store.folder / EVAL, evaluated, checkpoint["eval_bytes"])
+            if self._suite is not None:
+                check_continuation(store.folder / SUITE, self._suite.columns, checkpoint["suite_bytes"])
             self._load(checkpoint)
         self._train_table = Table(store.folder / TRAIN, columns, train_bytes)
-        self._eval_table = Table(store.folder / EVAL, EVAL_COLUMNS, eval_bytes)
+        self._eval_table = Table(store.folder / EVAL, evaluated, eval_bytes)
+        self._suite_table: Table | None = None
+        if self._suite is not None:
+            suite_bytes = checkpoint["suite_bytes"] if checkpoint else None
+            self._suite_table = Table(store.folder / SUITE, self._suite.columns, suite_bytes)
         self._evaluator = Evaluator(config, parts.env.spec, parts.conditioner)
 
     def run(self) -> None:
@@ -86,8 +95,10 @@ class Training:
                     return
                 self._iterate()
         finally:
-            for opened in (self._train_table, self._eval_table, self._evaluator, self.parts.env):
-                opened.close()
+            opened = (self._train_table, self._eval_table, self._suite_table, self._evaluator, self._suite)
+            for each in (*opened, self.parts.env):
+                if each is not None:
+                    each.close()
 
     def say(self, line: str) -> None:
         """One line for whoever watches, and in run.log for whoever looks later."""
@@ -99,9 +110,9 @@ class Training:
         """Whether this is what an unbroken run would be doing."""
         return self._learning.exact
 
-    def archive(self) -> dict[str, Array] | None:
-        """What the finished run keeps of what it found."""
-        return self._learning.archive()
+    def arrays(self) -> dict[str, dict[str, Array]]:
+        """What the finished run keeps of what it found, by file."""
+        return self._learning.arrays()
 
     @property
     def fps_mean(self) -> float:
@@ -153,9 +164,15 @@ class Training:
         due = self._evaluation.due(self.frames) and (self._learning.has_policy or self.frames == 0)
         if self._evaluated_at == self.frames or not (due or self._finished):
             return
-        evaluation = self._evaluator.evaluate(self.parts.agent, self.frames, lambda: self.stop() is not None)
+        asked, agent = (lambda: self.stop() is not None), self.parts.agent
+        evaluation = self._evaluator.evaluate(agent, self.frames, asked)
         if evaluation is None:
             return
+        if self._suite is not None and self._suite_table is not None:
+            held_out = self._suite.evaluate(agent, self.frames, asked)
+            if held_out is None:
+                return
+            self._suite_table.append(held_out)
         times = {"wall_seconds": self.clock.wall_seconds(), "cpu_seconds": self.clock.cpu_seconds()}
         self._eval_table.append({"frames": self.frames} | times | evaluation.row())
         self._evaluated_at = self.frames
@@ -192,6 +209,7 @@ class Training:
                 "train_bytes": self._train_table.sync(),
                 "eval_bytes": self._eval_table.sync(),
             }
+            | ({} if self._suite_table is None else {"suite_bytes": self._suite_table.sync()})
         )
         self.store.drop_replays(but=replay)
         self._checkpoints.done(self.frames)

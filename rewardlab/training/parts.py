@@ -14,6 +14,7 @@ from rewardlab.types import (
     Conditioner,
     Curriculum,
     EnvSpec,
+    LevelDesigner,
     Metrics,
     RewardScheme,
     State,
@@ -57,13 +58,18 @@ class Generators:
 
 @dataclass
 class RunParts:
-    """Everything that a run trains with; the conditioner and the curriculum are None where the run has none."""
+    """Everything that a run trains with; what it has none of is None.
+
+    rival: a second student of a designer, with a scheme of its own.
+    """
 
     env: VecEnv
     agent: Agent
     scheme: RewardScheme
     conditioner: Conditioner | None = None
     curriculum: Curriculum | None = None
+    designer: LevelDesigner | None = None
+    rival: tuple[Agent, RewardScheme] | None = None
     generators: Generators = field(default_factory=Generators)
 
     @property
@@ -97,7 +103,8 @@ class RunParts:
             piece.load_state_dict(state[name])
 
     def _plugins(self) -> list[Any]:
-        return [piece for piece in (self.agent, self.scheme, self.conditioner, self.curriculum) if piece is not None]
+        pieces = (self.agent, self.scheme, self.conditioner, self.curriculum, self.designer)
+        return [piece for piece in pieces if piece is not None]
 
     def _pieces(self) -> dict[str, Any]:
         """What has a state, by its name in checkpoints; the environments belong to what is learned from."""
@@ -106,6 +113,9 @@ class RunParts:
             "scheme": self.scheme,
             "conditioner": self.conditioner,
             "curriculum": self.curriculum,
+            "designer": self.designer,
+            "rival_agent": self.rival and self.rival[0],
+            "rival_scheme": self.rival and self.rival[1],
             "streams": self.generators,  # restored last: to restore the others may draw
         }
         return {name: piece for name, piece in pieces.items() if piece is not None}

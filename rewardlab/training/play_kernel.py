@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numba
 
-from rewardlab.gridworld.constants import FINE, MISSION, NUM_MISSION
+from rewardlab.gridworld.constants import DIRECTION, FINE, MISSION, NUM_MISSION
 from rewardlab.maths.compiled import accumulate, choose
 from rewardlab.maths.distinct import differ, slot_of
 from rewardlab.networks.row_policy import RowWeights, logits_of
@@ -28,7 +28,7 @@ class Views(NamedTuple):
     """The distinct views of a pass, U of them at most.
 
     Attributes:
-        rows: uint8 [U, P]. missions: int64 [U].
+        rows: uint8 [U, P]. missions: int64 [U], or headings, where these are seen.
         logits, below: float32 [U, A], the policy's and its distribution function.
         slots: int32, the table in which views are looked up, -1 where nobody is; a power of 2 long.
         weights: uint32 [P], see `maths.distinct`.
@@ -53,7 +53,7 @@ class Steps(NamedTuple):
     Attributes:
         images: uint8 [T + 1, N, V, V, 3]; row 0 is given. successors: uint8 [T, N, V, V, 3], the true ones.
         shown, reached: the same in rows of bytes, [T + 1, N, P] and [T, N, P].
-        missions: int64 [T + 1, N], -1 where one is met for the first time.
+        missions: int64 [T + 1, N], -1 where one is met for the first time; or headings, where these are seen.
         here: int64 [T + 1, N], there: int64 [T, N], numbers of the views acted on and of the true successors.
         action: int64 [T, N]. reward: float32 [T, N]. terminated, truncated, success: bool [T, N].
         cells, facts: uint32 [T, N, H * W] and int32 [T, N, F], the engine's of the true successors; of length 0 where
@@ -105,6 +105,7 @@ def play(
     uniform: Array,
     begin: int,
     greedy: bool,
+    turns: bool,
 ) -> int:  # pragma: no cover
     """T steps of N environments.
 
@@ -114,11 +115,13 @@ def play(
         uniform: float32 [T, N], in [0, 1): they draw the actions.
         begin: the first step; the pass goes on where an earlier one came to a mission that it did not know.
         greedy: the likeliest action instead.
+        turns: whether the heading is seen beside the view: it then stands where the mission's number would.
 
     Returns:
         The step before which it stopped: T, or where a mission is unknown; or STUCK: no level could be drawn.
     """
-    cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of = world
+    cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of = world[:11]
+    home_cells, home_facts = world[11:]
     images, successors, shown, reached, mission_of, here, there, taken, rewards, terminated, truncated, solved = steps[
         :12
     ]
@@ -127,10 +130,12 @@ def play(
     rows, named, slots, weights = views.rows, views.missions, views.slots, views.weights
     logits, below = views.logits, views.below
     total, num_envs = uniform.shape
-    varies, keeps = policy.missions.shape[1] > 0, kept_cells.shape[0] > 0
+    varies, keeps = policy.missions.shape[1] > 0 and not turns, kept_cells.shape[0] > 0
     for i in range(num_envs):
         if begin == 0 or mission_of[begin, i] < 0:
             mission_of[begin, i] = _mission_of(facts, i, missions) if varies else 0
+            if turns:
+                mission_of[begin, i] = facts[i, DIRECTION]
             slot = _place_of(shown, begin, i, mission_of[begin, i], rows, named, slots, weights)
             if slots[slot] < 0:
                 _add(shown, begin, i, mission_of[begin, i], policy, views, slot)
@@ -149,6 +154,8 @@ def play(
             lengths[i] += 1
             if keeps:
                 _keep(cells, facts, i, kept_cells[t], kept_facts[t])
+            if turns:
+                mission = facts[i, DIRECTION]
             observe(cells, facts, params, i, successors[t], i)
             slot = _place_of(reached, t, i, mission, rows, named, slots, weights)
             if slots[slot] < 0:
@@ -170,14 +177,29 @@ def play(
             if left[i] == 0:
                 continue
             outcome = start_episode(
-                cells, facts, streams, scratch, params, visited, lists, list_at, levels, choosers, level_of, i
+                cells,
+                facts,
+                streams,
+                scratch,
+                params,
+                visited,
+                lists,
+                list_at,
+                levels,
+                choosers,
+                level_of,
+                home_cells,
+                home_facts,
+                i,
             )
             if outcome != FINE:
                 return STUCK
             if keeps:
                 _keep(cells, facts, i, begun_cells[t], begun_facts[t])
             observe(cells, facts, params, i, images[t + 1], i)
-            if varies:
+            if turns:
+                mission = facts[i, DIRECTION]
+            elif varies:
                 mission = _mission_of(facts, i, missions)
                 unknown |= mission < 0
             mission_of[t + 1, i] = mission

@@ -9,7 +9,8 @@ achieved, and what was (which no network reads).
 
 from rewardlab.types.agents import ActOutput, Agent, ExploringAgent, OnPolicyAgent, ReplayAgent
 from rewardlab.types.aliases import Array, GoalOutcome, Metrics, Obs, State, TensorMetrics, TensorObs
-from rewardlab.types.curricula import Asked, Attempts, Conditioner, Curriculum, Outcomes, Trail
+from rewardlab.types.curricula import Asked, Attempts, Conditioner, Curriculum, Outcomes, PlaceCurriculum, Trail
+from rewardlab.types.levels import Attempted, LevelDesigner, Played, Round
 from rewardlab.types.populations import Genome, Lives, Population
 from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, LogProb, RewardScheme
 from rewardlab.types.steps import (
@@ -24,8 +25,10 @@ from rewardlab.types.steps import (
 )
 from rewardlab.types.worlds import (
     ActionSpec,
+    DesignableEnv,
     EnvSpec,
     GoalVecEnv,
+    HeldOut,
     MakeEnv,
     Mdp,
     Native,
@@ -43,11 +46,13 @@ __all__ = [
     "Array",
     "Asked",
     "Assessment",
+    "Attempted",
     "Attempts",
     "AuxLoss",
     "BuildContext",
     "Conditioner",
     "Curriculum",
+    "DesignableEnv",
     "DistinctObservations",
     "EnvSpec",
     "Episode",
@@ -55,7 +60,9 @@ __all__ = [
     "Genome",
     "GoalOutcome",
     "GoalVecEnv",
+    "HeldOut",
     "Judgement",
+    "LevelDesigner",
     "Lives",
     "LogProb",
     "MakeEnv",
@@ -66,11 +73,14 @@ __all__ = [
     "ObsSpec",
     "OnPolicyAgent",
     "Outcomes",
+    "PlaceCurriculum",
     "PlaceableEnv",
+    "Played",
     "Population",
     "ReplayAgent",
     "RewardScheme",
     "Rollout",
+    "Round",
     "Signals",
     "State",
     "StepBatch",

@@ -86,6 +86,11 @@ class OnPolicyAgent(Agent, Protocol):
     def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
         """Values [B, S] of observations within an episode, given hidden states [B, ...]."""
 
+    def judge_task(self, rollout: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
+        """Advantages and values [T, N] of the task's own reward, in its units, of a rollout that was assessed; asked
+        for where a designer scores levels: `training/learning/level_rounds.py`.
+        """
+
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         """One round of learning; `progress` in [0, 1] is the share of the budget spent before the rollout."""
 

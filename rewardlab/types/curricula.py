@@ -34,13 +34,15 @@ class Asked:
     """B environments that a goal is wanted for.
 
     count: B. facts: the full-state facts of where they stand, each [B, ...]. before: the goals that ended there, each
-    entry [B, ...]; empty at the very beginning. training: whether they train, or evaluate.
+    entry [B, ...]; empty at the very beginning. training: whether they train, or evaluate. begins: bool [B], whether an
+    episode begins there; else the goal before was reached within it.
     """
 
     count: int
     facts: Obs
     before: Obs
     training: bool
+    begins: Array
 
 
 class Conditioner(Protocol):
@@ -95,7 +97,7 @@ class Trail:
 class Outcomes:
     """B training episodes that came to an end; arrays.
 
-    trail, step: int64 [B], where they began: after `step` steps of a trail, -1 for the task's own beginning.
+    trail, step: int64 [B], where they began, as `Curriculum.propose` said.
     task_return: float64 [B], what the task paid from there on.
     """
 
@@ -105,19 +107,22 @@ class Outcomes:
 
 
 class Curriculum(Protocol):
-    """Says where training episodes begin: in states along trails, or as the task has it. Those of evaluation always
-    begin as the task has it. The states belong to the environments (`training/wrappers/start_env.py`).
+    """Says where training episodes begin: in states along trails, in states that it makes (`PlaceCurriculum`), or as
+    the task has it. Those of evaluation always begin as the task has it. The states belong to the environments
+    (`training/wrappers/start_env.py`).
     """
 
     assumes: frozenset[str]
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv
 
-    def trails(self) -> tuple[Trail, ...]:
-        """The ways along which episodes may begin: the same object as long as they are the same."""
+    def trails(self) -> tuple[Trail, ...] | None:
+        """The ways along which episodes may begin: the same object as long as they are the same. None: it makes the
+        states itself, as a `PlaceCurriculum`.
+        """
 
     def propose(self, count: int) -> tuple[Array, Array]:
         """Where the next episodes begin, int64 [count] each: the trail, -1 for the task's own beginning, and after
-        how many of its steps.
+        how many of its steps; of a `PlaceCurriculum` two numbers of its own.
         """
 
     def feedback(self, ended: Outcomes) -> None:
@@ -129,3 +134,15 @@ class Curriculum(Protocol):
     def state_dict(self) -> State: ...
 
     def load_state_dict(self, state: State) -> None: ...
+
+
+class PlaceCurriculum(Curriculum, Protocol):
+    """What a curriculum can do besides where `trails()` is None."""
+
+    def places(self, trail: Array, step: Array, own: Obs) -> Obs:
+        """The states in which B episodes begin, each entry [B, ...], in arrays of their own.
+
+        Args:
+            trail, step: int64 [B], as the latest `propose` gave them, without the task's own beginnings.
+            own: the states in which the task would have them begin, as `PlaceableEnv.take_places` gives them.
+        """

@@ -100,10 +100,12 @@ class EnvSpec:
     task: TaskFacts = field(default_factory=TaskFacts)
     backend: str = "reference"
     privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
+    tells: tuple[str, ...] = ()  # those of them, numbers of an episode's last state, whose means evaluations tell
     fact_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of those whose name does not tell it
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
     noisy: bool = False  # whether noise that no level fixes is in what is seen
     goals: bool = False  # whether observations show goal and achieved; it is a GoalVecEnv then
+    mazes: int = 0  # cells of a side of the mazes that it plays (`gridworld.mazes`), which designers make; 0: none
     placeable: bool = False  # whether take_places and put_places work: episodes can then begin anywhere
     place: tuple[tuple[float, ...], tuple[float, ...]] | None = (
         None  # bounds of `facts.POSITION`, or of `facts.PLACE` on grids
@@ -184,6 +186,30 @@ class PlaceableEnv(VecEnv, Protocol):
 
     def put_places(self, where: Array, places: Obs) -> Obs:
         """Let episodes begin in these states; the observations of all N environments."""
+
+
+class DesignableEnv(PlaceableEnv, Protocol):
+    """What an environment can do besides where `spec.mazes`."""
+
+    def hold_places(self, places: Obs) -> Obs:
+        """Let an episode of each environment begin in these states, [N, ...], and all its later ones too."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One episode in each of N environments.
+
+    Attributes:
+        env: those environments.
+        names: of the level that each plays; environments with the same name are counted together.
+        optimal: float64 [N], the best return on it.
+        walk: float64 [N], fewest steps between cells to success, turns not counted.
+    """
+
+    env: VecEnv
+    names: tuple[str, ...]
+    optimal: Array
+    walk: Array
 
 
 MakeEnv = Callable[[Sequence[Sequence[int]]], VecEnv]  # lists of level seeds -> an environment that plays each list

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.usefixtures("composed_together")
 NOTHING = ("curriculum", "none")  # it does nothing that could break a law
 GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
-ENVS = ["bitflip", "deepsea", "slots", "doorkey_5x5", "goalgrid_fourrooms", "goalgrid_fetch_8x8_n3"]
+ENVS = ["bitflip", "deepsea", "formfill", "slots", "darkrooms", "maze", "doorkey_5x5", "goalgrid_fourrooms"]
+ENVS += ["goalgrid_fetch_8x8_n3"]
 # So few frames are played under laws that by default nothing is asked in them.
 ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]
 ASKS += ["reward.segment=4", "reward.epochs=2"]
@@ -22,6 +23,8 @@ SIDES = ["reward.contexts=['agent_pos[0] - 3','3 - agent_pos[0]']", "reward.term
 FEWER, SHORTER = "agent.population=60", "agent.chunk=90"
 SMALL = {key: [FEWER] for key in ("random_search", "ga", "ga_ns", "ns", "taxons", "map_elites", "cma_me", "cma_mae")}
 SMALL |= {key: [FEWER, SHORTER] for key in ("serene", "stax")}
+TEACHER = ["curriculum.filters=2", "curriculum.epochs=1"]
+SMALL |= {key: TEACHER for key in ("paired", "flexible_paired", "minimax", "repaired")}
 # Options that lead to other code than the defaults do.
 VARIANTS = [
     ("reward", "count", ["reward.key=state"]),
@@ -77,13 +80,27 @@ VARIANTS = [
     ("env", "bitflip", ["env.n=7", "env.pays=goal"]),
     ("env", "deepsea", ["env.deterministic=false"]),
     ("env", "slots", ["env.distractors=2"]),
+    ("env", "formfill", ["env.fields=1", "env.distractors=0"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1", "env.noise=0.3", "env.frame_stack=2"]),
     ("env", "pointplane", ["env.box=2"]),
     ("env", "mountaincar", ["env.noise=0.3"]),
+    (
+        "curriculum",
+        "paired",
+        [*TEACHER, "curriculum.walls=5", "curriculum.memory_size=4", "curriculum.vary_walls=true"],
+    ),
+    (
+        "curriculum",
+        "minimax",
+        [*TEACHER, "curriculum.walls=5", "curriculum.order=goal_first", "curriculum.replay_prob=1"],
+    ),
     ("curriculum", "backplay", ["curriculum.advance=schedule", "curriculum.window=3"]),
     ("curriculum", "backplay", ["curriculum.frontier=each", "curriculum.trials=2", "curriculum.stride=2"]),
+    ("curriculum", "hint_prefix", ["curriculum.group=2", "curriculum.ordinary=0.3"]),
+    ("curriculum", "subgoal_list", ["curriculum.encoding=language", "curriculum.accuracy=0.5"]),
+    ("curriculum", "formfill_meta", ["curriculum.capacity=3", "curriculum.noise=0.5", "curriculum.replay=0.9"]),
     ("agent", "ppo", ["agent.memory=gru"]),
     ("agent", "ppo", ["agent.network=cnn"]),
     ("agent", "ppo", ["agent.fused=false"]),
@@ -123,6 +140,7 @@ VARIANTS = [
     ("reward", "barfi", ["reward.aux='agent_pos[0] - 3'", "reward.every=2"]),
     ("reward", "explors", ["reward.key=state", "reward.clip=0.5"]),
     ("reward", "exprd", ["reward.adaptive=true", "reward.states=null"]),
+    ("agent", "adversarial_surprise", ["agent.turn_steps=2"]),
     ("agent", "go_explore", ["agent.return_by=policy"]),
     ("agent", "ns", [FEWER, "agent.descriptor=last"]),
     ("agent", "ns", [FEWER, "agent.descriptor=signature", "agent.signature_time=true"]),
@@ -134,7 +152,7 @@ VARIANTS = [
 @pytest.mark.parametrize(
     ("group", "name", "overrides"),
     [
-        pytest.param(group, name, SMALL.get(name, []) if group == "agent" else [], id=f"{group}={name}")
+        pytest.param(group, name, SMALL.get(name, []), id=f"{group}={name}")
         for group, name in [*CHOICES, *(("env", name) for name in ENVS)]
     ]
     + [pytest.param(*variant, id="-".join([variant[1], *variant[2]])) for variant in VARIANTS],

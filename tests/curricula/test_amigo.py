@@ -148,7 +148,7 @@ def test_the_teacher_learns_to_set_what_it_is_paid_for() -> None:
     grids, rng = some_grids(1).repeat(50, axis=0), torch.Generator().manual_seed(0)
     share = []
     for _ in range(150):
-        goal = teacher.propose(Asked(50, {"grid": grids}, {}, True), rng)
+        goal = teacher.propose(Asked(50, {"grid": grids}, {}, True, np.ones(50, bool)), rng)
         share.append(float((goal["cell"] == 7).mean()))
         reached = goal["cell"] == 7
         teacher.take_in(Attempts(goal, {"grid": grids}, np.full(50, 200), reached, np.zeros(50, dtype=np.float32)))

@@ -5,6 +5,7 @@ import pytest
 from hand import bare, grid_env, grids, random_actions
 
 from rewardlab import seeding
+from rewardlab.envs.grids import minigrid
 from rewardlab.envs.grids.facts import hash_words, state_words
 from rewardlab.envs.levels import Levels
 
@@ -128,3 +129,22 @@ def test_levels_apply_to_gymnasium_environments_too() -> None:
     np.testing.assert_array_equal(first[1], by_hand.reset(seed=4)[0])
     np.testing.assert_array_equal(starts[1][0], by_hand.reset(seed=4)[0])
     np.testing.assert_array_equal(starts[2][0], by_hand.reset(seed=3)[0])
+
+
+def test_the_level_that_is_played_is_known_by_its_seed_where_it_has_one() -> None:
+    """A list's and a pool's after every reset, whichever environments were reset; endless ones have none."""
+    pool, lists = [7, 8, 9], [[4, 5], [6]]
+    for options in ({"pool": pool}, {"lists": lists}, {}):
+        env = minigrid.make(minigrid.Config(id=TASK), Levels(2, **options), ("state_hash", "level"))
+        env.reset([1, 2])
+        known, seen = {level_hash(seed): seed for seed in (*pool, *lists[0], *lists[1])}, set()
+        for step in range(2 * 640 + 3):
+            facts = env.privileged()
+            levels = facts["level"].tolist()
+            if step in (0, 640, 1280):
+                expected = [known.get(int(value), -1) for value in facts["state_hash"]]
+                assert levels == (expected if options else [-1, -1])
+            seen |= set(levels)
+            batch = env.step(np.full(2, 6))
+            assert batch.privileged["level"].tolist() == levels  # the true successor is still on it
+        assert seen <= {*pool} if "pool" in options else seen == ({4, 5, 6} if options else {-1})

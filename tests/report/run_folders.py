@@ -42,6 +42,7 @@ def write_run(
     success: bool = True,
     config: dict[str, Any] | None = None,
     training: dict[str, Sequence[float]] | None = None,
+    evaluated: dict[str, Sequence[float]] | None = None,
     picture: bytes | None = None,
     status: dict[str, Any] | None = None,
     **manifest: Any,
@@ -81,10 +82,11 @@ def write_run(
     with (where / "eval.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         columns = "frames wall_seconds cpu_seconds episodes return_mean return_std success_rate length_mean"
-        writer.writerow(columns.split())
-        for at, value in zip(frames, returns, strict=True):
+        more = evaluated or {}
+        writer.writerow([*columns.split(), *more])
+        for at, value, *told in zip(frames, returns, *more.values(), strict=True):
             solved = repr(float(min(1.0, max(0.0, value / 0.95)))) if success else ""
-            writer.writerow([at, at / 2000, at / 1000, 100, repr(float(value)), 0.1, solved, 50.0])
+            writer.writerow([at, at / 2000, at / 1000, 100, repr(float(value)), 0.1, solved, 50.0, *told])
     if training is not None:
         with (where / "train.csv").open("w", newline="", errors="replace") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -24,6 +24,8 @@ TASKS = {
     "things that move": ["env=minigrid", "env.id=MiniGrid-Dynamic-Obstacles-5x5-v0"],
     "the whole grid, one layer": ["env=empty_5x5", "env.observation=full", "agent.hidden=[]"],
     "a pool of levels": ["env=doorkey_5x5", "env.levels=3"],
+    "headings": ["env=maze", "env.size=4", "env.walls=3", "env.max_steps=40"],
+    "headings of perfect mazes, one-hot views": ["env=maze_perfect", "env.size=3", "agent.encoding=onehot"],
     "facts of the full state": ["env=empty_random_5x5", "reward=terms", "reward.terms.more='lava_beside+agent_pos[0]'"],
     "facts, missions, hashes": [
         "env=fetch_5x5_n2",
@@ -115,14 +117,15 @@ def test_a_signal_ends_an_evaluation_between_passes() -> None:
     st.lists(st.integers(1, 40), max_size=2),
     st.lists(st.integers(1, 40), max_size=3),
     st.sampled_from(["raw", "onehot"]),
-    st.booleans(),
+    st.sampled_from(["", "mission", "vector"]),
     st.booleans(),
     st.integers(0, 99),
 )
 def test_logits_of_single_rows_are_the_network_s(shared, hidden, encoding, mission, first, seed) -> None:
     generator = torch.Generator().manual_seed(seed)
     entries = {"image": ObsSpec((4, 5, 3), "uint8", 10)}
-    beside = {"mission": ObsSpec((4,), "int64", 27)} if mission else {}
+    every = {"": {}, "mission": {"mission": ObsSpec((4,), "int64", 27)}, "vector": {"vector": ObsSpec((4,), "float32")}}
+    beside = every[mission]
     specs = beside | entries if first else entries | beside
     network = ActorCritic(
         specs, ActionSpec(n=5), 1, generator, network="mlp", encoding=encoding, shared=shared, hidden=hidden
@@ -131,13 +134,15 @@ def test_logits_of_single_rows_are_the_network_s(shared, hidden, encoding, missi
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
     obs = {"image": torch.randint(0, 11, (9, 4, 5, 3), generator=generator, dtype=torch.uint8)}
-    if mission:
+    if mission == "mission":
         obs["mission"] = torch.randint(0, 28, (9, 4), generator=generator)
+    if mission == "vector":
+        obs["vector"] = torch.rand(9, 4, generator=generator)
     with torch.no_grad():
         expected = network(network.prepare({name: obs[name] for name in specs}))[0]["logits"]
     assert RowPolicy.fits(network)
     policy = RowPolicy(network)
-    weights = policy.weights(obs.get("mission", torch.zeros(0, 0, dtype=torch.int64)))
+    weights = policy.weights(obs[mission] if mission else torch.zeros(0, 0, dtype=torch.int64))
     layers = np.empty((policy.depth + 1, policy.widest + 1), dtype=np.float32)
     there, logits = np.empty(policy.widest + 4, dtype=np.int64), np.empty((9, 5), dtype=np.float32)
     for row in range(9):

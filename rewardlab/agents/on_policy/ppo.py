@@ -212,12 +212,7 @@ class Agent(BaseAgent):
     def assess(self, rollout: Rollout) -> Assessment:
         if rollout.agent_state0 is None:
             distinct = distinct_of(rollout)
-            if self._fused is not None:
-                inputs = self._fused.inputs(distinct.rows)
-                values = self._fused.values(inputs)
-                dist = {"logits": self._fused.policy(inputs) if distinct.logits is None else distinct.logits}
-            else:
-                dist, values = self.network(self.network.prepare(distinct.rows))
+            dist, values = self.judged(distinct.rows, distinct.logits)
             dist = {name: spread(entry, distinct.here[:-1]) for name, entry in dist.items()}
             values, final_values = spread(values, distinct.here), spread(values, distinct.there)
         else:
@@ -229,12 +224,31 @@ class Agent(BaseAgent):
         return Assessment(distributions.log_prob(dist, rollout.action), dist, values, final_values)
 
     @torch.no_grad()
+    def judged(self, obs: TensorObs, logits: torch.Tensor | None = None) -> tuple[TensorObs, torch.Tensor]:
+        """What a policy without memory makes of single observations [B, *shape]: its distribution, and values [B, S].
+
+        Args:
+            logits: [B, A], where they are known.
+        """
+        if self._fused is None:
+            dist, values = self.network(self.network.prepare(obs))
+            return dist, values
+        inputs = self._fused.inputs(obs)
+        return {"logits": self._fused.policy(inputs) if logits is None else logits}, self._fused.values(inputs)
+
+    @torch.no_grad()
     def value(self, obs: TensorObs, state: torch.Tensor | None) -> torch.Tensor:
         if self._fused is not None:
             return self._fused.values(self._fused.inputs(obs))
         count = next(iter(obs.values())).shape[0]
         within = torch.zeros(count, dtype=torch.bool, device=self._device)
         return self.network.values(self._features_of_step(obs, state, within)[0])
+
+    def judge_task(self, rollout: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
+        stream, divisor = self._streams[0], 1.0 if self._scale is None else self._scale.divisor
+        weight = stream.weight(rollout.progress) / divisor
+        advantages = head_advantages(self.config, self._heads[:1], rollout, [rollout.task_reward * weight])
+        return advantages[..., 0] / weight, rollout.values[:-1, :, 0] / weight
 
     @torch.no_grad()
     def log_prob(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:

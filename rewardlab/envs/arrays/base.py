@@ -112,6 +112,17 @@ class ArrayEnv(ABC):
         self._levels.load_state_dict(state["levels"])
         self._privileged = self._measure()
 
+    def take_places(self, where: Array) -> Obs:
+        """See `PlaceableEnv`; for worlds whose episodes draw nothing once they have begun."""
+        return {name: array[where] for name, array in self.arrays.items()} | {"steps": self.steps[where]}
+
+    def put_places(self, where: Array, places: Obs) -> Obs:
+        for name, array in self.arrays.items():
+            array[where] = places[name]
+        self.steps[where] = places["steps"]
+        self._privileged = self._measure()
+        return self.observe()
+
     def close(self) -> None:
         self.streams.clear()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from rewardlab.facts import (
     DOORS_OPEN,
     GRID,
     LAVA_BESIDE,
+    LEVEL,
     PANORAMA,
     PICTURE,
     PLACE,
@@ -34,13 +35,17 @@ from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, State
 
 @dataclass(frozen=True)
 class ViewOptions:
-    """What images show, as the options of `minigrid.Config` describe it."""
+    """What images show, as the options of `minigrid.Config` describe it.
+
+    heading: whether `vector` tells it, one-hot.
+    """
 
     observation: str = "view"
     view_size: int = 7
     see_through_walls: bool | None = None
     noise: str = "none"
     noise_amount: float | None = None
+    heading: bool = False
 
 
 def fast_env(
@@ -50,13 +55,15 @@ def fast_env(
     missions: Mapping[str, Array],
     privileged: Sequence[str],
     look: ViewOptions,
+    own: Mapping[str, Callable[[World], Array]] | None = None,
 ) -> BatchedEnv:
     """N environments of one MiniGrid task, stepped together.
 
     Args:
         spec: all but the actions, to which noise may add one.
         missions: tokens of every mission; empty where the task has only one.
-        privileged: full-state facts to compute: those of `facts.FACTS`, distance, situation.
+        privileged: full-state facts to compute: those of `facts.FACTS`, distance, situation, and those of `own`.
+        own: facts of the task's own, each [N, ...] of a world. Compiled passes don't measure them.
     """
     engine = gridworld.make_vec(
         env_id,
@@ -70,12 +77,15 @@ def fast_env(
     )
 
     def view(frames: Mapping[str, Any]) -> Obs:
-        if not missions:
-            return {"image": frames["image"]}
-        return {"image": frames["image"], "mission": np.stack([missions[text] for text in frames["mission"]])}
+        shown = {"image": frames["image"]}
+        if missions:
+            shown["mission"] = np.stack([missions[text] for text in frames["mission"]])
+        if look.heading:
+            shown["vector"] = _ONE_HOT[frames["direction"]]
+        return shown
 
     action = ActionSpec(n=engine.num_actions)
-    facts = _Facts(engine, privileged, look) if privileged else None
+    facts = _Facts(engine, privileged, look, own or {}, levels) if privileged else None
     vector: Any = engine if look.noise == "none" else _Noisy(engine)
     codec = ActionCodec(action, lambda chosen: chosen)
     quiet = look.noise == "none"
@@ -90,7 +100,7 @@ def fast_env(
         reward_is_success=True,
         keeper=EngineState(engine),
         placer=_Places(engine) if quiet else None,
-        engine=_Engine(engine, levels, tuple(privileged), missions, facts) if quiet else None,
+        engine=_Engine(engine, levels, tuple(privileged), missions, facts, look) if quiet else None,
     )
 
 
@@ -106,9 +116,11 @@ class _Engine:
         facts: tuple[str, ...],
         missions: Mapping[str, Array],
         measured: _Facts | None,
+        look: ViewOptions,
     ) -> None:
         self.vector, self.levels, self.facts, self._missions = vector, levels, facts, missions
         self.mission_length = len(next(iter(missions.values()))) if missions else 0
+        self.headings = _ONE_HOT if look.heading else np.empty((0, 0), dtype=np.float32)
         self._measured = measured
 
     def measure(self, cells: Array, facts: Array) -> Obs:
@@ -191,12 +203,24 @@ class _Places:
         shown: Mapping[str, Array] = self._engine.observe()
         return shown
 
+    def hold(self, places: Obs) -> Mapping[str, Array]:
+        self._engine.hold(places)
+        shown: Mapping[str, Array] = self._engine.observe()
+        return shown
+
 
 class _Facts:
     """The engine measures all environments at once, so it never pays to measure some of them."""
 
-    def __init__(self, engine: Any, names: Sequence[str], look: ViewOptions) -> None:
-        self._engine, self._names, self._look = engine, names, look
+    def __init__(
+        self,
+        engine: Any,
+        names: Sequence[str],
+        look: ViewOptions,
+        own: Mapping[str, Callable[[World], Array]],
+        levels: Levels,
+    ) -> None:
+        self._engine, self._names, self._look, self._own, self._levels = engine, names, look, own, levels
         if DISTANCE in names:
             from rewardlab.gridworld.distances import Distances
 
@@ -207,8 +231,12 @@ class _Facts:
         for name in self._names:
             if name == PICTURE:
                 facts[name] = np.stack(self._engine.render(tile_size=self._tile()))
+            elif name == LEVEL:
+                facts[name] = self._levels.current.copy()
             elif name == PANORAMA:
                 facts[name] = self._engine.panorama(self._look.view_size, self._look.see_through_walls)
+            elif name in self._own:
+                facts[name] = self._own[name](self._engine.world)
         return facts
 
     def of(self, world: World) -> Obs:
@@ -247,6 +275,7 @@ def _lava_beside(cells: Array, agent: Array, width: int) -> Array:
     return count
 
 
+_ONE_HOT = np.eye(4, dtype=np.float32)
 _PLACE = ("cells", "agent", "carried", "steps", "mission", "registers", "level_of", "streams")
 _STREAMS = ("streams", "choosers", "noise", "channel")
 # What the engine computes for each fact that its arrays tell.

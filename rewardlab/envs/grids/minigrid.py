@@ -14,7 +14,7 @@ from rewardlab import gridworld
 from rewardlab.envs import registry
 from rewardlab.envs.config import RegisteredConfig, check_privileged
 from rewardlab.errors import UserError
-from rewardlab.facts import DISTANCE, SITUATION
+from rewardlab.facts import DISTANCE, LEVEL, SITUATION
 from rewardlab.gridworld.catalogue import find_task
 from rewardlab.schemas import RootConfig, option
 
@@ -158,7 +158,7 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
 
     backend, task = _backend(config), config.task_facts(SUCCESS)
     known = backend == "fast" and task.optimum_kind != "unavailable"
-    offered = (*FACTS, *((SITUATION,) if backend == "fast" else ()), *((DISTANCE,) if known else ()))
+    offered = (*FACTS, *((SITUATION, LEVEL) if backend == "fast" else ()), *((DISTANCE,) if known else ()))
     check_privileged(config.id, privileged, offered)
     first = _grid(config)
     viewed = GridView(first, config.observation)

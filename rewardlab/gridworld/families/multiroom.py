@@ -105,55 +105,41 @@ def _add_chain(streams, scratch, params, i, wanted):
 
 
 @njit
-def generate(cells, facts, streams, scratch, params, i):
+def draw_chain(cells, streams, scratch, params, i):
+    """Draws rooms until they are as many as wanted, and a door between each two; returns how many there are."""
     wanted = between(streams, i, params[FEWEST_ROOMS], params[MOST_ROOMS] + 1)
     while _add_chain(streams, scratch, params, i, wanted) < wanted:
         pass
     clear(cells, params, i)
     previous = -1  # place of the last door's colour in the alphabet
     for room in range(wanted):
-        at = room * _FIELDS
-        wall_box(
-            cells,
-            params,
-            i,
-            scratch[i, at + _LEFT],
-            scratch[i, at + _TOP],
-            scratch[i, at + _WIDTH],
-            scratch[i, at + _HEIGHT],
-        )
+        left, top, width, height = room_at(scratch, i, room)
+        wall_box(cells, params, i, left, top, width, height)
         if room > 0:
             chosen = below(streams, i, 5 if previous >= 0 else 6)
             if previous >= 0:
                 chosen += chosen >= previous
             previous = chosen
             door = DOOR | COLOURS_BY_NAME[chosen] << 8 | CLOSED << 16
+            at = room * _FIELDS
             put(cells, params, i, scratch[i, at + _DOOR_X], scratch[i, at + _DOOR_Y], door)
-    place_agent(
-        cells,
-        facts,
-        streams,
-        params,
-        i,
-        scratch[i, _LEFT],
-        scratch[i, _TOP],
-        scratch[i, _WIDTH],
-        scratch[i, _HEIGHT],
-        FOREVER,
-    )
-    at = (wanted - 1) * _FIELDS
-    place(
-        cells,
-        facts,
-        streams,
-        params,
-        i,
-        GOAL_CELL,
-        scratch[i, at + _LEFT],
-        scratch[i, at + _TOP],
-        scratch[i, at + _WIDTH],
-        scratch[i, at + _HEIGHT],
-    )
+    return wanted
+
+
+@njit
+def room_at(scratch, i, room):
+    """Left, top, width and height of a room that was drawn, its walls included."""
+    at = room * _FIELDS
+    return scratch[i, at + _LEFT], scratch[i, at + _TOP], scratch[i, at + _WIDTH], scratch[i, at + _HEIGHT]
+
+
+@njit
+def generate(cells, facts, streams, scratch, params, i):
+    wanted = draw_chain(cells, streams, scratch, params, i)
+    left, top, width, height = room_at(scratch, i, 0)
+    place_agent(cells, facts, streams, params, i, left, top, width, height, FOREVER)
+    left, top, width, height = room_at(scratch, i, wanted - 1)
+    place(cells, facts, streams, params, i, GOAL_CELL, left, top, width, height)
     return FINE
 
 

@@ -26,6 +26,16 @@ from rewardlab.report.tables.numbers import Numbers
 _COVERED = re.compile(r"states|cells|visited|coverage|rooms|positions", re.IGNORECASE)
 RANKED = {"rank": "rank correlation\nwith the true reward", "rank_left": "rank correlation\nwith nearness to success"}
 """What learned rewards are held against, by the kind of its bands."""
+OF_LEVELS = {
+    "levels:regret": "exact regret",
+    "levels:solvable": "share with a way to the goal",
+    "levels:steps": "fewest steps to the goal",
+    "levels:rank_pvl": "pvl: rank correlation\nwith exact regret",
+    "levels:rank_l1": "l1: rank correlation\nwith exact regret",
+    "levels:rank_max_mc": "max_mc: rank correlation\nwith exact regret",
+    "levels:rank_learnability": "learnability: rank correlation\nwith exact regret",
+}
+"""What is drawn of designed levels."""
 _MOST_BARS = 60  # in one figure
 _MOST_LINES = 12  # in one figure: more can't be told apart in print; the page and the tables have all
 
@@ -119,6 +129,7 @@ def charts(numbers: Numbers, styles: dict[str, Style], roots: Mapping[str, Path]
             pairs = tuple((each.name, each.ranks) for each in shown_maps)
             named = f"{env}: learned reward by cell, with its rank correlation"
             yield MapChart(f"reward_map_{stems[env]}", named, "rank among cells", pairs)
+        yield from _designed(title, recorded, styles, stems[env])
         yield from _coverage(title, recorded, styles, stems[env])
         diverse = [curve for curve in numbers.diversity_curves.get(env, []) if curve.setting.setting_id in best]
         yield from _diversity(title, diverse, styles, stems[env])
@@ -185,6 +196,13 @@ def _learned(env: str, recorded: list[Curve], styles: dict[str, Style], stem: st
     )
     if panels:
         yield LineChart(f"learned_{stem}", f"{env}: learned against true reward", "training frames", panels)
+
+
+def _designed(env: str, recorded: list[Curve], styles: dict[str, Style], stem: str) -> Iterator[LineChart]:
+    """How hard designed levels are, and whether scores know it."""
+    panels = tuple(Panel(label, lines) for key, label in OF_LEVELS.items() if (lines := _lines(recorded, key, styles)))
+    if panels:
+        yield LineChart(f"levels_{stem}", f"{env}: designed levels", "training frames", panels)
 
 
 def _diversity(env: str, curves: list[Curve], styles: dict[str, Style], stem: str) -> Iterator[LineChart]:

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -15,8 +15,9 @@ from rewardlab.records.status import STATES
 from rewardlab.report.cautions import FEW_SEEDS, Caution, listed
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, bounds, plural, score, share_range
-from rewardlab.report.pages.charts import RANKED
+from rewardlab.report.pages.charts import OF_LEVELS, RANKED
 from rewardlab.report.pages.data import metrics, page_data, run_places
+from rewardlab.report.pages.level_strips import level_strips
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.statistics import COVERED, Estimate
 from rewardlab.report.tables.columns import Column, Filled, Kind, Row
@@ -63,7 +64,8 @@ def render_page(
     unread = sorted({problem.state for problem in comparison.problems}, reverse=True)
     signs = {state: sign for state, sign in SIGNS.items() if state in there or state == "absent"}
     states = [*(state for state in STATES if state in there), *unread]
-    ranked = _ranked(numbers)
+    ranked, designed = _drawn_of(numbers, RANKED, ":"), _drawn_of(numbers, OF_LEVELS, "")
+    strips = level_strips(comparison, roots)
     parts = [
         ("overview", "Overview", overview),
         ("curves", "Curves", sections.curves(charts, chips, metrics(numbers), going) if drawn else ""),
@@ -71,9 +73,14 @@ def render_page(
          sections.efficiency(*_table(efficiency, styles), shown) if len(efficiency) else ""),
         ("learned", "Learned rewards", sections.learned(ranked, data.get("rewards", []), chips)
          if ranked or "rewards" in data else ""),
+        ("levels", "Designed levels", sections.levels(designed, strips, chips) if designed or strips else ""),
+        ("coverage", "Coverage",
+         sections.covered(*_table(numbers.coverage, styles)) if len(numbers.coverage) else ""),
         ("diversity", "Diversity",
          sections.diversity(*_table(numbers.diversity, styles), _diverse(numbers), data.get("maps", []), chips)
          if len(numbers.diversity) else ""),
+        ("suite", "Held-out levels", sections.suite(*_table(numbers.suite, styles), reading(numbers.suite).notes)
+         if len(numbers.suite) else ""),
         ("aggregate", "Aggregate", sections.aggregate(*_table(aggregated.filled, styles), aggregated.envs, chips)
          if aggregated.rows else ""),
         ("baseline", "Baseline", sections.baseline(*_table(differences, styles), reading(differences).notes)
@@ -96,13 +103,13 @@ def render_page(
     )
 
 
-def _ranked(numbers: Numbers) -> list[tuple[int, str, str, str]]:
-    """The charts of learned rewards: place of the environment, its name, what is drawn, and its title."""
+def _drawn_of(numbers: Numbers, kinds: Mapping[str, str], end: str) -> list[tuple[int, str, str, str]]:
+    """Charts of kinds of bands, each followed by `end`: place of the environment, its name, what, and its title."""
     return [
         (numbers.comparison.envs.index(env), env, key, title.replace("\n", " "))
         for env, curves in numbers.training.items()
-        for key, title in RANKED.items()
-        if any(each.startswith(f"{key}:") for curve in curves for each in curve.bands)
+        for key, title in kinds.items()
+        if any(each.startswith(f"{key}{end}") for curve in curves for each in curve.bands)
     ]
 
 

@@ -68,7 +68,7 @@ def _packed(runs: Mapping[str, tuple[Stamp, Run]]) -> bytes:
     for name, (stamp, run) in runs.items():
         training = {"frames": run.training.frames} | run.training.series
         facts = vars(run) | {"evaluations": _texts(vars(run.evaluations)), "training": _texts(training)}
-        facts["totals"] = _texts(run.training.totals)
+        facts |= {"totals": _texts(run.training.totals), "suite": _texts(run.suite)}
         entries.append((name, stamp, facts))
     return json.dumps({"code": code_digest(), "runs": entries}).encode()
 
@@ -80,7 +80,7 @@ def _load(path: Path) -> dict[str, tuple[Stamp, Run]]:
         facts |= {field: tuple(facts[field]) for field in ("assumes", "blemishes")}
         series = _columns(facts.pop("training"))
         facts |= {"training": Training(series.pop("frames"), series, _columns(facts.pop("totals")))}
-        facts |= {"evaluations": Evaluations(**_columns(facts["evaluations"]))}
+        facts |= {"evaluations": Evaluations(**_columns(facts["evaluations"])), "suite": _columns(facts["suite"])}
         known[name] = (tuple(map(tuple, stamp)), Run(**facts))
     return known
 

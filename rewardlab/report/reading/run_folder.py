@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.records.archive import ARCHIVE, REWARD_MAP
+from rewardlab.records.archive import ARCHIVE, LEVELS, REWARD_MAP
 from rewardlab.records.manifest import SCHEMA_VERSION
 from rewardlab.records.status import STATES
 from rewardlab.report.reading import fields
@@ -23,13 +23,14 @@ from rewardlab.report.reading.plain import (
     read_bytes,
     read_json,
 )
+from rewardlab.report.reading.suite import SUITE, read_suite
 from rewardlab.report.reading.together import parse_together
 from rewardlab.report.reading.written import digest
 
 FloatArray = NDArray[np.float64]
 
 MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE = "manifest.json", "status.json", "eval.csv", "train.csv", "play.gif"
-FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE, ARCHIVE, REWARD_MAP)
+FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, SUITE, PICTURE, ARCHIVE, REWARD_MAP, LEVELS)
 """What the report reads of a run."""
 
 COUNTED_STATES = ("finished", "diverged")
@@ -39,6 +40,12 @@ TRAINING_POINTS = 100  # rows of train.csv are averaged down to so many
 PICTURE_LIMIT = 2 * 2**20  # bytes
 TOTALS = ("evaluations", "coverage", "qd_score")
 FIRSTS = ("evaluations_to_reward", "frames_to_reward")
+COVERED = {
+    "cells_visited": "cells_mean",
+    "rooms_visited": "rooms_visited_mean",
+    "rooms_silenced": "rooms_silenced_mean",
+}
+"""What evaluations tell of how far policies get -> the column of `Evaluations`."""
 _MOST_SERIES = 24
 
 
@@ -55,6 +62,8 @@ class Evaluations:
     episodes: FloatArray
     return_std: FloatArray
     length_mean: FloatArray
+    rooms_visited_mean: FloatArray
+    rooms_silenced_mean: FloatArray
 
 
 _EVALUATED = tuple(column.name for column in dataclasses.fields(Evaluations))
@@ -67,7 +76,7 @@ class Training:
     frames: FloatArray = field(default_factory=lambda: np.empty(0))  # training frames, [T]
     # "bonus:STREAM" (mean reward of a stream per step), "rank:STREAM" and "rank_left:STREAM" (rank correlation of a
     # learned one with the true reward, and with nearness to success) and "explore:NAME" -> [T]; NaN where empty.
-    # "explore:cells_visited" is from the evaluations, in between them by interpolation.
+    # "explore:cells_visited" and the like (`COVERED`) are from the evaluations, in between them by interpolation.
     series: dict[str, FloatArray] = field(default_factory=dict)
     # Of populations, what only grows, at `TRAINING_POINTS` rows as they are, the last one too: of `TOTALS` those that
     # there are, and `FIRSTS`, NaN until there was a reward.
@@ -115,6 +124,7 @@ class Run:
     started_at: str
     updated_at: str
     training: Training = field(repr=False)
+    suite: Table = field(repr=False)  # of held-out levels, as `read_suite` has it
     picture: bool  # whether there is a `play.gif` that can be shown
     blemishes: tuple[str, ...]  # files that could not be used, though the run itself can
 
@@ -197,6 +207,7 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
     evaluations, written = _evaluations(opened, tables[0])
     training, blemishes = _training(opened, tables[1])
     picture, hidden = _has_picture(opened.folder, opened.root)
+    suite, lost = read_suite(opened.folder, opened.root)
     return Run(
         name=clean(opened.folder.relative_to(opened.root).as_posix(), 300),
         folder=label,
@@ -224,9 +235,10 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
         code=fields.short(manifest.get("code")),
         started_at=fields.optional_text(manifest, "started_at", 60),
         updated_at=fields.optional_text(status, "updated_at", 60),
-        training=_with_cells(training, evaluations),
+        training=_with_coverage(training, evaluations),
+        suite=suite,
         picture=picture,
-        blemishes=(*blemishes, *hidden),
+        blemishes=(*blemishes, *lost, *hidden),
         **{name: fields.optional_text(manifest, name) for name in ("run_id", "git_sha", "device", "backend", "resume")},
     )
 
@@ -292,24 +304,34 @@ def _training(opened: Opened, known: Table | None) -> tuple[Training, tuple[str,
     return Training(_averaged(frames), {name: _averaged(column) for name, column in series.items()}, totals), ()
 
 
-def _with_cells(training: Training, evaluations: Evaluations) -> Training:
-    known = np.isfinite(evaluations.cells_mean)
-    if not known.any():
+def _with_coverage(training: Training, evaluations: Evaluations) -> Training:
+    """With what evaluations tell of coverage, beside what training does."""
+    told = {name: getattr(evaluations, column) for name, column in COVERED.items()}
+    told = {name: column for name, column in told.items() if np.isfinite(column).any()}
+    if not told:
         return training
-    frames = training.frames if training.frames.size else evaluations.frames[known]
-    cells = np.interp(frames, evaluations.frames[known], evaluations.cells_mean[known])
-    return Training(frames, training.series | {"explore:cells_visited": cells}, training.totals)
+    frames = training.frames
+    if not frames.size:
+        frames = evaluations.frames[np.any([np.isfinite(column) for column in told.values()], axis=0)]
+    series = dict(training.series)
+    for name, column in told.items():
+        known = np.isfinite(column)
+        series[f"explore:{name}"] = np.interp(frames, evaluations.frames[known], column[known])
+    return Training(frames, series, training.totals)
 
 
 def _series(column: str) -> str | None:
-    """`reward/intrinsic_mean` -> "bonus:intrinsic", `explore/states` -> "explore:states"; None for all others."""
+    """`reward/intrinsic_mean` -> "bonus:intrinsic", `explore/states` -> "explore:states", `levels/steps` ->
+    "levels:steps"; None for all others.
+    """
     if column in _FIRST_COLUMNS:
         return None
     if column.startswith("reward/") and column != "reward/task_mean":
         for end, kind in _OF_STREAMS.items():
             if column.endswith(end):
                 return f"{kind}:{clean(column[len('reward/') : -len(end)], 60)}"
-    return f"explore:{clean(column[len('explore/') :], 60)}" if column.startswith("explore/") else None
+    kind, slash, name = column.partition("/")
+    return f"{kind}:{clean(name, 60)}" if slash and kind in ("explore", "levels") else None
 
 
 _OF_STREAMS = {"_mean": "bonus", "_rank": "rank", "_rank_left": "rank_left"}

@@ -172,7 +172,8 @@ class Filled:
         """What the csv file holds: declared columns, then those that come with the rows."""
         names: list[str] = []
         for column in self.table.columns:
-            empty = column.optional and not (self.frame[column.name] != "").any()
+            cells = self.frame[column.name]
+            empty = column.optional and not (cells.notna() & (cells != "")).any()
             names += column.parts if column.written and not empty else []
         declared = {part for column in self.table.columns for part in column.parts}
         return self.frame[[*names, *(name for name in self.frame.columns if name not in declared)]]

@@ -6,13 +6,17 @@ from pathlib import Path
 
 from rewardlab.report.tables.aggregate import AGGREGATE
 from rewardlab.report.tables.columns import Kind, Table
+from rewardlab.report.tables.coverage import COVERAGE
 from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
 from rewardlab.report.tables.differences import DIFFERENCES
 from rewardlab.report.tables.diversity import DIVERSITY
 from rewardlab.report.tables.efficiency import SAMPLE_EFFICIENCY
 from rewardlab.report.tables.runs import EVALUATIONS, RUNS
+from rewardlab.report.tables.suite import SUITE
 
-TABLES = (SAMPLE_EFFICIENCY, AGGREGATE, DIFFERENCES, DIVERSITY, RUNS, EVALUATIONS, CURVES, AGGREGATE_CURVES)
+TABLES = (
+    SAMPLE_EFFICIENCY, AGGREGATE, DIFFERENCES, DIVERSITY, SUITE, COVERAGE, RUNS, EVALUATIONS, CURVES, AGGREGATE_CURVES
+)  # fmt: skip
 BEGIN, END = "<!-- columns: made by `python -m rewardlab.report.tables.describe` -->", "<!-- columns: end -->"
 _ENDINGS = {Kind.ESTIMATE: "`_low` `_high`", Kind.CHANGE: "`_low` `_high`", Kind.TIME: "`_low` `_high` `_censored`"}
 

@@ -6,6 +6,7 @@ from rewardlab.report.baselines import choose_baselines
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.tables.aggregate import Aggregate, aggregate
 from rewardlab.report.tables.columns import Filled
+from rewardlab.report.tables.coverage import coverage
 from rewardlab.report.tables.curves import (
     Curve,
     curves_of,
@@ -16,6 +17,7 @@ from rewardlab.report.tables.curves import (
 from rewardlab.report.tables.differences import differences
 from rewardlab.report.tables.diversity import diversity
 from rewardlab.report.tables.efficiency import sample_efficiency
+from rewardlab.report.tables.suite import suite
 
 
 class Numbers:
@@ -50,16 +52,26 @@ class Numbers:
         return diversity(self.comparison)
 
     @cached_property
+    def suite(self) -> Filled:
+        """Of runs that played held-out levels by name: without rows where none did."""
+        return suite(self.comparison)
+
+    @cached_property
     def diversity_curves(self) -> dict[str, list[Curve]]:
         """Coverage and QD score against individuals that lived, of the environments that have some."""
         found = {env: diversity_curves_of(self.comparison, env) for env in self.comparison.envs}
         return {env: curves for env, curves in found.items() if curves}
 
+    @cached_property
+    def coverage(self) -> Filled:
+        """Where nothing is ever paid: without rows elsewhere."""
+        return coverage(self.comparison)
+
     @property
     def tables(self) -> tuple[Filled, ...]:
         """The tables for readers."""
         found = (self.efficiency, self.aggregated.filled, self.differences)
-        return (*found, self.diversity) if len(self.diversity) else found
+        return (*found, *(each for each in (self.diversity, self.suite, self.coverage) if len(each)))
 
     @property
     def curves(self) -> dict[str, list[Curve]]:

@@ -85,6 +85,16 @@ def _measured(name: str, definition: str, unit: str = "") -> Column:
     return Column(name, Kind.NUMBER, lambda row: getattr(row.evaluations, name), definition, unit=unit)
 
 
+def _told(name: str, definition: str) -> Column:
+    """One that only some environments have."""
+
+    def column(row: Listed) -> Any:
+        told = getattr(row.evaluations, name)
+        return told if np.isfinite(told).any() else None
+
+    return Column(name, Kind.NUMBER, column, definition, optional=True)
+
+
 KEYS = (
     Column("run", Kind.TEXT, lambda row: row.run.name, "the run's folder, below the results folder"),
     Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment"),
@@ -143,6 +153,8 @@ EVALUATIONS = Table(
         _measured("success_rate", "share of successful episodes"),
         _measured("length_mean", "mean length of the episodes", "steps"),
         _measured("cells_mean", "distinct cells that the agent stood on in an episode"),
+        _told("rooms_visited_mean", "rooms that it was in, where the environment tells"),
+        _told("rooms_silenced_mean", "rooms in which it put an end to noise, likewise"),
         _measured("episodes", "episodes of the evaluation"),
         _measured("wall_seconds", "time spent on the run so far", "seconds"),
         _measured("cpu_seconds", "processor time so far", "seconds"),

@@ -63,6 +63,8 @@ def cell(row: Row, column: Column) -> str:
         return f"{shown} ({n_reached}/{row['n_seeds']})"
     if column.kind in (Kind.TIME, Kind.ESTIMATE, Kind.CHANGE):
         return with_interval(row.estimate(column.name), column.form)
+    if column.kind is Kind.NUMBER and value is not None:
+        return column.form(value)
     dagger = " †" if column.kind is Kind.METHOD and row.assumes else ""
     return f"{column.blank if value in (None, '') else value}{dagger}"
 
@@ -122,7 +124,7 @@ def long_csv(
     columns = [
         column
         for column in table.columns
-        if column.written and not (column.optional and not any(column.of(source) for source in given))
+        if column.written and not (column.optional and not any(_is_there(column.of(source)) for source in given))
     ]
     yield _line([column.name for column in columns])
     for source in given:
@@ -135,6 +137,11 @@ def long_csv(
             stacks += [repeat(",".join(map(str, cells)))] if shared else cells
         rows = islice(zip(*stacks, strict=False), table.rows(source))
         yield "".join([f"{line}\n" for line in map(",".join, rows)])
+
+
+def _is_there(value: Any) -> bool:
+    """Whether one source has something for a column: a text, or an array."""
+    return value is not None and (isinstance(value, np.ndarray) or value != "")
 
 
 def to_markdown(text: Text) -> str:

@@ -68,8 +68,8 @@ class Learning(Protocol):
 
     def load_buffer(self, state: State) -> None: ...
 
-    def archive(self) -> dict[str, Array] | None:
-        """What a finished run keeps in `archive.npz`; None where nothing is collected."""
+    def arrays(self) -> dict[str, dict[str, Array]]:
+        """What a finished run keeps in files of arrays, by their names: see `records.archive`."""
 
 
 class Collected:
@@ -143,21 +143,34 @@ class Collected:
 
     def load_buffer(self, state: State) -> None: ...
 
-    def archive(self) -> dict[str, Array] | None:
-        return None
+    def arrays(self) -> dict[str, dict[str, Array]]:
+        return {}
 
 
 @cache
 def ways() -> tuple[str, ...]:
     """The names that `learns_from` may have."""
-    return tuple(
-        sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "base"))
-    )
+    others = ("__init__", "base", "level_rounds")  # curricula choose the last
+    return tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in others))
 
 
-def way(agent: Agent) -> ModuleType:
-    """The module of an agent's way of learning."""
-    return import_module(f"rewardlab.training.learning.{agent.learns_from}")
+def way(config: RootConfig, agent: Agent) -> ModuleType:
+    """The module of an agent's way of learning, or of what a curriculum that designs levels makes of it.
+
+    Raises:
+        UserError: such a curriculum knows nothing to make of it.
+    """
+    designer = getattr(discovery.load("curriculum", config.curriculum.plugin), "Designer", None)
+    if designer is None:
+        return import_module(f"rewardlab.training.learning.{agent.learns_from}")
+    name = designer.turns.get(agent.learns_from)
+    if name is None:
+        able = " or ".join(agents_that_learn_from(each) for each in designer.turns)
+        raise UserError(
+            f"curriculum={config.curriculum.name} agent={config.agent.name}: designs levels for agents that learn from"
+            f" rollouts; use {able}"
+        )
+    return import_module(f"rewardlab.training.learning.{name}")
 
 
 def plugins_with(group: str, kind: str, attribute: str, value: object) -> list[str]:
@@ -178,5 +191,5 @@ def agents_that_learn_from(name: str) -> str:
 
 def make_learning(config: RootConfig, parts: RunParts) -> Learning:
     """What the run's agent learns from."""
-    learning: Learning = way(parts.agent).Learning(config, parts)
+    learning: Learning = way(config, parts.agent).Learning(config, parts)
     return learning

@@ -19,6 +19,7 @@ from rewardlab.facts import PLACE
 from rewardlab.parts.archives.coverage import Coverage
 from rewardlab.parts.archives.descriptors import SEEN, place_fact
 from rewardlab.parts.archives.first_reward import FIRST_EVALUATIONS, FIRST_FRAMES, FirstReward
+from rewardlab.records.archive import ARCHIVE
 from rewardlab.rewards.base import GIVE_LIMIT, BaseScheme
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.collect import EpisodeStatistics
@@ -134,7 +135,7 @@ class Learning:
                 own["explore/qd_score"] = self._coverage.qd_score(lowest)
         return frames, (told, own)
 
-    def archive(self) -> dict[str, Array]:
+    def arrays(self) -> dict[str, dict[str, Array]]:
         """What the agent collected and whom it crowned; where the world tells places, the best return of each cell."""
         agent = self._agent
         found = {
@@ -148,7 +149,7 @@ class Learning:
             found["downwards"] = np.array(self._spec.downwards)
             if self._place == PLACE:
                 found["whole"] = 1 + (self._coverage.bounds[1] - self._coverage.bounds[0]).astype(np.int64)
-        return found
+        return {ARCHIVE: found}
 
     def state_dict(self) -> State:
         own = {

@@ -36,7 +36,8 @@ class GoalEnv:
     def reset(self, seeds: Any) -> Obs:
         obs, facts = self._env.reset(seeds), self._env.privileged()
         self._rng = seeding.torch_rng(int(seeds[0]), "goals")
-        self._goal = self._conditioner.propose(Asked(self.num_envs, facts, {}, self._learns), self._rng)
+        begins = np.ones(self.num_envs, dtype=bool)
+        self._goal = self._conditioner.propose(Asked(self.num_envs, facts, {}, self._learns, begins), self._rng)
         self._start = {name: fact.copy() for name, fact in facts.items()}
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
         return obs | self._conditioner.show(self._goal, facts)
@@ -49,7 +50,8 @@ class GoalEnv:
         reached = conditioner.reached(self._goal, self._start, facts)
         told = {name: facts[name] for name in self._kept} | {REACHED: reached, STEPS: steps}
         shown = seen = conditioner.show(self._goal, facts)
-        ended = np.flatnonzero(reached | batch.terminated | batch.truncated)
+        over: Array = batch.terminated | batch.truncated
+        ended = np.flatnonzero(reached | over)
         if ended.size:
             if self._learns:
                 conditioner.take_in(
@@ -59,7 +61,7 @@ class GoalEnv:
                     )
                 )  # fmt: skip
             here = _at(current, ended)
-            asked = Asked(ended.size, here, _at(self._goal, ended), self._learns)
+            asked = Asked(ended.size, here, _at(self._goal, ended), self._learns, over[ended])
             self._goal = _with(self._goal, ended, conditioner.propose(asked, self._rng))
             self._start = _with(self._start, ended, here)
             steps = np.where(np.isin(np.arange(self.num_envs), ended), 0, steps)

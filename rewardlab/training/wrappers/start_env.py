@@ -1,4 +1,4 @@
-"""Where training episodes begin: in states along trails, as a curriculum proposes, or as the task has it."""
+"""Where training episodes begin: in states along trails or of a curriculum's making, or as the task has it."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -8,7 +8,19 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.parts.archives.place_store import PlaceStore
-from rewardlab.types import Array, Curriculum, MakeEnv, Obs, Outcomes, PlaceableEnv, State, StepBatch, Trail, VecEnv
+from rewardlab.types import (
+    Array,
+    Curriculum,
+    MakeEnv,
+    Obs,
+    Outcomes,
+    PlaceableEnv,
+    PlaceCurriculum,
+    State,
+    StepBatch,
+    Trail,
+    VecEnv,
+)
 
 _AT_ONCE = 256  # trails walked together
 _ORDINARY = -1
@@ -54,7 +66,9 @@ class StartEnv:
 
     @property
     def begun(self) -> tuple[Array, Array]:
-        """Where the running episodes began, int64 [N] each: the trail, or -1, and how many of its steps were taken."""
+        """Where the running episodes began, int64 [N] each: the trail, or -1, and how many of its steps were taken; or
+        what else the curriculum means by the two.
+        """
         return self._trail, self._step
 
     def privileged(self) -> Obs:
@@ -78,14 +92,15 @@ class StartEnv:
         placed = trail != _ORDINARY
         if not placed.any():
             return obs
-        places = self._places().get(trail[placed], step[placed])
-        return self._env.put_places(where[placed], places)
+        return self._env.put_places(where[placed], self._places(where[placed], trail[placed], step[placed]))
 
-    def _places(self) -> "Walked":
+    def _places(self, where: Array, trail: Array, step: Array) -> Obs:
         trails = self._curriculum.trails()
+        if trails is None:
+            return cast(PlaceCurriculum, self._curriculum).places(trail, step, self._env.take_places(where))
         if self._walked[0] is not trails:
             self._walked = trails, walk(self._make, trails)
-        return self._walked[1]
+        return self._walked[1].get(trail, step)
 
 
 class Walked:

@@ -33,7 +33,8 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def prepare(demos: str, folder: Path, *overrides: str) -> Prepared:
-    return compose([*TINY, f"curriculum.demos={demos}", *overrides, f"results_dir={folder}"])
+    usual = [option for option in TINY if not any(given.startswith(option.split("=")[0] + "=") for given in overrides)]
+    return compose([*usual, f"curriculum.demos={demos}", *overrides, f"results_dir={folder}"])
 
 
 def by_hand(trail: Trail, steps: int):
@@ -107,6 +108,35 @@ def test_levels_that_come_later_are_not_those_of_the_demonstrations(demos: str, 
     assert np.array_equal(*streams) and first["image"].any()
 
 
+def test_hints_are_given_to_groups_that_fail(demos: str, tmp_path: Path) -> None:
+    """A policy that does three steps of the way and then waits, in the real world: each level is rescued as counted."""
+    options = ["curriculum=hint_prefix", "num_envs=8", "curriculum.group=2"]
+    parts = build(prepare(demos, tmp_path, *options).config)
+    env, trails = parts.env, parts.curriculum.trails()
+    env.reset(list(range(8)))
+    begun, done = [], np.zeros(8, dtype=int)
+    trail, step = (entry.copy() for entry in env.begun)
+    for _ in range(3000):
+        action = [
+            int(trails[i].action[t + k]) if k < 3 and t + k < len(trails[i].action) else 6
+            for i, t, k in zip(trail.tolist(), step.tolist(), done.tolist(), strict=True)
+        ]
+        batch = env.step(np.array(action))
+        ended = batch.terminated | batch.truncated
+        begun += [(int(trail[i]), int(step[i]), bool(batch.success[i])) for i in np.flatnonzero(ended)]
+        done = np.where(ended, 0, done + 1)
+        trail, step = np.where(ended, env.begun[0], trail), np.where(ended, env.begun[1], step)
+    for i, way in enumerate(trails):
+        length = len(way.action)
+        found = [(at, solved) for where, at, solved in begun if where == i]
+        assert all(solved == (length - at <= 3) for at, solved in found)
+        stages = list(dict.fromkeys([0, *(int(ratio * length) for ratio in (0.25, 0.5, 0.75))]))
+        last = next((k for k, at in enumerate(stages) if length - at <= 3), len(stages) - 1)
+        each = [at for at in stages[: last + 1] for _ in range(2)]
+        assert [at for at, _ in found] == (each * len(found))[: len(found)]
+    assert any(at and solved for _, at, solved in begun)
+
+
 def test_evaluation_begins_as_the_task_has_it(demos: str, tmp_path: Path) -> None:
     config = prepare(demos, tmp_path, "curriculum.ordinary=0").config
     ordinary = compose([*TINY[:-1], f"results_dir={tmp_path}"]).config
@@ -115,10 +145,14 @@ def test_evaluation_begins_as_the_task_has_it(demos: str, tmp_path: Path) -> Non
     assert np.array_equal(env.reset([0] * 4)["image"], plain.reset([0] * 4)["image"])
 
 
-def test_an_interrupted_run_goes_on_exactly(demos: str, tmp_path: Path, fault) -> None:
+@pytest.mark.parametrize("curriculum", ["backplay", "hint_prefix"])
+def test_an_interrupted_run_goes_on_exactly(curriculum: str, demos: str, tmp_path: Path, fault) -> None:
     from rewardlab.training.learning.on_policy import Learning
 
-    whole, broken = (prepare(demos, tmp_path / name, "checkpoint.every=128") for name in ("whole", "broken"))
+    whole, broken = (
+        prepare(demos, tmp_path / name, "checkpoint.every=128", f"curriculum={curriculum}")
+        for name in ("whole", "broken")
+    )
     assert run(whole) == 0
     with fault(Learning, "iterate", 4):
         assert run(broken) == 1
@@ -151,10 +185,13 @@ def test_a_trail_that_does_not_happen_again_is_refused() -> None:
         (["curriculum.demos={demos}", "env.backend=reference"], "can't be restored one by one"),
         (["curriculum.demos={demos}", "env.noise=colours"], "can't be restored one by one"),
         (["curriculum.demos={demos}", "curriculum.threshold=0"], "must be greater than 0"),
+        (["curriculum=hint_prefix"], "curriculum.demos=null: name demonstrations"),
+        (["curriculum=hint_prefix", "curriculum.demos={demos}", "curriculum.ratios=[0.5,0.5]"], "must grow"),
     ],
 )
 def test_bad_input_is_one_line(demos: str, overrides, line, tmp_path, capsys) -> None:
     given = [text.format(demos=demos) for text in overrides]
-    assert main(["run", *TINY, *given, f"results_dir={tmp_path}"]) == 2
+    usual = TINY[:-1] if any(text.startswith("curriculum=") for text in given) else TINY
+    assert main(["run", *usual, *given, f"results_dir={tmp_path}"]) == 2
     told = capsys.readouterr().err
     assert line in told and told.count("\n") == 1

@@ -110,13 +110,15 @@ charts.diversity = (element) => {
   const more = { x: { type: choice.axis, exponentformat: "SI" }, y: { rangemode: "tozero" } };
   Plotly.react(element, lines(chosen, choice.bands), layout("individuals that lived", element.dataset.title, more), config);
 };
-// Of learned rewards: rank correlations over training frames.
-charts.learned = (element) => {
+// What training told, over its frames: of designed levels, and rank correlations of learned rewards.
+const overTraining = (element, y) => {
   const { grids, curves } = data.envs[Number(element.dataset.env)];
   const chosen = curves.filter((c) => c.metric === element.dataset.key).map((c) => ({ ...c, x: grids[c.grid] }));
-  const more = { x: { type: choice.axis, exponentformat: "SI" }, y: { range: [-1.05, 1.05] } };
+  const more = { x: { type: choice.axis, exponentformat: "SI" }, y };
   Plotly.react(element, lines(chosen, choice.bands), layout("training frames", element.dataset.title, more), config);
 };
+charts.levels = (element) => overTraining(element, {});
+charts.learned = (element) => overTraining(element, { range: [-1.05, 1.05] });
 const sequence = ["#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"].map((colour, at) => [at / 4, colour]);
 charts.map = (element) => {
   const maps = data[element.dataset.maps];
