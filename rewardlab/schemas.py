@@ -143,7 +143,7 @@ class EnvConfig(PluginConfig):
         Raises:
             UserError: there is none of this name.
         """
-        raise UserError(f"--level {name}: env={self.name} has no levels by name; env=maze has")
+        raise UserError(f"--level {name}: the run's environment has no levels by name; env=maze has")
 
     def revision(self, setting: "RootConfig") -> int:
         """The scale of `eval.levels=train` was that of all levels once."""

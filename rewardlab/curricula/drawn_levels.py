@@ -18,9 +18,9 @@ class DrawnConfig(CurriculumConfig):
         "how new levels are drawn, as env.generator; auto: as the environment draws them",
         choices=("auto", "walls_first", "uniform", "perfect"),
     )
-    walls: int | None = option(None, "as env.walls; null: as the environment has it", minimum=0)
+    walls: int | None = option(None, "as env.walls; null: as the environment has it", minimum=0, maximum=10_000)
     fewest_walls: int | None = option(
-        None, "with it, their number is drawn for each level, from this to walls; null: it is walls", minimum=0
+        None, "with it, their number is drawn for each level, from this to walls; null: as env.fewest_walls", minimum=0
     )
 
     def settle(self, setting: RootConfig) -> None:
@@ -28,10 +28,16 @@ class DrawnConfig(CurriculumConfig):
         if self.generator == "auto":
             self.generator = getattr(env, "generator", "walls_first")
         if self.walls is None:
-            self.walls, self.fewest_walls = getattr(env, "walls", 0), getattr(env, "fewest_walls", None)
+            self.walls = getattr(env, "walls", 0)
+            if self.fewest_walls is None and self.generator != "perfect":
+                self.fewest_walls = getattr(env, "fewest_walls", None)
 
     def check_size(self, size: int) -> None:
         """Raises: ValueError if mazes of this side can't be drawn so."""
+        if self.fewest_walls is not None and self.generator == "perfect":
+            raise ValueError("fewest_walls: a perfect maze has the walls that it needs; leave it out")
+        if self.fewest_walls is not None and self.fewest_walls > (self.walls or 0):
+            raise ValueError(f"fewest_walls={self.fewest_walls}: must be at most walls={self.walls or 0}")
         if self.generator == "perfect" and size % 2 == 0:
             raise ValueError(f"generator=perfect: perfect mazes have an odd side, and these have {size} cells")
         if self.generator == "uniform" and (self.walls or 0) > (most := size**2 - 2):

@@ -169,6 +169,7 @@ def mutate(mazes: Mazes, edits: int, rng: np.random.Generator) -> Mazes:
     covered = walls[every, mazes.start] | (mazes.start == goal)
     start = mazes.start.copy()
     start[covered] = free_cells(walls[covered], goal[covered], rng)
+    walls[every, goal] = walls[every, start] = False  # where no other cell was free
     return Mazes(walls.reshape(count, height, width), start, mazes.heading.copy(), goal)
 
 
@@ -180,9 +181,9 @@ def _elsewhere(start: Array, goal: Array, walls: Array, rng: np.random.Generator
 
 def free_cells(walls: Array, but: Array, rng: np.random.Generator) -> Array:
     """A free cell of each, int64 [B], uniform among those that are not `but`; any other cell where all are walls."""
-    taken = walls.copy()
-    taken[np.arange(len(but)), but] = True
-    free: Array = (rng.random(walls.shape) + 2.0 * taken).argmin(axis=1)
+    taken = 2.0 * walls
+    taken[np.arange(len(but)), but] = 4.0
+    free: Array = (rng.random(walls.shape) + taken).argmin(axis=1)
     return free
 
 

@@ -149,6 +149,13 @@ def test_mutated_mazes_stay_mazes_and_change_at_most_so_many_cells() -> None:
     assert mazes.mutate(given, 0, rng).keys() == given.keys()
 
 
+def test_goal_and_agent_are_apart_and_free_where_all_is_walls() -> None:
+    rng = np.random.default_rng(9)
+    crowded = mazes.walls_first(500, 2, np.full(500, 60), rng)
+    assert _free_ends(crowded) and crowded.walls.sum() == 2 * len(crowded)
+    assert _free_ends(mazes.mutate(crowded, 8, rng))
+
+
 def test_what_is_no_maze_is_refused() -> None:
     state = mazes.to_state(_batch(8, count=2))
     state["cells"][0, 2, 2] = (5, 4, 0, 0)  # a key

@@ -82,17 +82,19 @@ def test_evaluation_shows_what_the_answers_of_one_user_say(user: int) -> None:
     state = scheme.state_dict()
     pairs = ((state["own"]["pairs"] - scheme.used.mean) / scheme.used.std).clamp(-10, 10)
     expected = scheme.model.posterior(pairs, state["own"]["preferred"])["mean"][user].detach()
-    shown = scheme.shown.show(scheme.shown.propose(Asked(3, {}, {}, False), torch.Generator()), {})[SHOWN]
+    shown = scheme.shown.show(
+        scheme.shown.propose(Asked(3, {}, {}, False, np.ones(3, dtype=bool)), torch.Generator()), {}
+    )[SHOWN]
     assert np.allclose(shown, expected.numpy(), atol=1e-6) and shown.shape == (3, 2)
 
 
 def test_in_training_a_latent_of_the_prior_stays_for_some_episodes() -> None:
     shown, rng = ShownLatents(2, episodes=3), torch.Generator().manual_seed(0)
     shown.tell({"mean": torch.tensor([5.0, -5.0]), "log_std": torch.tensor([0.0, -2.0])}, torch.zeros(2))
-    goals, seen = shown.propose(Asked(4000, {}, {}, True), rng), []
+    goals, seen = shown.propose(Asked(4000, {}, {}, True, np.ones(4000, dtype=bool)), rng), []
     for _ in range(7):
         seen.append(goals["latent"].copy())
-        goals = shown.propose(Asked(4000, {}, goals, True), rng)
+        goals = shown.propose(Asked(4000, {}, goals, True, np.ones(4000, dtype=bool)), rng)
     same = [bool((a == b).all()) for a, b in pairwise(seen)]
     assert same == [True, True, False, True, True, False]
     assert np.allclose(seen[0].mean(axis=0), [5, -5], atol=0.06)

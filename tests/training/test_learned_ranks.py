@@ -58,6 +58,7 @@ def faked(earned, done, learned, steps_at_once) -> list[dict[str, float]]:
     parts: Any = SimpleNamespace(
         env=SimpleNamespace(spec=SimpleNamespace(restorable=False, noisy=False, privileged=())),
         scheme=SimpleNamespace(learned_streams=lambda: ("intrinsic",)),
+        designer=None,
         curriculum=None,
         conditioner=None,
     )

@@ -152,5 +152,5 @@ def test_a_policy_plays_on_a_held_out_maze(whole: Prepared, tmp_path: Path, caps
     assert main(["play", str(whole.folder), "--level", "SixteenRoom"]) != 0
     assert "did you mean SixteenRooms" in capsys.readouterr().err
     config = compose(["env=doorkey_5x5", f"results_dir={tmp_path}"]).config
-    with pytest.raises(UserError, match="env=doorkey_5x5 has no levels by name"):
+    with pytest.raises(UserError, match="the run's environment has no levels by name"):
         config.env.on_level("Maze")

@@ -45,7 +45,10 @@ class Config(OwnConfig):
         choices=tuple(MAZES),
     )
     walls: int = option(
-        25, "walls_first: how many are drawn, some of them twice; uniform: how many there are", minimum=0
+        25,
+        "walls_first: how many are drawn, some of them twice; uniform: how many there are",
+        minimum=0,
+        maximum=10_000,
     )
     fewest_walls: int | None = option(
         None, "with it, their number is drawn for each level, from this to walls; null: it is walls", minimum=0

@@ -164,11 +164,11 @@ def way(config: RootConfig, agent: Agent) -> ModuleType:
     if designer is None:
         return import_module(f"rewardlab.training.learning.{agent.learns_from}")
     name = designer.turns.get(agent.learns_from)
-    if name is None:
-        able = " or ".join(agents_that_learn_from(each) for each in designer.turns)
+    if name is None or not hasattr(agent, "judge_task"):
+        able = " or ".join(agents_that_learn_from(each, "judge_task") for each in designer.turns)
         raise UserError(
             f"curriculum={config.curriculum.name} agent={config.agent.name}: designs levels for agents that learn from"
-            f" rollouts; use {able}"
+            f" rollouts and judge the task (judge_task); use {able}"
         )
     return import_module(f"rewardlab.training.learning.{name}")
 
@@ -183,9 +183,10 @@ def plugins_with(group: str, kind: str, attribute: str, value: object) -> list[s
     return found
 
 
-def agents_that_learn_from(name: str) -> str:
-    """The agents of one way, as a user writes them."""
+def agents_that_learn_from(name: str, method: str = "act") -> str:
+    """The agents of one way that have a method, as a user writes them."""
     able = plugins_with("agent", "Agent", "learns_from", name)
+    able = [each for each in able if hasattr(discovery.load("agent", each).Agent, method)]
     return " or ".join(f"agent={each}" for each in able)
 
 

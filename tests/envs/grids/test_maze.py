@@ -231,6 +231,7 @@ def test_headings_and_facts_are_those_of_the_engine() -> None:
         ({"generator": "perfect", "fewest_walls": 0}, "leave it out"),
         ({"generator": "uniform", "size": 3, "walls": 8}, "hold 7"),
         ({"fewest_walls": 26}, "at most"),
+        ({"walls": 10_001}, "at most 10000"),
         ({"view_size": 4}, "odd"),
     ],
 )

@@ -224,8 +224,20 @@ def test_an_interrupted_run_goes_on_exactly(
         ("env=empty_5x5 curriculum=plr", "use env=maze"),
         ("env=maze env.levels=5 curriculum=plr", "leave out env.levels=5"),
         ("env=maze env.maze=Labyrinth curriculum=accel", "leave out env.maze=Labyrinth"),
-        ("env=maze curriculum=plr agent=dqn", "use agent=ppo"),
-        ("env=maze curriculum=plr agent=random", "judge_task"),
+        ("env=maze curriculum=plr agent=dqn", "use agent=ppo$"),
+        ("env=maze curriculum=plr agent=random", "use agent=ppo$"),
+        (
+            "env=maze curriculum=accel curriculum.fewest_walls=10 agent.rollout_steps=250",
+            "fewest_walls=10: must be at most walls=0",
+        ),
+        (
+            "env=maze curriculum=plr curriculum.fewest_walls=26 agent.rollout_steps=250",
+            "fewest_walls=26: must be at most walls=25",
+        ),
+        (
+            "env=maze curriculum=plr curriculum.generator=perfect curriculum.fewest_walls=2 agent.rollout_steps=250",
+            "leave it out",
+        ),
         ("env=maze curriculum=plr", "agent.rollout_steps=250 or more"),
         ("env=maze env.delayed_reward=true curriculum=plr", "delayed_reward"),
         ("env=maze curriculum=plr agent.rollout_steps=250 reward=rnd reward.task_coef=0", "weight is 0"),
