@@ -34,7 +34,6 @@ _NO_SEED = -1
 
 @dataclass
 class Config(TriedConfig):
-    rollouts: int = option(4, "rollouts that each of them is tried for", above=0)
     edits: int = option(5, "cells that are changed in a copy", above=0)
     hard: float = option(0.25, "share of successes from which a conjecture is too easy", above=0, maximum=1)
     solved: float = option(0.35, "share of successes above which a level is a seed", minimum=0, maximum=1)

@@ -29,8 +29,7 @@ VERSION = 1
 
 @dataclass
 class Config(TriedConfig):
-    rollouts: int = option(4, "rollouts that each of them is tried for", above=0)
-    keep: int = option(512, "levels that are kept of them, at most", above=0)
+    keep: int = option(256, "levels that are kept of them, at most", above=0)
     share: float = option(1.0, "of each round's levels that are kept ones; the others are new", minimum=0, maximum=1)
     attempts: int = option(4, "whole episodes without which a level is not judged", above=0)
     mastered: float = option(0.9, "share of successes from which a level is mastered", minimum=0, maximum=1)

@@ -22,8 +22,9 @@ from rewardlab.types.levels import NEW, REPLAYED, SAMPLED
 
 @dataclass
 class TriedConfig(DrawnConfig):
-    sampled: int = option(512, "levels that are tried for a choice", above=0)
-    rollouts: int = option(1, "rollouts that each of them is tried for", above=0)
+    sampled: int = option(256, "levels that are tried for a choice", above=0)
+    # A failure takes all the steps of an episode, which may be a whole rollout.
+    rollouts: int = option(4, "rollouts that each of them is tried for; in one, none fails and succeeds", minimum=2)
     keep: int = option(64, "levels that are kept of them, at most", above=0)
     every: int = option(50, "rounds between choices", above=0)
     share: float = option(0.5, "of each round's levels that are kept ones; the others are new", minimum=0, maximum=1)

@@ -157,7 +157,7 @@ def test_dynamic_tasks_are_neither_mastered_nor_hopeless() -> None:
 
 
 def test_conjectures_are_copies_of_what_is_solved_and_hard() -> None:
-    options = {"sampled": 8, "keep": 8, "rollouts": 1, "every": 1, "share": 1.0, "edits": 2, **ONES}
+    options = {"sampled": 8, "keep": 8, "rollouts": 2, "every": 1, "share": 1.0, "edits": 2, **ONES}
     config = conjecturer.Config(name="conjecturer", **options)
     designer, rng = conjecturer.Designer(config, new_context(SPEC)), np.random.default_rng(0)
     # Of eight targets two are solved in more than .35 of their episodes, and three in at most half of them.

@@ -249,7 +249,7 @@ def test_an_interrupted_run_goes_on_exactly(
             " curriculum.walls=9",
             "hold 7",
         ),
-        ("env=maze curriculum=sfl curriculum.keep=600 agent.rollout_steps=250", "at most curriculum.sampled=512"),
+        ("env=maze curriculum=sfl curriculum.keep=600 agent.rollout_steps=250", "at most curriculum.sampled=256"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(wrong: str, words: str) -> None:
