@@ -95,9 +95,9 @@ class Config(CurriculumConfig):
             raise UserError(f"curriculum.file={self.file}: lists are kept by level seed; set env.levels=K")
         lists = _read(self.file, spec)
         if missing := [seed for seed in dict.fromkeys((*training, *evaluation)) if seed not in lists]:
+            others = f", nor for {len(missing) - 1} others" if len(missing) > 1 else ""
             raise UserError(
-                f"curriculum.file={self.file}: has no list for level {missing[0]}, nor for {len(missing) - 1} others of"
-                " training and evaluation"
+                f"curriculum.file={self.file}: has no list for level {missing[0]}{others} (of training and evaluation)"
             )
 
 
