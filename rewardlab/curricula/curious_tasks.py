@@ -21,7 +21,6 @@ from typing import ClassVar
 import numpy as np
 
 from rewardlab.curricula.drawn_levels import DrawnConfig
-from rewardlab.errors import UserError
 from rewardlab.gridworld.mazes import Mazes
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Played, Round, State
@@ -50,10 +49,7 @@ class Designer:
         """Raises:
         UserError: mazes of this size can't be drawn so.
         """
-        try:
-            config.check_size(context.spec.mazes)
-        except ValueError as error:
-            raise UserError(f"curriculum.{error}") from None
+        config.check_size(context.spec.mazes)
         self._config, self._size = config, context.spec.mazes
 
     def design(self, count: int, rng: np.random.Generator) -> Round:

@@ -31,7 +31,6 @@ import numpy as np
 
 from rewardlab.curricula.drawn_levels import DrawnConfig
 from rewardlab.curricula.kept_levels import METRICS, ORACLE, KeptLevels, ReplayConfig, restored_mazes, saved_mazes
-from rewardlab.errors import UserError
 from rewardlab.gridworld.mazes import Mazes, mutate
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Played, Round, State
@@ -59,10 +58,7 @@ class Designer:
         """Raises:
         UserError: mazes of this size can't be drawn so.
         """
-        try:
-            config.check_size(context.spec.mazes)
-        except ValueError as error:
-            raise UserError(f"curriculum.{error}") from None
+        config.check_size(context.spec.mazes)
         self._config, self._size = config, context.spec.mazes
         self._parents: Mazes | None = None
         self._kept: KeptLevels | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rewardlab.errors import UserError
 from rewardlab.gridworld.mazes import Mazes, perfect, uniform, walls_first
 from rewardlab.schemas import CurriculumConfig, RootConfig, option
 from rewardlab.types import Array
@@ -33,15 +34,19 @@ class DrawnConfig(CurriculumConfig):
                 self.fewest_walls = getattr(env, "fewest_walls", None)
 
     def check_size(self, size: int) -> None:
-        """Raises: ValueError if mazes of this side can't be drawn so."""
+        """Raises:
+        UserError: mazes of this side can't be drawn so.
+        """
         if self.fewest_walls is not None and self.generator == "perfect":
-            raise ValueError("fewest_walls: a perfect maze has the walls that it needs; leave it out")
+            raise UserError("curriculum.fewest_walls: a perfect maze has the walls that it needs; leave it out")
         if self.fewest_walls is not None and self.fewest_walls > (self.walls or 0):
-            raise ValueError(f"fewest_walls={self.fewest_walls}: must be at most walls={self.walls or 0}")
+            raise UserError(f"curriculum.fewest_walls={self.fewest_walls}: must be at most walls={self.walls or 0}")
         if self.generator == "perfect" and size % 2 == 0:
-            raise ValueError(f"generator=perfect: perfect mazes have an odd side, and these have {size} cells")
+            raise UserError(
+                f"curriculum.generator=perfect: perfect mazes have an odd side, and these have {size} cells"
+            )
         if self.generator == "uniform" and (self.walls or 0) > (most := size**2 - 2):
-            raise ValueError(f"walls={self.walls}: beside goal and agent, {size}x{size} cells hold {most}")
+            raise UserError(f"curriculum.walls={self.walls}: beside goal and agent, {size}x{size} cells hold {most}")
 
     def draw(self, count: int, size: int, rng: np.random.Generator) -> Mazes:
         """New levels of `size` cells a side."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from rewardlab.curricula.tried_levels import TriedConfig, TriedLevels
 from rewardlab.gridworld.mazes import Mazes
 from rewardlab.maths.level_scores import level_scores
-from rewardlab.types import Array, BuildContext, Played
+from rewardlab.types import Array, Played
 
 VERSION = 1
 
@@ -28,9 +28,6 @@ class Config(TriedConfig):
 
 class Designer(TriedLevels):
     """Keeps levels by their learnability."""
-
-    def __init__(self, config: Config, context: BuildContext) -> None:
-        super().__init__(config, context)
 
     def score(self, levels: Mazes, found: Played) -> Array:
         args = (found.advantages, found.values, found.ended, found.highest, found.tried)

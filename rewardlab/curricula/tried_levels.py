@@ -49,10 +49,7 @@ class TriedLevels:
         """Raises:
         UserError: mazes of this size can't be drawn so, or more are to be kept than are tried.
         """
-        try:
-            config.check_size(context.spec.mazes)
-        except ValueError as error:
-            raise UserError(f"curriculum.{error}") from None
+        config.check_size(context.spec.mazes)
         if config.keep > config.sampled:
             raise UserError(f"curriculum.keep={config.keep}: must be at most curriculum.sampled={config.sampled}")
         self._tries, self._size = config, context.spec.mazes
