@@ -42,10 +42,17 @@ _EASY = 4  # parents of a round, as dcd has it
 
 @dataclass
 class Config(DrawnConfig, ReplayConfig):
+    OF_REPLAY: ClassVar[tuple[str, ...]] = (*ReplayConfig.OF_REPLAY, "edits", "parents")
+
     edits: int = option(0, "cells that are changed in copies of replayed levels; 0: no copies are made", minimum=0)
     parents: str = option(
         "batch", "whose copies: each replayed level's, or those of the 4 easiest", choices=("batch", "easy")
     )
+
+    def validate(self) -> None:
+        super().validate()
+        if self.edits == 0 and self.parents != "batch":
+            raise ValueError(f"parents={self.parents}: of what? without edits no copies are made")
 
 
 class Designer:
@@ -78,6 +85,9 @@ class Designer:
             levels, highest = kept.draw(count, rng)
             return Round((levels,), (highest[:, 0],), True, REPLAYED)
         return self._round(config.draw(count, self._size, rng), config.learn_on_new, NEW)
+
+    def only_tried(self, count: int) -> int:
+        return self._config.only_tried(count)
 
     def played(self, round_: Round, played: Sequence[Played]) -> Metrics:
         (levels,), (found,), kept = round_.levels, played, self._kept

@@ -4,7 +4,9 @@ designers share.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,6 +24,11 @@ _FIELDS = ("walls", "start", "heading", "goal")
 
 @dataclass
 class ReplayConfig(CurriculumConfig):
+    # The options that only replayed levels heed.
+    OF_REPLAY: ClassVar[tuple[str, ...]] = (
+        "score", "score_over", "temperature", "staleness_share", "archive", "min_fill",
+    )  # fmt: skip
+
     replay_prob: float = option(
         0.5, "chance that a round replays levels, once the archive is full", minimum=0, maximum=1
     )
@@ -36,8 +43,17 @@ class ReplayConfig(CurriculumConfig):
     )
 
     def validate(self) -> None:
-        if not self.learn_on_new and self.replay_prob == 0:
+        if self.replay_prob > 0:
+            return
+        if not self.learn_on_new:
             raise ValueError("learn_on_new=false replay_prob=0: nobody would ever learn; set one of them otherwise")
+        for key in self.OF_REPLAY:
+            if (value := getattr(self, key)) != getattr(type(self)(), key):
+                raise ValueError(f"{key}={value}: does nothing with replay_prob=0, where no level is replayed")
+
+    def only_tried(self, count: int) -> int:
+        """See `LevelDesigner.only_tried`."""
+        return 0 if self.learn_on_new else max(1, math.ceil(round(self.min_fill * self.archive, 6) / count))
 
     def kept(self, size: int) -> KeptLevels:
         """An empty archive of one student's levels of `size` cells a side."""

@@ -108,6 +108,9 @@ class Designer:
         highest = [one.highest_of(levels)[:, 0] for one in kept] or [np.full(count, -np.inf)] * self.students
         return Round([levels] * self.students, highest, config.learn_on_new, NEW)
 
+    def only_tried(self, count: int) -> int:
+        return self._config.only_tried(count)
+
     def played(self, round_: Round, played: Sequence[Played]) -> Metrics:
         for one, levels, found in zip(self._kept, round_.levels, played, strict=False):
             one.add(levels, self._config.scores(found), found.highest[:, None], found.steps)

@@ -4,6 +4,7 @@ differ only in which ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -77,6 +78,9 @@ class TriedLevels:
         if kept is not None and old:
             levels = joined([kept[rng.integers(len(kept), size=old)], levels])
         return Round((levels,), none, True, REPLAYED if old else NEW)
+
+    def only_tried(self, count: int) -> int:
+        return math.ceil(self._tries.sampled / count) * self._tries.rollouts
 
     def played(self, round_: Round, played: Sequence[Played]) -> Metrics:
         if round_.origin != SAMPLED:

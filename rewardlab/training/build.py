@@ -57,6 +57,8 @@ def build(config: RootConfig) -> RunParts:
         if designer is not None and designer.students > 1:
             rival = _rival(config, generators, env.spec)
         _check_warmup(scheme, config)
+        if designer is not None:
+            _check_tries(designer, scheme, agent, config)
     except BaseException:
         env.close()
         raise
@@ -145,4 +147,17 @@ def _check_warmup(scheme: RewardScheme, config: RootConfig) -> None:
         raise UserError(
             f"frames={config.frames}: reward={config.reward.name} warms up for {scheme.warmup_steps} steps of"
             f" {config.num_envs} environments first{key}, {frames} frames, which leaves nothing to train on"
+        )
+
+
+def _check_tries(designer: LevelDesigner, scheme: RewardScheme, agent: Agent, config: RootConfig) -> None:
+    """Levels that are only tried are frames, too, and a run of nothing else would end as if it had learned."""
+    a_step = config.num_envs * designer.students
+    tried = designer.only_tried(config.num_envs) * agent.rollout_steps * a_step
+    least = scheme.warmup_steps * a_step + tried + a_step
+    if tried and least > config.frames:
+        key = next((f" (curriculum.{name})" for name in ("archive", "sampled") if hasattr(config.curriculum, name)), "")
+        raise UserError(
+            f"frames={config.frames}: curriculum={config.curriculum.name} only tries levels first{key}, for {tried}"
+            f" frames that nobody learns from; use frames={least} or more"
         )

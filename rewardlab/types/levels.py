@@ -88,6 +88,11 @@ class LevelDesigner(Protocol):
     def design(self, count: int, rng: np.random.Generator) -> Round:
         """Levels for so many environments."""
 
+    def only_tried(self, count: int) -> int:
+        """How many rollouts of each student, in so many environments, come before the first that it may learn from, at
+        least.
+        """
+
     def played(self, round_: Round, played: Sequence[Played]) -> Metrics:
         """What each student did on the levels of the latest round; after those who may have learned from it."""
 

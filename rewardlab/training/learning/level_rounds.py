@@ -67,9 +67,10 @@ def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -
         )
     if scheme.conditioner is not None:
         raise UserError(f"{name} reward={config.reward.name}: sets goals, which designed levels have none of")
-    if scheme.streams[0].coef == 0:
+    if scheme.streams[0].weight(0.0) == 0 or scheme.streams[0].weight(1.0) == 0:
+        ends = "" if scheme.streams[0].weight(0.0) == 0 else " at the end of the budget"
         raise UserError(
-            f"{name} reward={config.reward.name}: levels are scored by the task's stream, whose weight is 0"
+            f"{name} reward={config.reward.name}: levels are scored by the task's stream, whose weight is 0{ends}"
         )
     if len(scheme.streams) > 1 and not agent.mixes_advantages:
         raise UserError(

@@ -1,6 +1,7 @@
 """Rounds of designed levels: what is held, what counts, who learns, and that a run goes on exactly."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from rewardlab.records.archive import LEVELS
 from rewardlab.run import run
 from rewardlab.training.build import build
 from rewardlab.training.collect import Collector
+from rewardlab.training.learning import level_rounds
 from rewardlab.training.learning.base import make_learning
 from rewardlab.training.learning.level_rounds import Learning
 from rewardlab.types import Metrics, Played, Rollout, Round, State
@@ -165,7 +167,7 @@ def test_levels_that_are_only_tried_leave_everything_as_it_was() -> None:
 
 def test_plr_that_never_replays_is_domain_randomisation() -> None:
     found = []
-    for choice, more in (("domain_random", ()), ("plr", ("curriculum.replay_prob=0", "curriculum.score=l1"))):
+    for choice, more in (("domain_random", ()), ("plr", ("curriculum.replay_prob=0",))):
         learning = _learning(choice, *more)
         told = [_told(learning.iterate(96 * number)[1]) for number in range(4)]
         found.append((told, learning.parts.agent.state_dict()))
@@ -173,12 +175,14 @@ def test_plr_that_never_replays_is_domain_randomisation() -> None:
 
 
 def test_every_rollout_of_a_choice_is_frames_and_fits_the_budget() -> None:
-    options = ["curriculum.sampled=8", "curriculum.keep=4", "curriculum.rollouts=3", "frames=400"]
-    learning = _learning("sfl", *options)
-    assert learning.iterate(0)[0] == 3 * 24 * 4
-    frames, told = learning.iterate(288)
-    assert frames == 112  # what is left, in steps of 4 environments
-    assert _told(told)["levels/learned"] == 0.0
+    options = ["curriculum.sampled=8", "curriculum.keep=4", "curriculum.rollouts=3", "curriculum.every=1", "frames=784"]
+    learning, spent, found = _learning("sfl", *options), 0, []
+    while spent < 784:
+        frames, told = learning.iterate(spent)
+        spent += frames
+        found.append((frames, _told(told)["levels/learned"]))
+    # The last one has what is left, in steps of 4 environments.
+    assert found == [(288, 0.0), (288, 0.0), (96, 1.0), (112, 0.0)]
 
 
 def _small(tmp_path: Path, name: str, setting: str) -> list[str]:
@@ -218,6 +222,9 @@ def test_an_interrupted_run_goes_on_exactly(
     assert (np.diff(shown[0]["frames"]) > 0).all()
 
 
+BUDGET = "env=maze num_envs=64 agent.rollout_steps=250"
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -250,12 +257,31 @@ def test_an_interrupted_run_goes_on_exactly(
             "hold 7",
         ),
         ("env=maze curriculum=sfl curriculum.keep=600 agent.rollout_steps=250", "at most curriculum.sampled=256"),
+        # 2000 of 4000 levels are 32 rounds of 64; 4 rollouts of each of 4 rounds; both students' frames count.
+        (f"{BUDGET} frames=512063 curriculum=robust_plr", "curriculum.archive.*512000 frames .* use frames=512064 or"),
+        (f"{BUDGET} frames=256063 curriculum=sfl", "curriculum.sampled.*256000 frames .* use frames=256064 or more"),
+        (f"{BUDGET} frames=1024127 curriculum=repaired", "use frames=1024128 or more"),
+        (f"{BUDGET} frames=1000 curriculum=accel reward=rnd reward.warmup=5", "use frames=512384 or more"),
+        ("env=maze curriculum=domain_random curriculum.temperature=0.3", "temperature=0.3: does nothing with replay"),
+        ("env=maze curriculum=paired curriculum.archive=5", "archive=5: does nothing with replay_prob=0"),
+        ("env=maze curriculum=plr curriculum.replay_prob=0 curriculum.edits=3", "edits=3: does nothing"),
+        ("env=maze curriculum=plr curriculum.parents=easy", "without edits"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(wrong: str, words: str) -> None:
     with pytest.raises(UserError, match=words) as refusal:
         build(compose(wrong.split()).config)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("coef", "coef_end", "words"), [(1.0, 0.0, "is 0 at the end"), (0.0, 1.0, "weight is 0$")])
+def test_a_task_that_fades_scores_no_levels(coef: float, coef_end: float, words: str) -> None:
+    """Its values are divided by the weight, which would leave no number."""
+    config = compose([*TINY, "curriculum=plr"]).config
+    parts = build(config)
+    parts.scheme.streams = (replace(parts.scheme.streams[0], coef=coef, coef_end=coef_end),)
+    with pytest.raises(UserError, match=words):
+        level_rounds.check(parts.scheme, parts.agent, config, parts.env.spec)
 
 
 def test_held_places_come_back_with_their_heading() -> None:
