@@ -19,6 +19,7 @@ DOORS_OPEN = "doors_open"  # int64 [N]: how many doors are open
 LEVEL = "level"  # int64 [N]: the level's seed, -1 where there are endless ones; of the fast engine
 ROOMS = "rooms_visited"  # int64 [N]: how many rooms the agent has been in during its episode
 SILENCED = "rooms_silenced"  # int64 [N]: in how many rooms it has put an end to noise
+BEGUN = "begun"  # int64 [N, 2]: where a curriculum had the episode begin, the two numbers of `Curriculum.propose`
 GIVEN = "given"  # int64 [N, n]: the symbols in the slots of an answer, 0 for none
 WANTED = "wanted"  # int64 [N, n]: the symbols that are right
 RIGHT = "right"  # int64 [N]: how many slots are right

@@ -43,9 +43,10 @@ def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
     if group == "env":
         return check_env(module.make, config)
     if group == "curriculum" and hasattr(module, "Curriculum"):
-        return [
-            _try(law, {"of a real task": CurriculumCase(module.Curriculum, config)}) for law in curriculum_laws.LAWS
-        ]
+        case = CurriculumCase(module.Curriculum, config)
+        found = [_try(law, {"of a real task": case}) for law in curriculum_laws.LAWS]
+        goals = hasattr(module, "Conditioner")  # it sets goals, too
+        return found + (check_class(group, name, module.Conditioner, config) if goals else [])
     if group == "curriculum" and hasattr(module, "Designer"):
         return [_try(law, {"of mazes": DesignerCase(module.Designer, config)}) for law in designer_laws.LAWS]
     return check_class(group, name, getattr(module, _CLASSES[group]), config)

@@ -33,7 +33,19 @@ from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import seeded_conv2d, seeded_linear
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import CurriculumConfig, option
-from rewardlab.types import Array, Asked, Attempts, BuildContext, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
+from rewardlab.types import (
+    Array,
+    Asked,
+    Attempts,
+    AuxLoss,
+    BuildContext,
+    Metrics,
+    Obs,
+    ObsSpec,
+    Rollout,
+    State,
+    StreamSpec,
+)
 
 VERSION = 1
 
@@ -123,6 +135,9 @@ class Conditioner:
     def compute(self, rollout: Rollout) -> dict[str, torch.Tensor]:
         reached, steps = rollout.privileged["goal_reached"], rollout.privileged["goal_steps"]
         return {"goal": goal_reward(reached, steps, self._max_steps, self.config.time_cost)}
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        return ()
 
     def update(self) -> Metrics:
         """A gradient step for each whole batch of goals, in the order in which they ended."""

@@ -42,6 +42,7 @@ from rewardlab.types import (
     Array,
     Asked,
     Attempts,
+    AuxLoss,
     BuildContext,
     EnvSpec,
     Metrics,
@@ -107,6 +108,9 @@ class Conditioner:
     A goal has `cells`, int64 [B, M], without the list's last entry and -1 beyond; `turn`, int64 [B], which of them is
     pursued; `looks`, uint8 [B, M, 3], what was in the cells when the episode began; and `early`, bool [B], whether the
     content of the one that is pursued changed ahead of its turn.
+
+    Attributes:
+        none: what each number shows where there is no subgoal.
     """
 
     metrics = ("subgoals/reached", "subgoals/steps", "subgoals/early")
@@ -123,6 +127,7 @@ class Conditioner:
         self.config = config
         self.obs = {"goal": ObsSpec((_SIZES[config.encoding],), "float32")}
         self.streams = (StreamSpec("subgoal", context.gamma, config.alpha),) if config.paid else ()
+        self.none = -1.0 if config.encoding == "object" else 0.0
         self._max_steps = context.spec.max_steps
         self._lists = None if config.file is None else _read(config.file, context.spec)
         self._counts = [0, 0, 0, 0]  # subgoals that ended, reached, the steps of these, changed ahead of their turn
@@ -154,9 +159,8 @@ class Conditioner:
             shown = np.where(told[:, None], relative(grids, cell), 0)
         else:
             told &= np.isin(content[:, 0], THINGS)
-            by_object = self.config.encoding == "object"
-            thing = content.astype(np.float32) if by_object else _sentences()[kinds(content)]
-            shown = np.where(told[:, None], thing, -1.0 if by_object else 0.0)
+            thing = content.astype(np.float32) if self.config.encoding == "object" else _sentences()[kinds(content)]
+            shown = np.where(told[:, None], thing, self.none)
         return {"goal": shown.astype(np.float32)}
 
     def reached(self, goal: Obs, start: Obs, facts: Obs) -> Array:
@@ -175,6 +179,9 @@ class Conditioner:
             return {}
         reached, steps = rollout.privileged["goal_reached"], rollout.privileged["goal_steps"]
         return {"subgoal": goal_reward(reached, steps, self._max_steps, lost=1.0)}
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        return ()
 
     def update(self) -> Metrics:
         ended, reached, steps, early = self._counts

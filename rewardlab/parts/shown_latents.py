@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from rewardlab.maths.distributions import Parameters, sample
-from rewardlab.types import Array, Asked, Attempts, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
+from rewardlab.types import Array, Asked, Attempts, AuxLoss, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
 
 SHOWN = "goal"  # the entry of the observation
 
@@ -63,6 +63,9 @@ class ShownLatents:
 
     def compute(self, rollout: Rollout) -> dict[str, torch.Tensor]:
         return {}
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        return ()
 
     def update(self) -> Metrics:
         return {}

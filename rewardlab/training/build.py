@@ -6,6 +6,7 @@ from typing import cast
 
 from rewardlab import discovery, seeding
 from rewardlab.errors import UserError
+from rewardlab.facts import BEGUN
 from rewardlab.rewards.transformed import transformed
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.compatibility import check_agent_class, check_fit, check_scheme_class
@@ -41,16 +42,21 @@ def build(config: RootConfig) -> RunParts:
         module = discovery.load("curriculum", config.curriculum.plugin)
         conditioner = _conditioner(config, module, generators, env.spec, scheme)
         paid = scheme.streams
+        spec, kept = env.spec, config.reward.privileged()
         if conditioner is not None:
-            env, paid = GoalEnv(env, conditioner, config.reward.privileged(), learns=True), paid + conditioner.streams
-        agent_context = generators.context("agent", config, env.spec)
+            spec, paid = replace(spec, obs={**spec.obs, **conditioner.obs}), paid + conditioner.streams
+        agent_context = generators.context("agent", config, spec)
         agent = agent_class(config.agent, agent_context, paid)
-        check_fit(scheme, agent, config, env.spec)
+        check_fit(scheme, agent, config, spec)
         curriculum = _curriculum(config, module, generators, env.spec, agent)
         designer, rival = _designer(config, module, generators, env.spec), None
         if curriculum is not None:
-            env = StartEnv(env, curriculum, make_level_env(config))
-        _hand_over_losses(scheme, agent, config)
+            tells = hasattr(module, "Conditioner")
+            env = StartEnv(env, curriculum, make_level_env(config), tells)
+            kept = (*kept, BEGUN) if tells else kept
+        if conditioner is not None:  # around the starts: goals are set where episodes begin
+            env = GoalEnv(env, conditioner, kept, learns=True)
+        _hand_over_losses(scheme, agent, config, conditioner)
         if scheme.asks_policy:
             scheme.take_policy(agent.log_prob)
         generators.torch_rngs["act"] = seeding.torch_rng(config.seed, "act")
@@ -100,7 +106,8 @@ def _curriculum(
             f"agent={config.agent.name}: has a curriculum of its own; leave out curriculum={config.curriculum.name}"
         )
     if hasattr(module, "Curriculum"):
-        found = module.Curriculum(config.curriculum, generators.context("curriculum", config, spec))
+        name = "starts" if hasattr(module, "Conditioner") else "curriculum"  # which has the other name then
+        found = module.Curriculum(config.curriculum, generators.context(name, config, spec))
     return found
 
 
@@ -128,16 +135,20 @@ def _rival(config: RootConfig, generators: Generators, spec: EnvSpec) -> tuple[A
     return agent, scheme
 
 
-def _hand_over_losses(scheme: RewardScheme, agent: Agent, config: RootConfig) -> None:
-    losses = scheme.aux_losses()
-    if not losses:
-        return
-    if not agent.takes_aux_losses:
-        raise UserError(
-            f"agent={config.agent.name}: can't learn from the loss that reward={config.reward.name} hands to it;"
-            " use agent=ppo"
-        )
-    agent.take_aux_losses(losses)
+def _hand_over_losses(
+    scheme: RewardScheme, agent: Agent, config: RootConfig, conditioner: Conditioner | None = None
+) -> None:
+    from_goals = () if conditioner is None or conditioner is scheme.conditioner else conditioner.aux_losses()
+    for losses, giver in (
+        (scheme.aux_losses(), f"reward={config.reward.name}"),
+        (from_goals, f"curriculum={config.curriculum.name}"),
+    ):
+        if losses and not agent.takes_aux_losses:
+            raise UserError(
+                f"agent={config.agent.name}: can't learn from the loss that {giver} hands to it; use agent=ppo"
+            )
+        if losses:
+            agent.take_aux_losses(losses)
 
 
 def _check_warmup(scheme: RewardScheme, config: RootConfig) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from rewardlab.types.aliases import Array, Metrics, Obs, State
 from rewardlab.types.steps import Rollout, StreamSpec
 from rewardlab.types.worlds import ObsSpec
+
+if TYPE_CHECKING:
+    from rewardlab.types.schemes import AuxLoss
 
 
 @dataclass
@@ -47,7 +50,8 @@ class Asked:
 
 class Conditioner(Protocol):
     """Sets the agent goals, shows them in the observation and pays for reaching them: a curriculum, or a part of a
-    scheme (`RewardScheme.conditioner`). It keeps what it has learnt; the goals that are pursued belong to the
+    scheme (`RewardScheme.conditioner`). A curriculum that says where episodes begin, too, has a class `Curriculum` beside
+    it; the conditioner then finds what that proposed in the fact `begun`, but for evaluation. It keeps what it has learnt; the goals that are pursued belong to the
     environments (`training/wrappers/goal_env.py`), so that evaluation has its own.
 
     A goal lasts until it is reached or the episode ends; then the next one is asked for. Entries of goals are its own
@@ -75,6 +79,9 @@ class Conditioner(Protocol):
         """What each step is paid, float32 [T, N] for each of `streams`; the rollout's facts `goal_reached` (bool) and
         `goal_steps` (int64) are of the goal that the step pursued.
         """
+
+    def aux_losses(self) -> tuple[AuxLoss, ...]:
+        """Terms that it hands to the agent, as a scheme may; asked for once."""
 
     def update(self) -> Metrics:
         """Learn from what was taken in."""

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from rewardlab.errors import UserError
+from rewardlab.facts import BEGUN
 from rewardlab.parts.archives.place_store import PlaceStore
 from rewardlab.types import (
     Array,
@@ -33,9 +34,10 @@ class StartEnv:
     of the whole way.
     """
 
-    def __init__(self, env: VecEnv, curriculum: Curriculum, make: MakeEnv) -> None:
+    def __init__(self, env: VecEnv, curriculum: Curriculum, make: MakeEnv, tells: bool = False) -> None:
         """Args:
             make: environments like `env`, to walk the trails in.
+            tells: whether where episodes began is a fact among others, `facts.BEGUN`.
 
         Raises:
         UserError: episodes of the environment cannot begin anywhere.
@@ -46,7 +48,7 @@ class StartEnv:
                 " env.backend=fast without noise"
             )
         self.spec, self.num_envs = env.spec, env.num_envs
-        self._env, self._curriculum, self._make = cast(PlaceableEnv, env), curriculum, make
+        self._env, self._curriculum, self._make, self._tells = cast(PlaceableEnv, env), curriculum, make, tells
         self._walked: tuple[tuple[Trail, ...], Walked] = ((), Walked())
         self._trail = np.full(env.num_envs, _ORDINARY)
         self._step = np.zeros(env.num_envs, dtype=np.int64)
@@ -57,6 +59,7 @@ class StartEnv:
 
     def step(self, action: Array) -> StepBatch:
         batch = self._env.step(action)
+        batch.privileged = self._facts(batch.privileged)
         self._return += batch.task_reward
         ended = np.flatnonzero(batch.terminated | batch.truncated)
         if ended.size:
@@ -72,7 +75,7 @@ class StartEnv:
         return self._trail, self._step
 
     def privileged(self) -> Obs:
-        return self._env.privileged()
+        return self._facts(self._env.privileged())
 
     def get_state(self) -> State:
         own = {"trail": self._trail, "step": self._step, "return": self._return}
@@ -84,6 +87,9 @@ class StartEnv:
 
     def close(self) -> None:
         self._env.close()
+
+    def _facts(self, found: Obs) -> Obs:
+        return found | {BEGUN: np.stack(self.begun, axis=1)} if self._tells else found
 
     def _begin(self, where: Array, obs: Obs) -> Obs:
         """Place the environments whose episodes begin; what all show then, where any was placed."""
