@@ -22,6 +22,8 @@ class BaseAgent:
         takes_aux_losses: whether `take_aux_losses` works.
         tells_log_prob: whether `log_prob` works.
         mixes_advantages: whether it learns from shares of the streams' advantages: `Signals.mixture`.
+        masks_actions: whether it plays with actions that only training has, `ActionSpec.extra`, and leaves them out of
+            evaluations; `drop_actions` then works.
         curriculum: where episodes begin, of an agent that finds such places itself.
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
@@ -36,6 +38,7 @@ class BaseAgent:
     takes_aux_losses: bool = False
     tells_log_prob: bool = False
     mixes_advantages: bool = False
+    masks_actions: bool = False
     curriculum: Curriculum | None = None
     whole_episodes: bool = False
     stateful: tuple[str, ...] = ()
@@ -59,6 +62,10 @@ class BaseAgent:
 
     def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
         """Learn from other terms too, after each rollout; called before training, where there are any."""
+        raise NotImplementedError
+
+    def drop_actions(self) -> None:
+        """Never take an action again that only training has; where that was said before, nothing changes."""
         raise NotImplementedError
 
     def log_prob(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:

@@ -72,8 +72,8 @@ class Config(subgoal_list.Config):
             super().check(spec, training, [])  # evaluations have no lists
         if any(self.shares) and (DISTANCE not in spec.privileged or spec.backend != "fast" or spec.mazes):
             raise UserError(
-                f"curriculum={self.name or self.plugin}: shares={list(self.shares)} are of exact solutions, and the solver"
-                f" has none for {spec.id}; use curriculum.shares=[0]"
+                f"curriculum={self.name or self.plugin}: shares={list(self.shares)} are of exact solutions, and the"
+                f" solver has none for {spec.id}; use curriculum.shares=[0]"
             )
 
 

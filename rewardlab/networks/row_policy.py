@@ -104,18 +104,22 @@ logits_of: Any = numba.njit(_logits_of, fastmath=LOOSE, error_model="numpy")
 class RowPolicy:
     """The policy of an `ActorCritic` of which `fits` is true: its weights as `logits_of` reads them.
 
+    Args:
+        extra: actions, the last ones, that it leaves out.
+
     Attributes:
         num_actions: A.
         depth, widest: L, and the most that goes into or out of a layer.
     """
 
-    def __init__(self, network: ActorCritic) -> None:
+    def __init__(self, network: ActorCritic, extra: int = 0) -> None:
         modules = [*network.shared, *network.policy]
         self._layers = [module for module in modules if isinstance(module, nn.Linear)]
         sizes = [(layer.in_features, layer.out_features) for layer in self._layers]
+        self.num_actions, self.depth, self.widest = sizes[-1][1] - extra, len(sizes), max(map(max, sizes))
         shapes = [(*size, kind) for size, kind in zip(sizes, kinds_of(modules), strict=True)]
         self._shapes = np.array(shapes, dtype=np.int64)
-        self.num_actions, self.depth, self.widest = sizes[-1][1], len(sizes), max(map(max, sizes))
+        self._shapes[-1, 1] = self.num_actions
         self._weights = torch.zeros(self.depth, max(size[0] for size in sizes) + 1, max(size[1] for size in sizes))
         self._biases = torch.zeros(self.depth, self._weights.shape[2])
         parts: dict[str, Flat | Tokens] = dict(network.encoder.parts.items())  # type: ignore[arg-type]  # see `fits`

@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import cast
 
 from rewardlab import discovery, seeding
+from rewardlab.agents.base import BaseAgent
 from rewardlab.errors import UserError
 from rewardlab.facts import BEGUN
 from rewardlab.rewards.transformed import transformed
@@ -14,9 +15,10 @@ from rewardlab.training.environments import evaluation_levels, make_level_env, m
 from rewardlab.training.levels import training_levels
 from rewardlab.training.parts import Generators, RunParts
 from rewardlab.training.suite import check_suite
+from rewardlab.training.wrappers.action_env import ActionEnv
 from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.training.wrappers.start_env import StartEnv
-from rewardlab.types import Agent, Conditioner, Curriculum, EnvSpec, GoalVecEnv, LevelDesigner, RewardScheme
+from rewardlab.types import Agent, Conditioner, Curriculum, EnvSpec, GoalVecEnv, LevelDesigner, Privileges, RewardScheme
 
 
 def build(config: RootConfig) -> RunParts:
@@ -30,16 +32,19 @@ def build(config: RootConfig) -> RunParts:
     env = make_training_env(config)
     try:
         config.curriculum.check(env.spec, training_levels(config), evaluated)
-        generators = Generators()
-        scheme_context = generators.context("scheme", config, env.spec)
-        if env.spec.goals:
-            scheme_context = replace(scheme_context, goal_outcome=cast(GoalVecEnv, env).goal_outcome)
         scheme_class = discovery.load("reward", config.reward.plugin).Scheme
         agent_class = discovery.load("agent", config.agent.plugin).Agent
         check_scheme_class(config.reward.name, scheme_class)
         check_agent_class(config.agent.name, agent_class)
-        scheme = transformed(scheme_class(config.reward, scheme_context), config.reward, scheme_context)
+        generators = Generators()
         module = discovery.load("curriculum", config.curriculum.plugin)
+        privileges = _privileges(config, module, generators, env.spec, agent_class)
+        if privileges is not None:
+            env = ActionEnv(env, privileges)
+        scheme_context = generators.context("scheme", config, env.spec)
+        if env.spec.goals:
+            scheme_context = replace(scheme_context, goal_outcome=cast(GoalVecEnv, env).goal_outcome)
+        scheme = transformed(scheme_class(config.reward, scheme_context), config.reward, scheme_context)
         conditioner = _conditioner(config, module, generators, env.spec, scheme)
         paid = scheme.streams
         spec, kept = env.spec, config.reward.privileged()
@@ -68,7 +73,7 @@ def build(config: RootConfig) -> RunParts:
     except BaseException:
         env.close()
         raise
-    return RunParts(env, agent, scheme, conditioner, curriculum, designer, rival, generators)
+    return RunParts(env, agent, scheme, conditioner, curriculum, designer, rival, privileges, generators)
 
 
 def _conditioner(
@@ -109,6 +114,26 @@ def _curriculum(
         name = "starts" if hasattr(module, "Conditioner") else "curriculum"  # which has the other name then
         found = module.Curriculum(config.curriculum, generators.context(name, config, spec))
     return found
+
+
+def _privileges(
+    config: RootConfig, module: ModuleType, generators: Generators, spec: EnvSpec, agent: type[BaseAgent]
+) -> Privileges | None:
+    """What training may do beyond the task, where the curriculum says so."""
+    if not hasattr(module, "Privileges"):
+        return None
+    if agent.learns_from == "exploring":
+        raise UserError(
+            f"curriculum={config.curriculum.name} agent={config.agent.name}: explores environments of its own, where"
+            " nobody has privileges; use agent=ppo"
+        )
+    made: Privileges = module.Privileges(config.curriculum, generators.context("curriculum", config, spec))
+    if made.extra and not agent.masks_actions:
+        raise UserError(
+            f"curriculum={config.curriculum.name} agent={config.agent.name}: can't leave actions out of evaluations;"
+            " use agent=ppo, or curriculum.form=relaxed"
+        )
+    return made
 
 
 def _designer(config: RootConfig, module: ModuleType, generators: Generators, spec: EnvSpec) -> LevelDesigner | None:

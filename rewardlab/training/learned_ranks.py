@@ -51,8 +51,8 @@ class LearnedRanks:
         # Rounds of levels cut episodes without saying so.
         self._streams = parts.scheme.learned_streams() if parts.designer is None else ()
         spec = parts.env.spec
-        # A wrapper may let episodes begin elsewhere than the environment would.
-        alone = parts.curriculum is None and parts.conditioner is None
+        # A wrapper may let episodes begin, or go, elsewhere than the environment would.
+        alone = parts.curriculum is None and parts.conditioner is None and parts.privileges is None
         self._measures = alone and spec.restorable and not spec.noisy and DISTANCE in spec.privileged
         ends = (RANK, RANK_LEFT) if self._measures else (RANK,)
         self.metrics = tuple(f"reward/{stream}_{end}" for stream in self._streams for end in ends)

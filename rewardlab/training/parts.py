@@ -16,6 +16,7 @@ from rewardlab.types import (
     EnvSpec,
     LevelDesigner,
     Metrics,
+    Privileges,
     RewardScheme,
     State,
     StreamSpec,
@@ -60,7 +61,7 @@ class Generators:
 class RunParts:
     """Everything that a run trains with; what it has none of is None.
 
-    rival: a second student of a designer, with a scheme of its own.
+    rival: a second student of a designer, with a scheme of its own. privileges: what training may do beyond the task.
     """
 
     env: VecEnv
@@ -70,6 +71,7 @@ class RunParts:
     curriculum: Curriculum | None = None
     designer: LevelDesigner | None = None
     rival: tuple[Agent, RewardScheme] | None = None
+    privileges: Privileges | None = None
     generators: Generators = field(default_factory=Generators)
 
     @property
@@ -77,10 +79,18 @@ class RunParts:
         """What the learner is paid: the scheme's streams, then the conditioner's."""
         return self.scheme.streams + (self.conditioner.streams if self.conditioner is not None else ())
 
-    def update_practice(self, progress: float) -> tuple[Metrics, Metrics]:
-        """Let the conditioner and the curriculum learn what is practised on next, where there are any."""
-        taught = {} if self.conditioner is None else self.conditioner.update()
-        return taught, {} if self.curriculum is None else self.curriculum.update(progress)
+    def update_practice(self, progress: float) -> tuple[Metrics, ...]:
+        """Let the conditioner, the curriculum and privileges learn what is practised on next, where there are any."""
+        told: list[Metrics] = []
+        if self.conditioner is not None:
+            told.append(self.conditioner.update())
+        if self.curriculum is not None:
+            told.append(self.curriculum.update(progress))
+        if self.privileges is not None:
+            told.append(self.privileges.update())
+            if self.privileges.extra and self.privileges.chance == 0:
+                self.agent.drop_actions()
+        return tuple(told)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -103,7 +113,7 @@ class RunParts:
             piece.load_state_dict(state[name])
 
     def _plugins(self) -> list[Any]:
-        pieces = (self.agent, self.scheme, self.conditioner, self.curriculum, self.designer)
+        pieces = (self.agent, self.scheme, self.conditioner, self.curriculum, self.designer, self.privileges)
         return [piece for piece in pieces if piece is not None]
 
     def _pieces(self) -> dict[str, Any]:
@@ -114,6 +124,7 @@ class RunParts:
             "conditioner": self.conditioner,
             "curriculum": self.curriculum,
             "designer": self.designer,
+            "privileges": self.privileges,
             "rival_agent": self.rival and self.rival[0],
             "rival_scheme": self.rival and self.rival[1],
             "streams": self.generators,  # restored last: to restore the others may draw

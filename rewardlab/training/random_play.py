@@ -1,6 +1,7 @@
 """What a uniform-random agent sees in environments like those of training, before it or apart from it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rewardlab import discovery, seeding
 from rewardlab.schemas import RootConfig
@@ -28,8 +29,9 @@ def random_play(config: RootConfig, context: BuildContext, name: str, steps: Seq
     random = discovery.load("agent", "random")
     if not steps:
         return
-    agent = random.Agent(random.Config(), context, (StreamSpec("task", context.gamma),))
     env = make_training_env(config)
+    of_task = replace(context, spec=env.spec)  # a curriculum may add actions
+    agent = random.Agent(random.Config(), of_task, (StreamSpec("task", context.gamma),))
     try:
         seeds = seeding.env_seeds(config.seed, f"{name}_envs", config.num_envs)
         rng = seeding.torch_rng(config.seed, f"{name}_act")

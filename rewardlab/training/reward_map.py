@@ -44,8 +44,9 @@ def reward_map(config: RootConfig, parts: RunParts) -> dict[str, Array] | None:
     facts = tuple(dict.fromkeys((*config.reward.privileged(), PLACE)))
     places = standings(_start(config, level))
     count = len(places["agent"])
-    begun = {name: np.repeat(entry, spec.action.n, axis=0) for name, entry in places.items()}
-    action = np.tile(np.arange(spec.action.n), count)
+    actions = spec.action.n - spec.action.extra
+    begun = {name: np.repeat(entry, actions, axis=0) for name, entry in places.items()}
+    action = np.tile(np.arange(actions), count)
     env: Any = make_level_env(config, facts)([[level]] * len(action))
     env.reset([0] * len(action))
     obs, before = env.put_places(np.arange(len(action)), begun), env.privileged()

@@ -9,7 +9,16 @@ achieved, and what was (which no network reads).
 
 from rewardlab.types.agents import ActOutput, Agent, ExploringAgent, OnPolicyAgent, ReplayAgent
 from rewardlab.types.aliases import Array, GoalOutcome, Metrics, Obs, State, TensorMetrics, TensorObs
-from rewardlab.types.curricula import Asked, Attempts, Conditioner, Curriculum, Outcomes, PlaceCurriculum, Trail
+from rewardlab.types.curricula import (
+    Asked,
+    Attempts,
+    Conditioner,
+    Curriculum,
+    Outcomes,
+    PlaceCurriculum,
+    Privileges,
+    Trail,
+)
 from rewardlab.types.levels import Attempted, LevelDesigner, Played, Round
 from rewardlab.types.populations import Genome, Lives, Population
 from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, LogProb, RewardScheme
@@ -77,6 +86,7 @@ __all__ = [
     "PlaceableEnv",
     "Played",
     "Population",
+    "Privileges",
     "ReplayAgent",
     "RewardScheme",
     "Rollout",

@@ -36,6 +36,7 @@ class Agent(Protocol):
     takes_aux_losses: bool
     tells_log_prob: bool  # whether `log_prob` works
     mixes_advantages: bool  # whether it learns from shares of the streams' advantages: `Signals.mixture`
+    masks_actions: bool  # whether it plays with `ActionSpec.extra`, and `drop_actions` works
     curriculum: Curriculum | None  # where episodes begin, of an agent that finds such places itself
     row_policy: Any  # a `networks.row_policy.RowPolicy`, or None
 
@@ -58,6 +59,9 @@ class Agent(Protocol):
 
     def take_aux_losses(self, losses: tuple[AuxLoss, ...]) -> None:
         """Learn from other terms too; called before training. Without `takes_aux_losses` such schemes are refused."""
+
+    def drop_actions(self) -> None:
+        """Never take an action again that only training has; where that was said before, nothing changes."""
 
     def log_prob(self, obs: TensorObs, action: torch.Tensor) -> torch.Tensor:
         """How likely the policy of now finds actions in single observations: log pi(a|s), float32 [B], no gradients.

@@ -50,9 +50,11 @@ class Asked:
 
 class Conditioner(Protocol):
     """Sets the agent goals, shows them in the observation and pays for reaching them: a curriculum, or a part of a
-    scheme (`RewardScheme.conditioner`). A curriculum that says where episodes begin, too, has a class `Curriculum` beside
-    it; the conditioner then finds what that proposed in the fact `begun`, but for evaluation. It keeps what it has learnt; the goals that are pursued belong to the
+    scheme (`RewardScheme.conditioner`). It keeps what it has learnt; the goals that are pursued belong to the
     environments (`training/wrappers/goal_env.py`), so that evaluation has its own.
+
+    A curriculum that says where episodes begin, too, has a class `Curriculum` beside it. In training the conditioner
+    finds what that proposed in the fact `begun`.
 
     A goal lasts until it is reached or the episode ends; then the next one is asked for. Entries of goals are its own
     affair: arrays [B, ...], one row for each of B environments.
@@ -153,3 +155,46 @@ class PlaceCurriculum(Curriculum, Protocol):
             trail, step: int64 [B], as the latest `propose` gave them, without the task's own beginnings.
             own: the states in which the task would have them begin, as `PlaceableEnv.take_places` gives them.
         """
+
+
+class Privileges(Protocol):
+    """Lets training do what the task does not allow: a curriculum whose module has a class `Privileges`. Evaluations
+    are the task's (`training/wrappers/action_env.py`).
+
+    Attributes:
+        extra: how many actions it adds, behind those of the task.
+        chance: of having privileges; where it is 0, none are ever had again.
+        per_episode: whether that is drawn for each training episode, or else for each action.
+    """
+
+    extra: int
+    chance: float
+    per_episode: bool
+    assumes: frozenset[str]
+    metrics: tuple[str, ...]  # names that update returns: columns of train.csv
+
+    def wanted(self, action: Array) -> Array:
+        """bool [N]: the actions, int64 [N], that may have a privilege; all those beside the task's."""
+
+    def grant(self, action: Array, places: Obs, held: Array) -> tuple[Array, Obs, Array]:
+        """What is done where actions are wanted.
+
+        Args:
+            action: int64 [B].
+            places: the states that they are taken in, as `PlaceableEnv.take_places` gives them.
+            held: bool [B], whether there are privileges.
+
+        Returns:
+            The task's actions that follow, int64 [B]; the states before these, in arrays of their own; where they are
+            others than before, bool [B].
+        """
+
+    def feedback(self, success: Array) -> None:
+        """Training episodes that ended, bool [B], after each vector step in which any did."""
+
+    def update(self) -> Metrics:
+        """After each iteration."""
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...

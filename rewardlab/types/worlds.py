@@ -39,6 +39,7 @@ class ActionSpec:
     """`n` discrete actions, or a box of `shape` with bounds; exactly one of the two.
 
     start: what gymnasium calls the first of the discrete ones, which is 0 here. whole: the box takes whole numbers.
+    extra: how many of the discrete ones, the last, only training has: a policy leaves them out of evaluations.
     """
 
     n: int | None = None
@@ -47,6 +48,7 @@ class ActionSpec:
     high: tuple[float, ...] = ()
     start: int = 0
     whole: bool = False
+    extra: int = 0
 
     @property
     def discrete(self) -> bool:

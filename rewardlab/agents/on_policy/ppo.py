@@ -120,6 +120,7 @@ class Agent(BaseAgent):
     learns_from = "on_policy"
     takes_aux_losses = True
     tells_log_prob = True
+    masks_actions = True
     stateful: tuple[str, ...] = ("network", "optimiser")
     acts_by = "network"
 
@@ -132,6 +133,7 @@ class Agent(BaseAgent):
         self.mixes_advantages = config.streams == "separate"
         self._generator = context.generator
         self._device = context.device
+        self._extra = context.spec.action.extra
         scales = not context.spec.action.discrete  # where the options do not say
         network = resolved(config.network, config.encoding, context.spec.obs)
         self.network = ActorCritic(
@@ -150,7 +152,7 @@ class Agent(BaseAgent):
         fused = config.fused and FusedActorCritic.fits(self.network)
         self._fused = FusedActorCritic(self.network, self.optimiser) if fused else None
         self._fused_steps = FusedSteps(self._fused, config) if self._fused is not None else None
-        self.row_policy = RowPolicy(self.network) if fused and RowPolicy.fits(self.network) else None
+        self.row_policy = RowPolicy(self.network, self._extra) if fused and RowPolicy.fits(self.network) else None
         self.tells_log_prob = self.network.memory is None  # else it depends on what came before
         self._scale = None
         if scales if config.normalise_reward is None else config.normalise_reward:
@@ -191,6 +193,13 @@ class Agent(BaseAgent):
         last = found[-max(1, len(found) // 10) :]
         return {"loss/pretraining": sum(last) / len(last)}
 
+    @torch.no_grad()
+    def drop_actions(self) -> None:
+        """Their probabilities are 0 from here on, and so are the gradients of their logits."""
+        bias = self.network.policy[-1].bias
+        assert isinstance(bias, torch.Tensor)
+        bias[bias.numel() - self._extra :] = _NEVER
+
     def initial_state(self, num_envs: int) -> torch.Tensor | None:
         if self.network.memory is None:
             return None
@@ -205,6 +214,8 @@ class Agent(BaseAgent):
             with torch.no_grad():
                 features, state = self._features_of_step(obs, state, first)
                 dist = self.network.distribution(features)
+        if self._extra and mode != "explore":
+            dist = {"logits": dist["logits"][..., : -self._extra].contiguous()}
         action = distributions.mode(dist) if mode == "greedy" else distributions.sample(dist, rng)
         return ActOutput(action, state)
 
@@ -380,5 +391,6 @@ class Agent(BaseAgent):
         return losses
 
 
+_NEVER = -1e4  # a logit
 _HIDDEN = {"mlp": (64, 64), "cnn": (64,), "impala": (64,)}
 _LOSSES = ("loss/policy", "loss/value", "loss/entropy", "loss/approx_kl", "loss/clip_fraction", "loss/grad_norm")
