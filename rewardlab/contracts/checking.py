@@ -12,6 +12,7 @@ from rewardlab.contracts import (
     curriculum_laws,
     designer_laws,
     env_laws,
+    privilege_laws,
     replay_laws,
     reward_laws,
 )
@@ -20,6 +21,7 @@ from rewardlab.contracts.conditioner_laws import ConditionerCase
 from rewardlab.contracts.curriculum_laws import CurriculumCase
 from rewardlab.contracts.designer_laws import DesignerCase
 from rewardlab.contracts.env_laws import EnvCase
+from rewardlab.contracts.privilege_laws import PrivilegeCase
 from rewardlab.contracts.result import GROUPS, Broken, LawResult
 from rewardlab.contracts.reward_case import RewardCase
 from rewardlab.contracts.ways import way
@@ -47,6 +49,8 @@ def check_choice(group: str, name: str, config: Any) -> list[LawResult]:
         found = [_try(law, {"of a real task": case}) for law in curriculum_laws.LAWS]
         goals = hasattr(module, "Conditioner")  # it sets goals, too
         return found + (check_class(group, name, module.Conditioner, config) if goals else [])
+    if group == "curriculum" and hasattr(module, "Privileges"):
+        return [_try(law, {"of a real task": PrivilegeCase(module.Privileges, config)}) for law in privilege_laws.LAWS]
     if group == "curriculum" and hasattr(module, "Designer"):
         return [_try(law, {"of mazes": DesignerCase(module.Designer, config)}) for law in designer_laws.LAWS]
     return check_class(group, name, getattr(module, _CLASSES[group]), config)

@@ -60,6 +60,8 @@ class Config(subgoal_list.Config):
     drop_guidance: bool = option(True, "whether they are cloned as if no subgoal had been shown")
 
     def validate(self) -> None:
+        if self.file is not None:
+            raise ValueError(f"file={self.file}: guided attempts have exact lists; leave it out")
         if not self.shares or not all(0 <= share < 1 for share in self.shares):
             raise ValueError(f"shares={list(self.shares)}: one share or more, from 0 to below 1")
         if not (self.shown or self.paid or all(self.shares)):

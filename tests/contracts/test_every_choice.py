@@ -100,6 +100,12 @@ VARIANTS = [
     ("curriculum", "backplay", ["curriculum.frontier=each", "curriculum.trials=2", "curriculum.stride=2"]),
     ("curriculum", "hint_prefix", ["curriculum.group=2", "curriculum.ordinary=0.3"]),
     ("curriculum", "subgoal_list", ["curriculum.encoding=language", "curriculum.accuracy=0.5"]),
+    ("curriculum", "guided_retry", ["curriculum.shares=[0,0.5]", "curriculum.paid=false"]),
+    (
+        "curriculum",
+        "privileged_actions",
+        ["curriculum.form=extra", "curriculum.privileges=[goal,walls,locks]", "curriculum.per=step"],
+    ),
     ("curriculum", "formfill_meta", ["curriculum.capacity=3", "curriculum.noise=0.5", "curriculum.replay=0.9"]),
     ("agent", "ppo", ["agent.memory=gru"]),
     ("agent", "ppo", ["agent.network=cnn"]),
