@@ -3,11 +3,11 @@
 Paper: Mao et al. 2025, Learning long-horizon robot manipulation skills via privileged action (arXiv:2502.15442)
 Assumes: privileged, state_restore
 
-form=relaxed relaxes constraints, and the actions stay those of the task: going forward takes an inner wall away
-(`walls`), toggling opens a locked door without its key (`locks`). form=extra has an action for each privilege beside
-those of the task: `walls` goes forward through walls and shut doors, `locks` toggles a door, locked or not, `goal` goes
-one cell along a shortest walk to the goal, or to the only ball, and opens doors on the way: the place of the paper's
-virtual forces. What a privilege has changed stays for the episode.
+form=relaxed relaxes constraints, and the actions stay those of the task: going forward leads through inner walls and
+shut doors (`walls`), toggling opens a locked door without its key (`locks`). form=extra has an action for each
+privilege beside those of the task: `walls` and `locks` as above, and `goal`, one cell along a shortest walk to the
+goal, or to the only ball, doors opened on the way: the place of the paper's virtual forces. A wall that was gone
+through is gone for the rest of the episode, and a door stays open.
 
 Privileges hold in a training episode with chance p (per=episode), or at each action (per=step). p begins at `start` and
 falls by `decay` whenever the share `threshold` of `window` episodes has succeeded since it last fell; it never rises.
