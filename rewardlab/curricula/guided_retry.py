@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ import torch
 from rewardlab.curricula import subgoal_list
 from rewardlab.errors import UserError
 from rewardlab.facts import BEGUN, DISTANCE, GRID
+from rewardlab.gridworld.solved import PartSolver
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.buffers.whole_episodes import WholeEpisodes
 from rewardlab.schemas import option
@@ -96,12 +96,11 @@ class Curriculum:
     metrics = _METRICS
 
     def __init__(self, config: Config, context: BuildContext) -> None:
-        self._shares, self._id = list(config.shares), context.spec.id
+        self._shares, self._solver = list(config.shares), PartSolver(context.spec.id)
         self._levels: dict[int, _Level] = {}
         self._again: list[int] = []  # numbers of those that wait for another attempt
         self._begun = 0  # levels so far
         self._counts = [0, 0, 0, 0]  # attempts that ended since the last metrics: first, solved; guided, solved
-        self._engine: Any = None
 
     def trails(self) -> None:
         return None
@@ -164,21 +163,7 @@ class Curriculum:
     def _given(self, level: _Level) -> Obs:
         """The state in which a guided attempt begins: the first one, or where a share of the solution leads."""
         share = self._shares[level.failed - 1]
-        if share == 0:
-            return level.first
-        from rewardlab import gridworld
-        from rewardlab.gridworld.solver import solve
-
-        one = {name: entry[None] for name, entry in level.first.items()}
-        way = solve(self._id, one).actions
-        if self._engine is None:
-            self._engine = gridworld.make_vec(self._id, 1, autoreset=False)
-        self._engine.reset(seed=0)
-        self._engine.set_state(one)
-        for action in way[: int(share * len(way) + 1e-9)]:
-            self._engine.step(np.array([action]))
-        found = self._engine.get_state()
-        return {name: found[name][0] for name in one}
+        return self._solver.after(level.first, share) if share else level.first
 
 
 class Conditioner(subgoal_list.Conditioner):

@@ -20,8 +20,9 @@ from rewardlab.types.curricula import (
     Trail,
 )
 from rewardlab.types.levels import Attempted, LevelDesigner, Played, Round
+from rewardlab.types.losses import AuxLoss, Judgement
 from rewardlab.types.populations import Genome, Lives, Population
-from rewardlab.types.schemes import AuxLoss, BuildContext, Judgement, LogProb, RewardScheme
+from rewardlab.types.schemes import BuildContext, LogProb, RewardScheme
 from rewardlab.types.steps import (
     Assessment,
     DistinctObservations,

@@ -10,7 +10,7 @@ import torch
 
 from rewardlab.types.aliases import Metrics, State, TensorMetrics, TensorObs
 from rewardlab.types.curricula import Curriculum, Trail
-from rewardlab.types.schemes import AuxLoss
+from rewardlab.types.losses import AuxLoss
 from rewardlab.types.steps import Assessment, Rollout, Signals, Transitions
 from rewardlab.types.worlds import MakeEnv
 

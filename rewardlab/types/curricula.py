@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 
 from rewardlab.types.aliases import Array, Metrics, Obs, State
+from rewardlab.types.losses import AuxLoss
 from rewardlab.types.steps import Rollout, StreamSpec
 from rewardlab.types.worlds import ObsSpec
-
-if TYPE_CHECKING:
-    from rewardlab.types.schemes import AuxLoss
 
 
 @dataclass

@@ -149,7 +149,8 @@ def test_an_interrupted_run_goes_on_exactly(options: list[str], tmp_path: Path, 
     rows = [[[c for i, c in enumerate(line.split(",")) if i not in times] for line in table] for table in tables]
     assert rows[0] == rows[1]
     found = dict(zip(rows[0][0], rows[0][-1], strict=True))
-    assert int(found["frames"]) == 3000 and found["loss/guided_cloning"] != "", "guided attempts are frames"
+    assert int(found["frames"]) == 3000, "guided attempts are frames"
+    assert not options or found["loss/guided_cloning"] != ""
 
 
 @pytest.mark.parametrize(

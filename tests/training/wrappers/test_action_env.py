@@ -172,7 +172,7 @@ def test_a_masked_evaluation_is_the_plain_environments(network: str, tmp_path: P
     found = [Evaluator(config, each.env.spec).evaluate(each.agent, 0, lambda: False) for each in (parts, plain)]
     for name in ("returns", "lengths", "successes", "cells"):
         assert np.array_equal(getattr(found[0], name), getattr(found[1], name))
-    assert found[0].lengths.std() > 0
+    assert len(set(found[0].cells.tolist())) > 1
     rollout = make_learning(prepare(tmp_path, *options, *EXTRA).config, parts).collect(0, 32)
     assert (rollout.action >= 7).float().mean() > 0.5, "training takes them"
 
