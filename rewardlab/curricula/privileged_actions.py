@@ -39,7 +39,7 @@ _NOTHING = 1e-9
 @dataclass
 class Config(CurriculumConfig):
     form: str = option("relaxed", "the task's own actions can do more, or there are others", choices=tuple(_FORMS))
-    privileges: list[str] = option(["walls", "locks"], "what is allowed: walls, locks; goal, of form=extra")
+    privileges: list[str] = option(["locks"], "what is allowed: walls, locks; goal, of form=extra")
     start: float = option(1.0, "chance of privileges at first", above=0, maximum=1)
     per: str = option("episode", "what the chance is drawn for", choices=("episode", "step"))
     threshold: float = option(
