@@ -33,7 +33,7 @@ EXTRA = ["curriculum.form=extra", "curriculum.privileges=[walls,locks,goal]"]
 
 def world(count: int = 4, env_id: str = "MiniGrid-DoorKey-8x8-v0", chance: float = 1.0, **options) -> ActionEnv:
     env = minigrid.make(minigrid.Config(id=env_id), Levels(count))
-    config = Config(name="privileged_actions", start=chance, **options)
+    config = Config(name="privileged_actions", start=chance, **{"privileges": ["walls", "locks"], **options})
     made = ActionEnv(env, Privileges(config, new_context(env.spec)))
     made.reset(list(range(count)))
     return made
@@ -194,7 +194,11 @@ def test_actions_are_dropped_for_good_once_the_chance_is_gone(fused: str, tmp_pa
     assert (logits.softmax(dim=-1)[..., 7:] == 0).all()
 
 
-@pytest.mark.parametrize("options", [EXTRA, ["curriculum.per=step", "curriculum.start=0.5"]], ids=["extra", "per_step"])
+@pytest.mark.parametrize(
+    "options",
+    [EXTRA, ["curriculum.per=step", "curriculum.start=0.5", "curriculum.privileges=[walls]"]],
+    ids=["extra", "per_step"],
+)
 def test_an_interrupted_run_goes_on_exactly(options: list[str], tmp_path: Path, fault) -> None:
     more = [*options, "checkpoint.every=128", "curriculum.window=2", "curriculum.threshold=0.01"]
     whole, broken = (prepare(tmp_path / name, *more) for name in ("whole", "broken"))
