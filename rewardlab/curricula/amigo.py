@@ -31,6 +31,7 @@ from rewardlab.facts import GRID
 from rewardlab.maths.goals import agent_places, changed, goal_reward, offsets, teacher_loss, teacher_reward
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import seeded_conv2d, seeded_linear
+from rewardlab.parts.conditioner import BaseConditioner
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import CurriculumConfig, option
 from rewardlab.types import Array, Asked, Attempts, BuildContext, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
@@ -66,7 +67,7 @@ class Config(CurriculumConfig):
         return (GRID,)
 
 
-class Conditioner:
+class Conditioner(BaseConditioner):
     """The teacher, its difficulty t*, and the goals that it has not learnt from yet."""
 
     metrics = (*_METRICS, *_GOALS)

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from rewardlab.maths.distributions import Parameters, sample
+from rewardlab.parts.conditioner import BaseConditioner
 from rewardlab.types import Array, Asked, Attempts, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
 
 SHOWN = "goal"  # the entry of the observation
 
 
-class ShownLatents:
+class ShownLatents(BaseConditioner):
     """A conditioner whose goals are latents z: nothing reaches them, and nothing is paid for that.
 
     Args:

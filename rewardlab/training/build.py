@@ -42,7 +42,8 @@ def build(config: RootConfig) -> RunParts:
         conditioner = _conditioner(config, module, generators, env.spec, scheme)
         paid = scheme.streams
         if conditioner is not None:
-            env, paid = GoalEnv(env, conditioner, config.reward.privileged(), learns=True), paid + conditioner.streams
+            kept, paid = config.reward.privileged(), paid + conditioner.streams
+            env = GoalEnv(env, conditioner, kept, learns=True, gamma=config.agent.gamma)
         agent_context = generators.context("agent", config, env.spec)
         agent = agent_class(config.agent, agent_context, paid)
         check_fit(scheme, agent, config, env.spec)

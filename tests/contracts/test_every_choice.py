@@ -100,6 +100,7 @@ VARIANTS = [
     ("curriculum", "backplay", ["curriculum.frontier=each", "curriculum.trials=2", "curriculum.stride=2"]),
     ("curriculum", "hint_prefix", ["curriculum.group=2", "curriculum.ordinary=0.3"]),
     ("curriculum", "subgoal_list", ["curriculum.encoding=language", "curriculum.accuracy=0.5"]),
+    ("curriculum", "toponav", ["curriculum.feature=view", "curriculum.threshold=3", "curriculum.choice=random"]),
     ("curriculum", "formfill_meta", ["curriculum.capacity=3", "curriculum.noise=0.5", "curriculum.replay=0.9"]),
     ("agent", "ppo", ["agent.memory=gru"]),
     ("agent", "ppo", ["agent.network=cnn"]),
