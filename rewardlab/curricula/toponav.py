@@ -4,15 +4,16 @@ Paper: Hossain et al. 2024, TopoNav: topological navigation for efficient explor
 (arXiv:2402.04061v3)
 Assumes: privileged
 
-The agent is the sub-controller: it sees the edge that it is to walk, the features of the node chosen and of the one
-that it comes from, as the entry `goal`, and is paid 1 for coming to that node and -step_cost for every step, in the
-stream `subgoal`. Options are the neighbours of the node where it is and the task's own goal, shown as zeros. An attempt
-ends with the arrival at any other node, after `patience` steps, or with the episode; on replay, values end there too.
+The agent is the sub-controller: it sees the node chosen as the entry `goal`, and is paid 1 for coming to that node and
+-step_cost for every step, in the stream `subgoal`. Options are the neighbours of the node where it is and the task's
+own goal, shown as zeros. An attempt ends with the arrival at any other node, after `patience` steps, or with the
+episode; what the agent learns of an attempt ends there, too.
 
 Graph: a place is a new node where its feature is farther than `threshold` from all nodes'; an edge is where one node
 was left for another, with how often and in how many steps. feature=room: which room of the grid it is, the nearest to
-the episode's beginning first. feature=view: a fixed random projection of the observation, which assumes nothing; then
-nodes are kinds of views.
+the episode's beginning first; shown is how many cells ahead and to the right one comes into the room. feature=view: a
+fixed random projection of the observation, which assumes nothing; then nodes are kinds of views, and shown are the
+features of the node chosen and of the one where it was.
 
 Meta-controller: values of a table (`parts/option_values.py`) by the SMDP target, of the task's reward and
 1 / sqrt(visits) for each node come to. In training it takes the option of the best score novelty / sqrt(visits) +
@@ -20,7 +21,8 @@ directedness * value, among those that seldom ended in a loss (safety comes firs
 among equals; in evaluation novelty counts for nothing, and the graph stays as it is. The value of an option stands for
 the paper's goal-directedness, a table for its network, and nodes for the landmarks that its vision modules find.
 
-graph=false lets it choose any node, whether an edge leads there or not; choice=random any option, evaluations included.
+graph=false lets it choose any node, whether an edge leads there or not, and pursue it through others; choice=random
+lets it take any option, in evaluations too.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.facts import GRID, SEEN
-from rewardlab.maths.goals import agent_places
-from rewardlab.maths.rooms import rooms_of
+from rewardlab.maths.goals import agent_places, offsets
+from rewardlab.maths.rooms import rooms_of, way_in
 from rewardlab.maths.topology import candidate_scores, preferred
 from rewardlab.parts.conditioner import BaseConditioner
 from rewardlab.parts.memories.topological_graph import UNKNOWN, TopologicalGraph
@@ -55,6 +57,7 @@ from rewardlab.types import (
 
 VERSION = 1
 
+_SCALE = 0.1  # of what is shown in cells
 _ROOMS = 16  # farther ones count as the last
 _VIEW = 16  # numbers of a projected view
 _PROJECTION = 20_240_206  # its seed, the same in all runs
@@ -74,7 +77,7 @@ class Config(CurriculumConfig):
     threshold: float = option(0.5, "a feature farther than this from all nodes' is a new node", minimum=0)
     max_nodes: int = option(64, "nodes at most; then each place is the nearest one", above=0, maximum=1024)
     patience: int = option(30, "steps after which an attempt is given up", above=0)
-    coef: float = option(1.0, "weight of the pay for reaching nodes", minimum=0)
+    coef: float = option(0.2, "weight of the stream; at 1 a node is worth as much as the task's goal", minimum=0)
     step_cost: float = option(0.01, "what each step costs the agent in that stream", minimum=0)
     novelty: float = option(1.0, "w1: weight of 1 / sqrt(visits) of a candidate", minimum=0)
     directedness: float = option(1.0, "w2: weight of a candidate's value", minimum=0)
@@ -92,8 +95,9 @@ class Conditioner(BaseConditioner):
     """The graph and the meta-controller.
 
     A goal has `option`, int64 [B], a node, or the most nodes M for the task's own goal; `here`, int64 [B], the node
-    where it was chosen; `searched`, bool [B, M + 1], where the task's goal was looked for in vain in the episode;
-    `begins`, bool [B], whether the episode began with it; and `rooms`, int16 [B, W * H], where rooms are the features.
+    where it was chosen; `been` and `searched`, bool [B, M + 1], the nodes where it was in the episode, and those where
+    the task's goal was looked for in vain; `begins`, bool [B], whether the episode began with it. Where rooms are the
+    features: `rooms`, int16 [B, W * H], and `cell`, int64 [B], by which one comes into the room chosen.
     """
 
     metrics = _METRICS
@@ -118,7 +122,7 @@ class Conditioner(BaseConditioner):
             width = sum(int(np.prod(entry.shape)) for entry in self._shown.values())
             self._projection = np.random.default_rng(_PROJECTION).normal(size=(width, _VIEW)) / np.sqrt(_VIEW)
         self._size = _ROOMS if self._by_room else _VIEW
-        self.obs = {"goal": ObsSpec((2 * self._size,), "float32")}
+        self.obs = {"goal": ObsSpec((3 if self._by_room else 2 * self._size,), "float32")}
         self.streams = (StreamSpec("subgoal", context.gamma, config.coef),)
         self.map = TopologicalGraph(self._size, self._most, config.threshold)
         self._values = OptionValues(self._most, config.rate, context.gamma)
@@ -129,13 +133,14 @@ class Conditioner(BaseConditioner):
         count, before, most = asked.count, asked.before, self._most
         goal: Obs = {
             "option": np.full(count, most),
-            "searched": before["searched"].copy() if before else np.zeros((count, most + 1), dtype=bool),
             "begins": asked.begins.copy(),
         }
+        for name in ("been", "searched"):
+            goal[name] = before[name].copy() if before else np.zeros((count, most + 1), dtype=bool)
+            goal[name][asked.begins] = False
         if before:
-            vain = (before["option"] == most) & (before["here"] != UNKNOWN)
+            vain = (before["option"] == most) & (before["here"] != UNKNOWN) & ~asked.begins
             goal["searched"][vain, before["here"][vain]] = True
-        goal["searched"][asked.begins] = False
         if self._by_room:
             grids = asked.facts[GRID]
             rooms = before["rooms"].copy() if before else np.empty((count, grids[0, ..., 0].size), dtype=np.int16)
@@ -145,10 +150,22 @@ class Conditioner(BaseConditioner):
         goal["here"] = self.map.place(self._features(goal, asked.facts))
         edges = self.map.edges()
         for i in np.flatnonzero(goal["here"] != UNKNOWN):
-            goal["option"][i] = self._chosen(int(goal["here"][i]), goal["searched"][i], edges, asked.training, rng)
+            here = int(goal["here"][i])
+            goal["been"][i, here] = True
+            searched = bool(goal["searched"][i, here])
+            goal["option"][i] = self._chosen(here, searched, goal["been"][i], edges, asked.training, rng)
+        if self._by_room:
+            goal["cell"] = np.zeros(count, dtype=np.int64)
+            for i in np.flatnonzero(goal["option"] != most):
+                room = int(self.map.features[goal["option"][i]].argmax())
+                goal["cell"][i] = way_in(asked.facts[GRID][i], goal["rooms"][i], room)
         return goal
 
     def show(self, goal: Obs, facts: Obs) -> Obs:
+        if self._by_room:
+            sought = goal["option"] != self._most
+            away = np.concatenate([offsets(facts[GRID], goal["cell"]) * _SCALE, np.ones((len(sought), 1))], axis=1)
+            return {"goal": np.where(sought[:, None], away, 0.0).astype(np.float32)}
         known = np.concatenate([self.map.features, np.zeros((self._most + 1 - len(self.map), self._size), np.float32)])
         return {"goal": np.concatenate([known[goal["option"]], known[goal["here"]]], axis=1)}  # UNKNOWN is the last one
 
@@ -157,6 +174,8 @@ class Conditioner(BaseConditioner):
         return found
 
     def past(self, goal: Obs, start: Obs, facts: Obs) -> Array | None:
+        if not self.config.graph:
+            return None
         return self.map.apart(self._features(goal, start), self._features(goal, facts))
 
     def take_in(self, attempts: Attempts) -> None:
@@ -191,14 +210,16 @@ class Conditioner(BaseConditioner):
         load_state({"map": self.map, "values": self._values}, state)
         self._tries, self._lost = (state[name].cpu().numpy().copy() for name in ("tries", "lost"))
 
-    def _chosen(self, here: int, searched: Array, edges: Array, training: bool, rng: torch.Generator) -> int:
+    def _chosen(
+        self, here: int, searched: bool, been: Array, edges: Array, training: bool, rng: torch.Generator
+    ) -> int:
         """A node, or M for the task's own goal, which is the last among equals."""
         options = self._options(here, edges)
         if self.config.choice == "random":
             return int(options[int(torch.randint(len(options), (1,), generator=rng))])
         nodes = options[:-1]
         visits = np.append(self.map.visits[nodes], self._tries[here, -1])
-        values = self._values.of(here, options, searched)
+        values = self._values.of(here, options, searched, been)
         novelty = self.config.novelty if training else 0.0
         scores = candidate_scores(visits, values, novelty, self.config.directedness if training else 1.0)
         tries = self._tries[here, options]
@@ -223,16 +244,16 @@ class Conditioner(BaseConditioner):
                 self.map.visits[end] += 1
                 novelty = self.config.novelty_reward / np.sqrt(self.map.visits[end])
                 reward += self._gamma ** (steps - 1) * float(novelty)
-            here, chosen, searched = int(goal["here"][i]), int(goal["option"][i]), goal["searched"][i]
+            here, chosen, been = int(goal["here"][i]), int(goal["option"][i]), goal["been"][i]
             if here == UNKNOWN:
                 continue
-            over = bool(attempts.terminated[i])
+            over, searched = bool(attempts.terminated[i]), bool(goal["searched"][i, here])
             self._tries[here, chosen] += 1
             self._lost[here, chosen] += over and attempts.task_reward[i] <= 0
-            then = searched.copy()
-            then[here] |= chosen == self._most
-            follows = 0.0 if over else float(self._values.of(end, self._options(end, self.map.edges()), then).max())
-            errors.append(self._values.learn(here, chosen, searched, reward, steps, follows))
+            then = bool(goal["searched"][i, end]) or (chosen == self._most and end == here)
+            options = self._options(end, self.map.edges())
+            follows = 0.0 if over else float(self._values.of(end, options, then, been).max())
+            errors.append(self._values.learn(here, chosen, searched, bool(been[chosen]), reward, steps, follows))
         return errors
 
     def _features(self, goal: Obs, facts: Obs) -> Array:

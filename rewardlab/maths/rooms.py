@@ -54,6 +54,25 @@ def rooms_of(grid: Array) -> Array:
     return np.array(found, dtype=np.int16)
 
 
+def way_in(grid: Array, rooms: Array, room: int) -> int:
+    """The first cell of a room on a shortest walk there from the agent, through doors; its own where there is none.
+
+    Args:
+        grid: uint8 [W, H, 3] with the agent. rooms: [W * H], as `rooms_of` numbers them.
+    """
+    height, numbers = grid.shape[1], rooms.tolist()
+    start = int((grid[..., 0].ravel() == AGENT).argmax())
+    seen, edge = {start}, [start]
+    for at in edge:
+        if numbers[at] == room:
+            return at
+        for to in _beside(at, len(numbers), height):
+            if to not in seen and numbers[to] >= 0:
+                seen.add(to)
+                edge.append(to)
+    return start
+
+
 def _doorways(objects: Array) -> Array:
     """bool [W, H]: doors, and cells between two walls that are no part of a narrow hallway."""
     wall = np.pad(objects == _WALL, 1, constant_values=True)

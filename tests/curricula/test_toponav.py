@@ -15,7 +15,7 @@ from rewardlab.contracts.state_laws import new_context
 from rewardlab.curricula import toponav
 from rewardlab.envs.grids import minigrid
 from rewardlab.envs.levels import Levels
-from rewardlab.maths.rooms import rooms_of
+from rewardlab.maths.rooms import rooms_of, way_in
 from rewardlab.maths.topology import candidate_scores, discounted, preferred, smdp_target
 from rewardlab.parts.option_values import OptionValues
 from rewardlab.records import checkpoint
@@ -158,6 +158,12 @@ def test_rooms_are_numbered_along_the_way() -> None:
         numbers = [int(part[0, 0]) for part in parts]
         assert sorted(numbers) == [0, 1, 2, 3] and {numbers[0], numbers[3]} in ({0, 3}, {1, 2})
         assert len(set(np.flatnonzero(found.ravel() >= 0))) == 4 * 64 + 4
+    for seed in range(5):  # one comes in where the shortest walk does
+        grid = grid_of(ROOMS, seed)
+        rooms, start = rooms_of(grid), tuple(np.argwhere(grid[..., 0] == 10)[0].tolist())
+        for number in range(1, 4):
+            walk = way(grid, start, {divmod(cell, 25) for cell in np.flatnonzero(rooms == number).tolist()})
+            assert divmod(way_in(grid, rooms, number), 25) in {walk[-1]}
     hallway = np.full((7, 5, 3), 2, dtype=np.uint8)  # a long narrow hallway is a room, not a row of doorways
     hallway[1:6, 2, 0] = 1
     hallway[3, 2, 0] = 10
@@ -173,10 +179,11 @@ def test_scores_and_targets_by_hand() -> None:
     assert preferred(np.array([2.0, 1.0, 2.0]), anyone) == 0  # the task's goal is the last among equals
     assert discounted(np.array([0.0, 0.0, 1.0]), 0.9) == pytest.approx(0.81)
     assert smdp_target(0.81, 3, 0.9, 2.0) == pytest.approx(2.268)
-    values = OptionValues(2, 0.5, 0.9)
-    assert values.learn(0, 1, np.zeros(3, dtype=bool), 0.81, 3, 2.0) == pytest.approx(2.268)
-    assert values.of(0, np.array([1, 2]), np.zeros(3, dtype=bool)).tolist() == pytest.approx([1.134, 0.0])
-    assert values.of(0, np.array([1]), np.array([True, False, False])).tolist() == [0.0]  # searched: another row
+    values, nowhere = OptionValues(2, 0.5, 0.9), np.zeros(3, dtype=bool)
+    assert values.learn(0, 1, False, False, 0.81, 3, 2.0) == pytest.approx(2.268)
+    assert values.of(0, np.array([1, 2]), False, nowhere).tolist() == pytest.approx([1.134, 0.0])
+    assert values.of(0, np.array([1]), True, nowhere).tolist() == [0.0]  # a searched node is another row
+    assert values.of(0, np.array([1]), False, ~nowhere).tolist() == [0.0]  # so is an option where one has been
 
 
 def test_which_options_there_are_and_which_is_taken() -> None:
@@ -185,13 +192,13 @@ def test_which_options_there_are_and_which_is_taken() -> None:
 
     def grids(*cells: int) -> dict:
         found = np.ones((len(cells), 6, 1, 3), dtype=np.uint8)
-        found[np.arange(len(cells)), list(cells), 0, 0] = 10
+        found[np.arange(len(cells)), list(cells), 0] = 10, 0, 0
         return {"grid": found}
 
     def attempt(nav, start: int, end: int, option: int, paid: float = 0.0, over: bool = False) -> Attempts:
         goal = {
             "option": np.array([option]), "here": np.array([start]), "begins": np.array([start == 0]),
-            "searched": np.zeros((1, 65), dtype=bool), "rooms": rooms,
+            "searched": np.zeros((1, 65), dtype=bool), "been": np.zeros((1, 65), dtype=bool), "rooms": rooms,
         }  # fmt: skip
         return Attempts(
             goal, grids(2 * start), np.array([4]), np.array([option == end]), np.array([paid]), grids(2 * end),
@@ -201,12 +208,20 @@ def test_which_options_there_are_and_which_is_taken() -> None:
     def asked(nav, training: bool = True, option: int = 0) -> list[int]:
         before = {
             "option": np.full(300, option), "here": np.zeros(300, dtype=np.int64), "begins": np.ones(300, dtype=bool),
-            "searched": np.zeros((300, 65), dtype=bool), "rooms": rooms.repeat(300, axis=0),
+            "searched": np.zeros((300, 65), dtype=bool), "been": np.zeros((300, 65), dtype=bool),
+            "rooms": rooms.repeat(300, axis=0),
         }  # fmt: skip
         here = grids(*[2] * 300)
         rng = torch.Generator().manual_seed(0)
         goal = nav.propose(Asked(300, here, before, training, np.zeros(300, dtype=bool)), rng)
         assert goal["here"].tolist() == [1] * 300 and (goal["searched"][:, 0] == (option == 64)).all()
+        assert goal["been"].sum(axis=1).tolist() == [1] * 300
+        seen = nav.show(goal, here)[
+            "goal"
+        ]  # the agent looks right from cell 2: node 2 begins two cells ahead, 0 one back
+        ahead = np.select([goal["option"] == 2, goal["option"] == 0], [0.2, -0.1], 0.0)
+        assert seen[:, 0].tolist() == pytest.approx(ahead.tolist()) and not seen[:, 1].any()
+        assert seen[:, 2].tolist() == (goal["option"] != 64).tolist()
         return sorted(set(goal["option"].tolist()))
 
     def trained(**options):
@@ -226,7 +241,7 @@ def test_which_options_there_are_and_which_is_taken() -> None:
     # Evaluation goes by values: on to node 2, where the task pays .9^3, four steps away.
     paying = trained(novelty_reward=0.0)
     assert asked(paying, training=False) == [2]
-    assert paying._values.of(1, np.array([2]), np.zeros(65, dtype=bool))[0] == pytest.approx(0.9**7, rel=0.2)
+    assert paying._values.of(1, np.array([2]), False, np.zeros(65, dtype=bool))[0] == pytest.approx(0.9**7, rel=0.2)
     # An option that ends in losses is the last choice, whatever its score.
     for _ in range(60):
         paying.take_in(attempt(paying, 1, 1, 2, 0.0, True))
@@ -235,7 +250,7 @@ def test_which_options_there_are_and_which_is_taken() -> None:
 
 
 def test_on_replay_values_end_where_attempts_do(tmp_path: Path) -> None:
-    """Each kept step shows one goal; nothing follows an arrival, and what follows a late step is the goal's own."""
+    """A kept step leads to the goal that it pursued; nothing follows an arrival, and late steps are no ends."""
     options = ["env=multiroom_n2_s4", "agent.learning_starts=9000", "frames=9000", "num_envs=16"]
     config = prepare(tmp_path, *options).config
     learning = make_learning(config, build(config))
@@ -244,12 +259,13 @@ def test_on_replay_values_end_where_attempts_do(tmp_path: Path) -> None:
     steps = learning.buffer()["steps"]
     count = learning.buffer()["count"]
     now, then, reward = (steps[name][:count].numpy() for name in ("obs.goal", "next_obs.goal", "reward"))
-    assert (now == then).all()
+    assert (now[:, 2] == then[:, 2]).all()
     arrived = reward > 0
     discount = steps["discount"][:count].numpy()
     assert arrived.any() and not discount[arrived].any()
     assert 0 < (discount[~arrived] == 0).sum() < 300 and (discount > 0).sum() > 2000
-    assert now[arrived].any() and (now[:, :16].sum(axis=1) <= 1).all()  # one node, or zeros for the task's goal
+    sought = now[:, 2] == 1
+    assert sought[arrived].all() and not now[~sought].any() and 0 < sought.sum() < count  # zeros for the task's goal
 
 
 def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, fault) -> None:

@@ -30,7 +30,7 @@ from rewardlab.training.demonstrated import DemonstratedSteps
 from rewardlab.training.learning.base import Collected, plugins_with
 from rewardlab.training.parts import RunParts
 from rewardlab.training.paying import pay
-from rewardlab.training.wrappers.goal_env import PAST, REACHED, STEPS
+from rewardlab.training.wrappers.goal_env import ends_of_values
 from rewardlab.types import (
     Agent,
     EnvSpec,
@@ -191,7 +191,8 @@ class Learning(Collected):
         own = self._agent.columns(rollout.steps * rollout.num_envs)
         extra = {name: column.view(*rollout.task_reward.shape, *column.shape[1:]) for name, column in own.items()}
         extra |= {self._options.kept_as: self._paid(rollout, signals)}
-        extra |= dict(zip(("terminated", "truncated"), self._cut(rollout), strict=True))
+        terminated, truncated = ends_of_values(rollout, self.parts.conditioner)
+        extra |= {"terminated": terminated, "truncated": truncated}
         if self._options.bonus == "replayed":
             extra |= {f"{FACT}{name}": fact for name, fact in rollout.privileged.items()}
         columns = columns_of(Transitions(rollout.obs, rollout.action, extra, rollout.next_obs))
@@ -205,15 +206,6 @@ class Learning(Collected):
             for episode in self._episodes.add(rollout):
                 windows = self.parts.scheme.relabel(episode, self._options.n_step, self._rng)
                 self._keep_relabelled(windows, rollout.progress)
-
-    def _cut(self, rollout: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
-        """Where nothing follows, and where what does is not seen: bool [T, N]; ends of goals, too, where they count."""
-        conditioner, facts = self.parts.conditioner, rollout.privileged
-        if conditioner is None or not conditioner.ends_values:
-            return rollout.terminated, rollout.truncated
-        terminated = rollout.terminated | facts[REACHED] | facts[PAST]
-        late = facts[STEPS] >= (conditioner.patience or torch.inf)
-        return terminated, (rollout.truncated | late) & ~terminated
 
     def _paid(self, rollout: Rollout, signals: Signals) -> torch.Tensor:
         """What is kept of a step's rewards, [T, N]: see `kept_as`."""

@@ -8,7 +8,7 @@ import torch
 
 from rewardlab import seeding
 from rewardlab.facts import SEEN
-from rewardlab.types import Array, Asked, Attempts, Conditioner, Obs, State, StepBatch, VecEnv
+from rewardlab.types import Array, Asked, Attempts, Conditioner, Obs, Rollout, State, StepBatch, VecEnv
 
 # Facts of each step's goal: for `Conditioner.compute`, and, where its ends are ends of values, for replay.
 REACHED, STEPS, PAST = "goal_reached", "goal_steps", "goal_past"
@@ -118,6 +118,16 @@ class GoalEnv:
     def _read(self, facts: Obs, obs: Obs) -> Obs:
         """The facts, and what the conditioner reads of the observation."""
         return facts | {f"{SEEN}{name}": obs[name] for name in self._conditioner.reads}
+
+
+def ends_of_values(rollout: Rollout, conditioner: Conditioner | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where nothing follows, and where what does is not seen: bool [T, N]; ends of goals, too, where they count."""
+    if conditioner is None or not conditioner.ends_values:
+        return rollout.terminated, rollout.truncated
+    facts = rollout.privileged
+    terminated = rollout.terminated | facts[REACHED] | facts[PAST]
+    late = facts[STEPS] >= (conditioner.patience or np.inf)
+    return terminated, (rollout.truncated | late) & ~terminated
 
 
 def _at(entries: Obs, rows: Array) -> Obs:
