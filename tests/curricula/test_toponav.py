@@ -4,6 +4,7 @@ import json
 import re
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,16 +22,18 @@ from rewardlab.parts.option_values import OptionValues
 from rewardlab.records import checkpoint
 from rewardlab.run import run
 from rewardlab.training.build import build
+from rewardlab.training.learning import on_policy, replay
 from rewardlab.training.learning.base import make_learning
-from rewardlab.training.learning.replay import Learning
-from rewardlab.training.wrappers.goal_env import GoalEnv
+from rewardlab.training.wrappers.goal_env import GoalEnv, ends_of_values
 from rewardlab.types import ActionSpec, Asked, Attempts, EnvSpec
 
-TINY = [
-    "env=fourrooms", "reward=none", "agent=dqn", "agent.n_step=1", "agent.learning_starts=50", "agent.hidden=[16]",
-    "agent.batch_size=32", "num_envs=4", "frames=512", "eval.every=512", "eval.episodes=2", "checkpoint.every=128",
-    "curriculum=toponav", "curriculum.patience=9",
+COMMON = [
+    "env=fourrooms", "reward=none", "num_envs=4", "frames=512", "eval.every=512", "eval.episodes=2",
+    "checkpoint.every=128", "curriculum=toponav", "curriculum.patience=9", "agent.hidden=[16]",
 ]  # fmt: skip
+DQN = ["agent=dqn", "agent.n_step=1", "agent.learning_starts=50", "agent.batch_size=32"]
+PPO = ["agent=ppo", "agent.streams=joint", "agent.rollout_steps=8", "agent.minibatch_size=16"]
+TINY = [*COMMON, *DQN]
 FOUR, ROOMS = "MiniGrid-FourRooms-v0", "MiniGrid-MultiRoom-N4-S5-v1"
 AHEAD = ((1, 0), (0, 1), (-1, 0), (0, -1))
 LEFT, RIGHT, FORWARD = range(3)
@@ -268,10 +271,26 @@ def test_on_replay_values_end_where_attempts_do(tmp_path: Path) -> None:
     assert sought[arrived].all() and not now[~sought].any() and 0 < sought.sum() < count  # zeros for the task's goal
 
 
-def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, fault) -> None:
-    whole, broken = (prepare(tmp_path / name) for name in ("whole", "broken"))
+def test_values_end_with_attempts_by_hand() -> None:
+    """Steps: arrival, arrival elsewhere, given up, given up as the episode is cut, on the way, the task's own end."""
+    column = [torch.tensor(entry)[:, None] for entry in (
+        [True, False, False, False, False, False], [False, True, False, False, False, False], [3, 9, 9, 9, 2, 1],
+        [False, False, False, False, False, True], [False, False, False, True, False, False],
+    )]  # fmt: skip
+    facts = dict(zip(("goal_reached", "goal_past", "goal_steps"), column, strict=False))
+    rollout = SimpleNamespace(privileged=facts, terminated=column[3], truncated=column[4])
+    found = ends_of_values(rollout, conditioner(patience=9))
+    assert found[0].flatten().tolist() == [True, True, False, False, False, True]
+    assert found[1].flatten().tolist() == [False, False, True, True, False, False]
+    plain = ends_of_values(rollout, SimpleNamespace(ends_values=False))
+    assert plain == (rollout.terminated, rollout.truncated)
+
+
+@pytest.mark.parametrize(("agent", "way"), [(DQN, replay), (PPO, on_policy)], ids=["dqn", "ppo"])
+def test_an_interrupted_run_goes_on_exactly(agent: list[str], way, tmp_path: Path, fault) -> None:
+    whole, broken = (compose([*COMMON, *agent, f"results_dir={tmp_path / name}"]) for name in ("whole", "broken"))
     assert run(whole) == 0
-    with fault(Learning, "iterate", 17):
+    with fault(way.Learning, "iterate", 11):
         assert run(broken) == 1
     assert run(broken) == 0
     manifest = json.loads((broken.folder / "manifest.json").read_text())
@@ -301,12 +320,14 @@ def flat(tree, prefix: str = "") -> dict:
         (["curriculum.patience=0"], "patience"),
         (["curriculum.max_nodes=5000"], "max_nodes"),
         (["reward=her"], "goals"),
+        ([*PPO, "agent.memory=gru"], "use agent.memory=none or agent=dqn"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(
     options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    usual = [option for option in TINY if option.split("=")[0] not in {given.split("=")[0] for given in options}]
+    usual = COMMON if PPO[0] in options else TINY
+    usual = [option for option in usual if option.split("=")[0] not in {given.split("=")[0] for given in options}]
     assert main(["run", *usual, *options, f"results_dir={tmp_path}"]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("rewardlab: compiling")]
     assert len(lines) == 1 and re.search(said, lines[0])
