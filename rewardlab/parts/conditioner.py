@@ -12,8 +12,8 @@ class BaseConditioner:
         reads: entries of the world's observation that it reads besides; it finds them among the facts, each by its name
             behind `facts.SEEN`.
         patience: after so many steps a goal is given up; None: never.
-        ends_values: whether what follows the end of a goal is another task: an agent on replay then learns that nothing
-            follows where a goal was reached or is past reaching.
+        ends_values: whether what follows the end of a goal is another task: the agent then learns that nothing follows
+            where a goal was reached or is past reaching, and does not see what follows where it was given up.
     """
 
     reads: tuple[str, ...] = ()
