@@ -25,3 +25,4 @@ WANTED = "wanted"  # int64 [N, n]: the symbols that are right
 RIGHT = "right"  # int64 [N]: how many slots are right
 EVIDENCE = "evidence"  # int64 [N]: 1 where what tells the right answer was looked at before an answer was begun
 MATCHED = "matched"  # float32 [N]: the share of a form's fields to be filled that hold what they are to hold
+SEEN = "obs."  # and the name of an entry of the observation: beside the facts, for a conditioner that reads it

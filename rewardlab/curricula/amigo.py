@@ -31,6 +31,7 @@ from rewardlab.facts import GRID
 from rewardlab.maths.goals import agent_places, changed, goal_reward, offsets, teacher_loss, teacher_reward
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.init import seeded_conv2d, seeded_linear
+from rewardlab.parts.conditioner import BaseConditioner
 from rewardlab.parts.state import load_state, state_of
 from rewardlab.schemas import CurriculumConfig, option
 from rewardlab.types import (
@@ -78,7 +79,7 @@ class Config(CurriculumConfig):
         return (GRID,)
 
 
-class Conditioner:
+class Conditioner(BaseConditioner):
     """The teacher, its difficulty t*, and the goals that it has not learnt from yet."""
 
     metrics = (*_METRICS, *_GOALS)
@@ -135,9 +136,6 @@ class Conditioner:
     def compute(self, rollout: Rollout) -> dict[str, torch.Tensor]:
         reached, steps = rollout.privileged["goal_reached"], rollout.privileged["goal_steps"]
         return {"goal": goal_reward(reached, steps, self._max_steps, self.config.time_cost)}
-
-    def aux_losses(self) -> tuple[AuxLoss, ...]:
-        return ()
 
     def update(self) -> Metrics:
         """A gradient step for each whole batch of goals, in the order in which they ended."""

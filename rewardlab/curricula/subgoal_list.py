@@ -37,6 +37,7 @@ from rewardlab.errors import UserError
 from rewardlab.facts import GRID, LEVEL
 from rewardlab.maths.goals import AGENT, goal_reward
 from rewardlab.maths.subgoals import KINDS, THINGS, come_to, contents, exact_list, kinds, relative, wrong_cell
+from rewardlab.parts.conditioner import BaseConditioner
 from rewardlab.schemas import CurriculumConfig, option
 from rewardlab.types import (
     Array,
@@ -102,7 +103,7 @@ class Config(CurriculumConfig):
             )
 
 
-class Conditioner:
+class Conditioner(BaseConditioner):
     """The lists; how far each environment has come in its own is part of the goal that it pursues.
 
     A goal has `cells`, int64 [B, M], without the list's last entry and -1 beyond; `turn`, int64 [B], which of them is
@@ -179,9 +180,6 @@ class Conditioner:
             return {}
         reached, steps = rollout.privileged["goal_reached"], rollout.privileged["goal_steps"]
         return {"subgoal": goal_reward(reached, steps, self._max_steps, lost=1.0)}
-
-    def aux_losses(self) -> tuple[AuxLoss, ...]:
-        return ()
 
     def update(self) -> Metrics:
         ended, reached, steps, early = self._counts

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from rewardlab.maths.distributions import Parameters, sample
-from rewardlab.types import Array, Asked, Attempts, AuxLoss, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
+from rewardlab.parts.conditioner import BaseConditioner
+from rewardlab.types import Array, Asked, Attempts, Metrics, Obs, ObsSpec, Rollout, State, StreamSpec
 
 SHOWN = "goal"  # the entry of the observation
 
 
-class ShownLatents:
+class ShownLatents(BaseConditioner):
     """A conditioner whose goals are latents z: nothing reaches them, and nothing is paid for that.
 
     Args:
@@ -63,9 +64,6 @@ class ShownLatents:
 
     def compute(self, rollout: Rollout) -> dict[str, torch.Tensor]:
         return {}
-
-    def aux_losses(self) -> tuple[AuxLoss, ...]:
-        return ()
 
     def update(self) -> Metrics:
         return {}

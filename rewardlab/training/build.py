@@ -60,7 +60,7 @@ def build(config: RootConfig) -> RunParts:
             env = StartEnv(env, curriculum, make_level_env(config), tells)
             kept = (*kept, BEGUN) if tells else kept
         if conditioner is not None:  # around the starts: goals are set where episodes begin
-            env = GoalEnv(env, conditioner, kept, learns=True)
+            env = GoalEnv(env, conditioner, kept, learns=True, gamma=config.agent.gamma)
         _hand_over_losses(scheme, agent, config, conditioner)
         if scheme.asks_policy:
             scheme.take_policy(agent.log_prob)

@@ -21,6 +21,8 @@ class Attempts:
     goal: what `propose` gave, each entry [B, ...]. start: the full-state facts in which it did, each [B, ...].
     steps: int64 [B], from there to the end, the last one included. reached: bool [B].
     task_reward: float32 [B], the task's own of the last step.
+    end: the facts of its last true successor. terminated: bool [B], whether the episode ended there, too.
+    task_return: float64 [B], the task's own of all its steps, discounted from its beginning by the agent's gamma.
     """
 
     goal: Obs
@@ -28,6 +30,9 @@ class Attempts:
     steps: Array
     reached: Array
     task_reward: Array
+    end: Obs
+    terminated: Array
+    task_return: Array
 
 
 @dataclass(frozen=True)
@@ -54,14 +59,18 @@ class Conditioner(Protocol):
     A curriculum that says where episodes begin, too, has a class `Curriculum` beside it. In training the conditioner
     finds what that proposed in the fact `begun`.
 
-    A goal lasts until it is reached or the episode ends; then the next one is asked for. Entries of goals are its own
-    affair: arrays [B, ...], one row for each of B environments.
+    A goal lasts until it is reached or the episode ends, or it is given up (`past`, `patience`); then the next one is
+    asked for. Entries of goals are its own affair: arrays [B, ...], one row for each of B environments.
     """
 
     obs: Mapping[str, ObsSpec]  # what it adds to the observation
     streams: tuple[StreamSpec, ...]  # what it pays for reaching, beside the scheme's streams
     assumes: frozenset[str]
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv
+    # Defaults of these stand in parts/conditioner.py.
+    reads: tuple[str, ...]
+    patience: int | None
+    ends_values: bool
 
     def propose(self, asked: Asked, rng: torch.Generator) -> Obs:
         """Goals for the environments that it is asked for; one may be that which ended there."""
@@ -72,12 +81,15 @@ class Conditioner(Protocol):
     def reached(self, goal: Obs, start: Obs, facts: Obs) -> Array:
         """bool [B]: whether goals set in `start` are reached in `facts`, the true successor of a step."""
 
+    def past(self, goal: Obs, start: Obs, facts: Obs) -> Array | None:
+        """bool [B]: whether goals set in `start` can't be reached any more in `facts`; None: no goal ever is."""
+
     def take_in(self, attempts: Attempts) -> None:
         """Goals that ended in training, after each vector step in which any did; weights stay as they are."""
 
     def compute(self, rollout: Rollout) -> dict[str, torch.Tensor]:
-        """What each step is paid, float32 [T, N] for each of `streams`; the rollout's facts `goal_reached` (bool) and
-        `goal_steps` (int64) are of the goal that the step pursued.
+        """What each step is paid, float32 [T, N] for each of `streams`, above 0 for reaching alone; the rollout's facts
+        `goal_reached` (bool) and `goal_steps` (int64) are of the goal that the step pursued.
         """
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:

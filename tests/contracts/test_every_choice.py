@@ -106,6 +106,7 @@ VARIANTS = [
         "privileged_actions",
         ["curriculum.form=extra", "curriculum.privileges=[goal,walls,locks]", "curriculum.per=step"],
     ),
+    ("curriculum", "toponav", ["curriculum.feature=view", "curriculum.threshold=3", "curriculum.choice=random"]),
     ("curriculum", "formfill_meta", ["curriculum.capacity=3", "curriculum.noise=0.5", "curriculum.replay=0.9"]),
     ("agent", "ppo", ["agent.memory=gru"]),
     ("agent", "ppo", ["agent.network=cnn"]),

@@ -42,6 +42,9 @@ def some_attempts(count: int, steps: int, reached: bool, reward: float = 0.0) ->
         np.full(count, steps),
         np.full(count, reached),
         np.full(count, reward, dtype=np.float32),
+        {"grid": some_grids(count)},
+        np.full(count, reward > 0),
+        np.full(count, reward),
     )
 
 
@@ -151,7 +154,9 @@ def test_the_teacher_learns_to_set_what_it_is_paid_for() -> None:
         goal = teacher.propose(Asked(50, {"grid": grids}, {}, True, np.ones(50, bool)), rng)
         share.append(float((goal["cell"] == 7).mean()))
         reached = goal["cell"] == 7
-        teacher.take_in(Attempts(goal, {"grid": grids}, np.full(50, 200), reached, np.zeros(50, dtype=np.float32)))
+        facts, never = {"grid": grids}, np.zeros(50, dtype=bool)
+        nothing = np.zeros(50, dtype=np.float32)
+        teacher.take_in(Attempts(goal, facts, np.full(50, 200), reached, nothing, facts, never, nothing))
         teacher.update()
     assert np.mean(share[:5]) < 0.2 and np.mean(share[-5:]) > 0.8
 

@@ -1,15 +1,18 @@
 """On-policy: collect a rollout, compute its reward streams, learn from it once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
 
+from rewardlab import discovery
 from rewardlab.errors import UserError
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RootConfig
 from rewardlab.training.learning.base import Collected, agents_that_learn_from
 from rewardlab.training.paying import pay
+from rewardlab.training.wrappers.goal_env import ends_of_values
 from rewardlab.types import Agent, EnvSpec, Metrics, OnPolicyAgent, Rollout
 
 NEEDS = ("assess", "value", "update")
@@ -23,6 +26,12 @@ def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -
         raise UserError(
             f"reward={config.reward.name} agent={config.agent.name}: mixes the advantages of its streams; use agent=ppo"
             " agent.streams=separate"
+        )
+    conditioner = getattr(discovery.load("curriculum", config.curriculum.plugin), "Conditioner", None)
+    if conditioner is not None and conditioner.ends_values and agent.initial_state(1) is not None:
+        raise UserError(
+            f"curriculum={config.curriculum.name} agent={config.agent.name}: values end with each goal, and those of"
+            " a memory are not known there; use agent.memory=none or agent=dqn"
         )
     wants = {
         "relabels what is replayed": scheme.relabels,
@@ -44,14 +53,23 @@ class Learning(Collected):
         """One iteration: its frames, and the metrics of the reward streams and of all parts."""
         parts, agent, progress = self.parts, cast(OnPolicyAgent, self.parts.agent), spent / self.config.frames
         rollout = self.collect(spent, agent.rollout_steps)
-        assess(agent, rollout)
         rollout.progress = progress
+        cut, task_ends = rollout, (rollout.terminated, rollout.truncated)
+        if parts.conditioner is not None and parts.conditioner.ends_values:
+            cut = _ending(rollout, ends_of_values(rollout, parts.conditioner))
+        assess(agent, cut)
+        if cut is not rollout:  # schemes see the task's own ends
+            rollout = _ending(cut, task_ends)
         signals, means = pay(parts, rollout)
         means |= self.ranked(rollout, signals)
-        learned = agent.update(rollout, signals, progress)
+        learned = agent.update(cut, signals, progress)
         practised = parts.update_practice(progress)
         told = (means, learned, parts.scheme.update(rollout), *practised)
         return rollout.steps * rollout.num_envs, told
+
+
+def _ending(rollout: Rollout, ends: tuple[torch.Tensor, torch.Tensor]) -> Rollout:
+    return replace(rollout, terminated=ends[0], truncated=ends[1])
 
 
 @torch.no_grad()

@@ -30,6 +30,7 @@ from rewardlab.training.demonstrated import DemonstratedSteps
 from rewardlab.training.learning.base import Collected, plugins_with
 from rewardlab.training.parts import RunParts
 from rewardlab.training.paying import pay
+from rewardlab.training.wrappers.goal_env import ends_of_values
 from rewardlab.types import (
     Agent,
     EnvSpec,
@@ -190,7 +191,8 @@ class Learning(Collected):
         own = self._agent.columns(rollout.steps * rollout.num_envs)
         extra = {name: column.view(*rollout.task_reward.shape, *column.shape[1:]) for name, column in own.items()}
         extra |= {self._options.kept_as: self._paid(rollout, signals)}
-        extra |= {"terminated": rollout.terminated, "truncated": rollout.truncated}
+        terminated, truncated = ends_of_values(rollout, self.parts.conditioner)
+        extra |= {"terminated": terminated, "truncated": truncated}
         if self._options.bonus == "replayed":
             extra |= {f"{FACT}{name}": fact for name, fact in rollout.privileged.items()}
         columns = columns_of(Transitions(rollout.obs, rollout.action, extra, rollout.next_obs))

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 
 from rewardlab import seeding
-from rewardlab.types import Array, Asked, Attempts, Conditioner, Obs, State, StepBatch, VecEnv
+from rewardlab.facts import SEEN
+from rewardlab.types import Array, Asked, Attempts, Conditioner, Obs, Rollout, State, StepBatch, VecEnv
 
-REACHED, STEPS = "goal_reached", "goal_steps"  # facts of each step's goal, for `Conditioner.compute`
+# Facts of each step's goal: for `Conditioner.compute`, and, where its ends are ends of values, for replay.
+REACHED, STEPS, PAST = "goal_reached", "goal_steps", "goal_past"
 
 
 class GoalEnv:
@@ -22,57 +24,73 @@ class GoalEnv:
         env: gives the full-state facts that the conditioner reads.
         kept: names of the facts that are handed on, beside those of the goals.
         learns: whether these environments train: then goals that end are told to the conditioner.
+        gamma: discounts the task's rewards in what it is told.
     """
 
-    def __init__(self, env: VecEnv, conditioner: Conditioner, kept: tuple[str, ...] = (), learns: bool = False) -> None:
+    def __init__(
+        self,
+        env: VecEnv,
+        conditioner: Conditioner,
+        kept: tuple[str, ...] = (),
+        learns: bool = False,
+        gamma: float = 1.0,
+    ) -> None:
         self.spec = replace(env.spec, obs={**env.spec.obs, **conditioner.obs})
         self.num_envs = env.num_envs
         self._env, self._conditioner, self._kept, self._learns = env, conditioner, kept, learns
+        self._gamma = gamma
         self._goal: Obs = {}
         self._start: Obs = {}
         self._steps: Array = np.zeros(env.num_envs, dtype=np.int64)
+        self._return: Array = np.zeros(env.num_envs)
         self._rng = torch.Generator()
 
     def reset(self, seeds: Any) -> Obs:
-        obs, facts = self._env.reset(seeds), self._env.privileged()
+        obs = self._env.reset(seeds)
+        facts = self._read(self._env.privileged(), obs)
         self._rng = seeding.torch_rng(int(seeds[0]), "goals")
         begins = np.ones(self.num_envs, dtype=bool)
         self._goal = self._conditioner.propose(Asked(self.num_envs, facts, {}, self._learns, begins), self._rng)
         self._start = {name: fact.copy() for name, fact in facts.items()}
-        self._steps = np.zeros(self.num_envs, dtype=np.int64)
+        self._steps, self._return = np.zeros(self.num_envs, dtype=np.int64), np.zeros(self.num_envs)
         return obs | self._conditioner.show(self._goal, facts)
 
     def step(self, action: Array) -> StepBatch:
         """`next_obs` shows the goal that the step pursued, `obs` the one that the next step will."""
         batch, conditioner = self._env.step(action), self._conditioner
-        facts, current = batch.privileged, self._env.privileged()
-        steps = self._steps + 1
+        facts, current = self._read(batch.privileged, batch.next_obs), self._read(self._env.privileged(), batch.obs)
+        earned, steps = self._return + self._gamma**self._steps * batch.task_reward, self._steps + 1
         reached = conditioner.reached(self._goal, self._start, facts)
-        told = {name: facts[name] for name in self._kept} | {REACHED: reached, STEPS: steps}
+        past = conditioner.past(self._goal, self._start, facts)
+        past = np.zeros(self.num_envs, dtype=bool) if past is None else past & ~reached
+        told = {name: facts[name] for name in self._kept} | {REACHED: reached, STEPS: steps, PAST: past}
         shown = seen = conditioner.show(self._goal, facts)
         over: Array = batch.terminated | batch.truncated
-        ended = np.flatnonzero(reached | over)
+        late = steps >= (conditioner.patience or np.inf)
+        ended = np.flatnonzero(reached | past | late | over)
         if ended.size:
             if self._learns:
                 conditioner.take_in(
                     Attempts(
                         _at(self._goal, ended), _at(self._start, ended), steps[ended], reached[ended],
-                        batch.task_reward[ended],
+                        batch.task_reward[ended], _at(facts, ended), batch.terminated[ended], earned[ended],
                     )
                 )  # fmt: skip
             here = _at(current, ended)
             asked = Asked(ended.size, here, _at(self._goal, ended), self._learns, over[ended])
             self._goal = _with(self._goal, ended, conditioner.propose(asked, self._rng))
             self._start = _with(self._start, ended, here)
-            steps = np.where(np.isin(np.arange(self.num_envs), ended), 0, steps)
+            going_on = ~np.isin(np.arange(self.num_envs), ended)
+            steps, earned = np.where(going_on, steps, 0), np.where(going_on, earned, 0.0)
             seen = conditioner.show(self._goal, current)
-        self._steps = steps
+        self._steps, self._return = steps, earned
         return replace(batch, obs=batch.obs | seen, next_obs=batch.next_obs | shown, privileged=told)
 
     def privileged(self) -> Obs:
         """The facts that are handed on, of the current states; goals under way are not reached yet."""
         facts = self._env.privileged()
-        goals = {REACHED: np.zeros(self.num_envs, dtype=bool), STEPS: self._steps}
+        never = np.zeros(self.num_envs, dtype=bool)
+        goals = {REACHED: never, STEPS: self._steps, PAST: never}
         return {name: facts[name] for name in self._kept} | goals
 
     def get_state(self) -> State:
@@ -81,6 +99,7 @@ class GoalEnv:
             "goal": {name: torch.from_numpy(entry.copy()) for name, entry in self._goal.items()},
             "start": {name: torch.from_numpy(fact.copy()) for name, fact in self._start.items()},
             "steps": torch.from_numpy(self._steps.copy()),
+            "return": torch.from_numpy(self._return.copy()),
             "rng": self._rng.get_state(),
         }
 
@@ -89,10 +108,26 @@ class GoalEnv:
         self._goal = {name: entry.cpu().numpy().copy() for name, entry in state["goal"].items()}
         self._start = {name: fact.cpu().numpy().copy() for name, fact in state["start"].items()}
         self._steps = state["steps"].cpu().numpy().copy()
+        if "return" in state:  # checkpoints of before nobody asked for it
+            self._return = state["return"].cpu().numpy().copy()
         self._rng.set_state(state["rng"].cpu())
 
     def close(self) -> None:
         self._env.close()
+
+    def _read(self, facts: Obs, obs: Obs) -> Obs:
+        """The facts, and what the conditioner reads of the observation."""
+        return facts | {f"{SEEN}{name}": obs[name] for name in self._conditioner.reads}
+
+
+def ends_of_values(rollout: Rollout, conditioner: Conditioner | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where nothing follows, and where what does is not seen: bool [T, N]; ends of goals, too, where they count."""
+    if conditioner is None or not conditioner.ends_values:
+        return rollout.terminated, rollout.truncated
+    facts = rollout.privileged
+    terminated = rollout.terminated | facts[REACHED] | facts[PAST]
+    late = facts[STEPS] >= (conditioner.patience or np.inf)
+    return terminated, (rollout.truncated | late) & ~terminated
 
 
 def _at(entries: Obs, rows: Array) -> Obs:
