@@ -38,7 +38,6 @@ from rewardlab.types import (
     Array,
     Asked,
     Attempts,
-    AuxLoss,
     BuildContext,
     Metrics,
     Obs,

@@ -43,7 +43,6 @@ from rewardlab.types import (
     Array,
     Asked,
     Attempts,
-    AuxLoss,
     BuildContext,
     EnvSpec,
     Metrics,
