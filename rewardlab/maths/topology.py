@@ -28,11 +28,6 @@ def preferred(scores: Array, safe: Array) -> int:
     return int(np.where(allowed, scores, -np.inf).argmax())
 
 
-def discounted(rewards: Array, gamma: float) -> float:
-    """sum_i gamma^i r_i of the rewards [k] of one choice."""
-    return float((gamma ** np.arange(len(rewards)) * rewards).sum())
-
-
 def smdp_target(reward: float, steps: int, gamma: float, value: float) -> float:
     """What a choice is worth that took so many steps: its discounted reward + gamma^steps * value of what follows."""
     return reward + gamma**steps * value

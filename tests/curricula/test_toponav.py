@@ -17,7 +17,7 @@ from rewardlab.curricula import toponav
 from rewardlab.envs.grids import minigrid
 from rewardlab.envs.levels import Levels
 from rewardlab.maths.rooms import rooms_of, way_in
-from rewardlab.maths.topology import candidate_scores, discounted, preferred, smdp_target
+from rewardlab.maths.topology import candidate_scores, preferred, smdp_target
 from rewardlab.parts.option_values import OptionValues
 from rewardlab.records import checkpoint
 from rewardlab.run import run
@@ -180,8 +180,8 @@ def test_scores_and_targets_by_hand() -> None:
     assert preferred(np.array([1.0, 2.0, 3.0]), np.array([True, True, False])) == 1
     assert preferred(np.array([1.0, 2.0, 3.0]), np.zeros(3, dtype=bool)) == 2
     assert preferred(np.array([2.0, 1.0, 2.0]), anyone) == 0  # the task's goal is the last among equals
-    assert discounted(np.array([0.0, 0.0, 1.0]), 0.9) == pytest.approx(0.81)
-    assert smdp_target(0.81, 3, 0.9, 2.0) == pytest.approx(2.268)
+    paid = sum(0.9**i * reward for i, reward in enumerate((0.0, 0.0, 1.0)))
+    assert smdp_target(paid, 3, 0.9, 2.0) == pytest.approx(2.268)
     values, nowhere = OptionValues(2, 0.5, 0.9), np.zeros(3, dtype=bool)
     assert values.learn(0, 1, False, False, 0.81, 3, 2.0) == pytest.approx(2.268)
     assert values.of(0, np.array([1, 2]), False, nowhere).tolist() == pytest.approx([1.134, 0.0])
