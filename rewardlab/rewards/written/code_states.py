@@ -9,13 +9,13 @@ import numpy as np
 
 from rewardlab.datasets.folders import code_file, codes
 from rewardlab.errors import CodeError, UserError, unknown
-from rewardlab.facts import GRID
+from rewardlab.facts import GRID, HELD
 from rewardlab.maths.boxes import executed
 from rewardlab.parts.written_code import WrittenCode, check_fields, kind_of
-from rewardlab.parts.written_state import VECTOR, StateLayout, facts_of, state_layout
+from rewardlab.parts.written_state import KINDS, VECTOR, StateLayout, facts_of, state_layout
 from rewardlab.sandbox.process import Field, available
 from rewardlab.schemas import RewardConfig, RootConfig, option
-from rewardlab.types import Array, BuildContext, Obs, Rollout
+from rewardlab.types import Array, BuildContext, EnvSpec, Obs, Rollout
 
 
 @dataclass
@@ -65,7 +65,8 @@ class CodeOptions(RewardConfig):
 class CodeStates:
     """Code and the states of rollouts that it is shown.
 
-    The sandbox starts with the first rollout, since only that tells how large the grid is.
+    Attributes:
+        columns: names of what it returns, found by one made-up state; none, where it fails on that.
     """
 
     def __init__(self, config: CodeOptions, context: BuildContext, *kinds: str) -> None:
@@ -79,6 +80,7 @@ class CodeStates:
         self._source = config.source(*kinds)
         self._facts = config.privileged()
         self._layout: StateLayout | None = None
+        self._shape: tuple[int, ...] = ()
         self._code: WrittenCode | None = None
         try:
             check_fields(self._source, state_layout(self._spec, self._facts, (1, 1, 3)))
@@ -87,6 +89,7 @@ class CodeStates:
         missing = available() if config.sandbox else None
         if missing is not None:
             raise UserError(f"reward.sandbox=true: {missing}; reward.sandbox=false runs the code with all your rights")
+        self.columns = self._tried()
 
     @property
     def rising(self) -> dict[str, bool]:
@@ -118,6 +121,16 @@ class CodeStates:
             starts[name][begun] = told[name][len(begun) :]
         return starts, ends
 
+    def _tried(self) -> tuple[str, ...]:
+        told = _made_up(self._spec, self._facts)
+        state, action = self._arrays(told), np.zeros((1, *self._spec.action.shape), np.float32)
+        assert self._code is not None
+        arguments: dict[str, Any] = {"before": state, "action": action, "after": state}
+        try:
+            return tuple(self._code.of(**({"state": state} if self._code.of_states else arguments)))
+        except CodeError:
+            return ()
+
     def _asked(self, **arguments: Any) -> dict[str, Array]:
         assert self._code is not None  # whoever has states has laid them out
         try:
@@ -135,8 +148,10 @@ class CodeStates:
         return before, after
 
     def _arrays(self, told: Obs) -> dict[str, Array]:
-        if self._layout is None:
-            self._open(state_layout(self._spec, self._facts, told[GRID].shape[1:] if self._facts else ()))
+        shape = told[GRID].shape[1:] if self._facts else ()
+        if self._layout is None or shape != self._shape:
+            self._open(state_layout(self._spec, self._facts, shape))
+            self._shape = shape
         assert self._layout is not None
         return self._layout.arrays(told)
 
@@ -145,3 +160,15 @@ class CodeStates:
         action = Field("action", None, "int64") if spec.discrete else Field("action", None, "float32", spec.shape)
         self._layout = layout
         self._code = WrittenCode(self._source, layout, action, confined=self._config.sandbox)
+
+
+def _made_up(spec: EnvSpec, facts: tuple[str, ...]) -> Obs:
+    """One state of such a world: an empty room with the agent in its corner, or zeros."""
+    if not facts:
+        return {VECTOR: np.zeros((1, *spec.obs[VECTOR].shape), np.float32)}
+    width, height = (int(each) + 1 for each in spec.place[1]) if spec.place is not None else (8, 8)
+    grid = np.zeros((1, width, height, 3), np.uint8)
+    grid[..., 0] = KINDS.index("wall")
+    grid[:, 1:-1, 1:-1, 0] = KINDS.index("empty")
+    grid[:, width // 2, height // 2, 0] = KINDS.index("agent")
+    return {GRID: grid, HELD: np.zeros((1, 3), np.int64)}

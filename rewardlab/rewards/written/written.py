@@ -35,6 +35,8 @@ from rewardlab.types import Array, BuildContext, Metrics, Rollout, Signals, Stre
 VERSION = 1
 _PAYS = {"reward": "direct", "split": "signed", "potential": "potential"}  # what `pay=auto` is for each kind
 _PAYABLE = {"direct": ("reward", "potential"), "signed": ("split",), "potential": ("potential",)}
+_PAID = ("compute_reward", "dense", "sparse", "potential")
+_TOLD = ("written/nonfinite", "written/clipped", "written/mean", "written/least", "written/most")
 _WORST = 0.01  # share of what is not finite
 _SHARE = 0.1  # of the dense part beside the sparse one
 
@@ -63,8 +65,6 @@ class Config(CodeOptions):
 class Scheme(BaseScheme):
     """Runs the code on a whole rollout at once; it learns nothing and remembers nothing."""
 
-    metrics = ("written/nonfinite", "written/clipped", "written/mean", "written/least", "written/most")
-
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.config, self._pay = config, config.paid_as()
@@ -75,40 +75,39 @@ class Scheme(BaseScheme):
             StreamSpec("written", context.gamma, config.coef),
         )
         self.states = CodeStates(config, context, *_PAYS)
+        self._parts = tuple(name for name in self.states.columns if name not in _PAID)
+        self.metrics = (*_TOLD, *(f"written/{name}" for name in self._parts))
         self._told: Metrics = {}
 
     @torch.no_grad()
     def compute(self, rollout: Rollout) -> Signals:
-        paid = self._paid(rollout)
+        paid, told = self._paid(rollout)
         finite = np.isfinite(paid)
         if (share := 1.0 - finite.mean()) > _WORST:
             raise CodeError(f"reward.code={self.config.code}: {share:.0%} of what it pays is not finite")
         kept = np.where(finite, paid, 0.0)
         cut = kept.clip(-self.config.clip, self.config.clip)
-        self._told = {
-            "written/nonfinite": float(share),
-            "written/clipped": float((cut != kept).mean()),
-            "written/mean": float(cut.mean()),
-            "written/least": float(cut.min()),
-            "written/most": float(cut.max()),
-        }
+        found = (share, (cut != kept).mean(), cut.mean(), cut.min(), cut.max())
+        self._told = {name: float(value) for name, value in zip(_TOLD, found, strict=True)}
+        self._told |= {f"written/{name}": float(told[name].mean()) for name in self._parts if name in told}
         stream = torch.from_numpy(cut.astype(np.float32)).to(rollout.task_reward.device)
         return Signals({"task": rollout.task_reward, "written": stream.view_as(rollout.task_reward)})
 
     def update(self, rollout: Rollout) -> Metrics:
         return self._told
 
-    def _paid(self, rollout: Rollout) -> Array:
-        """float32 [T * N], before anything is cut."""
-        if self._pay == "signed":
+    def _paid(self, rollout: Rollout) -> tuple[Array, dict[str, Array]]:
+        """float32 [T * N], before anything is cut, and all that the code says of each step or its end."""
+        if not self._of_states:
             told = self.states.of_steps(rollout)
-            signed: Array = np.sign(told["sparse"]) + _SHARE * np.sign(told["dense"])
-            return signed
-        if self._of_states:
-            before, after = (each["potential"] for each in self.states.of_both_ends(rollout))
             if self._pay == "direct":
-                return after
-            ended = rollout.terminated.cpu().numpy().reshape(-1)
-            shaped: Array = self.context.gamma * np.where(ended, np.float32(0), after) - before
-            return shaped
-        return self.states.of_steps(rollout)["compute_reward"]
+                return told["compute_reward"], told
+            signed: Array = np.sign(told["sparse"]) + _SHARE * np.sign(told["dense"])
+            return signed, told
+        before, after = self.states.of_both_ends(rollout)
+        if self._pay == "direct":
+            return after["potential"], after
+        ended = rollout.terminated.cpu().numpy().reshape(-1)
+        reached = np.where(ended, np.float32(0), after["potential"])
+        shaped: Array = self.context.gamma * reached - before["potential"]
+        return shaped, after
