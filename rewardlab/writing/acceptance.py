@@ -119,8 +119,10 @@ def _compare(asked: _Asked, verdict: Verdict) -> None:
         if not (np.array_equal(again[name], column) and np.array_equal(elsewhere[name], column)):
             verdict.problems.append(f"{name} is not the same when the same rows are asked for again")
         split = np.concatenate([half[name] for half in halves])
-        apart = max(np.abs(backwards[name][::-1] - column).max(), np.abs(split - column).max())
-        if apart > _ALIKE * max(1.0, float(np.abs(column).max())):
+        apart = np.abs(np.stack([backwards[name][::-1], split]) - column).max()
+        if not apart <= _ALIKE * max(
+            1.0, float(np.abs(column).max())
+        ):  # not a number where the other rows' spread is 0
             verdict.problems.append(f"{name} of a row depends on the other rows")
     paid = [told[name] for name in FUNCTIONS[verdict.kind] if name in told] or list(told.values())
     if all(column.min() == column.max() for column in paid):

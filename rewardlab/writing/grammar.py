@@ -80,7 +80,7 @@ class Grammar:
         return [(str(name), float(rng.choice(_WEIGHTS))) for name in names]
 
     def _changed(self, terms: Terms, feedback: str, rng: np.random.Generator) -> Terms:
-        success = re.search(r"^success: \[[^]]*\], max: (\S+)", feedback, re.MULTILINE)
+        success = re.search(r"^success: \[[^]]*\], max: (\S+),", feedback, re.MULTILINE)
         if success is None or float(success[1]) <= _FAILED:
             return self._drawn(rng)
         spans = {name: float(most) - float(least) for name, most, _, least in _PART.findall(feedback)}
