@@ -30,8 +30,16 @@ class NoSuchKey(UserError):
         self.key = key
 
 
-class NotFinite(UserError):
-    """An environment shows NaN or infinity: a run that has begun fails, though nothing that was learned is at fault."""
+class OfTheTask(UserError):
+    """What a run was given to learn from is at fault: one that has begun fails, in one line."""
+
+
+class NotFinite(OfTheTask):
+    """An environment shows NaN or infinity."""
+
+
+class CodeError(OfTheTask):
+    """Written code failed: it raised, ran too long, took too much memory, or returned what it should not."""
 
 
 class Diverged(Exception):

@@ -14,7 +14,7 @@ from rewardlab.config import loggers
 from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
-from rewardlab.errors import Diverged, Interrupted, NotFinite, one_line, placed
+from rewardlab.errors import Diverged, Interrupted, OfTheTask, one_line, placed
 from rewardlab.networks.picture import network_for, reads_as_picture
 from rewardlab.records import archive
 from rewardlab.records.continuation import ANEW, Decision, decide, told
@@ -184,7 +184,7 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         state, error, code = "interrupted", str(interrupt), interrupt.exit_code
     except Diverged as diverged:
         state, error = "diverged", f"after frame {training.frames if training else frames}: {diverged}"
-    except NotFinite as fault:
+    except OfTheTask as fault:
         error = f"after frame {training.frames if training else frames}: {fault}"
     except KeyboardInterrupt:
         state, error, code = "interrupted", "ended at once by a second signal", 130

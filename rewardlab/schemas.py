@@ -91,6 +91,7 @@ class EnvConfig(PluginConfig):
     HAS_GOALS: ClassVar[bool] = False  # whether its observations show goal and achieved
     MAY_BE_BOX: ClassVar[bool] = True  # whether its actions may be a box; false: they are always discrete
     SUITES: ClassVar[tuple[str, ...]] = ()  # what eval.suite may name
+    ON_GRID: ClassVar[bool] = False  # whether it tells the whole grid, and what is carried, as facts
 
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
     levels: float = option(

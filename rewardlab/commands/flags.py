@@ -178,3 +178,34 @@ def _check() -> Parser:
         help="options of it, as in reward.coef=0.1; with reward=NAME also env=NAME, on which its counts are tried",
     )
     return parser
+
+
+def _write() -> Parser:
+    parser = Parser(
+        prog="rewardlab write",
+        description="Write a reward in rounds: ask for code, check it, train on it, tell what came of it.",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="env=NAME, agent=NAME and their options")
+    parser.add_argument("--code", metavar="FILE", help="only check this reward, without training")
+    parser.add_argument(
+        "--writer", choices=("once", "eureka", "text2reward"), default="eureka", help="the loop (default: eureka)"
+    )
+    parser.add_argument(
+        "--llm", default="scripted", metavar="MODEL", help="scripted (default), recorded:DIR, or openai"
+    )
+    parser.add_argument("--model", metavar="NAME", help="of openai: the model")
+    parser.add_argument("--base-url", metavar="URL", help="of openai: your own server, as in http://localhost:8080/v1")
+    parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="of openai (default: 1)")
+    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="of openai, seconds (default: 120)")
+    parser.add_argument("--task", metavar="TEXT", help="the task in words, for the prompt")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how many (default: 3)")
+    parser.add_argument("--samples", type=int, default=4, metavar="N", help="of a round of eureka (default: 4)")
+    parser.add_argument("--frames", type=int, metavar="N", help="of each training (default: the environment's budget)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the loop and its runs (default: 0)")
+    parser.add_argument("--final-seeds", type=int, default=5, metavar="N", help="runs of the best one (default: 5)")
+    parser.add_argument(
+        "--fitness", choices=("max", "final", "auc"), default="max", help="what of success counts (default: max)"
+    )
+    parser.add_argument("--not-elitist", action="store_true", help="feedback is of the round's best, as published")
+    parser.add_argument("--no-reflection", action="store_true", help="every round begins anew")
+    return parser

@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from rewardlab.facts import CARRYING, DISTANCE, DOORS_OPEN, EVIDENCE, GIVEN, GRID, LAVA_BESIDE, PANORAMA, RIGHT, WANTED
+from rewardlab.facts import (
+    CARRYING,
+    DISTANCE,
+    DOORS_OPEN,
+    EVIDENCE,
+    GIVEN,
+    GRID,
+    HELD,
+    LAVA_BESIDE,
+    PANORAMA,
+    RIGHT,
+    WANTED,
+)
 from rewardlab.maths import distributions
 from rewardlab.types import ActionSpec, Array, EnvSpec, Mdp, ObsSpec, Rollout, TaskFacts, TensorObs
 
@@ -217,6 +229,8 @@ def _fact(name: str, hashes: Array) -> Array:
         return hashes % 5
     if name == GRID:
         return _grids(hashes)
+    if name == HELD:
+        return np.stack([hashes % 3 * 5 // 2, hashes % 6, hashes * 0], axis=-1)
     return np.stack([hashes % 7, hashes // 7 % 7], axis=-1) if name.endswith("_pos") else hashes
 
 

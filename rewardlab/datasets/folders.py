@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from rewardlab.discovery import conf_dir
 from rewardlab.machine import user_cache
 from rewardlab.records.files import write_atomic
 
@@ -25,8 +26,21 @@ def data_folder(path: str) -> Path | None:
     return None
 
 
+def code_file(path: str) -> Path | None:
+    """The file of a reward given as code, by its place or by its name in conf/code; None: there is none."""
+    for file in (Path(path).expanduser(), conf_dir() / "code" / f"{path}.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+def codes() -> list[str]:
+    """The names of those in conf/code."""
+    return sorted(file.stem for file in (conf_dir() / "code").glob("*.py"))
+
+
 def fingerprint(path: str) -> str:
-    """The same wherever a dataset, labels or a run lie, another once a byte of them changes; else the path itself."""
+    """The same wherever a dataset, labels, code or a run lie, another once a byte changes; else the path itself."""
     file, data = Path(path).expanduser(), data_folder(path)
     try:
         if file.is_file():
@@ -38,6 +52,8 @@ def fingerprint(path: str) -> str:
             return hashlib.sha256((data / METADATA).read_bytes() + content).hexdigest()[:16]
         if (file / LEARNED).is_file():
             return _digest(file / LEARNED)[:16]
+        if (named := code_file(path)) is not None:
+            return _digest(named)[:16]
     except OSError:  # what lacks a part is refused when it is opened
         pass
     return path

@@ -34,6 +34,8 @@ _HIGHEST = 10  # of MiniGrid's object numbers
 
 @dataclass
 class Config(OwnConfig):
+    ON_GRID = True
+
     id: str = option("NoisyDarkRooms", f"the task: {', '.join(DARK_TASKS)}")
 
     def validate(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.core.world_object import Door, Lava, WorldObj
 
-from rewardlab.facts import CARRYING, DOORS_OPEN, GRID, LAVA_BESIDE, PANORAMA, PICTURE, PLACE, STATE_HASH
+from rewardlab.facts import CARRYING, DOORS_OPEN, GRID, HELD, LAVA_BESIDE, PANORAMA, PICTURE, PLACE, STATE_HASH
 from rewardlab.types import Array
 
 if TYPE_CHECKING:
@@ -129,6 +129,17 @@ class Carrying:
         return 0 if carried is None else int(carried.encode()[0])
 
 
+class Held:
+    """Kind, colour and state of the object that the agent carries; zeros: none."""
+
+    def __init__(self, env: "MiniGridEnv") -> None:
+        self._env = env
+
+    def __call__(self) -> tuple[int, int, int]:
+        carried = self._env.carrying
+        return (0, 0, 0) if carried is None else carried.encode()
+
+
 class DoorsOpen:
     """How many doors are open."""
 
@@ -152,6 +163,7 @@ FACTS: dict[str, Callable[["MiniGridEnv"], Callable[[], Any]]] = {
     PICTURE: Picture,
     LAVA_BESIDE: LavaBeside,
     CARRYING: Carrying,
+    HELD: Held,
     DOORS_OPEN: DoorsOpen,
 }
 

@@ -19,6 +19,7 @@ from rewardlab.facts import (
     DISTANCE,
     DOORS_OPEN,
     GRID,
+    HELD,
     LAVA_BESIDE,
     LEVEL,
     PANORAMA,
@@ -107,7 +108,7 @@ def fast_env(
 class _Engine:
     """What compiled passes play."""
 
-    measurable = frozenset({STATE_HASH, PLACE, GRID, SITUATION, LAVA_BESIDE, CARRYING, DOORS_OPEN, DISTANCE})
+    measurable = frozenset({STATE_HASH, PLACE, GRID, SITUATION, LAVA_BESIDE, CARRYING, HELD, DOORS_OPEN, DISTANCE})
 
     def __init__(
         self,
@@ -253,6 +254,8 @@ class _Facts:
                 facts[name] = _lava_beside(world.cells, found["agent"], self._engine.task.width)
             elif name == CARRYING:
                 facts[name] = found["carried"][:, 0].astype(np.int64)
+            elif name == HELD:
+                facts[name] = found["carried"][:, :3].astype(np.int64)
             elif name == DOORS_OPEN:
                 cells = world.cells  # the agent's own too, which may be a door's
                 facts[name] = ((cells & 0xFF == DOOR) & (cells >> 16 & 0xFF == OPEN)).sum(axis=1)
@@ -286,6 +289,7 @@ _FIELDS = {
     SITUATION: ("situation",),
     LAVA_BESIDE: ("agent",),
     CARRYING: ("carried",),
+    HELD: ("carried",),
     DOORS_OPEN: (),
     DISTANCE: (),
 }

@@ -37,6 +37,7 @@ _RARE = 1000  # so many times as many levels make a repetition one in a thousand
 @dataclass
 class Config(OwnConfig):
     SUITES = ("mazes",)
+    ON_GRID = True
 
     size: int = option(13, "cells of a side, without the walls around", minimum=2, maximum=101)
     generator: str = option(

@@ -33,6 +33,7 @@ SUCCESS = "the episode ended with a positive reward"
 @dataclass
 class Config(RegisteredConfig):
     MAY_BE_BOX = False
+    ON_GRID = True
 
     observation: str = option(
         "view", "the square in front of the agent, or the full grid", choices=("view", "full"), neutral="view"

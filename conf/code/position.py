@@ -1,0 +1,8 @@
+# writer: hand
+"""MountainCar: the car's position."""
+
+RISING = {"position": True}
+
+
+def progress(state):
+    return {"position": state.vector[:, 0]}

@@ -1,0 +1,113 @@
+"""Written: a reward that is given as code, by hand or by a language model, and runs where it can do no harm.
+
+Papers: Xie et al. 2023, Text2Reward (arXiv:2309.11489); Ma et al. 2023, Eureka (arXiv:2310.12931); Li et al. 2023,
+Auto MC-Reward (arXiv:2312.09238)
+Assumes: privileged on grids, whose whole state the code sees
+
+    rewardlab run env=doorkey reward=written reward.code=my_reward.py
+
+The file defines one of: compute_reward(before, action, after); dense and sparse of the same; potential(state). See
+`parts/written_code.py` for what they return and `parts/written_state.py` for what they see. `pay` says how it is paid:
+
+direct: r as it is. What is paid in a state pays again while the agent stays there: one that loiters can earn more than
+one that finishes, since success ends the episode in MiniGrid.
+potential: gamma Phi(s') - Phi(s), with Phi 0 in terminal states (Ng et al. 1999): the best policies stay the best.
+signed: sgn(sparse) + 0.1 sgn(dense), of Auto MC-Reward.
+
+What is not finite pays 0, and is counted; a rollout with more than 1 % of it fails the run. What is beyond `clip` is
+cut to it, and counted. The published loops replace the task's reward: reward.task_coef=0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rewardlab.errors import CodeError
+from rewardlab.parts.written_code import kind_of
+from rewardlab.rewards.base import BaseScheme
+from rewardlab.rewards.written.code_states import CodeOptions, CodeStates
+from rewardlab.schemas import option
+from rewardlab.types import Array, BuildContext, Metrics, Rollout, Signals, StreamSpec
+
+VERSION = 1
+_PAYS = {"reward": "direct", "split": "signed", "potential": "potential"}  # what `pay=auto` is for each kind
+_PAYABLE = {"direct": ("reward", "potential"), "signed": ("split",), "potential": ("potential",)}
+_PAID = ("compute_reward", "dense", "sparse", "potential")
+_TOLD = ("written/nonfinite", "written/clipped", "written/mean", "written/least", "written/most")
+_WORST = 0.01  # share of what is not finite
+_SHARE = 0.1  # of the dense part beside the sparse one
+
+
+@dataclass
+class Config(CodeOptions):
+    pay: str = option(
+        "auto",
+        "how it is paid; auto: direct for compute_reward, signed for dense and sparse, else as potential",
+        choices=("auto", *_PAYABLE),
+    )
+    coef: float = option(0.1, "weight of what it pays", minimum=0)
+    task_coef: float = option(1.0, "weight of the task's reward beside it", minimum=0)
+    clip: float = option(10.0, "what it pays is cut to [-clip, clip]", above=0)
+
+    def paid_as(self) -> str:
+        """What `pay` stands for."""
+        return _PAYS[kind_of(self.source(*_PAYS))] if self.pay == "auto" else self.pay
+
+    def validate(self) -> None:
+        kind = kind_of(self.source(*_PAYS))
+        if self.pay != "auto" and kind not in _PAYABLE[self.pay]:
+            raise ValueError(f"pay={self.pay}: of {' or '.join(_PAYABLE[self.pay])}, and {self.code} defines {kind}")
+
+
+class Scheme(BaseScheme):
+    """Runs the code on a whole rollout at once; it learns nothing and remembers nothing."""
+
+    def __init__(self, config: Config, context: BuildContext) -> None:
+        super().__init__(config, context)
+        self.config, self._pay = config, config.paid_as()
+        self._of_states = kind_of(config.source(*_PAYS)) == "potential"
+        self.potential_based = self._pay == "potential"
+        self.streams = (
+            StreamSpec("task", context.gamma, config.task_coef),
+            StreamSpec("written", context.gamma, config.coef),
+        )
+        self.states = CodeStates(config, context, *_PAYS)
+        self._parts = tuple(name for name in self.states.columns if name not in _PAID)
+        self.metrics = (*_TOLD, *(f"written/{name}" for name in self._parts))
+        self._told: Metrics = {}
+
+    @torch.no_grad()
+    def compute(self, rollout: Rollout) -> Signals:
+        paid, told = self._paid(rollout)
+        finite = np.isfinite(paid)
+        if (share := 1.0 - finite.mean()) > _WORST:
+            raise CodeError(f"reward.code={self.config.code}: {share:.0%} of what it pays is not finite")
+        kept = np.where(finite, paid, 0.0)
+        cut = kept.clip(-self.config.clip, self.config.clip)
+        found = (share, (cut != kept).mean(), cut.mean(), cut.min(), cut.max())
+        self._told = {name: float(value) for name, value in zip(_TOLD, found, strict=True)}
+        self._told |= {f"written/{name}": float(told[name].mean()) for name in self._parts if name in told}
+        stream = torch.from_numpy(cut.astype(np.float32)).to(rollout.task_reward.device)
+        return Signals({"task": rollout.task_reward, "written": stream.view_as(rollout.task_reward)})
+
+    def update(self, rollout: Rollout) -> Metrics:
+        return self._told
+
+    def _paid(self, rollout: Rollout) -> tuple[Array, dict[str, Array]]:
+        """float32 [T * N], before anything is cut, and all that the code says of each step or its end."""
+        if not self._of_states:
+            told = self.states.of_steps(rollout)
+            if self._pay == "direct":
+                return told["compute_reward"], told
+            signed: Array = np.sign(told["sparse"]) + _SHARE * np.sign(told["dense"])
+            return signed, told
+        before, after = self.states.of_both_ends(rollout)
+        if self._pay == "direct":
+            return after["potential"], after
+        ended = rollout.terminated.cpu().numpy().reshape(-1)
+        reached = np.where(ended, np.float32(0), after["potential"])
+        shaped: Array = self.context.gamma * reached - before["potential"]
+        return shaped, after

@@ -1,0 +1,160 @@
+"""What is asked of written code before anything is trained on it.
+
+The mechanical half of the Critic of Auto MC-Reward (Li et al. 2023, arXiv:2312.09238): shapes, finite numbers, the same
+numbers whenever and wherever it is asked, each row by itself, not always the same; and a warning where a reward pays
+more for staying than for finishing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from rewardlab.errors import CodeError
+from rewardlab.parts.written_code import FUNCTIONS, WrittenCode, check_fields, kind_of
+from rewardlab.parts.written_state import StateLayout
+from rewardlab.sandbox.process import Field
+from rewardlab.types import Array
+from rewardlab.writing.sample import Sample
+
+LARGEST = 1000.0  # of what is paid
+_ALIKE = 1e-6
+
+
+@dataclass
+class Column:
+    """What one number is on the sample."""
+
+    least: float
+    mean: float
+    most: float
+
+
+@dataclass
+class Verdict:
+    """What became of it.
+
+    problems: why it is refused; none: it is accepted. warnings: what its author should know. columns: by name.
+    correlation: Spearman's, of what it says of states or steps with less distance to success; None: nothing to compare.
+    """
+
+    kind: str = ""
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    columns: dict[str, Column] = field(default_factory=dict)
+    correlation: float | None = None
+
+
+def judge(source: str, sample: Sample, layout: StateLayout, *, gamma: float, coef: float, task_coef: float) -> Verdict:
+    """Try code on transitions.
+
+    Args:
+        gamma, coef, task_coef: under which finishing is compared with staying.
+    """
+    verdict = Verdict()
+    try:
+        verdict.kind = kind_of(source)
+        check_fields(source, layout)
+    except ValueError as error:
+        verdict.problems.append(str(error))
+        return verdict
+    asked = _Asked(source, sample, layout)
+    try:
+        _compare(asked, verdict)
+    except CodeError as error:
+        verdict.problems.append(str(error))
+    finally:
+        asked.close()
+    if not verdict.problems:
+        _tell(asked, sample, verdict)
+        if verdict.kind == "reward":
+            _finishing(asked.told["compute_reward"], sample, verdict, gamma, coef, task_coef)
+    return verdict
+
+
+class _Asked:
+    """Code, asked of rows of a sample in several orders and by two processes."""
+
+    def __init__(self, source: str, sample: Sample, layout: StateLayout) -> None:
+        self._before, self._after = layout.arrays(sample.before), layout.arrays(sample.after)
+        self._action = sample.action
+        box = sample.spec.action
+        field_ = Field("action", None, "int64") if box.discrete else Field("action", None, "float32", box.shape)
+        self.codes = [WrittenCode(source, layout, field_) for _ in range(2)]
+        self.count = len(sample.action)
+        self.told: dict[str, Array] = {}
+
+    def of(self, rows: Array, which: int = 0) -> dict[str, Array]:
+        code = self.codes[which]
+        after = {name: each[rows] for name, each in self._after.items()}
+        if code.of_states:
+            return code.of(state=after)
+        return code.of(
+            before={name: each[rows] for name, each in self._before.items()}, action=self._action[rows], after=after
+        )
+
+    def close(self) -> None:
+        for code in self.codes:
+            code.close()
+
+
+def _compare(asked: _Asked, verdict: Verdict) -> None:
+    rows = np.arange(asked.count)
+    told = asked.told = asked.of(rows)
+    for name, column in told.items():
+        if not np.isfinite(column).all():
+            verdict.problems.append(
+                f"{name} is not finite in {(~np.isfinite(column)).mean():.0%} of {asked.count} rows"
+            )
+        elif np.abs(column).max() > LARGEST:
+            verdict.problems.append(f"{name} reaches {np.abs(column).max():g} (allowed: {LARGEST:g})")
+    if verdict.problems:
+        return
+    backwards = asked.of(rows[::-1])
+    halves = [asked.of(part) for part in np.array_split(rows, 2)]
+    again, elsewhere = asked.of(rows), asked.of(rows, which=1)
+    for name, column in told.items():
+        if not (np.array_equal(again[name], column) and np.array_equal(elsewhere[name], column)):
+            verdict.problems.append(f"{name} is not the same when the same rows are asked for again")
+        split = np.concatenate([half[name] for half in halves])
+        apart = np.abs(np.stack([backwards[name][::-1], split]) - column).max()
+        if not apart <= _ALIKE * max(
+            1.0, float(np.abs(column).max())
+        ):  # not a number where the other rows' spread is 0
+            verdict.problems.append(f"{name} of a row depends on the other rows")
+    paid = [told[name] for name in FUNCTIONS[verdict.kind] if name in told] or list(told.values())
+    if all(column.min() == column.max() for column in paid):
+        verdict.problems.append(f"is {paid[0][0]:g} in all of {asked.count} rows")
+
+
+def _tell(asked: _Asked, sample: Sample, verdict: Verdict) -> None:
+    verdict.columns = {
+        name: Column(float(each.min()), float(each.mean()), float(each.max())) for name, each in asked.told.items()
+    }
+    if sample.distance is not None:
+        first = next(iter(asked.told.values()))
+        reached = sample.distance >= 0
+        found = float(spearmanr(first[reached], -sample.distance[reached]).statistic)
+        verdict.correlation = found if np.isfinite(found) else None
+
+
+def _finishing(paid: Array, sample: Sample, verdict: Verdict, gamma: float, coef: float, task_coef: float) -> None:
+    """Whether walking a solved way to its end returns less than staying at its best-paid place to the limit."""
+    limit = sample.spec.max_steps
+    worse, ways = 0, [way for way in np.unique(sample.way) if way >= 0]
+    for way in ways:
+        rows = np.flatnonzero(sample.way == way)
+        if sample.task_reward[rows[-1]] <= 0 or limit is None:
+            continue
+        discounts = gamma ** np.arange(len(rows))
+        finished = float((discounts * (coef * paid[rows] + task_coef * sample.task_reward[rows])).sum())
+        best = int(paid[rows[:-1]].argmax()) if len(rows) > 1 else 0
+        staying = gamma ** np.arange(best + 1, limit)
+        stayed = coef * float((discounts[: best + 1] * paid[rows[: best + 1]]).sum() + paid[rows[best]] * staying.sum())
+        worse += stayed > finished
+    if worse:
+        verdict.warnings.append(
+            f"staying pays more than finishing on {worse} of {len(ways)} solved levels: write a potential, or pay less"
+        )

@@ -1,0 +1,145 @@
+"""Transitions that code is tried on before anything is trained: half random play, half the solver's ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rewardlab import discovery, seeding
+from rewardlab.envs.levels import Levels
+from rewardlab.facts import DISTANCE
+from rewardlab.maths import boxes
+from rewardlab.parts.written_state import VECTOR
+from rewardlab.schemas import RootConfig
+from rewardlab.training.recorder import SolverPlayer
+from rewardlab.types import Array, EnvSpec, Obs, VecEnv
+
+_ENVS, _STEPS = 16, 32
+_ROWS = _ENVS * _STEPS
+
+
+@dataclass(frozen=True)
+class Sample:
+    """B transitions of a task.
+
+    before, after: what code is computed from, each entry [B, ...]. task_reward: float32 [B]. way: int64 [B], the number
+    of the solved way that a step is part of, in order; -1: random play. distance: int64 [B], fewest steps from after to
+    success, or None.
+    """
+
+    spec: EnvSpec
+    before: Obs
+    action: Array
+    after: Obs
+    task_reward: Array
+    way: Array
+    distance: Array | None
+
+
+def sample_of(config: RootConfig, facts: tuple[str, ...]) -> Sample:
+    """Transitions of the task that a config names; all random where no solver knows it.
+
+    Args:
+        facts: of the full state that code reads; none: it reads the vector.
+    """
+    probe = _made(config, ())
+    known = DISTANCE in probe.spec.privileged and probe.spec.backend == "fast"
+    probe.close()
+    read = (*facts, DISTANCE) if known else facts
+    parts = [_played(config, facts, read, solved=solved) for solved in ((False, True) if known else (False,))]
+    return Sample(
+        parts[0].spec,
+        {name: np.concatenate([part.before[name] for part in parts]) for name in parts[0].before},
+        np.concatenate([part.action for part in parts]),
+        {name: np.concatenate([part.after[name] for part in parts]) for name in parts[0].after},
+        np.concatenate([part.task_reward for part in parts]),
+        np.concatenate([part.way for part in parts]),
+        np.concatenate([part.distance for part in parts if part.distance is not None]) if known else None,
+    )
+
+
+def _made(config: RootConfig, privileged: tuple[str, ...]) -> VecEnv:
+    seeds = seeding.env_seeds(config.seed, "written_sample", _ENVS)
+    env: VecEnv = discovery.load("env", config.env.plugin).make(
+        config.env, Levels(_ENVS, lists=[[seed] for seed in seeds]), privileged
+    )
+    env.reset(seeds)
+    return env
+
+
+def _played(config: RootConfig, facts: tuple[str, ...], read: tuple[str, ...], *, solved: bool) -> Sample:
+    """One episode in each environment, until there are rows enough."""
+    env = _made(config, read)
+    try:
+        player = SolverPlayer(env) if solved else None
+        running = player.begin() if player is not None else np.ones(_ENVS, dtype=bool)
+        rng = seeding.numpy_rng(config.seed, "written_sample")
+        obs = env.reset(seeding.env_seeds(config.seed, "written_sample", _ENVS))
+        rows: list[Sample] = []
+        first, told = np.ones(_ENVS, dtype=bool), env.privileged()
+        while sum(len(each.action) for each in rows) < _ROWS and running.any() and len(rows) < 20 * _STEPS:
+            action = player.actions(obs, first, running) if player is not None else _drawn(env.spec, rng)
+            batch = env.step(action)
+            if player is not None:
+                player.done(action)
+            before, after = (told, batch.privileged) if facts else (obs, batch.next_obs)
+            rows.append(
+                _row(env.spec, facts, before, action, batch.task_reward, after, batch.privileged, running, solved)
+            )
+            if solved:
+                running &= ~(batch.terminated | batch.truncated)
+            obs, told = batch.obs, env.privileged()
+            first = batch.terminated | batch.truncated
+        return _of(rows)
+    finally:
+        env.close()
+
+
+def _row(
+    spec: EnvSpec,
+    facts: tuple[str, ...],
+    before: Obs,
+    action: Array,
+    task_reward: Array,
+    after: Obs,
+    privileged: Obs,
+    running: Array,
+    solved: bool,
+) -> Sample:
+    names = facts or (VECTOR,)
+    way = np.where(running, np.arange(_ENVS), -1) if solved else np.full(_ENVS, -1)
+    return Sample(
+        spec,
+        {name: before[name][running].copy() for name in names},
+        action[running],
+        {name: after[name][running].copy() for name in names},
+        task_reward[running],
+        way[running],
+        privileged[DISTANCE][running].copy() if DISTANCE in privileged else None,
+    )
+
+
+def _of(rows: list[Sample]) -> Sample:
+    """Rows in the order of their ways, each way in the order of its steps."""
+    way = np.concatenate([row.way for row in rows])
+    order = np.argsort(way, kind="stable")
+    distances = [row.distance for row in rows if row.distance is not None]
+    return Sample(
+        rows[0].spec,
+        {name: np.concatenate([row.before[name] for row in rows])[order] for name in rows[0].before},
+        np.concatenate([row.action for row in rows])[order],
+        {name: np.concatenate([row.after[name] for row in rows])[order] for name in rows[0].after},
+        np.concatenate([row.task_reward for row in rows])[order],
+        way[order],
+        np.concatenate(distances)[order] if distances else None,
+    )
+
+
+def _drawn(spec: EnvSpec, rng: np.random.Generator) -> Array:
+    if spec.action.discrete:
+        return rng.integers(0, spec.action.n, _ENVS)
+    low, high = (np.asarray(bound, np.float64) for bound in (spec.action.low, spec.action.high))
+    middle, reach = boxes.units(spec.action.low, spec.action.high)
+    drawn = middle + reach * rng.uniform(-1, 1, (_ENVS, *spec.action.shape))
+    return drawn.clip(low, high).astype(np.float32)

@@ -1,0 +1,97 @@
+"""A server of our own that speaks OpenAI's protocol, and misbehaves: nothing of it costs more than a line."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from rewardlab.errors import UserError
+from rewardlab.language.extraction import code_in
+from rewardlab.language.model import OpenAI, Purpose
+
+pytest.importorskip("openai", reason="needs the extra llm")
+USED = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+
+
+class Server(ThreadingHTTPServer):
+    answers: list[tuple[int, dict[str, Any]]]
+    asked: list[dict[str, Any]]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append({**told, "authorization": self.headers.get("Authorization")})
+        status, body = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Retry-After-Ms", "1")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *words: object) -> None: ...
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server(("127.0.0.1", 0), Handler)
+    made.answers, made.asked = [], []
+    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def reply(text: str | None) -> tuple[int, dict[str, Any]]:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    body = {"id": "1", "object": "chat.completion", "created": 0, "model": "m-1", "choices": [choice], "usage": USED}
+    return 200, body
+
+
+def client(server: Server) -> OpenAI:
+    return OpenAI("m", f"http://127.0.0.1:{server.server_address[1]}/v1", 0.5, seed=10, timeout=20.0)
+
+
+def test_what_is_asked_and_what_comes_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "of-the-user")
+    server.answers = [(429, {"error": {"message": "slow down"}}), (500, {}), reply("text")]
+    answer = client(server).ask([{"role": "user", "content": "hello"}], Purpose(0, 4))
+    assert (answer.text, answer.model, answer.prompt_tokens, answer.answer_tokens) == ("text", "m-1", 7, 3)
+    assert len(server.asked) == 3  # two that failed were asked again
+    told = server.asked[-1]
+    assert (told["seed"], told["temperature"], told["model"]) == (14, 0.5, "m")
+    assert told["messages"] == [{"role": "user", "content": "hello"}] and told["authorization"] == "Bearer of-the-user"
+    server.answers = [reply(None)]
+    assert client(server).ask([], Purpose(0, 0)).text == ""
+
+
+def test_a_refusal_is_one_line_and_keeps_the_key(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "of-the-user")
+    server.answers = [(401, {"error": {"message": "no such\nuser"}})]
+    with pytest.raises(UserError, match=r"llm=openai: no answer for 1-0: AuthenticationError: .*no such") as raised:
+        client(server).ask([], Purpose(1, 0))
+    assert "\n" not in str(raised.value) and "of-the-user" not in str(raised.value)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(UserError, match="set OPENAI_API_KEY"):
+        OpenAI("m", None, 1.0, seed=0, timeout=1.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ("Think.\n```python\na = 1\n```\nThen\n```\nlonger = 22\n```\n", "longer = 22\n"),
+        ("```py\nhalf = 1", "half = 1\n"),
+        ("a = 1", "a = 1\n"),
+        ("", "\n"),
+    ],
+)
+def test_the_code_in_an_answer(answer: str, code: str) -> None:
+    assert code_in(answer) == code

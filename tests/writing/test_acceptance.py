@@ -1,0 +1,76 @@
+"""What is asked of written code before anything is trained on it."""
+
+import pytest
+
+from rewardlab.config import composition
+from rewardlab.datasets.folders import code_file, codes
+from rewardlab.facts import GRID
+from rewardlab.parts.written_code import kind_of
+from rewardlab.parts.written_state import StateLayout, facts_of, state_layout
+from rewardlab.sandbox import process
+from rewardlab.writing.acceptance import Verdict, judge
+from rewardlab.writing.sample import Sample, sample_of
+
+pytestmark = pytest.mark.skipif(process.available() is not None, reason=f"no sandbox here: {process.available()}")
+
+
+@pytest.fixture(scope="module")
+def tried() -> tuple[Sample, StateLayout]:
+    config = composition.compose(["env=doorkey_5x5", "reward=written"]).config
+    sample = sample_of(config, facts_of(True))
+    return sample, state_layout(sample.spec, facts_of(True), sample.before[GRID].shape[1:])
+
+
+def verdict(source: str, tried: tuple[Sample, StateLayout]) -> Verdict:
+    return judge(source, *tried, gamma=0.99, coef=0.1, task_coef=1.0)
+
+
+def test_a_sample_has_random_play_and_whole_ways_to_success(tried: tuple[Sample, StateLayout]) -> None:
+    sample, _ = tried
+    assert sample.distance is not None and (sample.way == -1).sum() >= 512
+    for way in range(16):
+        rows = sample.way == way
+        assert sample.task_reward[rows][-1] > 0 and (sample.task_reward[rows][:-1] == 0).all()
+        assert sample.distance[rows].tolist() == list(range(rows.sum() - 1, -1, -1))  # the shortest
+
+
+@pytest.mark.parametrize("name", codes())
+def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: tuple[Sample, StateLayout]) -> None:
+    file = code_file(name)
+    assert file is not None
+    source = file.read_text()
+    if "state.vector" in source:
+        assert kind_of(source) in ("potential", "progress")
+        assert "which is not told" in verdict(source, tried).problems[0]
+        return
+    found = verdict(source, tried)
+    assert found.problems == [] and found.correlation is not None
+    assert (found.correlation > 0.5) == name.startswith("stages")
+    assert [warning.split(" on ")[0] for warning in found.warnings] == (
+        ["staying pays more than finishing"] if name == "loitering" else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("return state.agent_x * 0 + 2", "is 2 in all of"),
+        ("return np.where(state.agent_x == 2, np.nan, 1)", "is not finite in"),
+        ("return state.agent_x * 1e4", "reaches 30000"),
+        ("return (state.agent_x - state.agent_x.mean()) / state.agent_x.std()", "depends on the other rows"),
+        ("return np.cumsum(state.agent_x) % 7", "depends on the other rows"),
+        ("calls.append(1); return state.agent_x + len(calls)", "not the same when the same rows are asked for again"),
+        ("return state.agent_x + hash('x') % 7", "not the same when the same rows are asked for again"),
+        ("return state.agent_x[:3]", "is wanted"),
+        ("return state.agentx", "did you mean agent_x"),
+    ],
+)
+def test_what_no_reward_may_do_is_found(body: str, says: str, tried: tuple[Sample, StateLayout]) -> None:
+    source = f"import numpy as np\ncalls = []\ndef potential(state):\n    {body}\n"
+    assert any(says in problem for problem in verdict(source, tried).problems)
+
+
+def test_a_reward_that_pays_little_for_staying_is_not_warned_of(tried: tuple[Sample, StateLayout]) -> None:
+    source = "def compute_reward(before, action, after): return {} * opened(after)"
+    source += "\ndef opened(state): return ((state.object_kind == DOOR) & (state.object_state == 0)).any(axis=1)"
+    assert verdict(source.format(1.0), tried).warnings and not verdict(source.format(0.01), tried).warnings
