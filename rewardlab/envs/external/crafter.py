@@ -19,6 +19,7 @@ import torch
 
 from rewardlab.envs.config import check_levels, check_privileged
 from rewardlab.envs.levels import Levels
+from rewardlab.errors import UserError
 from rewardlab.facts import INVENTORY, PICTURE, PLACE, SITUATION, STATE_HASH, UNLOCKED
 from rewardlab.maths.counting import hash_rows
 from rewardlab.schemas import EnvConfig, RootConfig, option
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 VERSION = 1
 _SIDE, _ENLARGED, _VITAL = 64, 4, 4  # pixels; of pictures for people; items that are health and the like
 _RANDOM = 1.62  # docs/suites/crafter.md
-_MOST, _LEAST = 22.0, -0.9  # all is unlocked and no health lost; nothing is, and all of it
+_LEAST = -0.9  # of return: nothing is unlocked, and all health is lost
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Config(EnvConfig):
 
     def validate(self) -> None:
         if find_spec("crafter") is None:
-            raise ValueError("env=crafter: needs the package crafter; pip install 'rewardlab[crafter]'")
+            raise UserError("env=crafter: needs the package crafter; pip install 'rewardlab[crafter]'")
         check_levels(self.levels)
         if self.backend == "fast":
             raise ValueError("backend=fast: the package's own rules are played; leave it out")
@@ -74,7 +75,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Cra
         obs={"image": ObsSpec((_SIDE, _SIDE, 3), "uint8", 255)},
         action=ActionSpec(n=17),
         max_steps=LENGTH,
-        task=TaskFacts(_RANDOM, _MOST, "bound", lowest_return=_LEAST),
+        task=TaskFacts(_RANDOM, lowest_return=_LEAST),
         privileged=(PLACE, INVENTORY, SITUATION, STATE_HASH, *told, PICTURE),
         tells=told,
         fact_shapes={INVENTORY: (len(ITEMS),), SITUATION: (2 + len(ITEMS) - _VITAL,)},
