@@ -60,9 +60,7 @@ def tiles() -> Tiles:
     return Tiles((ground, shown, had, dark, _faded()), {name: number for number, name in enumerate(_OBJECTS)})
 
 
-def draw(
-    cells: Array, at: Array, objects: Array, items: Array, daylight: float, noise: Array, sleeping: bool
-) -> Array:
+def draw(cells: Array, at: Array, objects: Array, items: Array, daylight: float, noise: Array, sleeping: bool) -> Array:
     """What the player sees, uint8 [64, 64, 3].
 
     Args:

@@ -59,11 +59,12 @@ def _start_noise(perm: Array, gradients: Array, width: int, height: int) -> Arra
     return noise
 
 
-@numba.njit
-def _two(x: float, y: float, z: int, weight: float, perm: Array, gradients: Array) -> float:
+def _waves(x: float, y: float, z: int, weight: float, perm: Array, gradients: Array) -> Any:
     """Noise of periods 15 and 5, the second one weighed."""
-    value = 0 + 1 * _noise3(x / 15, y / 15, z, perm, gradients)
-    return value + weight * _noise3(x / 5, y / 5, z, perm, gradients)
+    return _noise3(x / 15, y / 15, z, perm, gradients) + weight * _noise3(x / 5, y / 5, z, perm, gradients)
+
+
+_two: Any = numba.njit(_waves)
 
 
 def _terrain(
@@ -92,10 +93,10 @@ def _terrain(
                 found = STONE
                 if _noise3(x / 7, y / 7, 6, perm, gradients) > 0.15 and mountain > 0.3:
                     found = PATH
-                elif _noise3(2 * x / 3, y / 5 / 3, 7, perm, gradients) > 0.4:
-                    found = PATH
-                    tunnels[x, y] = True
-                elif _noise3(x / 5 / 3, 2 * y / 3, 7, perm, gradients) > 0.4:
+                elif (
+                    _noise3(2 * x / 3, y / 5 / 3, 7, perm, gradients) > 0.4
+                    or _noise3(x / 5 / 3, 2 * y / 3, 7, perm, gradients) > 0.4
+                ):
                     found = PATH
                     tunnels[x, y] = True
                 else:

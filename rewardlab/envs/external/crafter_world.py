@@ -111,17 +111,15 @@ class Game(crafter.Env):  # type: ignore[misc]  # the package has no types
         noise = world.random.uniform(32, 127, NIGHT) if dark else _NO_NOISE
         things = [(*thing.pos.tolist(), self._numbers[thing.texture]) for thing in world.objects]
         places = np.array(things, dtype=np.int64)
-        return draw(
-            world._mat_map, self.at(), places, self.items(), world.daylight, noise, bool(player.sleeping)
-        )
+        return draw(world._mat_map, self.at(), places, self.items(), world.daylight, noise, bool(player.sleeping))
 
     def state(self) -> dict[str, Array]:
         """The world as arrays, each of one shape whatever happens.
 
         cells: uint8 [64 * 64], the materials. things: int16 [1024, 8], of each object its kind (1 for the player),
-        place, health, counter, heading, and its place in the order of chunks. chunks: int16 [36], their order; -1: none.
-        player: float64, where it looks, what it has and did, and the episode's steps. streams: uint64 [313], the random
-        numbers to come.
+        place, health, counter, heading, and its place in the order of chunks. chunks: int16 [36], their order; -1 for
+        none. player: float64, where it looks, what it has and did, and the episode's steps. streams: uint64 [313], the
+        random numbers to come, those of the picture included.
         """
         world, player = self._world, self._player
         there = world.objects

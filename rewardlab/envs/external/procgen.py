@@ -3,10 +3,10 @@
 Paper: Cobbe et al. 2020, Leveraging procedural generation to benchmark reinforcement learning (arXiv:1912.01588)
 
 What is to be found pays 10 (in climber and caveflyer, something on the way pays too), and completes the level. Death
-ends the episode, time up truncates it. All episodes are the same level, in training and evaluations: nothing generalises
-here, and level seeds make no difference. The games are played by EnvPool, whose last observation of an episode is the
-true one. Its state cannot be saved: interrupted runs go on with new episodes. Needs the extra `procgen`, and Qt 5 from
-the system (docs/suites/procgen.md).
+ends the episode, time up truncates it. All episodes are the same level, in training and in evaluations, whatever the
+level seeds: there is nothing to generalise to. The games are played by EnvPool, whose last observation of an episode is
+the true one. Its state cannot be saved: interrupted runs go on with new episodes. Needs the extra `procgen`, and Qt 5
+from the system (docs/suites/procgen.md).
 """
 
 from collections.abc import Sequence
@@ -117,15 +117,13 @@ class Games:
         done, successor = terminated | truncated, self.privileged()
         if done.any():
             self._levels.following(done)
-            # Told of what ended, the pool begins it at once; by itself it would do so at the next step, whose action is lost.
+            # By itself the pool would begin a new episode in the next step, whose action would be lost.
             ended = np.flatnonzero(done).astype(np.int32)
             first, told = self._pool.reset(ended)
             self._images[told["env_id"]] = first
             obs = {"image": self._images.copy()}
         success = done & (info["prev_level_complete"] > 0)
-        return StepBatch(
-            obs, next_obs, reward.astype(np.float32), terminated.copy(), truncated, success, successor
-        )
+        return StepBatch(obs, next_obs, reward.astype(np.float32), terminated.copy(), truncated, success, successor)
 
     def privileged(self) -> Obs:
         """Full-state facts of the current states."""
@@ -156,4 +154,6 @@ def _pool(game: str, num_envs: int) -> Any:
         )
     except Exception as error:  # whatever a third party's import raises
         hint = f"; Procgen needs Qt 5: {_QT}" if "Qt" in str(error) else ""
-        raise UserError(f"env=procgen: EnvPool's {game} cannot be built: {' '.join(str(error).split())}{hint}") from error
+        raise UserError(
+            f"env=procgen: EnvPool's {game} cannot be built: {' '.join(str(error).split())}{hint}"
+        ) from error

@@ -139,4 +139,4 @@ class Home(gymnasium.Env[Any, Any]):
         return self._shown
 
 
-gymnasium.register(_ID, entry_point=Home, disable_env_checker=True)
+gymnasium.register(_ID, entry_point=f"{__name__}:Home", disable_env_checker=True)

@@ -12,8 +12,8 @@ from rewardlab.report.statistics import coverage
 from rewardlab.report.tables.columns import Column, Kind
 
 SCORE = (
-    "Crafter's score: the geometric mean of the shares of all training episodes that unlock each achievement, each up by "
-    "1 %; where achievements are unlocked"
+    "Crafter's score: the geometric mean of the shares of all training episodes that unlock each achievement, each up "
+    "by 1 %; where achievements are unlocked"
 )
 
 
