@@ -108,6 +108,10 @@ class EnvConfig(PluginConfig):
         """Height and width of the picture of pixels that is shown; None where none is, or where a grid's cells are."""
         return None
 
+    def counted(self) -> tuple[str, ...]:
+        """Names of facts, 0 or 1 at an episode's last state, of which training counts the share of its episodes."""
+        return ()
+
     def evaluation_seeds(self, episodes: int) -> list[int]:
         """The level seeds of an evaluation that does not play the training levels: the same for every scheme and seed.
 

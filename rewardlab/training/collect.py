@@ -1,6 +1,7 @@
 """Collect rollouts: the agent acts, the environments step, the task's return is counted before any bonus."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,10 +30,15 @@ EPISODE_WINDOW = 100  # return_mean in train.csv is the mean of this many latest
 
 
 class EpisodeStatistics:
-    """Returns, lengths and successes of finished episodes, on the task's own reward."""
+    """Returns, lengths and successes of finished episodes, on the task's own reward.
 
-    def __init__(self, num_envs: int) -> None:
+    Args:
+        counted: names of facts, 0 or 1, of which all episodes' last states are counted.
+    """
+
+    def __init__(self, num_envs: int, counted: Sequence[str] = ()) -> None:
         self.episodes = 0
+        self._counts = dict.fromkeys(counted, 0)
         self._return = np.zeros(num_envs)
         self._length = np.zeros(num_envs, dtype=np.int64)
         self._finished = np.zeros(num_envs, dtype=bool)
@@ -45,6 +51,8 @@ class EpisodeStatistics:
             self._latest.append((float(self._return[i]), int(self._length[i]), bool(batch.success[i])))
             self._return[i], self._length[i], self._finished[i] = 0.0, 0, True
             self.episodes += 1
+            for name in self._counts:
+                self._counts[name] += int(batch.privileged[name][i])
 
     def means(self) -> tuple[float, float, float] | None:
         """Mean return, success rate and length, or None until every environment has finished an episode.
@@ -55,6 +63,10 @@ class EpisodeStatistics:
             return None
         returns, lengths, successes = zip(*self._latest, strict=True)
         return float(np.mean(returns)), float(np.mean(successes)), float(np.mean(lengths))
+
+    def shares(self) -> dict[str, float]:
+        """Of each counted fact the share of all episodes so far; none before the first."""
+        return {name: count / self.episodes for name, count in self._counts.items()} if self.episodes else {}
 
     @property
     def running(self) -> tuple[Array, Array]:
@@ -78,7 +90,7 @@ class EpisodeStatistics:
             "length": torch.from_numpy(self._length.copy()),
             "finished": torch.from_numpy(self._finished.copy()),
             "latest": [list(item) for item in self._latest],
-        }
+        } | ({"counts": dict(self._counts)} if self._counts else {})
 
     def load_state_dict(self, state: State) -> None:
         self.episodes = state["episodes"]
@@ -86,6 +98,7 @@ class EpisodeStatistics:
         self._finished = state["finished"].numpy().copy()
         self._latest.clear()
         self._latest.extend((item[0], item[1], item[2]) for item in state["latest"])
+        self._counts |= state.get("counts", {})
 
     def abandon(self) -> None:
         """The running episodes will not go on: nothing of them counts."""
@@ -113,13 +126,21 @@ class Collector:
     Args:
         delayed: whether a rollout pays the task's reward at the end of each episode, summed up. Statistics are of what
             the environments pay.
+        counted: names of facts that the statistics count, which the environments give.
     """
 
     def __init__(
-        self, env: VecEnv, agent: Agent, seeds: list[int], steps: int, device: torch.device, delayed: bool = False
+        self,
+        env: VecEnv,
+        agent: Agent,
+        seeds: list[int],
+        steps: int,
+        device: torch.device,
+        delayed: bool = False,
+        counted: Sequence[str] = (),
     ) -> None:
         self.env, self.agent, self.device = env, agent, device
-        self.statistics = EpisodeStatistics(env.num_envs)
+        self.statistics = EpisodeStatistics(env.num_envs, counted)
         self._obs: Obs = {}
         self._first: Array = np.ones(env.num_envs, dtype=bool)
         self._state: torch.Tensor | None = None

@@ -15,7 +15,8 @@ _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundr
 
 def make_training_env(config: RootConfig) -> VecEnv:
     """The training environments, without the goals that a conditioner sets in them."""
-    facts = tuple(dict.fromkeys((*config.reward.privileged(), *config.curriculum.privileged())))
+    asked = (*config.reward.privileged(), *config.curriculum.privileged(), *config.env.counted())
+    facts = tuple(dict.fromkeys(asked))
     env: VecEnv = discovery.load("env", config.env.plugin).make(
         config.env, Levels(config.num_envs, pool=training_levels(config)), facts
     )

@@ -3,8 +3,11 @@
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from rewardlab import seeding
 from rewardlab.errors import Interrupted
+from rewardlab.maths.achievements import score
 from rewardlab.records.progress import Progress
 from rewardlab.records.store import EVAL, SUITE, TRAIN, RunStore
 from rewardlab.records.table import Table, check_continuation
@@ -25,6 +28,9 @@ EVAL_COLUMNS = (
 _TRAIN_COLUMNS = (
     "frames", "updates", "wall_seconds", "cpu_seconds", "episodes", "return_mean", "success_rate", "length_mean", "fps",
 )  # fmt: skip
+
+
+SCORE = "score"  # of what is counted in all training episodes so far
 
 
 class Training:
@@ -55,7 +61,8 @@ class Training:
         streams = [f"reward/{spec.name}_mean" for spec in parts.reward_streams]
         self._learning = make_learning(config, parts)
         self._means = Means(self._learning.counts)
-        columns = (*_TRAIN_COLUMNS, *streams, *parts.metrics, *self._learning.metrics)
+        counted = (*config.env.counted(), SCORE) if config.env.counted() else ()
+        columns = (*_TRAIN_COLUMNS, *counted, *streams, *parts.metrics, *self._learning.metrics)
         self._suite = None if config.eval.suite == NO_SUITE else Suite(config, parts.env.spec, parts.conditioner)
         evaluated = (*EVAL_COLUMNS, *map(told_column, parts.env.spec.tells))
         self.saving, self._saved_at = False, time.monotonic()
@@ -155,6 +162,8 @@ class Training:
                 row["return_mean"], row["success_rate"], row["length_mean"] = means
                 if self.parts.env.spec.task.success is None:
                     del row["success_rate"]
+            if shares := statistics.shares():
+                row |= shares | {SCORE: score(np.array(list(shares.values())))}
         self._train_table.append(row)
         self._at_last_row = (self.frames, self.clock.training)
         self._rows.done(self.frames)

@@ -73,6 +73,7 @@ REFUSED = {
     "run eval.policy=gredy": ["eval.policy=gredy", "did you mean greedy?"],
     "run agent.gamma=2": ["agent.gamma=2", "at most 1"],
     "run env=gym": ["env.id", "env.id="],
+    "run env=crafter env.backend=fast": ["env.backend=fast", "leave it out"],
     "run env=gym env.id=CartPol-v1": ["CartPol-v1", "did you mean CartPole-v1?"],
     "run env=gym env.id=.x:Foo-v0": ["env.id=.x:Foo-v0", "no module"],
     "run env=gym env.id=:CartPole-v1": ["env.id=:CartPole-v1", "no module"],

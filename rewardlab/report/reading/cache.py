@@ -68,7 +68,7 @@ def _packed(runs: Mapping[str, tuple[Stamp, Run]]) -> bytes:
     for name, (stamp, run) in runs.items():
         training = {"frames": run.training.frames} | run.training.series
         facts = vars(run) | {"evaluations": _texts(vars(run.evaluations)), "training": _texts(training)}
-        facts |= {"totals": _texts(run.training.totals), "suite": _texts(run.suite)}
+        facts |= {"totals": _texts(run.training.totals), "suite": _texts(run.suite), "score": run.training.score}
         entries.append((name, stamp, facts))
     return json.dumps({"code": code_digest(), "runs": entries}).encode()
 
@@ -79,7 +79,8 @@ def _load(path: Path) -> dict[str, tuple[Stamp, Run]]:
     for name, stamp, facts in stored["runs"] if stored["code"] == code_digest() else ():
         facts |= {field: tuple(facts[field]) for field in ("assumes", "blemishes")}
         series = _columns(facts.pop("training"))
-        facts |= {"training": Training(series.pop("frames"), series, _columns(facts.pop("totals")))}
+        totals, score = _columns(facts.pop("totals")), facts.pop("score")
+        facts |= {"training": Training(series.pop("frames"), series, totals, score)}
         facts |= {"evaluations": Evaluations(**_columns(facts["evaluations"])), "suite": _columns(facts["suite"])}
         known[name] = (tuple(map(tuple, stamp)), Run(**facts))
     return known

@@ -81,6 +81,7 @@ class Training:
     # Of populations, what only grows, at `TRAINING_POINTS` rows as they are, the last one too: of `TOTALS` those that
     # there are, and `FIRSTS`, NaN until there was a reward.
     totals: dict[str, FloatArray] = field(default_factory=dict)
+    score: float | None = None  # of what is unlocked in training episodes, at the end; None where nothing can be
 
     def total(self, name: str) -> float:
         """One of `totals` at the end; NaN where there is none."""
@@ -301,7 +302,10 @@ def _training(opened: Opened, known: Table | None) -> tuple[Training, tuple[str,
     series = dict(sorted(series.items())[:_MOST_SERIES])
     counted = {name: column for name in (*TOTALS, *FIRSTS) if (column := columns.get(f"explore/{name}")) is not None}
     totals = {name: _picked(column) for name, column in counted.items()} if "evaluations" in counted else {}
-    return Training(_averaged(frames), {name: _averaged(column) for name, column in series.items()}, totals), ()
+    scored = columns.get(_SCORE, np.empty(0))
+    scored = scored[np.isfinite(scored)]
+    averaged = {name: _averaged(column) for name, column in series.items()}
+    return Training(_averaged(frames), averaged, totals, float(scored[-1]) if scored.size else None), ()
 
 
 def _with_coverage(training: Training, evaluations: Evaluations) -> Training:
@@ -317,7 +321,7 @@ def _with_coverage(training: Training, evaluations: Evaluations) -> Training:
     for name, column in told.items():
         known = np.isfinite(column)
         series[f"explore:{name}"] = np.interp(frames, evaluations.frames[known], column[known])
-    return Training(frames, series, training.totals)
+    return dataclasses.replace(training, frames=frames, series=series)
 
 
 def _series(column: str) -> str | None:
@@ -337,7 +341,8 @@ def _series(column: str) -> str | None:
 _OF_STREAMS = {"_mean": "bonus", "_rank": "rank", "_rank_left": "rank_left"}
 _OF_EVALUATIONS = (_EVALUATED.__contains__, _EVALUATED[:2])
 _FIRST_COLUMNS = tuple(f"explore/{name}" for name in FIRSTS)
-_OF_TRAINING = (lambda name: _series(name) is not None or name in _FIRST_COLUMNS, ("frames",))
+_SCORE = "score"
+_OF_TRAINING = (lambda name: _series(name) is not None or name in (*_FIRST_COLUMNS, _SCORE), ("frames",))
 
 
 def _averaged(column: FloatArray) -> FloatArray:

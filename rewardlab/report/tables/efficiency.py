@@ -19,7 +19,7 @@ from rewardlab.report.statistics import (
     pooled_interquartile_mean,
 )
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import Counted, assumed, covered, setting_columns
+from rewardlab.report.tables.labels import SCORE, Counted, assumed, covered, setting_columns
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ def efficiency_table(thresholds: Mapping[str, float]) -> Table:
             Column("late_return_iqm", Kind.ESTIMATE, lambda row: row.middle("return", lambda run: run.late_return),
                    "the task's own return, mean over the last tenth of the evaluations", title="late return",
                    better=MORE),
+            Column("score_iqm", Kind.ESTIMATE, lambda row: row.middle("score", lambda run: run.run.training.score),
+                   SCORE, title="score %", unit="%", better=MORE, optional=True),
             Column("late_normalised_iqm", Kind.ESTIMATE,
                    lambda row: row.middle("normalised", lambda run: run.late_normalised),
                    "late return between 0, a random policy, and 1, the optimum"),

@@ -11,6 +11,11 @@ from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import coverage
 from rewardlab.report.tables.columns import Column, Kind
 
+SCORE = (
+    "Crafter's score: the geometric mean of the shares of all training episodes that unlock each achievement, each up "
+    "by 1 %; where achievements are unlocked"
+)
+
 
 @dataclass(frozen=True)
 class Counted:

@@ -20,7 +20,7 @@ from rewardlab.report.reading.written import Texts, as_floats, as_integers
 from rewardlab.report.reading.written import cells as written_cells
 from rewardlab.report.setting import NO_SETTING, Setting
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
-from rewardlab.report.tables.labels import label_columns, setting_id_column
+from rewardlab.report.tables.labels import SCORE, label_columns, setting_id_column
 
 _COPIED = ("return_mean", "return_std", "success_rate", "length_mean", "cells_mean", "episodes", "wall_seconds",
            "cpu_seconds")  # fmt: skip
@@ -122,6 +122,7 @@ RUNS = Table(
         _summary("final_success", "share of successful episodes in it"),
         _summary("final_normalised", "its return between 0, a random policy, and 1, the optimum"),
         _summary("late_return", "mean return of the last evaluations, as many as `late_evaluations` says"),
+        Column("score", Kind.NUMBER, lambda row: row.run.training.score, SCORE, unit="%", optional=True),
         _summary("late_success", "share of successful episodes in them"),
         _summary("late_normalised", "their return between 0 and 1"),
         _summary("late_evaluations", "a tenth of the run's evaluations, at least one"),
