@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rewardlab.envs.config import RegisteredConfig, check_privileged, noise_option
+from rewardlab.envs.registry import is_nethack
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
 from rewardlab.schemas import RootConfig, option
@@ -55,6 +56,9 @@ class Config(RegisteredConfig):
         super().validate()
         if self.id.startswith("MiniGrid-"):
             raise ValueError(f"id={self.id}: a MiniGrid task; use env=minigrid env.id={self.id}")
+        if is_nethack(self.id):
+            name = self.id.rpartition(":")[2]
+            raise ValueError(f"id={self.id}: a game of NetHack; use env=minihack env.id={name}")
         size_of(self.resize)
         check_wrappers(self.wrappers)
 
