@@ -38,6 +38,7 @@ _OURS = {
 @dataclass
 class Config(RegisteredConfig):
     MAY_BE_BOX = False
+    SHOWS_GLYPHS = True
     wrappers: ClassVar[tuple[Any, ...]] = ()
 
     view: str = option(

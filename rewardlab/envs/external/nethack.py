@@ -141,7 +141,7 @@ def seeded_reset(game: Any, seed: int) -> Any:
 
     inner = getattr(game, "minigrid_env", None)
     if inner is not None:
-        inner.reset(seed=seed)  # of its generator MultiRoom and the crossings draw their walls; it does not wait for them
+        inner.reset(seed=seed)  # MultiRoom and the crossings draw their walls next, by its generator
     NLE.seed(game, seed, seed, reseed=False)  # not its own: MiniHack's MiniGrid levels call what is no longer there
     before = random.getstate()
     random.seed(seed)  # Boxoban draws its level by it

@@ -3,8 +3,8 @@
 Their parent imports what all need and forks them: it has no threads yet, and what it has imported they share.
 
 A worker's first message says what to build; each further one is the name of something to do, and what it is given. It
-answers (True, what came of it), or (False, (kind, message, traceback)). What the environments show it puts into FILE. After ("rest",) it waits for a first message
-again, and for a while only.
+answers (True, what came of it), or (False, (kind, message, traceback)). What the environments show it puts into FILE.
+After ("rest",) it waits for a first message again, and for a while only.
 """
 
 import os
@@ -22,7 +22,7 @@ from rewardlab.envs.batched import SOLVED
 from rewardlab.envs.external import gym
 from rewardlab.envs.external.reference import Together, together
 from rewardlab.envs.external.shared import shared_arrays
-from rewardlab.envs.external.workers import RESULTS, REST
+from rewardlab.envs.external.workers import REST, RESULTS
 from rewardlab.errors import CannotRestore, UserError, one_line, placed
 from rewardlab.types import Array, Obs
 

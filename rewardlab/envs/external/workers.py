@@ -289,4 +289,3 @@ def _ended(process: "subprocess.Popen[bytes]") -> int:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return process.wait()
-
