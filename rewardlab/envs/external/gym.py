@@ -53,12 +53,12 @@ class Config(RegisteredConfig):
         from rewardlab.envs.external.making import check_wrappers
         from rewardlab.envs.external.prepared import size_of
 
-        super().validate()
-        if self.id.startswith("MiniGrid-"):
-            raise ValueError(f"id={self.id}: a MiniGrid task; use env=minigrid env.id={self.id}")
         if is_nethack(self.id):
             name = self.id.rpartition(":")[2]
             raise ValueError(f"id={self.id}: a game of NetHack; use env=minihack env.id={name}")
+        super().validate()
+        if self.id.startswith("MiniGrid-"):
+            raise ValueError(f"id={self.id}: a MiniGrid task; use env=minigrid env.id={self.id}")
         size_of(self.resize)
         check_wrappers(self.wrappers)
 
