@@ -55,6 +55,11 @@ class Config(RegisteredConfig):
             raise ValueError(f"id={self.id}: no game of NetHack; use env=gym env.id={self.id}")
         if self.id == _REFUSES_SEEDS:
             raise ValueError(f"id={self.id}: takes no seeds, so that no level repeats; use env.id=NetHackScore-v0")
+        if "Crossing" in self.id:
+            raise ValueError(
+                f"id={self.id}: MiniHack cannot build it on MiniGrid from version 3 on; env=lavacrossing is"
+                " MiniGrid's own"
+            )
         for name, why in _OURS.items():
             if name in self.kwargs:
                 raise ValueError(f"kwargs.{name}: {why}")
