@@ -147,7 +147,7 @@ class Copies:
     worlds: list[Any]
     facts: dict[str, list[Any]]
     max_steps: int | None
-    native: "Native"
+    native: "Native | None"
 
 
 def copied_worlds(config: Config, count: int, privileged: Sequence[str] = ()) -> Copies:

@@ -7,9 +7,9 @@ A success is what the task calls one; the return is the task's own, in which ste
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from rewardlab.envs import registry
 from rewardlab.envs.config import RegisteredConfig, check_privileged
@@ -39,7 +39,6 @@ _OURS = {
 class Config(RegisteredConfig):
     MAY_BE_BOX = False
     SHOWS_GLYPHS = True
-    wrappers: ClassVar[tuple[Any, ...]] = ()
 
     view: str = option(
         "both", "cells that are shown: the map, 9x9 around the hero, or both", choices=("both", "map", "crop")
@@ -130,7 +129,16 @@ def _game(config: Config) -> Any:
 
     given = dict(config.kwargs)
     limit = given.pop(_LIMIT, None)  # gymnasium would cut besides, and the task's own limit would stay
-    made = world(replace(config, kwargs=given), observation_keys=KEYS, fix_moon_phase=True).unwrapped
+    made = world(_Task(config.id, given), observation_keys=KEYS, fix_moon_phase=True).unwrapped
     if limit is not None:
         made._max_episode_steps = limit
     return made
+
+
+@dataclass
+class _Task:
+    """What is asked for: see `making.Asked`."""
+
+    id: str
+    kwargs: dict[str, Any]
+    wrappers: list[Any] = field(default_factory=list)

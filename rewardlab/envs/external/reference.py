@@ -64,8 +64,9 @@ def reference_env(
         view: what makes our entries of theirs, in arrays of their own.
     """
     held = together(worlds, facts, replayable)
-    success = {"reward_is_success": reward_is_success, "tells_success": tells_success}
-    return BatchedEnv(held.vector, spec, codec, view, levels, held.facts, **success, keeper=held.keeper)
+    return BatchedEnv(
+        held.vector, spec, codec, view, levels, held.facts, reward_is_success, tells_success, keeper=held.keeper
+    )
 
 
 class _EachItsOwn:

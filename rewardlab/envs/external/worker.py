@@ -110,7 +110,7 @@ class _Share:
                 f" env.id=MODULE:{config.id}"
             )
         copies = getattr(module, "copied_worlds", gym.copied_worlds)(config, stop - start, privileged)
-        held: Together = together(copies.worlds, copies.facts, replayable=not config.wrappers)
+        held: Together = together(copies.worlds, copies.facts, replayable=not getattr(config, "wrappers", ()))
         self._vector, self._measures, self._keeper = held.vector, held.facts, held.keeper
         self._facts: Obs = {}
         self._tells_success = tells_success
@@ -150,8 +150,10 @@ class _Share:
 
     def _measured(self, changed: Array | None = None) -> Obs:
         if self._measures is not None:
-            some = changed is not None and self._facts
-            self._facts = self._measures.remeasure(self._facts, changed) if some else self._measures.measure()
+            if changed is not None and self._facts:
+                self._facts = self._measures.remeasure(self._facts, changed)
+            else:
+                self._facts = self._measures.measure()
         return self._facts
 
 
