@@ -90,6 +90,7 @@ class PluginConfig:
 class EnvConfig(PluginConfig):
     HAS_GOALS: ClassVar[bool] = False  # whether its observations show goal and achieved
     MAY_BE_BOX: ClassVar[bool] = True  # whether its actions may be a box; false: they are always discrete
+    SHOWS_GLYPHS: ClassVar[bool] = False  # whether its observations show NetHack's map
     SUITES: ClassVar[tuple[str, ...]] = ()  # what eval.suite may name
     ON_GRID: ClassVar[bool] = False  # whether it tells the whole grid, and what is carried, as facts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from rewardlab.networks.picture import NETWORKS, network_for
+from rewardlab.networks.picture import GLYPHS, NETWORKS, network_for
 from rewardlab.schemas import RootConfig, option
 
 
@@ -18,7 +18,8 @@ class Reading(Protocol):
 def network_option() -> Any:
     return option(
         "auto",
-        "mlp on the flattened image, cnn, or IMPALA's; auto: convolutions for pictures from 28 x 28 on, else mlp",
+        "mlp on the flattened image, cnn, IMPALA's, or of NetHack's glyphs;"
+        " auto: convolutions for pictures from 28 x 28 on and for glyphs, else mlp",
         choices=NETWORKS,
     )
 
@@ -37,5 +38,7 @@ def check_encoding(options: Reading) -> None:
 
 def settle_network(options: Reading, setting: RootConfig) -> None:
     """Put the network that `auto` means into its place: see `PluginConfig.settle`."""
-    if options.network == "auto":
+    if options.network == "auto" and setting.env.SHOWS_GLYPHS:
+        options.network = GLYPHS
+    elif options.network == "auto":
         options.network = network_for(setting.env.picture() if options.encoding == "raw" else None)

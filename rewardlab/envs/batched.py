@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rewardlab.gridworld.vector import GridVectorEnv
 
 
+SOLVED = "is_success"  # of infos: whether the episode that ends is solved
+
+
 class Facts(Protocol):
     """Full-state facts of N environments, each [N, ...]."""
 
@@ -94,6 +97,7 @@ class BatchedEnv:
         facts: computes the full-state facts that were asked for.
         levels: the seeds of resets.
         reward_is_success: whether an episode that ends with a positive reward is solved.
+        tells_success: whether infos say under `SOLVED` which episodes ended solved.
         keeper: of the environments' state, where it can be had.
         placer: of the states of some of them, where episodes can begin anywhere.
         engine: what steps them, where compiled passes may do it themselves (`training.compiled_play`).
@@ -108,6 +112,7 @@ class BatchedEnv:
         levels: Levels,
         facts: Facts | None = None,
         reward_is_success: bool = False,
+        tells_success: bool = False,
         keeper: Keeper | None = None,
         placer: Placer | None = None,
         engine: Engine | None = None,
@@ -116,7 +121,7 @@ class BatchedEnv:
         self.num_envs = vector.num_envs
         self._vector, self._codec, self._view, self._levels = vector, codec, view, levels
         self._facts, self._keeper, self._placer = facts, keeper, placer
-        self._reward_is_success = reward_is_success
+        self._reward_is_success, self._tells_success = reward_is_success, tells_success
         self.engine = engine
         self._privileged: Obs = {}
 
@@ -138,7 +143,7 @@ class BatchedEnv:
         Args:
             action: int64 [N], or float32 [N, A], which is clipped to the bounds.
         """
-        frames, reward, terminated, truncated, _ = self._vector.step(self._codec.decode(action))
+        frames, reward, terminated, truncated, infos = self._vector.step(self._codec.decode(action))
         obs = next_obs = self._view(frames)
         current = successor = self._facts.measure() if self._facts else {}
         done = terminated | truncated
@@ -148,7 +153,11 @@ class BatchedEnv:
             obs = self._view(frames)
             current = self._facts.remeasure(successor, done) if self._facts else {}
         self._privileged = current
-        success = done & (reward > 0) if self._reward_is_success else np.zeros_like(done)
+        success = np.zeros_like(done)
+        if self._reward_is_success:
+            success = done & (reward > 0)
+        elif self._tells_success and SOLVED in infos:
+            success = done & infos[SOLVED]
         successor = arrived(successor, success)
         return StepBatch(obs, next_obs, reward.astype(np.float32), terminated, truncated, success, successor)
 

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -49,6 +50,29 @@ def add_robotics() -> bool:
     return True
 
 
+@cache
+def add_minihack() -> bool:
+    """Put the tasks of MiniHack and NLE into the registry; whether both packages are there.
+
+    Raises:
+        UserError: they are there and cannot be imported, as with a setuptools that has no pkg_resources.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("nle", "minihack")):
+        return False
+    try:
+        with _quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pkg_resources says that it is going away
+            _gymnasium()
+            import minihack
+            import nle
+    except Exception as error:  # whatever a third party's import raises
+        hint = "; pip install 'setuptools<81'" if "pkg_resources" in str(error) else ""
+        raise UserError(f"minihack cannot be imported: {reason_of(error)}{hint}") from error
+    _gymnasium().register_envs(minihack)
+    _gymnasium().register_envs(nle)
+    return True
+
+
 def reason_of(error: Exception) -> str:
     """An error of a third party in one line, and what to do about MuJoCo's renderer where that may be it."""
     renderer = os.environ.get("MUJOCO_GL", "")
@@ -69,7 +93,14 @@ def registered_name(env_id: str) -> str:
     module, _, name = env_id.rpartition(":")
     if module:
         importlib.import_module(module)
+    if is_nethack(name):
+        add_minihack()
     return name
+
+
+def is_nethack(env_id: str) -> bool:
+    """Whether an id is one of MiniHack's or NLE's."""
+    return env_id.rpartition(":")[2].startswith(("MiniHack-", "NetHack"))
 
 
 def registered(env_id: str) -> Any:

@@ -19,9 +19,10 @@ from torch import nn
 from rewardlab.errors import UserError
 from rewardlab.maths.pictures import STRIDED
 from rewardlab.networks.bag import PositionBag
-from rewardlab.networks.flat import UNREAD, can_onehot
+from rewardlab.networks.flat import CELLS, UNREAD, can_onehot
+from rewardlab.networks.glyphs import LAST, glyph_part, shows_glyphs
 from rewardlab.networks.grid_convolution import GridConvolutions
-from rewardlab.networks.init import seeded_linear
+from rewardlab.networks.init import mlp, seeded_linear
 from rewardlab.networks.part import Part
 from rewardlab.networks.picture import Impala, Picture
 from rewardlab.networks.tanh import fast_tanh
@@ -30,6 +31,7 @@ from rewardlab.types import ObsSpec, TensorObs
 TANH_GAIN = 5.0 / 3.0
 MISSION_SIZE = 32
 ONEHOT_SIZE = 128
+_READ = ("image", "vector", "mission", "goal", "cell", *CELLS, "message")
 _WIDEST_FLAT, _REDUCED = 1024, 512  # wider outputs of convolutions pass through a layer of 512
 
 
@@ -38,7 +40,7 @@ class Encoder(nn.Module):
 
     Args:
         obs_spec: as in `EnvSpec.obs`.
-        kind: `cnn` or `impala`, or `mlp` for a flattened image.
+        kind: `cnn` or `impala`, or `mlp` for a flattened image; `glyphs` or `glyphs_small` for NetHack.
         encoding: how `mlp` sees an image: `raw` (numbers divided by the largest) or `onehot` (each number's
             value told apart; a first layer of 128 tanh units).
 
@@ -52,17 +54,20 @@ class Encoder(nn.Module):
 
     def __init__(self, obs_spec: Mapping[str, ObsSpec], kind: str, encoding: str, generator: torch.Generator) -> None:
         super().__init__()
-        unknown = set(obs_spec) - {"image", "vector", "mission", "goal", "cell", UNREAD}
+        unknown = set(obs_spec) - {*_READ, UNREAD}
         if unknown:
             entry = sorted(unknown)[0]
-            raise UserError(f"observation entry {entry}: an agent reads image, vector, mission, goal and cell")
+            raise UserError(f"observation entry {entry}: an agent reads {', '.join(_READ)}")
         obs_spec = {name: spec for name, spec in obs_spec.items() if name != UNREAD}
+        _check(obs_spec, kind)
         parts = {name: _part(name, spec, kind, encoding, generator) for name, spec in obs_spec.items()}
         self.parts = nn.ModuleDict(parts)
         self.size = sum(part.size for part in parts.values())
+        self.last: nn.Module = nn.Identity()
+        if kind in LAST:
+            self.last = mlp((self.size, *LAST[kind]), generator, activate_last=True)
+            self.size = LAST[kind][-1]
         self.learns = any(True for _ in self.parameters())
-        if kind != "mlp" and "image" not in obs_spec:
-            raise UserError(f"agent.network={kind}: the environment shows no image; use agent.network=mlp")
 
     def prepare(self, obs: TensorObs) -> TensorObs:
         """What `forward` takes, from observations [..., *shape]: each entry [..., its own]."""
@@ -70,10 +75,26 @@ class Encoder(nn.Module):
 
     def forward(self, prepared: TensorObs) -> torch.Tensor:
         features = [part(prepared[name]) for name, part in self.parts.items()]
-        return features[0] if len(features) == 1 else torch.cat(features, dim=-1)
+        found: torch.Tensor = self.last(features[0] if len(features) == 1 else torch.cat(features, dim=-1))
+        return found
+
+
+def _check(obs_spec: Mapping[str, ObsSpec], kind: str) -> None:
+    """Raises:
+    UserError: the network reads no such observation.
+    """
+    if shows_glyphs(obs_spec):
+        if kind not in LAST:
+            raise UserError(f"agent.network={kind}: reads no glyphs; use agent.network=auto, {' or '.join(LAST)}")
+    elif kind in LAST:
+        raise UserError(f"agent.network={kind}: the environment shows no glyphs; use agent.network=auto")
+    elif kind != "mlp" and "image" not in obs_spec:
+        raise UserError(f"agent.network={kind}: the environment shows no image; use agent.network=mlp")
 
 
 def _part(name: str, spec: ObsSpec, kind: str, encoding: str, generator: torch.Generator) -> Part:
+    if name in (*CELLS, "message") or (name == "vector" and kind in LAST):
+        return glyph_part(name, spec, kind, generator)
     if name == "mission" or (name == "goal" and spec.high > 0):
         return Tokens(spec, MISSION_SIZE, generator)
     if name == "cell":

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 import torch
 
+from rewardlab.maths.glyph_codes import CELL_CODE, MESSAGE_CODE, cell_codes, message_codes
 from rewardlab.types import ObsSpec, TensorObs
 
 UNREAD = "achieved"  # the entry that is for hindsight alone
+CELLS = ("glyphs", "crop")  # entries whose numbers are glyphs of NetHack
 ONEHOT_LIMIT = 64  # largest `high` of an integer entry whose values are told apart one by one
 
 
@@ -18,7 +20,8 @@ def encode_flat(obs: TensorObs, obs_spec: Mapping[str, ObsSpec], *, onehot: bool
 
     ``image`` is divided by its `high`, or one-hot per number (`onehot=True`: [..., H * W * C * (high + 1)]);
     ``mission`` is one-hot per position, [..., L * (high + 1)], because tokens have no order, and so is ``cell``;
-    ``vector`` is as is; ``achieved`` is left out.
+    ``vector`` is as is; ``achieved`` is left out. ``glyphs``, ``crop`` and ``message`` become fixed random codes
+    (`maths.glyph_codes`): [..., H * W * 8] and [..., 64].
 
     Args:
         obs: each entry [..., *shape]; entries that `obs_spec` does not name are left out.
@@ -27,7 +30,11 @@ def encode_flat(obs: TensorObs, obs_spec: Mapping[str, ObsSpec], *, onehot: bool
     parts = []
     for name, spec in _read(obs_spec).items():
         entry = obs[name].flatten(obs[name].dim() - len(spec.shape)) if spec.shape else obs[name].unsqueeze(-1)
-        if _is_onehot(name, spec, onehot):
+        if name in CELLS:
+            parts.append(cell_codes(entry).flatten(-2))
+        elif name == "message":
+            parts.append(message_codes(entry))
+        elif _is_onehot(name, spec, onehot):
             parts.append(_onehot(entry, spec.high + 1))
         else:
             parts.append(entry / float(spec.high) if spec.high > 0 else entry.float())  # integers become float32
@@ -36,9 +43,7 @@ def encode_flat(obs: TensorObs, obs_spec: Mapping[str, ObsSpec], *, onehot: bool
 
 def flat_size(obs_spec: Mapping[str, ObsSpec], *, onehot: bool = False) -> int:
     """The length D of what `encode_flat` returns."""
-    read = _read(obs_spec)
-    widths = {name: spec.high + 1 if _is_onehot(name, spec, onehot) else 1 for name, spec in read.items()}
-    return sum(math.prod(spec.shape) * widths[name] for name, spec in read.items())
+    return sum(_width(name, spec, onehot) for name, spec in _read(obs_spec).items())
 
 
 def can_onehot(obs_spec: Mapping[str, ObsSpec]) -> bool:
@@ -48,6 +53,13 @@ def can_onehot(obs_spec: Mapping[str, ObsSpec]) -> bool:
 
 def _read(obs_spec: Mapping[str, ObsSpec]) -> dict[str, ObsSpec]:
     return {name: spec for name, spec in obs_spec.items() if name != UNREAD}
+
+
+def _width(name: str, spec: ObsSpec, onehot: bool) -> int:
+    if name == "message":
+        return MESSAGE_CODE
+    each = CELL_CODE if name in CELLS else spec.high + 1 if _is_onehot(name, spec, onehot) else 1
+    return math.prod(spec.shape) * each
 
 
 def _is_onehot(name: str, spec: ObsSpec, onehot: bool) -> bool:

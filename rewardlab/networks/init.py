@@ -50,7 +50,7 @@ def seeded_linear(inputs: int, outputs: int, generator: torch.Generator, gain: f
 def seeded_conv2d(
     inputs: int,
     outputs: int,
-    kernel: int,
+    kernel: int | tuple[int, int],
     generator: torch.Generator,
     gain: float = RELU_GAIN,
     stride: int = 1,
@@ -72,7 +72,7 @@ def seeded_gru(inputs: int, hidden: int, generator: torch.Generator) -> nn.GRUCe
     return cell
 
 
-def _unset(kind: type[Layer], *sizes: int, **options: int) -> Layer:
+def _unset(kind: type[Layer], *sizes: int | tuple[int, int], **options: int) -> Layer:
     """A layer whose weights are not set yet: torch's own way would draw them from global random state.
 
     torch.nn.utils.skip_init does the same by way of the meta device, whose import takes half a second.

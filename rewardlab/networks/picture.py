@@ -16,11 +16,13 @@ from torch.nn import functional
 from rewardlab.errors import UserError
 from rewardlab.maths.pictures import STRIDED, is_picture
 from rewardlab.networks.flat import UNREAD, flat_size
+from rewardlab.networks.glyphs import KINDS, GlyphsFirst, shows_glyphs
 from rewardlab.networks.init import RELU_GAIN, mlp, seeded_conv2d, seeded_linear
 from rewardlab.networks.part import Part
 from rewardlab.types import ObsSpec
 
-NETWORKS = ("auto", "mlp", "cnn", "impala")
+NETWORKS = ("auto", "mlp", "cnn", "impala", *KINDS)
+GLYPHS = "glyphs_small"  # what `auto` stands for where glyphs are shown
 _WIDEST_FLAT, _REDUCED = 1024, 512  # wider outputs of convolutions pass through a layer of 512
 _IMPALA_CHANNELS, _IMPALA_REDUCED = (16, 32, 32), 256
 _FEWEST_CODES = 32  # integers below are codes of things, from here on colours
@@ -47,6 +49,8 @@ def resolved(network: str, encoding: str, obs_spec: Mapping[str, ObsSpec]) -> st
     """The network that is meant, `auto` by what is shown."""
     if network != "auto":
         return network
+    if shows_glyphs(obs_spec):
+        return GLYPHS
     image = obs_spec.get("image")
     shown = image.shape if image is not None and reads_as_picture(image) and encoding == "raw" else None
     return network_for(shown)
@@ -109,14 +113,18 @@ def flat_network(
 ) -> nn.Sequential:
     """An `mlp` with these widths after its input, which is a flat observation (`encode_flat`), [..., D].
 
-    A picture among the numbers is read by convolutions first.
+    A picture or a map of glyphs among the numbers is read by convolutions first.
 
     Args:
         onehot: as in `encode_flat`.
         beside: length of what follows the observation in the input.
     """
     inputs = flat_size(obs_spec, onehot=onehot) + beside
-    seen = _PictureFirst(obs_spec, inputs, generator) if _shows_picture(obs_spec) else None
+    seen: _PictureFirst | GlyphsFirst | None = None
+    if _shows_picture(obs_spec):
+        seen = _PictureFirst(obs_spec, inputs, generator)
+    elif shows_glyphs(obs_spec):
+        seen = GlyphsFirst(obs_spec, inputs, generator)
     sizes = (inputs if seen is None else seen.size, *widths)
     layers = mlp(sizes, generator, activation=activation, gain=gain, last_gain=last_gain)
     return layers if seen is None else nn.Sequential(seen, *layers)

@@ -4,19 +4,21 @@ import numpy as np
 import torch
 
 from rewardlab.errors import UserError
-from rewardlab.facts import STATE_HASH
+from rewardlab.facts import PLACE, STATE_HASH
 from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.maths.distinct import distinct_of
 from rewardlab.parts.simhash import SimHash
 from rewardlab.types import BuildContext, Rollout, State, TensorObs, Transitions
 
-KINDS = ("view", "state", "simhash")
+KINDS = ("view", "state", "simhash", "place", "message")
+_FACTS = {"state": STATE_HASH, "place": PLACE}
+_VIEWS = ("image", "cell", "glyphs", "crop")
 FACT = "privileged."  # what full-state facts are called in `Transitions.extra`
 
 
 def facts_of(kind: str) -> tuple[str, ...]:
     """The full-state facts that a kind of key reads."""
-    return (STATE_HASH,) if kind == "state" else ()
+    return (_FACTS[kind],) if kind in _FACTS else ()
 
 
 def revision_of(kind: str) -> int:
@@ -25,15 +27,15 @@ def revision_of(kind: str) -> int:
 
 
 class StateKeys:
-    """Keys of three kinds.
+    """Keys of five kinds.
 
-    view: the image that the agent sees, every number of it, or the cell of a table. state: the full state, which the
-    agent does not see.
+    view: the image that the agent sees, every number of it, NetHack's map, or the cell of a table. message: NetHack's
+    top line. state: the full state, which the agent does not see. place: where the agent stands.
     simhash: random bits of the whole observation, which similar ones share: for pixels and vectors, of which no two are
     the same; see `SimHash`.
 
     Attributes:
-        scheme: the name of the scheme that counts. kind: which of the three.
+        scheme: the name of the scheme that counts. kind: which of these.
         warmup_steps: vector steps of a random agent that `warm_up` wants to see before anything is counted.
     """
 
@@ -43,14 +45,15 @@ class StateKeys:
         bits: length of the simhash.
 
         Raises:
-            UserError: the key is of the view, and the environment shows no image.
+            UserError: the key is of what the environment does not show.
         """
         obs = context.spec.obs
-        self._entry = next((name for name in ("image", "cell") if name in obs), "")
-        if kind == "view" and not self._entry:
-            shown = ", ".join(obs)
+        wanted = ("message",) if kind == "message" else _VIEWS
+        self._entry = next((name for name in wanted if name in obs), "")
+        if kind in ("view", "message") and not self._entry:
+            reads = "the message" if kind == "message" else "the image, the map or the cell"
             raise UserError(
-                f"reward={scheme}: key=view reads the image or the cell, and {context.spec.id} shows {shown};"
+                f"reward={scheme}: key={kind} reads {reads}, and {context.spec.id} shows {', '.join(obs)};"
                 " set key=simhash"
             )
         self.scheme, self.kind, self._spec = scheme, kind, obs
@@ -63,20 +66,22 @@ class StateKeys:
 
     def reached(self, rollout: Rollout) -> Keys:
         """Of the true successors, [T, N]."""
-        if self.kind == "state":
-            return _as_keys(rollout.privileged[STATE_HASH])
+        if self.kind in _FACTS:
+            return _as_keys(rollout.privileged[_FACTS[self.kind]], self.kind)
         distinct = distinct_of(rollout)
         keys: Keys = self._of(distinct.rows)[distinct.there.cpu().numpy()]
         return keys
 
     def reached_in(self, steps: Transitions) -> Keys:
         """The same of steps from a replay buffer, [B]."""
-        return _as_keys(steps.extra[f"{FACT}{STATE_HASH}"]) if self.kind == "state" else self._of(steps.next_obs)
+        if self.kind in _FACTS:
+            return _as_keys(steps.extra[f"{FACT}{_FACTS[self.kind]}"], self.kind)
+        return self._of(steps.next_obs)
 
     def acted_on(self, rollout: Rollout) -> Keys:
         """Of the states that were acted on, [T, N]."""
-        if self.kind == "state":
-            return _as_keys(rollout.current_privileged[STATE_HASH])
+        if self.kind in _FACTS:
+            return _as_keys(rollout.current_privileged[_FACTS[self.kind]], self.kind)
         distinct = distinct_of(rollout)
         keys: Keys = self._of(distinct.rows)[distinct.here[:-1].cpu().numpy()]
         return keys
@@ -85,8 +90,8 @@ class StateKeys:
         """Of the states in which episodes begin: [T, N], 0 wherever none does."""
         keys = np.zeros(tuple(rollout.first.shape), dtype=np.int64)
         first = rollout.first
-        if self.kind == "state":
-            keys[first.cpu().numpy()] = _as_keys(rollout.current_privileged[STATE_HASH][first])
+        if self.kind in _FACTS:
+            keys[first.cpu().numpy()] = _as_keys(rollout.current_privileged[_FACTS[self.kind]][first], self.kind)
         elif bool(first.any()):
             distinct = distinct_of(rollout)
             keys[first.cpu().numpy()] = self._of(distinct.rows)[distinct.here[:-1][first].cpu().numpy()]
@@ -94,7 +99,7 @@ class StateKeys:
 
     def _of(self, obs: TensorObs) -> Keys:
         """Observations [..., *shape] -> keys [...]."""
-        if self.kind == "view":
+        if self._entry and self.kind != "simhash":
             seen, dims = obs[self._entry], len(self._spec[self._entry].shape)
             return hash_rows(seen.flatten(seen.dim() - dims).cpu().numpy())
         return self._simhash.keys(obs)
@@ -106,5 +111,7 @@ class StateKeys:
         self._simhash.load_state_dict(state)
 
 
-def _as_keys(hashes: torch.Tensor) -> Keys:
-    return hashes.cpu().numpy().astype(np.int64, copy=False)
+def _as_keys(facts: torch.Tensor, kind: str) -> Keys:
+    """Hashes [...], or places [..., 2] -> [...]."""
+    found = facts.cpu().numpy().astype(np.int64, copy=False)
+    return hash_rows(found) if kind == "place" else found

@@ -258,7 +258,7 @@ def test_worker_processes_change_no_number(rewardlab, tmp_path: Path) -> None:
 
 def test_workers_serve_one_generation_after_the_other(rewardlab, tmp_path: Path, monkeypatch) -> None:
     started, start = [], workers._started
-    monkeypatch.setattr(workers, "_started", lambda fds: started.append(len(fds)) or start(fds))
+    monkeypatch.setattr(workers, "_started", lambda file, fds: started.append(len(fds)) or start(file, fds))
     lives = ["env=gym", "env.id=CartPole-v1", "agent=ga", "agent.population=6", "agent.episodes=2"]
     lives += ["agent.validation=0", "frames=3000", "eval.every=3000", "eval.episodes=1", "num_envs=1"]
     for processes in ("1", "2"):

@@ -28,6 +28,7 @@ SMALL |= {key: TEACHER for key in ("paired", "flexible_paired", "minimax", "repa
 # Options that lead to other code than the defaults do.
 VARIANTS = [
     ("reward", "count", ["reward.key=state"]),
+    ("reward", "count", ["reward.key=place"]),
     ("reward", "count", ["reward.scope=episodic"]),
     ("reward", "count", ["reward.shared=false"]),
     ("reward", "count", ["reward.key=simhash"]),
@@ -84,6 +85,7 @@ VARIANTS = [
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1", "env.noise=0.3", "env.frame_stack=2"]),
+    ("env", "minihack", ["env.id=MiniHack-Room-Random-5x5-v0", "env.view=crop"]),
     ("env", "pointplane", ["env.box=2"]),
     ("env", "mountaincar", ["env.noise=0.3"]),
     (
@@ -165,6 +167,8 @@ VARIANTS = [
     + [pytest.param(*variant, id="-".join([variant[1], *variant[2]])) for variant in VARIANTS],
 )
 def test_laws_hold(group: str, name: str, overrides: list[str]) -> None:
+    if name == "minihack":
+        pytest.importorskip("nle", reason="needs the extra minihack: make suites")
     config = getattr(composition.compose([f"{group}={name}", *overrides]).config, group)
     results = contracts.check(group, name, config)
     assert len(results) >= 6

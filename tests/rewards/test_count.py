@@ -102,7 +102,7 @@ def test_a_world_that_hides_its_state_is_refused_in_one_line() -> None:
 def test_counting_views_that_are_vectors_is_refused_in_one_line() -> None:
     with pytest.raises(
         UserError,
-        match="reward=count: key=view reads the image or the cell, and made-up vector shows vector; set key=simhash",
+        match="reward=count: key=view reads the image, the map or the cell, and made-up vector shows vector; set key",
     ):
         case("count", world="vector").build()
 

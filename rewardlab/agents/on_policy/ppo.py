@@ -392,5 +392,5 @@ class Agent(BaseAgent):
 
 
 _NEVER = -1e4  # a logit
-_HIDDEN = {"mlp": (64, 64), "cnn": (64,), "impala": (64,)}
+_HIDDEN = {"mlp": (64, 64), "cnn": (64,), "impala": (64,), "glyphs": (), "glyphs_small": (64,)}
 _LOSSES = ("loss/policy", "loss/value", "loss/entropy", "loss/approx_kl", "loss/clip_fraction", "loss/grad_norm")

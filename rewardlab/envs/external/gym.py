@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rewardlab.envs.config import RegisteredConfig, check_privileged, noise_option
+from rewardlab.envs.registry import is_nethack
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
 from rewardlab.schemas import RootConfig, option
@@ -52,6 +53,9 @@ class Config(RegisteredConfig):
         from rewardlab.envs.external.making import check_wrappers
         from rewardlab.envs.external.prepared import size_of
 
+        if is_nethack(self.id):
+            name = self.id.rpartition(":")[2]
+            raise ValueError(f"id={self.id}: a game of NetHack; use env=minihack env.id={name}")
         super().validate()
         if self.id.startswith("MiniGrid-"):
             raise ValueError(f"id={self.id}: a MiniGrid task; use env=minigrid env.id={self.id}")
@@ -143,7 +147,7 @@ class Copies:
     worlds: list[Any]
     facts: dict[str, list[Any]]
     max_steps: int | None
-    native: "Native"
+    native: "Native | None"
 
 
 def copied_worlds(config: Config, count: int, privileged: Sequence[str] = ()) -> Copies:

@@ -15,6 +15,7 @@ from rewardlab.envs.spaces import ActionCodec
 from rewardlab.types import Array, EnvSpec, Obs
 
 Fact = Callable[[], Any]
+View = Callable[[Mapping[str, Any]], Obs]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ def reference_env(
     levels: Levels,
     facts: Mapping[str, Sequence[Fact]] | None = None,
     reward_is_success: bool = False,
+    tells_success: bool = False,
     replayable: bool = True,
+    view: View = copied,
 ) -> BatchedEnv:
     """N gymnasium environments, whose observations are dicts of arrays in our names, as one.
 
@@ -56,11 +59,14 @@ def reference_env(
         worlds: the environments, all alike.
         levels: the seeds of resets.
         facts: for each full-state fact, what computes it for each environment's current state.
-        reward_is_success: whether an episode that ends with a positive reward is solved.
+        reward_is_success, tells_success: see `BatchedEnv`.
         replayable: whether nothing around an environment that can be replayed is in the way.
+        view: what makes our entries of theirs, in arrays of their own.
     """
     held = together(worlds, facts, replayable)
-    return BatchedEnv(held.vector, spec, codec, copied, levels, held.facts, reward_is_success, keeper=held.keeper)
+    return BatchedEnv(
+        held.vector, spec, codec, view, levels, held.facts, reward_is_success, tells_success, keeper=held.keeper
+    )
 
 
 class _EachItsOwn:

@@ -1,7 +1,8 @@
 """Running episodes written down, so that they can be played again: exact wherever an episode is made by its beginning.
 
 That holds for environments whose every random number comes from gymnasium's own generator and that carry nothing
-from one episode to the next: MiniGrid's and gymnasium's small ones. Of others nobody knows.
+from one episode to the next: MiniGrid's, gymnasium's small ones, and NetHack as it is seeded here. Of others nobody
+knows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from rewardlab.errors import CannotRestore
 from rewardlab.seeding import generator_state, set_generator_state
 from rewardlab.types import Array, State
 
-_KNOWN = ("minigrid.", "gymnasium.envs.classic_control.", "gymnasium.envs.toy_text.")
+_KNOWN = ("minigrid.", "gymnasium.envs.classic_control.", "gymnasium.envs.toy_text.", "rewardlab.envs.external.nethack")
 
 
 def can_be_replayed(world: gymnasium.Env[Any, Any]) -> bool:

@@ -3,6 +3,7 @@
 Each worker (`worker.py`) steps a share of the copies one after another, while the others step theirs. Every copy gets
 the seeds and the actions that it would get without workers, so that the numbers are the same. A worker is a fresh
 process, not a fork of the run, which has threads. It ends when its pipe does: whenever the run ends, however it ends.
+What the copies show lies in memory that all share (`shared.py`); pipes say what to do, and that it is done.
 
 To start workers takes a second or more. So those of environments that were closed rest for a while, and the next
 environments get them, as those of a population's next generation do. Their copies are made anew each time.
@@ -14,16 +15,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
-from rewardlab.envs.batched import BatchedEnv
+from rewardlab.envs.batched import SOLVED, BatchedEnv, copied
+from rewardlab.envs.external.shared import new_file, shared_arrays
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.errors import CannotRestore, RaisedElsewhere, UserError
@@ -32,49 +34,68 @@ from rewardlab.schemas import EnvConfig
 from rewardlab.types import Array, EnvSpec, Obs, State
 
 _PATIENCE = 5.0  # seconds for a worker to end by itself
+RESULTS = {"reward": "float64", "terminated": "bool", "truncated": "bool", SOLVED: "bool"}  # of a step, beside entries
 REST = 60.0  # seconds after which a worker that rests ends
 _KINDS: dict[str, type[Exception]] = {"UserError": UserError, "CannotRestore": CannotRestore}
 
 
-def worker_env(workers: "Workers", spec: EnvSpec, codec: ActionCodec, levels: Levels) -> BatchedEnv:
-    """The copies of all workers as one vector environment."""
+def worker_env(
+    workers: "Workers",
+    spec: EnvSpec,
+    codec: ActionCodec,
+    levels: Levels,
+    view: Callable[[Mapping[str, Any]], Obs] = copied,
+) -> BatchedEnv:
+    """The copies of all workers as one vector environment; see `BatchedEnv`."""
     facts, keeper = workers if workers.measures else None, workers if workers.restorable else None
-    vector: Any = workers
-    return BatchedEnv(vector, spec, codec, dict, levels, facts, keeper=keeper)
+    vector, tells_success = cast(Any, workers), workers.tells_success
+    return BatchedEnv(vector, spec, codec, view, levels, facts, tells_success=tells_success, keeper=keeper)
 
 
 class Workers:
     """What `reference.together` is for the copies of one process.
 
     Args:
-        config: of an `env=gym`. processes: how many workers there are at most.
+        config: of an environment with processes. processes: how many workers there are at most.
         privileged: full-state facts to compute.
+        tells_success: whether the copies' infos say which episodes ended solved; see `BatchedEnv`.
 
     Raises:
         UserError: a worker cannot build its copies.
     """
 
-    def __init__(self, config: EnvConfig, processes: int, num_envs: int, privileged: Sequence[str]) -> None:
-        self.num_envs, self.measures = num_envs, bool(privileged)
+    def __init__(
+        self,
+        config: EnvConfig,
+        processes: int,
+        num_envs: int,
+        privileged: Sequence[str],
+        tells_success: bool = False,
+    ) -> None:
+        self.num_envs, self.measures, self.tells_success = num_envs, bool(privileged), tells_success
         sizes = [len(part) for part in np.array_split(np.arange(num_envs), min(processes, num_envs))]
         ends = np.cumsum(sizes).tolist()
         self._shares = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
         self._team = _taken(len(sizes))
         self._workers = self._team.workers
         try:
-            for worker, size in zip(self._workers, sizes, strict=True):
-                worker.send((config.plugin, asdict(config), size, tuple(privileged)))
-            self.restorable = all(self._answers())
+            for worker, share in zip(self._workers, self._shares, strict=True):
+                which = share.start, share.stop, num_envs
+                worker.send((config.plugin, asdict(config), which, tuple(privileged), tells_success))
+            told = self._answers()
+            self.restorable = all(restorable for restorable, _ in told)
+            self._arrays = shared_arrays(self._team.file, told[0][1], num_envs)
         except BaseException:
             self.close()
             raise
-        self._frames: list[Obs] = [{} for _ in sizes]
+        self._entries = [name for name in self._arrays if name not in RESULTS]
+        self._facts: list[Obs] = [{} for _ in self._shares]
 
     def step(self, actions: Any) -> tuple[Any, ...]:
-        """As of gymnasium's vector environments; infos are left out."""
-        stepped = self._all("step", [(actions[share],) for share in self._shares])
-        self._frames = [each[0] for each in stepped]
-        return _joined(self._frames), *(np.concatenate([each[i] for each in stepped]) for i in (1, 2, 3)), {}
+        """As of gymnasium's vector environments; of infos, only which episodes ended solved."""
+        self._facts = self._all("step", [(actions[share],) for share in self._shares])
+        results = {name: self._arrays[name].copy() for name in RESULTS}
+        return self._shown(), results["reward"], results["terminated"], results["truncated"], {SOLVED: results[SOLVED]}
 
     def reset(self, *, seed: Sequence[int | None], options: dict[str, Any] | None = None) -> tuple[Obs, dict[str, Any]]:
         """As of gymnasium's vector environments; infos are left out."""
@@ -83,18 +104,17 @@ class Workers:
         for i in asked:
             share = self._shares[i]
             self._workers[i].send(("reset", list(seed[share]), None if options is None else fresh[share]))
-        for i, frames in zip(asked, self._answers(asked), strict=True):
-            self._frames[i] = frames
-        return _joined(self._frames), {}
+        for i, facts in zip(asked, self._answers(asked), strict=True):
+            self._facts[i] = facts
+        return self._shown(), {}
 
     def measure(self) -> Obs:
-        """See `Facts`."""
-        return _joined(self._all("measure"))
+        """See `Facts`; they come with every step and reset."""
+        return {name: np.concatenate([facts[name] for facts in self._facts]) for name in self._facts[0]}
 
     def remeasure(self, before: Obs, changed: Array) -> Obs:
         """See `Facts`."""
-        given = [({name: each[share] for name, each in before.items()}, changed[share]) for share in self._shares]
-        return _joined(self._all("remeasure", given))
+        return self.measure()
 
     def get_state(self) -> State:
         """The same as without workers, so that a run can go on with other ones."""
@@ -114,14 +134,17 @@ class Workers:
             }
             for share in self._shares
         ]
-        self._all("set_state", [(each,) for each in given])
-        self._frames = [{name: frames.numpy() for name, frames in each["frames"].items()} for each in given]
+        self._facts = self._all("set_state", [(each,) for each in given])
 
     def close(self) -> None:
         """Let the workers close their copies and rest; where one can't, end them all."""
         if self._workers:
             self._workers = []
             self._team.rest()
+
+    def _shown(self) -> Obs:
+        """What all copies show, in arrays that the next step writes over."""
+        return {name: self._arrays[name] for name in self._entries}
 
     def _all(self, does: str, given: Sequence[tuple[Any, ...]] | None = None) -> list[Any]:
         """What each worker answers when it does something with what it is given."""
@@ -143,7 +166,8 @@ class _Team:
 
     def __init__(self, count: int) -> None:
         pipes, theirs = zip(*(Pipe() for _ in range(count)), strict=True)
-        self._process = _started([pipe.fileno() for pipe in theirs])
+        self.file = new_file()
+        self._process = _started(self.file, [pipe.fileno() for pipe in theirs])
         for pipe in theirs:
             pipe.close()
         self.workers = [_Worker(pipe, self._process) for pipe in pipes]
@@ -177,6 +201,9 @@ class _Team:
     def hang_up(self) -> None:
         for worker in self.workers:
             worker.hang_up()
+        if self.file >= 0:
+            os.close(self.file)
+            self.file = -1
 
 
 _resting: list[_Team] = []  # one at the most
@@ -243,12 +270,12 @@ class _Worker:
         return RaisedElsewhere(f"env.processes: a worker process {reason}{hint}")
 
 
-def _started(fds: list[int]) -> "subprocess.Popen[bytes]":
-    """The parent of a worker for each pipe, which sees the modules that this process sees."""
+def _started(file: int, fds: list[int]) -> "subprocess.Popen[bytes]":
+    """The parent of a worker for each pipe, which sees the modules that this process sees, and shares the file."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "rewardlab.envs.external.worker", *map(str, fds)],
-        pass_fds=fds,
+        [sys.executable, "-P", "-m", "rewardlab.envs.external.worker", *map(str, (file, *fds))],
+        pass_fds=(file, *fds),
         env={**os.environ, **one_thread(), "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
@@ -262,7 +289,3 @@ def _ended(process: "subprocess.Popen[bytes]") -> int:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         return process.wait()
-
-
-def _joined(parts: Sequence[Obs]) -> Obs:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

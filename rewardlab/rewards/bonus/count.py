@@ -36,7 +36,7 @@ VERSION = 3
 @dataclass
 class Config(BonusConfig):
     coef: float = option(0.002, "weight of the bonus", minimum=0)
-    key: str = option("view", "what is counted: the agent's view, the full state, or a hash of likeness", choices=KINDS)
+    key: str = option("view", "what is counted: view, place, message, full state, or a hash of likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024, neutral=32)
     scope: str = option("lifelong", "over what: the whole run or the episode", choices=("lifelong", "episodic"))
     shared: bool = option(True, "one lifelong table for all environments, or one each")

@@ -34,7 +34,7 @@ VERSION = 3
 class Config(BonusConfig):
     coef: float = option(0.015, "weight of the bonus", minimum=0)
     alpha: float = option(0.5, "how much of the novelty left behind is taken off", minimum=0)
-    key: str = option("view", "what a first visit is told by: view, full state, or a hash of likeness", choices=KINDS)
+    key: str = option("view", "what tells first visits: view, place, message, full state, or likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(64, "size of what is predicted", above=0)

@@ -38,7 +38,7 @@ VERSION = 3
 @dataclass
 class Config(BonusConfig):
     coef: float = option(0.01, "weight of the bonus", minimum=0)
-    key: str = option("view", "what visits are told by: view, full state, or a hash of likeness", choices=KINDS)
+    key: str = option("view", "what visits are told by: view, place, message, full state, or likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
     forward_coef: float = option(10.0, "weight of the forward model's loss", minimum=0)
     inverse_coef: float = option(0.1, "weight of the inverse model's loss", minimum=0)

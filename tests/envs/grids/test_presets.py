@@ -18,6 +18,7 @@ PRESETS = sorted(path.stem for path in (discovery.conf_dir() / "env").glob("*.ya
 BY_ID = {
     "gym": "CartPole-v1",
     "minigrid": "MiniGrid-Empty-5x5-v0",
+    "minihack": "MiniHack-Room-Random-5x5-v0",
     "robotics": "PointMaze_UMaze-v3",
 }  # these need env.id
 PACKAGES = {"procgen_schema": "envpool", "vizdoom_schema": "vizdoom"}  # of extras that the tests do without
@@ -36,7 +37,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.mark.parametrize("stem", PRESETS)
 def test_it_composes_builds_and_steps(stem: str, compose) -> None:
-    if package := PACKAGES.get(YAML[stem].defaults[0]):
+    if package := PACKAGES.get(YAML[stem].defaults[0], "nle" if stem.startswith("minihack") else None):
         pytest.importorskip(package, reason=f"needs the package {package}")
     config = compose(f"env={stem}", *([f"env.id={BY_ID[stem]}"] if stem in BY_ID else []))
     schemas.check(config, "env.")
