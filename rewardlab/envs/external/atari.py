@@ -67,6 +67,14 @@ class Config(EnvConfig):
     def picture(self) -> tuple[int, ...] | None:
         return (SIDE, SIDE)
 
+    @property
+    def repeats(self) -> bool:
+        """Whether nothing in an episode is random, so that all levels are one."""
+        return self.sticky == 0 and self.noops == 0
+
+    def level_keys(self, seeds: Sequence[int]) -> list[bytes]:
+        return [b"" if self.repeats else str(seed).encode() for seed in seeds]
+
     def facts_on(self, task: TaskFacts, levels: Sequence[int]) -> TaskFacts:
         """No level is easier than others."""
         return task
@@ -94,7 +102,6 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> Atar
     emulators = Emulators(rom, levels.num_envs, config.actions == "minimal", config.frame_skip)
     known = MEMORIES[rom].facts() if rom in MEMORIES else {}
     rooms = (ROOMS,) if ROOM in known else ()
-    alike = config.sticky == 0 and config.noops == 0
     spec = EnvSpec(
         id=config.id,
         obs={"image": ObsSpec((SIDE, SIDE, config.frame_stack), "uint8", _BRIGHTEST)},
@@ -103,8 +110,8 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> Atar
         task=TaskFacts(
             config.random_return,
             human_scale=published_scores(rom),
-            distinct_levels=1 if alike else None,
-            seen_in_training=1.0 if alike else None,
+            distinct_levels=1 if config.repeats else None,
+            seen_in_training=float(config.repeats),
         ),
         backend="fast",
         privileged=(RAM, LIVES, PICTURE, *known, *rooms),

@@ -1,13 +1,14 @@
 """Emulators of one Atari game, stepped one after another: frames skipped, actions that stick, states in and out.
 
-Nothing is random in an emulator of ours: which actions stick is drawn outside of it, frame by frame as ALE does, so that
-a game's randomness can be seeded without loading the game anew, which takes 90 ms. A game begins in the one state in
-which ALE leaves it after loading, which is put back in 30 us; ALE's own reset is slower, and leaves a few games, Solaris
-for one, in another state than the first time.
+Nothing is random in an emulator of ours: which actions stick is drawn outside of it, frame by frame as ALE does, so
+that a game's randomness can be seeded without loading the game anew, which takes 90 ms. A game begins in the one state
+in which ALE leaves it after loading, which is put back in 30 us; ALE's own reset is slower, and leaves a few games,
+Solaris for one, in another state than the first time.
 """
 
 from __future__ import annotations
 
+import atexit
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from rewardlab.envs.external.atari_frames import SIDE, shrunk
 from rewardlab.types import Array
 
 _NO_ACTION = 0
-_idle: dict[str, list[Any]] = {}  # ROM -> emulators that nobody uses: to load one takes longer than an episode's steps
+_idle: dict[str, list[Any]] = {}  # ROM -> emulators that nobody uses: to load one takes as long as 300 steps
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Emulators:
     def __init__(self, rom: str, num_envs: int, minimal: bool, skip: int) -> None:
         resting = _idle.setdefault(rom, [])
         self._each = [resting.pop() if resting else _loaded(rom) for _ in range(num_envs)]
-        weakref.finalize(self, resting.extend, self._each)
+        weakref.finalize(self, resting.extend, self._each).atexit = False
+        _used.add(self)
         one = self._each[0]
         known = one.getMinimalActionSet() if minimal else one.getLegalActionSet()
         self._action = list(known)
@@ -103,7 +105,7 @@ class Emulators:
                 emulator.getScreenGrayscale(screens[k - drawn])
             if ended:
                 break
-        if ended and k <= drawn or self._skip == 1:  # only the last frame was drawn, or none
+        if (ended and k <= drawn) or self._skip == 1:  # only the last frame was drawn, or none
             emulator.getScreenGrayscale(screens[1])
             screens[0] = screens[1]
         shrunk(screens, self.frame[i])
@@ -126,7 +128,7 @@ class Emulators:
         self.lives[i] = self._each[i].lives()
 
     def colours(self, i: int) -> Array:
-        """What people see, uint8 [H, W, 3]; in grey, and as coarse as it is kept, where it was only put into a state."""
+        """What people see, uint8 [H, W, 3]; grey, and as coarse as it is kept, where it was only put into a state."""
         if not self._undrawn[i]:
             drawn: Array = self._each[i].getScreenRGB()
             return drawn
@@ -139,6 +141,10 @@ class Emulators:
         coarse: Array = self.frame[i][rows[:, None], columns[None]]
         return coarse[..., None].repeat(3, axis=2)
 
+    def let_go(self) -> None:
+        """Of all emulators; nothing can be done with it any more."""
+        self._each.clear()
+
     def _restore(self, i: int, state: Array) -> None:
         from ale_py import ALEState
 
@@ -146,6 +152,16 @@ class Emulators:
         self._undrawn[i] = True
 
 
+@atexit.register
+def _end() -> None:
+    """Or the emulators' library complains of those that live on."""
+    for resting in _idle.values():
+        resting.clear()
+    for each in list(_used):
+        each.let_go()
+
+
+_used: weakref.WeakSet[Emulators] = weakref.WeakSet()
 _starts: dict[str, _Start] = {}
 
 

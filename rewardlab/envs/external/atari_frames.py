@@ -1,7 +1,7 @@
 """What the emulator draws as what is seen: the brighter of two frames, shrunk, put behind earlier ones; compiled.
 
-Shrinking is OpenCV's INTER_AREA to the bit, which Atari's usual preprocessing calls: weights and sums are float32, first
-along a row, then down the rows, and a tie between two whole numbers goes to the even one.
+Shrinking is OpenCV's INTER_AREA to the bit, which Atari's usual preprocessing calls: weights and sums are float32,
+first along a row, then down the rows, and a tie between two whole numbers goes to the even one.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ def _shrink_kernel(
 
 
 def _push_kernel(frame: Array, stack: Array) -> None:  # pragma: no cover
-    for y in range(frame.shape[0]):
-        for x in range(frame.shape[1]):
-            for k in range(stack.shape[2] - 1):
-                stack[y, x, k] = stack[y, x, k + 1]
-            stack[y, x, stack.shape[2] - 1] = frame[y, x]
+    flat, latest, count = stack.reshape(-1), frame.reshape(-1), stack.shape[2]
+    for j in range(flat.size - 1):  # of each pixel, all but the oldest move on
+        flat[j] = flat[j + 1]
+    for j in range(latest.size):
+        flat[j * count + count - 1] = latest[j]
 
 
 _shrink = kept(_shrink_kernel, error_model="numpy")

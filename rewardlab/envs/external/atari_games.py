@@ -31,7 +31,7 @@ Read = Callable[[Array], Array]
 class Memory:
     """Where a game keeps what is known of it: byte numbers.
 
-    room: of the screen. spot: across and down, the agent's place on it. level, items: of the game; None: there are none.
+    room: of the screen. spot: across and down, the agent's place on it. level, items: of the game; None: it has none.
     """
 
     room: int

@@ -93,8 +93,10 @@ class Collected:
     def begin(self) -> None:
         """Let episodes begin in the training environments."""
         parts, seeds = self.parts, seeding.env_seeds(self.config.seed, "train_envs", self.config.num_envs)
-        steps, delayed = parts.agent.rollout_steps, self.config.env.delayed_reward
-        self.collector = Collector(parts.env, parts.agent, seeds, steps, self.device, delayed)
+        steps, env = parts.agent.rollout_steps, self.config.env
+        self.collector = Collector(
+            parts.env, parts.agent, seeds, steps, self.device, env.delayed_reward, env.clip_reward
+        )
 
     @property
     def statistics(self) -> EpisodeStatistics:
