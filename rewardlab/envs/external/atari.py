@@ -101,6 +101,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> Atar
     rom = games()[config.id]
     emulators = Emulators(rom, levels.num_envs, config.actions == "minimal", config.frame_skip)
     known = MEMORIES[rom].facts() if rom in MEMORIES else {}
+    random, human = published_scores(rom)
     rooms = (ROOMS,) if ROOM in known else ()
     spec = EnvSpec(
         id=config.id,
@@ -109,9 +110,10 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> Atar
         max_steps=config.max_frames // config.frame_skip,
         task=TaskFacts(
             config.random_return,
-            human_scale=published_scores(rom),
             distinct_levels=1 if config.repeats else None,
             seen_in_training=float(config.repeats),
+            human_random=random,
+            human_return=human,
         ),
         backend="fast",
         privileged=(RAM, LIVES, PICTURE, *known, *rooms),

@@ -108,8 +108,8 @@ def check_game(name: str) -> None:
 
 
 @cache
-def published_scores(rom: str) -> tuple[float, float] | None:
-    """Those of random play and of the human tester; None where none are published."""
+def published_scores(rom: str) -> tuple[float | None, float | None]:
+    """Those of random play and of the human tester; None where there are none."""
     with (Path(__file__).with_name("atari_scores.csv")).open(newline="") as file:
         rows = {row["game"]: (float(row["random"]), float(row["human"])) for row in csv.DictReader(file)}
-    return rows.get(rom)
+    return rows.get(rom, (None, None))
