@@ -48,11 +48,11 @@ class Emulators:
     """
 
     def __init__(self, rom: str, num_envs: int, minimal: bool, skip: int) -> None:
-        resting = _idle.setdefault(rom, [])
-        self._each = [resting.pop() if resting else _loaded(rom) for _ in range(num_envs)]
-        weakref.finalize(self, resting.extend, self._each).atexit = False
+        self._rom, self._resting = rom, _idle.setdefault(rom, [])
+        self._each: list[Any] = []  # as many as were needed so far
+        weakref.finalize(self, self._resting.extend, self._each).atexit = False
         _used.add(self)
-        one = self._each[0]
+        one = self._at(0)
         known = one.getMinimalActionSet() if minimal else one.getLegalActionSet()
         self._action = list(known)
         self.actions = len(self._action)
@@ -69,7 +69,7 @@ class Emulators:
 
     def begin(self, i: int, idle_frames: int) -> None:
         """A new game, after so many frames without an action."""
-        start, emulator = self._start, self._each[i]
+        start, emulator = self._start, self._at(i)
         self._restore(i, start.state)
         screen = start.screen
         for _ in range(idle_frames):
@@ -145,10 +145,15 @@ class Emulators:
         """Of all emulators; nothing can be done with it any more."""
         self._each.clear()
 
+    def _at(self, i: int) -> Any:
+        while len(self._each) <= i:
+            self._each.append(self._resting.pop() if self._resting else _loaded(self._rom))
+        return self._each[i]
+
     def _restore(self, i: int, state: Array) -> None:
         from ale_py import ALEState
 
-        self._each[i].restoreState(ALEState(state.tobytes()))
+        self._at(i).restoreState(ALEState(state.tobytes()))
         self._undrawn[i] = True
 
 
