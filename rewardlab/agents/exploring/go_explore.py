@@ -197,7 +197,7 @@ class Agent(ppo.Agent):
     def state_dict(self) -> State:
         best = {level: _trail_state(trail) for level, trail in self._best.items()}
         archive = None if self._archive is None else self._archive.state_dict()
-        own = {"exploring": self.exploring, "archive": archive, "best": best}
+        own: State = {"exploring": self.exploring, "archive": archive, "best": best}
         own |= {"solved": sorted(self._solved), "rooms": sorted(self._rooms)}
         if self._follower is not None:
             own["follower"] = self._follower.state_dict()

@@ -191,5 +191,7 @@ def _loaded(rom: str) -> Any:
     emulator = ALEInterface()
     emulator.setFloat("repeat_action_probability", 0.0)
     emulator.setInt("max_num_frames_per_episode", 0)
-    emulator.loadROM(roms.get_rom_path(rom))
+    path = roms.get_rom_path(rom)
+    assert path is not None
+    emulator.loadROM(path)
     return emulator

@@ -86,7 +86,8 @@ def games() -> dict[str, str]:
     from ale_py import ALEInterface, LoggerMode, roms
 
     ALEInterface.setLoggerMode(LoggerMode.Error)
-    known = (rom for rom in roms.get_all_rom_ids() if ALEInterface.isSupportedROM(roms.get_rom_path(rom)))
+    paths = {rom: roms.get_rom_path(rom) for rom in roms.get_all_rom_ids()}
+    known = [rom for rom, path in paths.items() if path is not None and ALEInterface.isSupportedROM(path)]
     return {rom.title().replace("_", ""): rom for rom in known}
 
 
