@@ -104,6 +104,13 @@ class EnvConfig(PluginConfig):
     delayed_reward: bool = option(
         False, "in training, an episode's task reward is summed up and paid with its last step", neutral=False
     )
+    clip_reward: bool = option(
+        False, "in training, what a step pays is cut to within -1 and 1; returns are told uncut", neutral=False
+    )
+
+    def as_reported(self) -> "EnvConfig":
+        """The task that evaluations and films play: without what only makes it easier to learn."""
+        return self
 
     def picture(self) -> tuple[int, ...] | None:
         """Height and width of the picture of pixels that is shown; None where none is, or where a grid's cells are."""

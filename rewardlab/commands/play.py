@@ -176,7 +176,7 @@ def drawn_env(config: RootConfig) -> Any:
     """The environment of a run's evaluation, one of it, which is drawn at every step."""
     plugin = discovery.load("env", config.env.plugin)
     facts = (PICTURE, *config.curriculum.privileged())
-    return plugin.make(config.env, Levels(1, lists=[evaluation_list(config)]), facts)
+    return plugin.make(config.env.as_reported(), Levels(1, lists=[evaluation_list(config)]), facts)
 
 
 def check_drawn(spec: EnvSpec) -> None:

@@ -60,6 +60,19 @@ class Outcome:
         assert run.random_return is not None and run.optimal_return is not None
         return normalise(self.returns, run.random_return, run.optimal_return)
 
+    @cached_property
+    def human(self) -> FloatArray | None:
+        """0 is the published random play, 1 a human, [E]; None where nothing is published."""
+        run = self.run
+        if not can_normalise(run.human_random, run.human_return):
+            return None
+        assert run.human_random is not None and run.human_return is not None
+        return normalise(self.returns, run.human_random, run.human_return)
+
+    @property
+    def late_human(self) -> float | None:
+        return None if self.human is None else self.late(self.human)
+
     def return_area(self, start: float, until: float) -> float:
         """Mean height of the curve of the task's own return between two frames: for tasks without a known optimum."""
         frames, values = self.evaluated, self.returns

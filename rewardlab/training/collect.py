@@ -127,6 +127,7 @@ class Collector:
         delayed: whether a rollout pays the task's reward at the end of each episode, summed up. Statistics are of what
             the environments pay.
         counted: names of facts that the statistics count, which the environments give.
+        clipped: whether what it pays for a step is cut to within -1 and 1 first.
     """
 
     def __init__(
@@ -138,6 +139,7 @@ class Collector:
         device: torch.device,
         delayed: bool = False,
         counted: Sequence[str] = (),
+        clipped: bool = False,
     ) -> None:
         self.env, self.agent, self.device = env, agent, device
         self.statistics = EpisodeStatistics(env.num_envs, counted)
@@ -146,7 +148,8 @@ class Collector:
         self._state: torch.Tensor | None = None
         self._privileged: Obs = {}
         self._owed = np.zeros(env.num_envs) if delayed else None  # of what the running episodes were not paid yet
-        self._earned = torch.empty(0)  # of the latest rollout, where it is delayed
+        self._clipped = clipped
+        self._earned = torch.empty(0)  # of the latest rollout, where it pays something else
         self._begin(seeds)
         self._buffers = _allocate(steps, self._obs, self._privileged)
         self._compiled = CompiledPlay.of(env, agent, steps)
@@ -227,14 +230,17 @@ class Collector:
         return rollout
 
     def earned(self, rollout: Rollout) -> torch.Tensor:
-        """What the environments paid for the steps of the latest rollout, before any delay, float32 [T, N]."""
-        return rollout.task_reward if self._owed is None else self._earned
+        """What the environments paid for the steps of the latest rollout, uncut and undelayed, float32 [T, N]."""
+        return rollout.task_reward if self._owed is None and not self._clipped else self._earned
 
     def _rollout(self, steps: int, action: torch.Tensor, agent_state0: torch.Tensor | None) -> Rollout:
         """What the buffers hold."""
         buffers = self._buffers
-        if self._owed is not None:
+        if self._clipped or self._owed is not None:
             self._earned = self._tensor(buffers.task_reward[:steps].copy())
+        if self._clipped:
+            buffers.task_reward[:steps].clip(-1.0, 1.0, out=buffers.task_reward[:steps])
+        if self._owed is not None:
             ended: Array = buffers.terminated[:steps] | buffers.truncated[:steps]
             buffers.task_reward[:steps] = paid_at_ends(buffers.task_reward[:steps], ended, self._owed)
         obs, first = self._rows(buffers.obs, steps + 1), self._tensor(buffers.first[: steps + 1])

@@ -56,6 +56,8 @@ def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig, spec: EnvS
             " steps, which this agent can't say; use agent=ppo agent.memory=none"
         )
     chosen.check(scheme, agent, config, spec)
+    if config.env.clip_reward and agent.learns_from == "population":
+        raise UserError(f"env.clip_reward: agent={config.agent.name} learns from whole returns; leave it out")
     if config.env.delayed_reward:
         _check_delayed(scheme, agent, config, spec)
 

@@ -32,11 +32,10 @@ class DemonstratedSteps:
         episodes = options.demonstrations("agent", parts.env.spec).read()
         task = 1.0 if options.bonus == "replayed" else parts.reward_streams[0].weight(0.0)
         self._steps = Replay(episodes.frames, device)
-        delayed = config.env.delayed_reward
-        rewards = [
-            task * (at_the_end(episode.task_reward) if delayed else episode.task_reward)
-            for episode in episodes.episodes
-        ]
+        paid = [episode.task_reward for episode in episodes.episodes]
+        if config.env.clip_reward:
+            paid = [reward.clamp(-1.0, 1.0) for reward in paid]
+        rewards = [task * (at_the_end(reward) if config.env.delayed_reward else reward) for reward in paid]
         self.returns = torch.cat([returns_to_ends(reward, options.gamma) for reward in rewards])
         for episode, shown, reward in zip(episodes.episodes, episodes.shown, rewards, strict=True):
             last = torch.arange(len(episode)) == len(episode) - 1

@@ -51,7 +51,7 @@ def make_evaluation_env(
     make = discovery.load("env", config.env.plugin).make
     told = (*((PLACE,) if PLACE in spec.privileged else ()), *spec.tells)
     facts = tuple(dict.fromkeys((*config.curriculum.privileged(), *told)))
-    env: VecEnv = make(config.env, Levels(len(lists), lists=lists), facts)
+    env: VecEnv = make(config.env.as_reported(), Levels(len(lists), lists=lists), facts)
     if conditioner is not None:
         env = GoalEnv(env, conditioner, kept=told)
     return env, [len(levels) for levels in lists]

@@ -105,11 +105,15 @@ class Conditioner(Protocol):
 
 @dataclass(frozen=True)
 class Trail:
-    """A way through a level, which can be walked again: the level's seed, its actions [L] and the rewards [L] on it."""
+    """A way through a level, which can be walked again: the level's seed, its actions [L] and the rewards [L] on it.
+
+    ends: whether the episode ends with its last step.
+    """
 
     level: int
     action: Array
     reward: Array
+    ends: bool = True
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,8 @@ class TaskFacts:
         seen_in_training: share of the levels of an evaluation that training meets too (of procedural levels: 40,000 of
             them); None: unknown.
         lowest_return: what no episode falls below; None: unknown.
+        human_random, human_return: published returns of random play and of a human, between which others are told as
+            shares of a human's; None: there are none.
     """
 
     random_return: float | None = None
@@ -89,6 +91,8 @@ class TaskFacts:
     distinct_levels: int | None = None
     seen_in_training: float | None = None
     lowest_return: float | None = None
+    human_random: float | None = None
+    human_return: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 Of environments, of which there are many presets, those that stand for other code than MiniGrid's fast tasks.
 """
 
+from importlib.util import find_spec
+
 import pytest
 
 from rewardlab import contracts, discovery
@@ -14,6 +16,7 @@ GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
 ENVS = ["bitflip", "deepsea", "formfill", "slots", "darkrooms", "maze", "doorkey_5x5", "goalgrid_fourrooms"]
 ENVS += ["goalgrid_fetch_8x8_n3", "crafter"]
+ENVS += ["montezuma"] if find_spec("ale_py") else []  # the extra atari
 # So few frames are played under laws that by default nothing is asked in them.
 ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]
 ASKS += ["reward.segment=4", "reward.epochs=2"]

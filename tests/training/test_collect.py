@@ -156,6 +156,19 @@ def test_a_delayed_reward_is_the_episodes_sum_at_its_end(lengths, rollouts):
     assert made[1].state_dict()["owed"].tolist() == owed.tolist()
 
 
+def test_a_clipped_reward_is_the_learner_s_alone_and_clipped_before_it_is_delayed():
+    lengths = [5, 3]
+    plain, clipped, both = (
+        Collector(Counting(lengths), Remembering(False), [0, 0], 6, torch.device("cpu"), *how)
+        for how in ((False, False), (False, True), (True, True))
+    )
+    paid, cut, late = (each.collect(6, torch.Generator()) for each in (plain, clipped, both))
+    assert paid.task_reward.max() > 1 and torch.equal(cut.task_reward, paid.task_reward.clamp(-1, 1))
+    assert torch.equal(clipped.earned(cut), paid.task_reward)
+    assert plain.statistics.state_dict()["latest"] == clipped.statistics.state_dict()["latest"]
+    assert late.task_reward[4, 0] == 5 and late.task_reward[2, 1] == 3
+
+
 def test_statistics_state_round_trip():
     collector = Collector(Counting([1, 2]), Remembering(False), [0, 0], 4, torch.device("cpu"))
     collector.collect(4, torch.Generator())

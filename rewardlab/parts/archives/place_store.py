@@ -1,6 +1,10 @@
-"""States of environments kept by the thousand: equal grids, of which there are few, are stored once."""
+"""States of environments kept by the thousand: equal grids, of which there are few, are stored once, and rows of many
+bytes, as pictures and emulators have them, are packed.
+"""
 
 from __future__ import annotations
+
+import zlib
 
 import numpy as np
 import torch
@@ -9,6 +13,8 @@ from rewardlab.maths.counting import hash_rows
 from rewardlab.types import Array, Obs, State
 
 _GRID = "cells"  # the one large entry of a place, which seldom changes from step to step
+_PACKED = 1024  # bytes: rows of so many and more are
+_FASTEST = 1  # of zlib's levels
 
 
 class PlaceStore:
@@ -16,6 +22,8 @@ class PlaceStore:
 
     def __init__(self) -> None:
         self._rows: Obs = {}
+        self._packed: dict[str, dict[int, bytes]] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}  # of rows that are packed
         self._grids: Array = np.empty(0)
         self._grid_of: dict[int, int] = {}  # hash -> row of grids
         self._count = 0
@@ -42,12 +50,19 @@ class PlaceStore:
         if _GRID in places:
             entries["grid"] = self._grid_rows(places[_GRID])
         for name, entry in entries.items():
+            if entry.dtype == np.uint8 and entry[0].size >= _PACKED:
+                packed, self._shapes[name] = self._packed.setdefault(name, {}), entry.shape[1:]
+                packed |= {row: zlib.compress(each, _FASTEST) for row, each in zip(rows.tolist(), entry, strict=True)}
+                continue
             self._rows[name] = grown(self._rows.get(name), self._count, entry)
             self._rows[name][rows] = entry
 
     def get(self, rows: Array) -> Obs:
         """The places of some rows, each entry [B, ...]."""
         places = {name: entry[rows] for name, entry in self._rows.items() if name != "grid"}
+        for name, packed in self._packed.items():
+            joined = b"".join(zlib.decompress(packed[row]) for row in rows.tolist())
+            places[name] = np.frombuffer(joined, dtype=np.uint8).reshape(len(rows), *self._shapes[name])
         if "grid" in self._rows:
             places[_GRID] = self._grids[self._rows["grid"][rows]]
         return places
@@ -56,12 +71,29 @@ class PlaceStore:
         entries = {name: entry[: self._count] for name, entry in self._rows.items()}
         kept = {"rows": entries, "grids": {"grids": self._grids[: self.grids]}}
         tensors = {part: {name: _tensor(array) for name, array in held.items()} for part, held in kept.items()}
-        return {**tensors, "hashes": list(self._grid_of), "count": self._count}
+        return {**tensors, "hashes": list(self._grid_of), "count": self._count} | (
+            {"packed": self._packed_state()} if self._packed else {}
+        )
 
     def load_state_dict(self, state: State) -> None:
         self._rows = {name: _array(name, entry) for name, entry in state["rows"].items()}
         self._grids, self._count = state["grids"]["grids"].numpy().copy(), state["count"]
         self._grid_of = {hashed: row for row, hashed in enumerate(state["hashes"])}
+        for name, kept in state.get("packed", {}).items():
+            joined, ends = kept["joined"].numpy().tobytes(), np.cumsum(kept["lengths"].numpy()).tolist()
+            parts = (joined[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True))
+            self._packed[name], self._shapes[name] = dict(enumerate(parts)), tuple(kept["shape"])
+
+    def _packed_state(self) -> State:
+        found: State = {}
+        for name, packed in self._packed.items():
+            parts = [packed[row] for row in range(self._count)]
+            joined = np.frombuffer(b"".join(parts), dtype=np.uint8).copy()
+            lengths = torch.tensor([len(part) for part in parts], dtype=torch.int64)
+            found[name] = {
+                "joined": torch.from_numpy(joined), "lengths": lengths, "shape": list(self._shapes[name])
+            }  # fmt: skip
+        return found
 
     def _grid_rows(self, cells: Array) -> Array:
         """int64 [B]: where the grids are kept, new ones included."""

@@ -110,6 +110,8 @@ class Run:
     random_return: float | None
     optimal_return: float | None
     optimum_kind: str
+    human_random: float | None
+    human_return: float | None
     distinct_levels: float | None
     seen_in_training: float | None  # share of the evaluation levels; None: unknown, as in old manifests
     evaluations: Evaluations
@@ -226,6 +228,8 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
         random_return=fields.number(task, "random_return"),
         optimal_return=fields.number(task, "optimal_return"),
         optimum_kind=fields.optional_text(task, "optimum_kind"),
+        human_random=fields.number(task, "human_random"),
+        human_return=fields.number(task, "human_return"),
         distinct_levels=fields.number(task, "distinct_levels"),
         seen_in_training=fields.number(task, "seen_in_training"),
         evaluations=evaluations,

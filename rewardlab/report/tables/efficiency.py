@@ -127,6 +127,13 @@ def efficiency_table(thresholds: Mapping[str, float]) -> Table:
             Column("late_normalised_iqm", Kind.ESTIMATE,
                    lambda row: row.middle("normalised", lambda run: run.late_normalised),
                    "late return between 0, a random policy, and 1, the optimum"),
+            Column("late_human_iqm", Kind.ESTIMATE, lambda row: row.middle("human", lambda run: run.late_human),
+                   "late return, of a game whose scores are published, between 0, random play, and 1, a human",
+                   title="of a human", better=MORE, optional=True),
+            Column("rooms_visited_iqm", Kind.ESTIMATE,
+                   lambda row: row.middle("rooms", lambda run: run.late(run.run.evaluations.rooms_visited_mean)),
+                   "rooms that a policy was in during an episode, where the environment tells, mean over the last "
+                   "tenth of the evaluations", title="rooms", better=MORE, optional=True),
         ),
         names=2,
         group=("env", "assumes"),

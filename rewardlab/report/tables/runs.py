@@ -71,6 +71,10 @@ class Listed:
         """Normalised returns of the evaluations, [E]; None if the task's anchors are not known."""
         return Outcome(self.run).normalised
 
+    def human(self) -> Any:
+        """The same as shares of a human's, [E]; None where nothing is published."""
+        return Outcome(self.run).human
+
 
 def listed(comparison: Comparison) -> Iterator[Listed]:
     """Every run, in the order of the settings."""
@@ -150,6 +154,8 @@ EVALUATIONS = Table(
         _measured("return_mean", "the task's own return, mean over the episodes of the evaluation"),
         Column("normalised_return", Kind.NUMBER, lambda row: row.normalised(),
                "the same between 0, a random policy, and 1, the optimum"),
+        Column("human_normalised_return", Kind.NUMBER, lambda row: row.human(),
+               "the same, of a game whose scores are published, between 0, random play, and 1, a human", optional=True),
         _measured("return_std", "standard deviation of the return over the episodes"),
         _measured("success_rate", "share of successful episodes"),
         _measured("length_mean", "mean length of the episodes", "steps"),

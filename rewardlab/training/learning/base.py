@@ -94,7 +94,8 @@ class Collected:
         """Let episodes begin in the training environments."""
         parts, seeds = self.parts, seeding.env_seeds(self.config.seed, "train_envs", self.config.num_envs)
         steps, env = parts.agent.rollout_steps, self.config.env
-        self.collector = Collector(parts.env, parts.agent, seeds, steps, self.device, env.delayed_reward, env.counted())
+        given = (parts.env, parts.agent, seeds, steps, self.device, env.delayed_reward)
+        self.collector = Collector(*given, counted=env.counted(), clipped=env.clip_reward)
 
     @property
     def statistics(self) -> EpisodeStatistics:

@@ -144,7 +144,9 @@ def happens_again(make: MakeEnv, trails: Sequence[Trail]) -> list[bool]:
 
 def _walk_together(make: MakeEnv, trails: Sequence[Trail], walked: Walked | None) -> list[bool]:
     env = cast(PlaceableEnv, make([[trail.level] for trail in trails]))
-    lengths = np.array([len(trail.action) for trail in trails])
+    lengths, ends = (
+        np.array(each) for each in zip(*((len(trail.action), trail.ends) for trail in trails), strict=True)
+    )
     rows = [np.empty(length, dtype=np.int64) for length in lengths]
     faithful = np.ones(len(trails), dtype=bool)
     try:
@@ -160,7 +162,7 @@ def _walk_together(make: MakeEnv, trails: Sequence[Trail], walked: Walked | None
             batch = env.step(action)
             ended = (batch.terminated | batch.truncated)[going]
             paid = np.array([trails[i].reward[t] for i in going.tolist()])
-            faithful[going] &= (ended == (t + 1 == lengths[going])) & np.isclose(
+            faithful[going] &= (ended == (ends[going] & (t + 1 == lengths[going]))) & np.isclose(
                 batch.task_reward[going], paid, 0, 1e-4
             )
     finally:

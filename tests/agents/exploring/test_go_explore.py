@@ -1,6 +1,7 @@
 """Go-Explore: phase 1 on real levels, what it writes, and phase 2 along what it found."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -251,3 +252,32 @@ def test_bad_input_is_one_line(overrides, line, tmp_path, capsys) -> None:
     assert main(["run", *tiny, *overrides, f"results_dir={tmp_path}"]) == 2
     told = capsys.readouterr().err
     assert line in told and told.count("\n") == 1
+
+
+@pytest.mark.skipif(find_spec("ale_py") is None, reason="needs the extra atari")
+def test_where_more_is_paid_than_once_the_best_way_is_kept_and_learned_from(tmp_path: Path) -> None:
+    """Space Invaders with actions that stick: a level fixes which do."""
+    game = ["env=atari", "env.id=SpaceInvaders", "env.actions=minimal", "env.levels=2", "agent.cell=view"]
+    small = ["agent.cell_channels=1", "agent.cell_blocks=6", "agent.explore_steps=40", "agent.explore_until=budget"]
+    options = [*game, *small, "num_envs=4", "frames=1600", "eval.episodes=2", "eval.every=1600", "eval.max_steps=20"]
+    agent, levels, make, metrics = explored(tmp_path, *options, "agent.explore_share=1")
+    assert len(agent.solutions) == 2 and metrics["explore/solved_levels"] == 0
+    assert metrics["explore/score"] == np.mean([trail.reward.sum() for trail in agent.solutions]) > 1
+    assert all(trail.reward[-1] > 0 and not trail.ends for trail in agent.solutions)
+    assert happens_again(make, agent.solutions) == [True, True]
+    archive, best = agent._archive, {trail.level: trail.reward.sum() for trail in agent.solutions}
+    rows = np.arange(len(archive))
+    scores, of = archive.score_of(rows), archive.level_of(rows)
+    assert all(scores[of == i].max() <= best[level] for i, level in enumerate(levels))
+    row = rows[scores == scores.max()][:1]
+    env = make([[levels[int(of[row[0]])]]])
+    env.reset([0])
+    way = archive.way(int(archive.piece_of(row)[0]))
+    batches = [env.step(np.array([action])) for action in way]
+    assert sum(float(batch.task_reward[0]) for batch in batches) == scores[row[0]]
+    assert archive.paid(int(archive.piece_of(row)[0])).tolist() == [batch.task_reward[0] for batch in batches]
+    taken, kept = env.take_places(np.array([0])), archive.places.get(row)
+    assert all(np.array_equal(taken[name], kept[name]) for name in taken)
+    prepared = prepare(tmp_path, *options, "agent.rollout_steps=32", "agent.minibatch_size=64")
+    assert run(prepared) == 0
+    assert rows_of(prepared.folder / "train.csv")[-1]["starts/reach"], "phase 2 begins along the best ways"

@@ -16,6 +16,7 @@ from rewardlab.envs.levels import Levels
 
 PRESETS = sorted(path.stem for path in (discovery.conf_dir() / "env").glob("*.yaml"))
 BY_ID = {
+    "atari": "Breakout",
     "gym": "CartPole-v1",
     "minigrid": "MiniGrid-Empty-5x5-v0",
     "minihack": "MiniHack-Room-Random-5x5-v0",
