@@ -59,6 +59,7 @@ def faked(earned, done, learned, steps_at_once) -> list[dict[str, float]]:
         env=SimpleNamespace(spec=SimpleNamespace(restorable=False, noisy=False, privileged=())),
         scheme=SimpleNamespace(learned_streams=lambda: ("intrinsic",)),
         designer=None,
+        privileges=None,
         curriculum=None,
         conditioner=None,
     )
