@@ -45,6 +45,7 @@ class Encoder(nn.Module):
     Attributes:
         size: length of the features.
         learns: whether it has weights; without, features are the flattened observation.
+        block: how many observations are best learned from at once; None: any number.
 
     Raises:
         UserError: the observation does not suit the kind of network.
@@ -60,6 +61,7 @@ class Encoder(nn.Module):
         parts = {name: _part(name, spec, kind, encoding, generator) for name, spec in obs_spec.items()}
         self.parts = nn.ModuleDict(parts)
         self.size = sum(part.size for part in parts.values())
+        self.block = min((part.block for part in parts.values() if part.block), default=None)
         self.learns = any(True for _ in self.parameters())
         if kind != "mlp" and "image" not in obs_spec:
             raise UserError(f"agent.network={kind}: the environment shows no image; use agent.network=mlp")

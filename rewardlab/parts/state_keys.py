@@ -1,17 +1,49 @@
 """What counts as one state: 64-bit keys of what the steps of a rollout reached."""
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 import torch
 
 from rewardlab.errors import UserError
 from rewardlab.facts import STATE_HASH
+from rewardlab.maths.cells import downscaled_keys
 from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.maths.distinct import distinct_of
+from rewardlab.parts.both_ends import row_blocks
 from rewardlab.parts.simhash import SimHash
+from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Rollout, State, TensorObs, Transitions
 
-KINDS = ("view", "state", "simhash")
+KINDS = ("view", "state", "simhash", "downscaled")
 FACT = "privileged."  # what full-state facts are called in `Transitions.extra`
+
+
+@dataclass
+class CellOptions:
+    """What key=downscaled makes of a picture: options of every scheme that counts states."""
+
+    cell_blocks: int = option(
+        8, "key=downscaled: patches that each side of the image is averaged to", above=0, maximum=1024, neutral=8
+    )
+    cell_depth: int = option(8, "key=downscaled: levels that each average is cut to", above=0, maximum=256, neutral=8)
+    channels: int | None = option(
+        None,
+        "key=downscaled: channels that are read, from the last on: 1 is the latest grey frame; null: all",
+        above=0,
+        neutral=None,
+    )
+
+
+class KeyOptions(Protocol):
+    """What counts as one state; see `StateKeys`."""
+
+    key: str
+    bits: int
+    cell_blocks: int
+    cell_depth: int
+    channels: int | None
 
 
 def facts_of(kind: str) -> tuple[str, ...]:
@@ -25,27 +57,28 @@ def revision_of(kind: str) -> int:
 
 
 class StateKeys:
-    """Keys of three kinds.
+    """Keys of four kinds.
 
     view: the image that the agent sees, every number of it, or the cell of a table. state: the full state, which the
     agent does not see.
     simhash: random bits of the whole observation, which similar ones share: for pixels and vectors, of which no two are
     the same; see `SimHash`.
+    downscaled: the image shrunk to a few averages of a few levels, as the cells of Go-Explore; see `downscaled_keys`.
 
     Attributes:
-        scheme: the name of the scheme that counts. kind: which of the three.
+        scheme: the name of the scheme that counts. kind: which of the four.
         warmup_steps: vector steps of a random agent that `warm_up` wants to see before anything is counted.
     """
 
-    def __init__(self, scheme: str, kind: str, bits: int, context: BuildContext) -> None:
+    def __init__(self, scheme: str, options: KeyOptions, context: BuildContext) -> None:
         """Args:
         scheme: the name for what is refused.
-        bits: length of the simhash.
 
         Raises:
-            UserError: the key is of the view, and the environment shows no image.
+            UserError: the key is of the view or the image, and the environment shows none.
         """
-        obs = context.spec.obs
+        obs, kind = context.spec.obs, options.key
+        self._options = options
         self._entry = next((name for name in ("image", "cell") if name in obs), "")
         if kind == "view" and not self._entry:
             shown = ", ".join(obs)
@@ -53,8 +86,10 @@ class StateKeys:
                 f"reward={scheme}: key=view reads the image or the cell, and {context.spec.id} shows {shown};"
                 " set key=simhash"
             )
+        if kind == "downscaled":
+            _check_image(scheme, options.channels, context)
         self.scheme, self.kind, self._spec = scheme, kind, obs
-        self._simhash = SimHash(obs if kind == "simhash" else {}, bits, context.generator)
+        self._simhash = SimHash(obs if kind == "simhash" else {}, options.bits, context.generator)
         self.warmup_steps = self._simhash.warmup_steps
 
     def warm_up(self, rollout: Rollout) -> None:
@@ -93,10 +128,15 @@ class StateKeys:
         return keys
 
     def _of(self, obs: TensorObs) -> Keys:
-        """Observations [..., *shape] -> keys [...]."""
+        """Observations [B, *shape] -> keys [B]."""
+        return np.concatenate([self._of_some(block) for block in row_blocks(obs)])
+
+    def _of_some(self, obs: TensorObs) -> Keys:
         if self.kind == "view":
-            seen, dims = obs[self._entry], len(self._spec[self._entry].shape)
-            return hash_rows(seen.flatten(seen.dim() - dims).cpu().numpy())
+            return hash_rows(obs[self._entry].flatten(1).cpu().numpy())
+        if self.kind == "downscaled":
+            options, image = self._options, obs["image"][..., -(self._options.channels or 0) :].cpu().numpy()
+            return downscaled_keys(image, options.cell_blocks, options.cell_depth, self._spec["image"].high)
         return self._simhash.keys(obs)
 
     def state_dict(self) -> State:
@@ -104,6 +144,15 @@ class StateKeys:
 
     def load_state_dict(self, state: State) -> None:
         self._simhash.load_state_dict(state)
+
+
+def _check_image(scheme: str, channels: int | None, context: BuildContext) -> None:
+    obs, world = context.spec.obs, context.spec.id
+    if "image" not in obs or len(obs["image"].shape) != 3:
+        shown = ", ".join(obs)
+        raise UserError(f"reward={scheme}: key=downscaled reads the image, and {world} shows {shown}; set key=simhash")
+    if channels is not None and channels > obs["image"].shape[-1]:
+        raise UserError(f"reward.channels={channels}: the image of {world} has {obs['image'].shape[-1]}")
 
 
 def _as_keys(hashes: torch.Tensor) -> Keys:

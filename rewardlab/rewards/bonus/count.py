@@ -25,7 +25,7 @@ import torch
 from rewardlab.maths.counting import Keys, combine_keys
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.memories.visit_counts import VisitCounts
-from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, Transitions
@@ -34,7 +34,7 @@ VERSION = 3
 
 
 @dataclass
-class Config(BonusConfig):
+class Config(CellOptions, BonusConfig):
     coef: float = option(0.002, "weight of the bonus", minimum=0)
     key: str = option("view", "what is counted: the agent's view, the full state, or a hash of likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024, neutral=32)
@@ -60,7 +60,7 @@ class Scheme(BonusScheme):
         self.config = config
         self.episodic_memory = config.scope == "episodic"
         self.pays_anew = config.scope == "lifelong" and config.shared
-        self.keys = StateKeys("count", config.key, config.bits, context)
+        self.keys = StateKeys("count", config, context)
         self.tell_apart_by(self.keys)
         self.visits = VisitCounts()  # of all environments, whatever the scope: it tells how much was explored
         self.own_visits = VisitCounts()

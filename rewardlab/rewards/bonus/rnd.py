@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rewardlab.parts.models.random_distillation import RandomDistillation
+from rewardlab.parts.models.random_distillation import NETWORKS, RandomDistillation
 from rewardlab.parts.moments.return_filter import ReturnFilter
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
@@ -55,6 +55,15 @@ class Config(BonusConfig):
     epochs: int = option(4, "passes of the predictor over a rollout", above=0)
     batch_size: int = option(512, "size of its minibatches", above=0)
     update_proportion: float = option(1.0, "share of each minibatch it learns from", above=0, maximum=1)
+    network: str = option(
+        "auto", "published: Burda et al.'s convolutions and layers for pictures", choices=NETWORKS, neutral="auto"
+    )
+    channels: int | None = option(
+        None,
+        "channels of a picture that are read, from the last on: 1 is the latest grey frame; null: all",
+        above=0,
+        neutral=None,
+    )
 
 
 class Scheme(BonusScheme):
@@ -76,6 +85,8 @@ class Scheme(BonusScheme):
             error=config.error,
             extra_layers=config.extra_layers,
             whiten=config.normalise_observation,
+            network=config.network,
+            channels=config.channels,
         )
         self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
 
