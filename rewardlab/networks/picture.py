@@ -102,7 +102,7 @@ class Impala(Part):
 
 
 def flat_rows(obs: TensorObs, obs_spec: Mapping[str, ObsSpec]) -> torch.Tensor:
-    """What a `flat_network` takes, [..., D]: a lone picture of bytes as it is, or `encode_flat`, four times as large."""
+    """What a `flat_network` takes, [..., D]: a lone picture of bytes as it is, else `encode_flat`."""
     names = [name for name in obs_spec if name != UNREAD]
     if names == ["image"] and obs_spec["image"].dtype == "uint8" and reads_as_picture(obs_spec["image"]):
         return obs["image"].flatten(-3)
