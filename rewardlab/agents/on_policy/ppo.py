@@ -199,18 +199,25 @@ class Agent(BaseAgent):
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
     ) -> ActOutput:
+        judged = None
         if self._fused is not None:
             dist = {"logits": self._fused.logits(self._fused.inputs(obs))}
         else:
             with torch.no_grad():
                 features, state = self._features_of_step(obs, state, first)
                 dist = self.network.distribution(features)
+                if mode == "explore" and state is None and self.network.encoder.block is not None:
+                    judged = dist, self.network.values(features)  # to look at pictures again would be dear
         action = distributions.mode(dist) if mode == "greedy" else distributions.sample(dist, rng)
-        return ActOutput(action, state)
+        return ActOutput(action, state, judged)
 
     @torch.no_grad()
     def assess(self, rollout: Rollout) -> Assessment:
-        if rollout.agent_state0 is None:
+        if rollout.judged:
+            dists, known = zip(*rollout.judged, strict=True)
+            dist = {name: torch.stack([each[name] for each in dists]) for name in dists[0]}
+            values, final_values = torch.stack([*known, self.value(rollout.last_obs, None)]), None
+        elif rollout.agent_state0 is None:
             distinct = distinct_of(rollout)
             dist, values = self.judged(distinct.rows, distinct.logits)
             dist = {name: spread(entry, distinct.here[:-1]) for name, entry in dist.items()}
@@ -377,7 +384,7 @@ class Agent(BaseAgent):
         if self.network.encoder.block is None:
             return (chosen,)
         each = 1 if whole.place is not None else len(whole.first)  # observations of one sample, or of one sequence
-        return chosen.split(max(1, self.network.encoder.block // each))
+        return torch.split(chosen, max(1, self.network.encoder.block // each))
 
     def _fused_step(self, chosen: torch.Tensor) -> list[float]:
         """`_gradient_step` without autograd, on what `FusedSteps` began with."""

@@ -146,7 +146,9 @@ class RandomDistillation:
         """A gradient step on the mean of B errors, each times its weight; that mean."""
         if self._fused is None:
             size, loss, gradient = BLOCK if self._pictures else len(inputs), 0.0, None
-            for some, aims, counts in zip(*(entry.split(size) for entry in (inputs, targets, weights)), strict=True):
+            for some, aims, counts in zip(
+                *(torch.split(entry, size) for entry in (inputs, targets, weights)), strict=True
+            ):
                 part = (prediction_error(self.predictor(some), aims, self._error) * counts).sum() / len(inputs)
                 of_part = self.optimiser.gradient(part)
                 gradient = of_part if gradient is None else gradient.add_(of_part)

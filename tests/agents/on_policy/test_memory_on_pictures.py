@@ -135,3 +135,17 @@ def test_what_an_encoder_cannot_read_is_refused(memory: str) -> None:
         made(GRID, network="impala", memory=memory)
     with pytest.raises(UserError, match=r"agent.network=cnn: the environment shows no image"):
         made({"vector": ObsSpec((3,), "float32")}, network="cnn", memory=memory)
+
+
+def test_pictures_are_judged_while_acting(worlds: Any, learning: Any) -> None:
+    world = learning(worlds["identity"](3, shown="picture"), network="auto")
+    for _ in range(2):
+        rollout = world.collect(12)
+        assert len(rollout.judged) == 12 and rollout.done.any()
+        ends = rollout.done  # elsewhere this world draws its pictures twice
+        kept = rollout.log_prob, rollout.dist["logits"], rollout.values, rollout.final_values[ends]
+        rollout.judged = []
+        again = world.agent.assess(rollout)
+        assert again.final_values is not None
+        anew = again.log_prob, again.dist["logits"], again.values, again.final_values[ends]
+        torch.testing.assert_close(kept, anew, rtol=1e-4, atol=1e-6)
