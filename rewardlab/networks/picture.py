@@ -1,7 +1,7 @@
 """Convolutions over pictures of pixels: Nature's three strided layers, and IMPALA's residual network.
 
-Pixels stay bytes until they are seen. What has no gradient is seen in blocks: a whole rollout of large pictures at once
-would take gigabytes between the layers.
+Pixels stay bytes until they are seen, in blocks: a whole rollout of large pictures at once would take gigabytes between
+the layers, and what a block leaves there fits into a processor's caches.
 """
 
 from __future__ import annotations
@@ -184,8 +184,7 @@ def in_blocks(layers: nn.Module, pictures: torch.Tensor, scale: float) -> torch.
         features: torch.Tensor = layers(block.permute(0, 3, 1, 2).float() * scale)
         return features
 
-    learns = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in layers.parameters())
-    if learns or len(pictures) <= BLOCK:
+    if len(pictures) <= BLOCK:
         return seen(pictures)
     return torch.cat([seen(block) for block in torch.split(pictures, BLOCK)])
 
