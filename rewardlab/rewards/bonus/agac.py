@@ -1,7 +1,7 @@
 """AGAC: acts so that an adversary, which learns to predict the policy, keeps failing.
 
 Paper: Flet-Berliac et al. 2021, Adversarially guided actor-critic
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The adversary p learns to match the policy pi that acted, by KL(pi || p). Then, a the action taken in s,
 

@@ -1,7 +1,7 @@
 """Count: rarely visited states pay more, 1 / sqrt(number of visits).
 
 Paper: Strehl and Littman 2008, An analysis of model-based interval estimation for Markov decision processes
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step is 1 / sqrt(N(s')), s' its true successor and N the visits to it, this one included.
 Published under this name:
@@ -13,6 +13,8 @@ Published under this name:
 - key=simhash: `bits` random bits in place of the state, which similar ones share, for pixels and vectors (#Exploration,
   Tang et al. 2017, algorithm 1; 32 bits and coef 0.01 for continuous control). More bits tell more states apart. Floats
   are measured as random play spreads them and cut otherwise than there (`parts/simhash.py`).
+- key=downscaled: pictures shrunk and dimmed, as the cells of Go-Explore (Ecoffet et al. 2021); channels=1 leaves the
+  latest of several grey frames.
 - scope=episodic: visits within the episode, that with which it began included, as the episodic factor of RIDE counts
   them (there with key=state).
 """
@@ -36,7 +38,11 @@ VERSION = 3
 @dataclass
 class Config(CellOptions, BonusConfig):
     coef: float = option(0.002, "weight of the bonus", minimum=0)
-    key: str = option("view", "what is counted: the agent's view, the full state, or a hash of likeness", choices=KINDS)
+    key: str = option(
+        "view",
+        "what is counted: the view, the full state, a hash of likeness, or the picture made small",
+        choices=KINDS,
+    )
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024, neutral=32)
     scope: str = option("lifelong", "over what: the whole run or the episode", choices=("lifelong", "episodic"))
     shared: bool = option(True, "one lifelong table for all environments, or one each")

@@ -1,7 +1,7 @@
 """NovelD: pays a step from known to new ground, the first time in an episode that it leads there.
 
 Paper: Zhang et al. 2021, NovelD: a simple yet effective exploration criterion (as BeBold: Zhang et al. 2020)
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step from s to its true successor s' is max(nov(s') - alpha * nov(s), 0) * 1[N_ep(s') = 1], nov
 being the Euclidean distance of a predictor to a fixed random target (RND) on what the agent sees, both taken before

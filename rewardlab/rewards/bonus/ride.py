@@ -1,7 +1,7 @@
 """RIDE: pays how far an action moves the agent in the features of what it can control, less with every return.
 
 Paper: Raileanu and Rocktaeschel 2020, RIDE: rewarding impact-driven exploration for procedurally-generated environments
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step from s to its true successor s' is ||phi(s') - phi(s)||_2 / sqrt(N_ep(s')), N_ep counting visits
 within the episode, this one and the state with which it began included (the paper's code clears its table just after

@@ -18,6 +18,10 @@ warm-up of MiniGrid's size:
 - The published weights are task_coef=2 and coef=1; of 0.003 to 0.3, 0.1 learns fastest under our PPO on DoorKey-6x6
   and MultiRoom-N7-S4 together (results/reference/tuning).
 
+Pictures as published: network=published, channels=1 (the latest of several grey frames, whitened pixel by pixel),
+hidden and features 512, learning_rate=1e-4, coef=1, warmup=6400 (50 x 128), update_proportion=0.25 beside 128
+environments.
+
 Other code under this name, each with one value head on the sum of all rewards (agent.streams=joint):
 
 - RIDE's repository (torchbeast): error=l2 (the norm, not squared), normalise_observation=false,

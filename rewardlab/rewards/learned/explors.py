@@ -1,7 +1,7 @@
 """ExploRS: a table of rewards that learns which actions turned out better than expected, and a bonus for new states.
 
 Paper: Devidze et al. 2022, Exploration-guided reward shaping for reinforcement learning under sparse rewards
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 Beside the task's reward a step from s to s' is paid R(s, a) + B(s'). B = scale / sqrt((scale / most)^2 + N(s')), N the
 visits to s' before this one, and 0 where the task terminates. After a rollout every step of it moves R:
