@@ -9,17 +9,19 @@ from rewardlab.types import Array
 
 
 def downscaled_keys(images: Array, blocks: int, depth: int, high: int) -> Keys:
-    """Keys of downscaled images: integers [B, H, W, C] in [0, high] -> int64 [B].
+    """Keys of downscaled images: integers [B, H, W, C] in [0, high], or floats in [0, 1] with high=0, -> int64 [B].
 
     Each channel is averaged over `blocks` x `blocks` patches of nearly equal size (single pixels where the image is
     smaller) and cut to `depth` levels.
 
     Source: Ecoffet et al. 2021, First return, then explore, Methods, "Cell representations".
     """
-    rows, columns = (_edges(size, blocks) for size in images.shape[1:3])
-    sums = np.add.reduceat(np.add.reduceat(images.astype(np.float64), rows, axis=1), columns, axis=2)
-    heights, widths = (np.diff([*edges, size]) for edges, size in zip((rows, columns), images.shape[1:3], strict=True))
-    means = sums / (heights[:, None] * widths)[None, :, :, None]
+    count, height, width, channels = images.shape
+    rows, columns = (_patches(size, blocks) for size in (height, width))
+    # First down, then across, as products of small matrices: sums of integers are exact.
+    down = rows @ images.reshape(count, height, width * channels).astype(np.float64)
+    sums = columns @ down.reshape(count, len(rows), width, channels)
+    means = sums / (rows.sum(axis=1)[:, None] * columns.sum(axis=1))[None, :, :, None]
     levels = np.minimum((means / (high + 1) * depth).astype(np.int64), depth - 1)
     return hash_rows(levels.reshape(len(images), -1))
 
@@ -42,7 +44,9 @@ def return_weights(seen: Array, group: Array, open_groups: Array) -> Array:
     return probabilities
 
 
-def _edges(size: int, blocks: int) -> Array:
-    """Where patches begin, int64 [min(blocks, size)]."""
+def _patches(size: int, blocks: int) -> Array:
+    """Which places each patch has, float64 [min(blocks, size), size] of 0 and 1."""
     count = min(blocks, size)
-    return np.arange(count) * size // count
+    edges = np.arange(count + 1) * size // count
+    places = np.arange(size)
+    return ((edges[:-1, None] <= places) & (places < edges[1:, None])).astype(np.float64)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 Keys = npt.NDArray[np.int64]
 
+_AT_ONCE = 2**23  # numbers that are hashed
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: spreads a number's low bits over the high ones
 
 
@@ -17,8 +18,10 @@ def hash_rows(rows: npt.NDArray[np.integer]) -> Keys:
     different rows of small integers share a key with a probability near 2^-64; the keys are the same on every
     machine and in every version.
     """
-    multipliers = _multipliers(rows.shape[-1])
-    return scramble(rows.astype(np.uint64) @ multipliers).view(np.int64)
+    multipliers, flat = _multipliers(rows.shape[-1]), rows.reshape(-1, rows.shape[-1])
+    size = max(1, _AT_ONCE // max(1, rows.shape[-1]))  # pictures take eight times their room
+    sums = [flat[start : start + size].astype(np.uint64) @ multipliers for start in range(0, max(1, len(flat)), size)]
+    return scramble(np.concatenate(sums)).view(np.int64).reshape(rows.shape[:-1])
 
 
 def combine_keys(keys: Keys, other: npt.NDArray[np.integer]) -> Keys:

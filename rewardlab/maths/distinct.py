@@ -70,13 +70,20 @@ def _distinct(rollout: Rollout) -> DistinctObservations:
     both = {name: (entry, rollout.next_obs[name]) for name, entry in acted_on.items()}
     places = torch.from_numpy(place).to(device)
     return DistinctObservations(
-        {
-            name: torch.cat([e.flatten(0, 1).index_select(0, at) for e, at in zip(pair, firsts, strict=True)])
-            for name, pair in both.items()
-        },
+        {name: _gathered(pair, firsts) for name, pair in both.items()},
         places[: len(rows)].view(steps + 1, num_envs),
         places[len(rows) :].view(steps, num_envs),
     )
+
+
+def _gathered(entries: tuple[torch.Tensor, ...], places: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """The rows at each of two places, of entries [T, N, ...] each, one after the other; nothing is copied twice."""
+    rows = entries[0].new_empty(sum(map(len, places)), *entries[0].shape[2:])
+    begun = 0
+    for entry, at in zip(entries, places, strict=True):
+        torch.index_select(entry.flatten(0, 1), 0, at, out=rows[begun : begun + len(at)])
+        begun += len(at)
+    return rows
 
 
 def _bytes(obs: TensorObs) -> Array:

@@ -47,6 +47,7 @@ class Encoder(nn.Module):
     Attributes:
         size: length of the features.
         learns: whether it has weights; without, features are the flattened observation.
+        block: how many observations are best learned from at once; None: any number.
 
     Raises:
         UserError: the observation does not suit the kind of network.
@@ -67,6 +68,7 @@ class Encoder(nn.Module):
         if kind in LAST:
             self.last = mlp((self.size, *LAST[kind]), generator, activate_last=True)
             self.size = LAST[kind][-1]
+        self.block = min((part.block for part in parts.values() if part.block), default=None)
         self.learns = any(True for _ in self.parameters())
 
     def prepare(self, obs: TensorObs) -> TensorObs:

@@ -5,9 +5,14 @@ from torch import nn
 
 
 class Part(nn.Module):
-    """One entry: [..., *shape] -> `prepare` -> [..., its own]; [B, its own] -> `forward` -> [B, size]."""
+    """One entry: [..., *shape] -> `prepare` -> [..., its own]; [B, its own] -> `forward` -> [B, size].
+
+    Attributes:
+        block: how many are best learned from at once; None: any number.
+    """
 
     size: int
+    block: int | None = None
 
     def prepare(self, entry: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError

@@ -10,7 +10,7 @@ import torch
 from rewardlab.maths.codes import random_waves, sides, stripes
 from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.maths.distinct import distinct_of
-from rewardlab.maths.moments import moments
+from rewardlab.maths.moments import Moments, combine, moments
 from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.types import ObsSpec, Rollout, State, TensorObs
 
@@ -36,6 +36,7 @@ class SimHash:
         obs: the entries that are hashed.
         bits: of whole numbers, and as many of floats where an observation has both.
         """
+        self._warmed: Moments | None = None
         self._whole = {name: spec for name, spec in obs.items() if spec.high > 0}
         self._floats = {name: spec for name, spec in obs.items() if spec.high == 0}
         self._state = {"projection": torch.randn(flat_size(self._whole), bits, generator=generator)}
@@ -50,12 +51,16 @@ class SimHash:
         return WARMUP if "waves" in self._state else 0
 
     def warm_up(self, rollout: Rollout) -> None:
-        """Measure floats from now on as these steps were spread; a number that never moved is left in its own unit."""
+        """Measure floats from now on as these steps were spread, and those of earlier calls; a number that never moved
+        is left in its own unit.
+        """
         if not self.warmup_steps:
             return
         distinct = distinct_of(rollout)
         rows = encode_flat(distinct.rows, self._floats).cpu()
-        count, mean, squares = moments(rows, distinct.there.cpu().flatten().bincount(minlength=len(rows)))
+        found = moments(rows, distinct.there.cpu().flatten().bincount(minlength=len(rows)))
+        self._warmed = found if self._warmed is None else combine(self._warmed, found)
+        count, mean, squares = self._warmed
         std = (squares / count).sqrt()
         self._state |= {"mean": mean, "std": torch.where(std > _STILL * mean.abs(), std, 1.0)}
 

@@ -169,12 +169,15 @@ class Collector:
         actions: list[torch.Tensor] = []
         agent_state0 = self._state
         end_states: list[torch.Tensor] = []
+        judged = []
         for t in range(steps):
             _store(buffers.obs, t, self._obs)
             _store(buffers.current_privileged, t, self._privileged)
             buffers.first[t] = self._first
             output = self.agent.act(self._tensors(self._obs), self._state, self._tensor(self._first), "explore", rng)
             self._state = output.state
+            if output.judged is not None:
+                judged.append(output.judged)
             batch = self.env.step(output.action.cpu().numpy())
             require_finite_step(self.env.spec, batch)
             actions.append(output.action)
@@ -193,6 +196,7 @@ class Collector:
         buffers.first[steps] = self._first
         rollout = self._rollout(steps, torch.stack(actions), agent_state0)
         rollout.end_states = torch.cat(end_states) if end_states else None
+        rollout.judged = judged
         return rollout
 
     def _pass(self, compiled: CompiledPlay, steps: int, rng: torch.Generator) -> Rollout:

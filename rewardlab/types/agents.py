@@ -17,10 +17,14 @@ from rewardlab.types.worlds import MakeEnv
 
 @dataclass
 class ActOutput:
-    """What an agent answers for N observations: actions [N] or [N, A], and its next recurrent state."""
+    """What an agent answers for N observations: actions [N] or [N, A], and its next recurrent state.
+
+    judged: the policy's distribution parameters, each [N, ...], and values [N, S], where looking again is dear.
+    """
 
     action: torch.Tensor
     state: torch.Tensor | None
+    judged: tuple[TensorObs, torch.Tensor] | None = None
 
 
 class Agent(Protocol):

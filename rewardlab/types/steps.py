@@ -76,6 +76,7 @@ class Rollout:
     progress: the share of the budget, in [0, 1], that was spent before it.
     distinct: what `maths.distinct.distinct_of` found in it; a rollout is replaced rather than changed.
     end_states: the recurrent state after each last step of an episode, in the order of `done.nonzero()`, or None.
+    judged: what the agent that acted made of each step, see `ActOutput`; empty where it does not say.
     """
 
     obs: TensorObs
@@ -98,6 +99,7 @@ class Rollout:
     progress: float = 0.0
     distinct: DistinctObservations | None = field(default=None, init=False, repr=False)
     end_states: torch.Tensor | None = field(default=None, init=False, repr=False)
+    judged: list[tuple[TensorObs, torch.Tensor]] = field(default_factory=list, init=False, repr=False)
 
     def take(self, found: Assessment) -> None:
         """Keep what the policy makes of it; true successors are worth what the next rows are, until ends are set."""

@@ -35,6 +35,7 @@ VARIANTS = [
     ("reward", "count", ["reward.scope=episodic"]),
     ("reward", "count", ["reward.shared=false"]),
     ("reward", "count", ["reward.key=simhash"]),
+    ("reward", "count", ["reward.key=downscaled", "reward.cell_blocks=2"]),
     ("reward", "noveld", ["reward.key=state"]),
     ("reward", "ride", ["reward.key=simhash"]),
     ("reward", "ngu", ["reward.scale_error=false", "reward.distance_momentum=0.7"]),

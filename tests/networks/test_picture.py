@@ -76,7 +76,7 @@ def test_pixels_stay_bytes_until_they_are_seen_and_are_then_within_0_and_1() -> 
     torch.testing.assert_close(encoder({"image": pixels}), seen)
 
 
-def test_many_pictures_without_gradients_are_seen_in_blocks() -> None:
+def test_many_pictures_are_seen_in_blocks() -> None:
     most = []
 
     class Watching(nn.Module):

@@ -1,6 +1,7 @@
 """The count bonus against a brute-force dictionary over what was really seen."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from rewardlab.contracts.worlds import worlds
 from rewardlab.errors import UserError
 from rewardlab.networks.flat import encode_flat
 from rewardlab.rewards.bonus import count
-from rewardlab.types import Array, Rollout
+from rewardlab.types import Array, ObsSpec, Rollout
 
 LENGTHS = st.lists(st.integers(1, 20), min_size=1, max_size=3)
 
@@ -117,3 +118,43 @@ def test_state_is_two_integer_tensors() -> None:
         "counts": "torch.int64",
     }
     assert state["counts"].sum() == 40
+
+
+@pytest.mark.parametrize("channels", [None, 1])
+def test_downscaled_pictures_are_counted_as_cells(channels: int | None) -> None:
+    """Averages over patches, cut to levels, by hand: 10 rows and 9 columns into 3 x 3 patches of nearly equal size."""
+    a_case = case("count", key="downscaled", cell_blocks=3, cell_depth=4, channels=channels)
+    a_case = replace(a_case, spec=replace(a_case.spec, obs={"image": ObsSpec((10, 9, 2), "uint8", 255)}))
+    scheme, _ = a_case.build()
+    visits: Counter[object] = Counter()
+    for rollout in rollouts(a_case, 12, 5):
+        # The made-up pictures are noise: dimmed, some of them fall into one cell.
+        for entries in (rollout.obs, rollout.next_obs, rollout.last_obs):
+            entries["image"] = entries["image"] // 2 + 90
+        rollout.distinct = None
+        bonus = scheme.compute(rollout).streams["intrinsic"]
+        for t in range(rollout.steps):
+            cells = []
+            for env in range(4):
+                image = rollout.next_obs["image"][t, env].double().numpy()[..., -(channels or 0) :]
+                rows, columns = ((0, 3), (3, 6), (6, 10)), ((0, 3), (3, 6), (6, 9))
+                means = [image[a:b, c:d].mean(axis=(0, 1)) for a, b in rows for c, d in columns]
+                cells.append(tuple((np.array(means) * 4 // 256).astype(int).flatten().tolist()))
+            visits.update(cells)
+            np.testing.assert_allclose(bonus[t].numpy(), [visits[cell] ** -0.5 for cell in cells], rtol=1e-6)
+    assert 1 < len(visits) < sum(visits.values())
+
+
+@pytest.mark.parametrize("name", ["noveld", "ride", "agac"])
+def test_visits_within_episodes_are_told_by_downscaled_pictures_too(name: str) -> None:
+    a_case = case(name, key="downscaled", cell_blocks=1, cell_depth=1)  # one cell: only first steps are new
+    scheme, _ = a_case.build()
+    coarse = scheme.keys if name == "agac" else scheme.visits.keys
+    assert len(np.unique(coarse.reached(rollouts(a_case, 20)[0]))) == 1
+
+
+def test_downscaling_what_is_no_picture_is_refused_in_one_line() -> None:
+    with pytest.raises(UserError, match=r"key=downscaled reads the image, and made-up vector shows vector"):
+        case("count", world="vector", key="downscaled").build()
+    with pytest.raises(UserError, match=r"reward.channels=4: the image of made-up grid has 3"):
+        case("count", key="downscaled", channels=4).build()

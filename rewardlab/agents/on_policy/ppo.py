@@ -6,7 +6,7 @@ Paper: Schulman et al. 2017, Proximal policy optimization algorithms (arXiv:1707
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -208,20 +208,27 @@ class Agent(BaseAgent):
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
     ) -> ActOutput:
+        judged = None
         if self._fused is not None:
             dist = {"logits": self._fused.logits(self._fused.inputs(obs))}
         else:
             with torch.no_grad():
                 features, state = self._features_of_step(obs, state, first)
                 dist = self.network.distribution(features)
+                if mode == "explore" and state is None and self.network.encoder.block is not None:
+                    judged = dist, self.network.values(features)  # to look at pictures again would be dear
         if self._extra and mode != "explore":
             dist = {"logits": dist["logits"][..., : -self._extra].contiguous()}
         action = distributions.mode(dist) if mode == "greedy" else distributions.sample(dist, rng)
-        return ActOutput(action, state)
+        return ActOutput(action, state, judged)
 
     @torch.no_grad()
     def assess(self, rollout: Rollout) -> Assessment:
-        if rollout.agent_state0 is None:
+        if rollout.judged:
+            dists, known = zip(*rollout.judged, strict=True)
+            dist = {name: torch.stack([each[name] for each in dists]) for name in dists[0]}
+            values, final_values = torch.stack([*known, self.value(rollout.last_obs, None)]), None
+        elif rollout.agent_state0 is None:
             distinct = distinct_of(rollout)
             dist, values = self.judged(distinct.rows, distinct.logits)
             dist = {name: spread(entry, distinct.here[:-1]) for name, entry in dist.items()}
@@ -356,24 +363,39 @@ class Agent(BaseAgent):
         Raises:
             Diverged: the loss or its gradient is not finite; the weights are as before.
         """
-        config = self.config
-        batch = whole.of_envs(chosen) if whole.place is None else whole.at(chosen)
-        dist, values = self.network(batch.obs, batch.state0, batch.first)
-        if batch.place is not None:
-            dist = {name: spread(entry, batch.place) for name, entry in dist.items()}
-            values = spread(values, batch.place)
-        log_prob, entropies = distributions.log_prob_and_entropy(dist, batch.action)
-        log_ratio = log_prob - batch.log_prob
-        ratio = log_ratio.exp()
-        policy = clipped_policy_loss(ratio, batch.advantage, config.clip)
-        value = value_loss(values, batch.returns, batch.values, config.value_clip)
-        entropy = entropies.mean()
-        gradient = self.optimiser.gradient(policy + config.value_coef * value - config.entropy_coef * entropy)
-        with torch.no_grad():
-            clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
-            norm = clip_norm(gradient, config.max_grad_norm)
-            terms = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped, norm])
-        return self._descend(gradient, terms.tolist())
+        config, parts = self.config, self._blocks(whole, chosen)
+        gradient: torch.Tensor | None = None
+        terms = [0.0] * (len(_LOSSES) - 1)
+        for part in parts:
+            batch = whole.of_envs(part) if whole.place is None else whole.at(part)
+            dist, values = self.network(batch.obs, batch.state0, batch.first)
+            if batch.place is not None:
+                dist = {name: spread(entry, batch.place) for name, entry in dist.items()}
+                values = spread(values, batch.place)
+            log_prob, entropies = distributions.log_prob_and_entropy(dist, batch.action)
+            log_ratio = log_prob - batch.log_prob
+            ratio = log_ratio.exp()
+            policy = clipped_policy_loss(ratio, batch.advantage, config.clip)
+            value = value_loss(values, batch.returns, batch.values, config.value_clip)
+            entropy = entropies.mean()
+            loss, share = policy + config.value_coef * value - config.entropy_coef * entropy, len(part) / len(chosen)
+            of_part = self.optimiser.gradient(loss)
+            with torch.no_grad():
+                clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
+                found = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped])
+            of_part = of_part if len(parts) == 1 else of_part.mul_(share)
+            gradient = of_part if gradient is None else gradient.add_(of_part)
+            terms = [term + share * more for term, more in zip(terms, found.tolist(), strict=True)]
+        assert gradient is not None
+        norm = clip_norm(gradient, config.max_grad_norm)
+        return self._descend(gradient, [*terms, float(norm)])
+
+    def _blocks(self, whole: Batch, chosen: torch.Tensor) -> Sequence[torch.Tensor]:
+        """A minibatch in the parts that the network learns from one after another: the same but for rounding."""
+        if self.network.encoder.block is None:
+            return (chosen,)
+        each = 1 if whole.place is not None else len(whole.first)  # observations of one sample, or of one sequence
+        return torch.split(chosen, max(1, self.network.encoder.block // each))
 
     def _fused_step(self, chosen: torch.Tensor) -> list[float]:
         """`_gradient_step` without autograd, on what `FusedSteps` began with."""

@@ -5,7 +5,7 @@ import torch
 
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.state import load_state, state_of
-from rewardlab.parts.state_keys import StateKeys
+from rewardlab.parts.state_keys import KeyOptions, StateKeys
 from rewardlab.types import BuildContext, Rollout, State
 
 
@@ -17,12 +17,12 @@ class EpisodicVisits:
         share_of_first: of the steps of the latest rollout, those that led where the episode had not been.
     """
 
-    def __init__(self, scheme: str, key: str, bits: int, context: BuildContext) -> None:
+    def __init__(self, scheme: str, options: KeyOptions, context: BuildContext) -> None:
         """Args:
         scheme: its name, for what is refused.
-        key, bits: what tells states apart, as in `StateKeys`.
+        options: what tells states apart.
         """
-        self.keys = StateKeys(scheme, key, bits, context)
+        self.keys = StateKeys(scheme, options, context)
         self._counts = EpisodeCounts(context.num_envs)
         self.share_of_first = 0.0
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from rewardlab.networks.flat import encode_flat, flat_size
+from rewardlab.networks.flat import flat_size
 from rewardlab.networks.init import mlp
-from rewardlab.networks.picture import flat_network
+from rewardlab.networks.picture import flat_network, flat_rows
 from rewardlab.types import ActionSpec, EnvSpec, ObsSpec, TensorObs
 
 
@@ -26,7 +26,7 @@ class ObservationEncoder(nn.Module):
 
     def flat(self, obs: TensorObs) -> torch.Tensor:
         """The input of `layers`, [..., D]: made once where several passes follow."""
-        return encode_flat(obs, self._obs_spec)
+        return flat_rows(obs, self._obs_spec)
 
 
 class InverseModel(nn.Module):

@@ -7,6 +7,7 @@ import torch
 from rewardlab.maths import compiled
 from rewardlab.maths.distinct import distinct_of
 from rewardlab.maths.moments import combine, moments
+from rewardlab.parts.both_ends import row_blocks
 from rewardlab.types import Rollout, State, TensorObs
 
 _EPSILON = 1e-8  # added to a variance: entries that never changed would divide by zero
@@ -45,9 +46,14 @@ class RunningMoments:
 
     def add_successors(self, rollout: Rollout, flat: Callable[[TensorObs], torch.Tensor]) -> None:
         """Take in what was reached, next_obs, as often as it was; `flat` makes rows [U, *shape] of observations."""
-        distinct = distinct_of(rollout)
-        rows = flat(distinct.rows)
-        self.add(rows, distinct.there.flatten().bincount(minlength=len(rows)))
+        distinct, begun = distinct_of(rollout), 0
+        times = distinct.there.flatten().bincount(minlength=len(next(iter(distinct.rows.values()))))
+        for block in row_blocks(distinct.rows):
+            rows = flat(block)
+            counted = times[begun : begun + len(rows)]
+            if counted.any():
+                self.add(rows, counted)
+            begun += len(rows)
 
     def normalise(self, data: torch.Tensor, clip: float) -> torch.Tensor:
         """(data - mean) / std within +-clip, [..., *shape] -> the same."""

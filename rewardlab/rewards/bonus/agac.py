@@ -1,7 +1,7 @@
 """AGAC: acts so that an adversary, which learns to predict the policy, keeps failing.
 
 Paper: Flet-Berliac et al. 2021, Adversarially guided actor-critic
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The adversary p learns to match the policy pi that acted, by KL(pi || p). Then, a the action taken in s,
 
@@ -30,11 +30,10 @@ from torch import nn
 from rewardlab.maths import distributions
 from rewardlab.maths.distinct import distinct_of, pick, spread
 from rewardlab.networks.box_policy import BoxPolicy
-from rewardlab.networks.flat import encode_flat
-from rewardlab.networks.picture import flat_network
+from rewardlab.networks.picture import flat_network, flat_rows
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.minibatches import minibatches
-from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, EnvSpec, Metrics, Rollout, Signals, TensorObs
@@ -43,7 +42,7 @@ VERSION = 2
 
 
 @dataclass
-class Config(BonusConfig):
+class Config(CellOptions, BonusConfig):
     coef: float = option(0.004, "weight of the bonus for states new to the episode", minimum=0)
     c: float = option(4e-4, "weight of what the adversary fails to predict", minimum=0)
     c_end: float = option(0.0, "share of c that is left at the end of the budget, reached linearly", minimum=0)
@@ -75,7 +74,7 @@ class Scheme(BonusScheme):
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.config = config
-        self.keys = StateKeys("agac", config.key, config.bits, context)
+        self.keys = StateKeys("agac", config, context)
         self.tell_apart_by(self.keys)
         self.adversary = Adversary(context.spec, config.hidden, context.generator)
         self.adversary.to(context.device)
@@ -118,7 +117,7 @@ class Scheme(BonusScheme):
         return {"loss/agac_adversary": float(torch.stack(losses).mean()), "explore/agac_gap": self._gap}
 
     def _flat(self, obs: TensorObs) -> torch.Tensor:
-        return encode_flat(obs, self.context.spec.obs)
+        return flat_rows(obs, self.context.spec.obs)
 
 
 def _spread(dist: TensorObs, place: torch.Tensor) -> TensorObs:

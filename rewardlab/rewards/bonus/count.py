@@ -1,7 +1,7 @@
 """Count: rarely visited states pay more, 1 / sqrt(number of visits).
 
 Paper: Strehl and Littman 2008, An analysis of model-based interval estimation for Markov decision processes
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step is 1 / sqrt(N(s')), s' its true successor and N the visits to it, this one included.
 Published under this name:
@@ -13,6 +13,8 @@ Published under this name:
 - key=simhash: `bits` random bits in place of the state, which similar ones share, for pixels and vectors (#Exploration,
   Tang et al. 2017, algorithm 1; 32 bits and coef 0.01 for continuous control). More bits tell more states apart. Floats
   are measured as random play spreads them and cut otherwise than there (`parts/simhash.py`).
+- key=downscaled: pictures shrunk and dimmed, as the cells of Go-Explore (Ecoffet et al. 2021); channels=1 leaves the
+  latest of several grey frames.
 - scope=episodic: visits within the episode, that with which it began included, as the episodic factor of RIDE counts
   them (there with key=state).
 """
@@ -25,7 +27,7 @@ import torch
 from rewardlab.maths.counting import Keys, combine_keys
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.memories.visit_counts import VisitCounts
-from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, Transitions
@@ -34,9 +36,13 @@ VERSION = 3
 
 
 @dataclass
-class Config(BonusConfig):
+class Config(CellOptions, BonusConfig):
     coef: float = option(0.002, "weight of the bonus", minimum=0)
-    key: str = option("view", "what is counted: view, place, message, full state, or a hash of likeness", choices=KINDS)
+    key: str = option(
+        "view",
+        "what is counted: view, place, message, full state, a hash of likeness, or the picture made small",
+        choices=KINDS,
+    )
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024, neutral=32)
     scope: str = option("lifelong", "over what: the whole run or the episode", choices=("lifelong", "episodic"))
     shared: bool = option(True, "one lifelong table for all environments, or one each")
@@ -60,7 +66,7 @@ class Scheme(BonusScheme):
         self.config = config
         self.episodic_memory = config.scope == "episodic"
         self.pays_anew = config.scope == "lifelong" and config.shared
-        self.keys = StateKeys("count", config.key, config.bits, context)
+        self.keys = StateKeys("count", config, context)
         self.tell_apart_by(self.keys)
         self.visits = VisitCounts()  # of all environments, whatever the scope: it tells how much was explored
         self.own_visits = VisitCounts()

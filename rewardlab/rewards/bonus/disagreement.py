@@ -23,6 +23,7 @@ import torch
 
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.ensemble import Ensemble
+from rewardlab.networks.flat import encode_flat
 from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.models.controllable_features import ControllableFeatures
@@ -87,7 +88,7 @@ class Scheme(BonusScheme):
         self.metrics = ("loss/disagreement_forward",) + (("loss/disagreement_inverse",) if self.controllable else ())
 
     def warm_up(self, rollout: Rollout) -> None:
-        self.observations.add_successors(rollout, self.encoder.flat)
+        self.observations.add_successors(rollout, self._flat)
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         if self._whitens and self.observations.count == 0:
@@ -132,8 +133,10 @@ class Scheme(BonusScheme):
 
     def _features(self, obs: TensorObs) -> torch.Tensor:
         """[..., features]."""
-        flat = self.encoder.flat(obs)
-        if self._whitens:
-            flat = self.observations.normalise(flat, _CLIP)
-        features: torch.Tensor = self.encoder.layers(flat)
+        if not self._whitens:
+            return self.encoder(obs)  # type: ignore[no-any-return]
+        features: torch.Tensor = self.encoder.layers(self.observations.normalise(self._flat(obs), _CLIP))
         return features
+
+    def _flat(self, obs: TensorObs) -> torch.Tensor:
+        return encode_flat(obs, self.context.spec.obs)

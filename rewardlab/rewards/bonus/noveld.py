@@ -1,7 +1,7 @@
 """NovelD: pays a step from known to new ground, the first time in an episode that it leads there.
 
 Paper: Zhang et al. 2021, NovelD: a simple yet effective exploration criterion (as BeBold: Zhang et al. 2020)
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step from s to its true successor s' is max(nov(s') - alpha * nov(s), 0) * 1[N_ep(s') = 1], nov
 being the Euclidean distance of a predictor to a fixed random target (RND) on what the agent sees, both taken before
@@ -22,7 +22,7 @@ import torch
 from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.memories.episodic_visits import EpisodicVisits
 from rewardlab.parts.models.random_distillation import RandomDistillation
-from rewardlab.parts.state_keys import KINDS, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, Metrics, Rollout
@@ -31,7 +31,7 @@ VERSION = 3
 
 
 @dataclass
-class Config(BonusConfig):
+class Config(CellOptions, BonusConfig):
     coef: float = option(0.015, "weight of the bonus", minimum=0)
     alpha: float = option(0.5, "how much of the novelty left behind is taken off", minimum=0)
     key: str = option("view", "what tells first visits: view, place, message, full state, or likeness", choices=KINDS)
@@ -59,7 +59,7 @@ class Scheme(BonusScheme):
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.config = config
-        self.visits = EpisodicVisits("noveld", config.key, config.bits, context)
+        self.visits = EpisodicVisits("noveld", config, context)
         self.tell_apart_by(self.visits.keys)
         self.distillation = RandomDistillation(
             context,

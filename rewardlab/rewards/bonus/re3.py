@@ -21,8 +21,7 @@ import torch
 
 from rewardlab.maths.distinct import distinct_of, spread
 from rewardlab.maths.neighbours import nearest_distances, renyi_bonus, shannon_bonus
-from rewardlab.networks.flat import encode_flat
-from rewardlab.networks.picture import flat_network
+from rewardlab.networks.picture import flat_network, flat_rows
 from rewardlab.parts.memories.recent_steps import RecentSteps
 from rewardlab.parts.moments.running_moments import RunningMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
@@ -67,7 +66,7 @@ class Scheme(BonusScheme):
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         config = self.config
         distinct = distinct_of(rollout)
-        encoded = self.encoder(encode_flat(distinct.rows, self.context.spec.obs))
+        encoded = self.encoder(flat_rows(distinct.rows, self.context.spec.obs))
         features = spread(encoded, distinct.there)
         points = torch.cat([self.recent.all, features.flatten(0, 1)])
         nearest = spread(nearest_distances(encoded, points, config.neighbours + 1), distinct.there.flatten())

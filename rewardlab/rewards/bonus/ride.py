@@ -1,7 +1,7 @@
 """RIDE: pays how far an action moves the agent in the features of what it can control, less with every return.
 
 Paper: Raileanu and Rocktaeschel 2020, RIDE: rewarding impact-driven exploration for procedurally-generated environments
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step from s to its true successor s' is ||phi(s') - phi(s)||_2 / sqrt(N_ep(s')), N_ep counting visits
 within the episode, this one and the state with which it began included (the paper's code clears its table just after
@@ -27,7 +27,7 @@ from rewardlab.parts.memories.episodic_visits import EpisodicVisits
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.models.dynamics import Dynamics
 from rewardlab.parts.models.inverse_model import ForwardModel, InverseModel
-from rewardlab.parts.state_keys import KINDS, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, Metrics, Rollout
@@ -36,7 +36,7 @@ VERSION = 3
 
 
 @dataclass
-class Config(BonusConfig):
+class Config(CellOptions, BonusConfig):
     coef: float = option(0.01, "weight of the bonus", minimum=0)
     key: str = option("view", "what visits are told by: view, place, message, full state, or likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
@@ -66,7 +66,7 @@ class Scheme(BonusScheme):
         super().__init__(config, context)
         self.config = config
         spec, generator = context.spec, context.generator
-        self.visits = EpisodicVisits("ride", config.key, config.bits, context)
+        self.visits = EpisodicVisits("ride", config, context)
         self.tell_apart_by(self.visits.keys)
         self.inverse = InverseModel(spec, config.hidden, config.features, generator).to(context.device)
         self.forward = ForwardModel(spec.action, config.features, config.hidden, generator).to(context.device)

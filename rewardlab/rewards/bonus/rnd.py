@@ -18,6 +18,10 @@ warm-up of MiniGrid's size:
 - The published weights are task_coef=2 and coef=1; of 0.003 to 0.3, 0.1 learns fastest under our PPO on DoorKey-6x6
   and MultiRoom-N7-S4 together (results/reference/tuning).
 
+Pictures as published: network=published, channels=1 (the latest of several grey frames, whitened pixel by pixel),
+hidden and features 512, learning_rate=1e-4, coef=1, warmup=6400 (50 x 128), update_proportion=0.25 beside 128
+environments.
+
 Other code under this name, each with one value head on the sum of all rewards (agent.streams=joint):
 
 - RIDE's repository (torchbeast): error=l2 (the norm, not squared), normalise_observation=false,
@@ -29,7 +33,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rewardlab.parts.models.random_distillation import RandomDistillation
+from rewardlab.parts.models.random_distillation import NETWORKS, RandomDistillation
 from rewardlab.parts.moments.return_filter import ReturnFilter
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
@@ -55,6 +59,15 @@ class Config(BonusConfig):
     epochs: int = option(4, "passes of the predictor over a rollout", above=0)
     batch_size: int = option(512, "size of its minibatches", above=0)
     update_proportion: float = option(1.0, "share of each minibatch it learns from", above=0, maximum=1)
+    network: str = option(
+        "auto", "published: Burda et al.'s convolutions and layers for pictures", choices=NETWORKS, neutral="auto"
+    )
+    channels: int | None = option(
+        None,
+        "channels of a picture that are read, from the last on: 1 is the latest grey frame; null: all",
+        above=0,
+        neutral=None,
+    )
 
 
 class Scheme(BonusScheme):
@@ -76,6 +89,8 @@ class Scheme(BonusScheme):
             error=config.error,
             extra_layers=config.extra_layers,
             whiten=config.normalise_observation,
+            network=config.network,
+            channels=config.channels,
         )
         self.returns = ReturnFilter(context.num_envs, self.streams[1].gamma, context.device)
 

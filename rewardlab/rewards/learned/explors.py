@@ -1,7 +1,7 @@
 """ExploRS: a table of rewards that learns which actions turned out better than expected, and a bonus for new states.
 
 Paper: Devidze et al. 2022, Exploration-guided reward shaping for reinforcement learning under sparse rewards
-Assumes: nothing with key=view or simhash, privileged with key=state
+Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 Beside the task's reward a step from s to s' is paid R(s, a) + B(s'). B = scale / sqrt((scale / most)^2 + N(s')), N the
 visits to s' before this one, and 0 where the task terminates. After a rollout every step of it moves R:
@@ -33,7 +33,7 @@ from rewardlab.maths.gae import gae
 from rewardlab.maths.self_shaping import shaping_steps, visit_bonus
 from rewardlab.parts.memories.key_table import KeyTable
 from rewardlab.parts.memories.visit_counts import VisitCounts
-from rewardlab.parts.state_keys import KINDS, StateKeys, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, facts_of, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout
@@ -42,7 +42,7 @@ VERSION = 1
 
 
 @dataclass
-class Config(BonusConfig):
+class Config(CellOptions, BonusConfig):
     key: str = option("view", "what a state is: the agent's view, the full state, or a hash of likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024, neutral=32)
     scale: float = option(0.002, "scale of the bonus for new states; 0: no bonus", minimum=0)
@@ -79,7 +79,7 @@ class Scheme(BonusScheme):
                 " with discrete actions"
             )
         self.config = config
-        self.keys = StateKeys("explors", config.key, config.bits, context)
+        self.keys = StateKeys("explors", config, context)
         self.tell_apart_by(self.keys)
         self.visits = VisitCounts()
         self.rewards, self.values = KeyTable(actions), KeyTable(1)
