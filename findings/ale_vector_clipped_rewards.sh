@@ -47,4 +47,7 @@ print("make_vec pays", rewards, "and its infos are", infos)
 print("make_vec with reward_clipping=False pays", vector(reward_clipping=False)[0])
 PYTHON
 diff - "$folder/seen" <<'SEEN'
+make pays [0.0, 25.0, 300.0]
+make_vec pays [0, 1] and its infos are ['env_id', 'episode_frame_number', 'frame_number', 'lives']
+make_vec with reward_clipping=False pays [0, 25]
 SEEN

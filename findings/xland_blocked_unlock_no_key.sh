@@ -30,4 +30,7 @@ print("levels with a key:", int(things[1].sum()))
 print("levels whose target stands on the agent's side of the door:", int(left.sum()))
 PYTHON
 diff - "$folder/seen" <<'SEEN'
+levels with a locked door: 5000 of 5000
+levels with a key: 4681
+levels whose target stands on the agent's side of the door: 160
 SEEN

@@ -1,13 +1,14 @@
-"""One name across grid suites: rules, random play and shortest ways in Farama's MiniGrid, EnvPool, NAVIX and XLand-MiniGrid.
+"""One name across grid suites: Farama's MiniGrid, EnvPool, NAVIX, XLand-MiniGrid. Rules, random play, shortest ways.
 
-    python scripts/peers/suites.py                       # everything, from nothing: some 15 minutes on one idle core
-    python scripts/peers/suites.py --tasks DoorKey-8x8 --kinds rules play levels
-    python scripts/peers/suites.py --only-tables         # from the answers in --work, without measuring
+    python scripts/peers/suites.py                       # everything, from nothing
+    python scripts/peers/suites.py --work DIR            # the same, going on with the answers that DIR has
+    python scripts/peers/suites.py --tasks DoorKey-8x8 --kinds rules limits play levels
+    python scripts/peers/suites.py --work DIR --only-tables
 
-Each suite but Farama's gets a virtual environment of its own in `--work`, with the versions of `PINS`. Farama's rules are
-probed in its own code; its random play and shortest ways are our engine's, which equals it bit for bit
-(`make parity`). Where --work has answers from an earlier call, these are kept. Tables go to results/reference/suites/
-and into docs/suites.md.
+Each suite but Farama's gets a virtual environment of its own in `--work`, with the versions of `PINS`. Farama's rules
+are probed in its own code; its random play and shortest ways are our engine's, which equals it bit for bit
+(`make parity`), and where they were not measured anew, those of the engine's table of facts. Tables go to
+results/reference/suites/ and into docs/suites.md.
 """
 
 import argparse
@@ -39,7 +40,9 @@ def interpreter(suite: str, work: Path) -> Path:
     if suite == "farama":
         found = importlib.metadata.version("minigrid")
         if found != FARAMA:
-            raise SystemExit(f"minigrid {found} is installed; the tables are of {FARAMA}: pip install minigrid=={FARAMA}")
+            raise SystemExit(
+                f"minigrid {found} is installed; the tables are of {FARAMA}: pip install minigrid=={FARAMA}"
+            )
         return Path(sys.executable)
     python = work / suite / "bin" / "python"
     if not (work / suite / "installed").exists():
@@ -51,7 +54,15 @@ def interpreter(suite: str, work: Path) -> Path:
 
 
 def measure(suite: str, work: Path, kinds: list[str], names: list[str] | None) -> None:
-    command = [interpreter(suite, work), HERE / "measure.py", suite, "--out", work / f"{suite}.jsonl", "--kinds", *kinds]
+    command = [
+        interpreter(suite, work),
+        HERE / "measure.py",
+        suite,
+        "--out",
+        work / f"{suite}.jsonl",
+        "--kinds",
+        *kinds,
+    ]
     command += ["--tasks", *names] if names else []
     environment = dict(os.environ)
     if suite == "farama":
@@ -67,8 +78,18 @@ def answers(work: Path, suite: str) -> dict[tuple[str, str], Any]:
     return {(row["kind"], row["task"]): row["answer"] for row in rows}
 
 
+def fill_from_engine(farama: dict[tuple[str, str], Any]) -> None:
+    """Farama's tasks that were not measured anew, from the engine's own table of facts."""
+    from names import TASKS
+    from on_farama import kept
+
+    for task in TASKS:
+        if ("play", task) not in farama:
+            farama["play", task], farama["levels", task] = kept(task)
+
+
 def solve_maps(work: Path) -> None:
-    """Shortest ways through EnvPool's levels, from their maps by the solver of Farama's rules, then played there again."""
+    """Shortest ways through EnvPool's levels: from their maps by the solver of Farama's rules, then played there."""
     drawn = {task: answer["maps"] for (kind, task), answer in answers(work, "envpool").items() if kind == "levels"}
     path = work / "envpool_ways.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
@@ -117,9 +138,11 @@ def way_through(task: str, level: dict[str, Any]) -> list[int] | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=None, help="folder of environments and answers (default: a temporary one)")
+    parser.add_argument(
+        "--work", type=Path, default=None, help="folder of environments and answers (default: a temporary one)"
+    )
     parser.add_argument("--suites", nargs="*", default=["farama", *PINS], choices=["farama", *PINS])
-    parser.add_argument("--kinds", nargs="*", default=["rules", "play", "levels", "babyai"])
+    parser.add_argument("--kinds", nargs="*", default=["rules", "limits", "play", "levels", "babyai"])
     parser.add_argument("--tasks", nargs="*", default=None)
     parser.add_argument("--only-tables", action="store_true")
     given = parser.parse_args()
@@ -131,6 +154,7 @@ def main() -> None:
         if "envpool" in given.suites and "levels" in given.kinds:
             solve_maps(work)
     found = {suite: answers(work, suite) for suite in tables.SUITES}
+    fill_from_engine(found["farama"])
     ways = work / "envpool_ways.json"
     tables.write(found, json.loads(ways.read_text()) if ways.exists() else {}, ROOT)
 

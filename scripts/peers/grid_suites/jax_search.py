@@ -28,7 +28,7 @@ class Search:
         self.expand = jax.jit(expand)
 
     def steps(self, start: Any, budget: int) -> tuple[str, int | None, int]:
-        """"found" and its steps, "none" or "over budget"; and how many states were looked at."""
+        """ "found" and its steps, "none" or "over budget"; and how many states were looked at."""
         frontier = jax.tree.map(lambda leaf: np.asarray(leaf)[None], start)
         known = np.zeros(0, np.uint64)
         depth, looked_at = 0, 0

@@ -22,16 +22,15 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 from names import BABYAI, FIRST, TASKS  # noqa: E402
 
 PACKAGES = {"farama": "minigrid", "envpool": "envpool", "navix": "navix", "xland": "xminigrid"}
-KINDS = ("rules", "play", "levels", "babyai")
+KINDS = ("rules", "limits", "play", "levels", "babyai")
 BUDGET = 300_000  # states that one search looks at
 
 
 def questions(suite: str, kinds: list[str], tasks: list[str] | None) -> Iterator[tuple[str, str]]:
-    """(kind, task); rules have no task."""
+    """(kind, task); rules and limits have no task."""
     ordered = sorted(TASKS, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
     offered = [name for name in ordered if getattr(TASKS[name], suite) and (not tasks or name in tasks)]
-    if "rules" in kinds:
-        yield "rules", ""
+    yield from ((kind, "") for kind in ("rules", "limits") if kind in kinds)
     for name in offered:
         yield from ((kind, name) for kind in ("play", "levels") if kind in kinds)
     if "babyai" in kinds and suite in ("farama", "envpool"):
@@ -41,7 +40,7 @@ def questions(suite: str, kinds: list[str], tasks: list[str] | None) -> Iterator
 def episodes_of(suite: str, task: str) -> int:
     """Fewer where they are long or slow; every interval is told."""
     if suite in ("farama", "envpool"):
-        return 1_000 if "16x16" in task or "Obstructed" in task else 10_000 if suite == "farama" else 4_000
+        return 1_000 if "16x16" in task or "Obstructed" in task else 10_000 if suite == "farama" else 2_000
     return 500 if "16x16" in task else 2_000
 
 
@@ -53,6 +52,8 @@ def ask(suite: str, kind: str, task: str) -> Any:
     module = importlib.import_module(f"on_{suite}")
     if kind == "rules":
         return module.all_rules()
+    if kind == "limits":
+        return module.limits()
     if kind == "babyai":
         return module.babyai(task, 300 if suite == "farama" else 3_000)
     if kind == "play":

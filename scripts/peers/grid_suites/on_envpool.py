@@ -1,4 +1,4 @@
-"""EnvPool's MiniGrid. It shows no grid: a scout that walks about in a pool of the same seed draws the map of a level."""
+"""EnvPool's MiniGrid. It shows no grid: a scout in a pool of the same seed walks about and draws the map of a level."""
 
 from typing import Any
 
@@ -92,8 +92,7 @@ def scout(env_id: str, seed: int) -> Pool:
         edges = {
             (x, y)
             for (x, y), thing in pool.now.items()
-            if (thing is None or thing[0] == "door")
-            and any((x + dx, y + dy) not in pool.now for dx, dy in AROUND)
+            if (thing is None or thing[0] == "door") and any((x + dx, y + dy) not in pool.now for dx, dy in AROUND)
         }
         if player.walk(edges):
             for _ in range(4):
@@ -132,7 +131,7 @@ class World(Pool):
 def play(task: str, episodes: int) -> dict[str, float]:
     """Uniformly random actions; each environment plays as many episodes as the others."""
     env_id = str(TASKS[task].envpool) if task in TASKS else task
-    lanes = min(500, episodes)
+    lanes = min(2_000, episodes)
     each = -(-episodes // lanes)
     pool = envpool.make(env_id, env_type="gymnasium", num_envs=lanes, num_threads=1, seed=1)
     pool.reset()
@@ -193,7 +192,7 @@ def level_facts(number: int = 300) -> dict[str, str]:
 
 
 def seeding(env_id: str) -> str:
-    """Whether `reset(seed=s)` gives the level that a pool of this seed begins with; and which seeds environments have."""
+    """Whether `reset(seed=s)` gives the level that a pool of this seed begins with; which seeds environments have."""
     import warnings
 
     def first(seed: int, number: int, i: int = 0) -> bytes:
@@ -209,9 +208,16 @@ def seeding(env_id: str) -> str:
     return f"{'obeyed' if all(obeyed) else 'ignored'}; {place}"
 
 
+def limits() -> dict[str, int]:
+    ids = {name: str(task.envpool) for name, task in TASKS.items()}
+    return {name: int(envpool.make_spec(env_id).config.max_episode_steps) for name, env_id in ids.items()}
+
+
 def babyai(env_id: str, episodes: int) -> dict[str, float]:
     return play(env_id, episodes)
 
 
 def all_rules() -> dict[str, str]:
-    return rules(World) | level_facts() | {"lava": lava(World, "LavaGapS7"), "GoToDoor": go_to_door(World, "GoToDoor-8x8")}
+    return (
+        rules(World) | level_facts() | {"lava": lava(World, "LavaGapS7"), "GoToDoor": go_to_door(World, "GoToDoor-8x8")}
+    )

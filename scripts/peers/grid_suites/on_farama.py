@@ -1,4 +1,4 @@
-"""Farama's MiniGrid: rules in its own code; random play and shortest ways by rewardlab's engine, which equals it bit for bit."""
+"""Farama's MiniGrid: rules in its own code; random play and shortest ways by rewardlab's engine, bit-exact with it."""
 
 import contextlib
 import io
@@ -150,5 +150,25 @@ def level_facts() -> dict[str, str]:
     }
 
 
+def limits() -> dict[str, int]:
+    from rewardlab.gridworld.catalogue import find_task
+
+    return {name: find_task(task.farama).max_steps for name, task in TASKS.items()}
+
+
+def kept(task: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Random play and shortest ways as the engine's table keeps them, for tasks that are not measured anew."""
+    from rewardlab.gridworld.task_facts import lowest_return, task_facts
+
+    facts = task_facts(TASKS[task].farama)
+    play = {"episodes": facts.random_episodes, "successes": round(facts.random_success * facts.random_episodes)}
+    play["lowest"] = lowest_return(TASKS[task].farama)
+    if facts.optimum_kind != "exact":
+        return play, {"why": "not known"}
+    return play, {"mean": facts.optimal_steps, "levels": facts.levels, "no way": facts.unsolvable}
+
+
 def all_rules() -> dict[str, str]:
-    return rules(World) | level_facts() | {"lava": lava(World, "LavaGapS7"), "GoToDoor": go_to_door(World, "GoToDoor-8x8")}
+    return (
+        rules(World) | level_facts() | {"lava": lava(World, "LavaGapS7"), "GoToDoor": go_to_door(World, "GoToDoor-8x8")}
+    )

@@ -66,7 +66,11 @@ class World:
                 door = ""
                 if kind == "door":
                     door = "open" if entity.open[k] else "closed" if entity.requires[k] == -1 else "locked"
-                found[int(position[1]), int(position[0])] = (kind, str(int(entity.colour[k])) if kind == "door" else "", door)
+                found[int(position[1]), int(position[0])] = (
+                    kind,
+                    str(int(entity.colour[k])) if kind == "door" else "",
+                    door,
+                )
         return found
 
     def sees(self) -> set[str]:
@@ -143,7 +147,12 @@ def level_facts() -> dict[str, str]:
     entities = jax.jit(jax.vmap(env.reset))(keys).state.entities
     door, key = (np.asarray(entities[name].position)[:, 0] for name in ("door", "key"))
     player = entities["player"]
-    poses = {(*place, int(turned)) for place, turned in zip(np.asarray(player.position)[:, 0].tolist(), np.asarray(player.direction)[:, 0], strict=True)}
+    poses = {
+        (*place, int(turned))
+        for place, turned in zip(
+            np.asarray(player.position)[:, 0].tolist(), np.asarray(player.direction)[:, 0], strict=True
+        )
+    }
     met = {(*door[i].tolist(), *key[i].tolist()) for i in range(3000)}
     worlds = World("DoorKey-8x8", None), World("DoorKey-8x8", None)
     for world in worlds:
@@ -156,5 +165,13 @@ def level_facts() -> dict[str, str]:
     }
 
 
+def limits() -> dict[str, int]:
+    return {name: int(navix.make(task.navix).max_steps) for name, task in TASKS.items() if task.navix}
+
+
 def all_rules() -> dict[str, str]:
-    return rules(World) | level_facts() | {"lava": lava(World, "DistShift1"), "GoToDoor": go_to_door(World, "GoToDoor-8x8")}
+    return (
+        rules(World)
+        | level_facts()
+        | {"lava": lava(World, "DistShift1"), "GoToDoor": go_to_door(World, "GoToDoor-8x8")}
+    )

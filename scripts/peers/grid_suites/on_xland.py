@@ -101,12 +101,16 @@ def levels(task: str, number: int, budget: int) -> dict[str, Any]:
 
     def step(changing: Any, action: Any) -> tuple[Any, Any, Any]:
         grid, agent, goal = changing
-        state = one.state.replace(grid=grid, agent=agent, goal_encoding=goal, step_num=jax.numpy.zeros_like(one.state.step_num))
+        state = one.state.replace(
+            grid=grid, agent=agent, goal_encoding=goal, step_num=jax.numpy.zeros_like(one.state.step_num)
+        )
         after = env.step(params, one.replace(state=state), action)
         return dynamic(after.state), after.reward > 0, after.last()
 
     search = Search(step, env.num_actions(params))
-    distinct = len({b"".join(np.asarray(leaf)[i].tobytes() for leaf in jax.tree.leaves(dynamic(states))) for i in range(2000)})
+    distinct = len(
+        {b"".join(np.asarray(leaf)[i].tobytes() for leaf in jax.tree.leaves(dynamic(states))) for i in range(2000)}
+    )
     for i in range(number):
         outcome, steps, _ = search.steps(jax.tree.map(lambda leaf, i=i: leaf[i], dynamic(states)), budget)
         if outcome == "over budget":
@@ -141,15 +145,25 @@ def without_key(number: int = 5000) -> str:
     lacking = ~(grids[..., 0] == 7).any((1, 2))
     left = grids[:, :, : params.width // 2]
     same = ((left == goals[:, None, None, 1:3]).all(-1)).any((1, 2))
-    return f"no key in {lacking.mean():.1%}, the target lies on the agent's side in {same.mean():.1%} of {number:,} levels"
+    return (
+        f"no key in {lacking.mean():.1%}, the target lies on the agent's side in {same.mean():.1%} of {number:,} levels"
+    )
+
+
+def limits() -> dict[str, int]:
+    return {name: int(xminigrid.make(task.xland)[1].max_steps) for name, task in TASKS.items() if task.xland}
 
 
 def all_rules() -> dict[str, str]:
     _, after = after_the_end(AutoReset)
     found = rules(World)
     found["after the end"] += f"; with GymAutoResetWrapper {after}"
-    return found | level_facts() | {
-        "lava": "no task with it",
-        "GoToDoor": "no such task",
-        "BlockedUnlockPickup": without_key(),
-    }
+    return (
+        found
+        | level_facts()
+        | {
+            "lava": "no task with it",
+            "GoToDoor": "no such task",
+            "BlockedUnlockPickup": without_key(),
+        }
+    )

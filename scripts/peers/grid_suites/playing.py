@@ -49,7 +49,7 @@ class Player:
 
     def face(self, heading: Cell) -> None:
         turns = (AROUND.index(heading) - AROUND.index(self.world.heading)) % 4
-        for action in (["left"] if turns == 3 else ["right"] * turns):
+        for action in ["left"] if turns == 3 else ["right"] * turns:
             self.act(action)
 
     def walk(self, goals: set[Cell], onto: frozenset[str] = frozenset()) -> bool:
@@ -227,7 +227,10 @@ def lava(make: Make, task: str) -> str:
     places = {cell for cell, thing in player.world.layout().items() if thing[0] == "lava"}
     if not player.walk(places, frozenset({"lava"})):
         return "no way to it"
-    return player.last.ended or f"the episode goes on, the agent stands {'in' if player.world.place in places else 'beside'} it"
+    return (
+        player.last.ended
+        or f"the episode goes on, the agent stands {'in' if player.world.place in places else 'beside'} it"
+    )
 
 
 def go_to_door(make: Make, task: str) -> str:

@@ -17,9 +17,11 @@ SUITES = {
 SHORT = {"farama": "Farama", "envpool": "EnvPool", "navix": "NAVIX", "xland": "XLand"}
 FOLDER, PAGE = Path("results/reference/suites"), Path("docs/suites.md")
 COLUMNS = (
-    "task", "suite", "limit", "random_success", "random_low", "random_high", "episodes", "lowest_return", "optimal_steps",
-    "optimal_low", "optimal_high", "levels", "no_way", "distinct_of_2000", "begins_on_goal", "other_limit", "success_in_other_limit", "why_no_optimum", "compare", "because",
+    "task", "suite", "limit", "random_success", "random_low", "random_high", "episodes", "lowest_return",
+    "optimal_steps", "optimal_low", "optimal_high", "levels", "no_way", "distinct_of_2000", "begins_on_goal",
+    "other_limit", "success_in_other_limit", "why_no_optimum", "compare", "because",
 )  # fmt: skip
+APART = 3.3  # standard errors: some forty comparisons are made
 # What a probe found different makes curves of these families incomparable, or comparable by success alone.
 KEYS = ("doorkey", "keycorridor", "unlock", "unlockpickup", "blockedunlockpickup", "lockedroom", "obstructedmaze")
 DOORS = (*KEYS, "multiroom")
@@ -40,11 +42,11 @@ def task_rows(found: dict[str, dict[tuple[str, str], Any]], ways: dict[str, Any]
     for task in [*TASKS, *babyai]:
         of_task = {}
         for suite, each in found.items():
-            play = each.get(("play", task)) or each.get(("babyai", task))
-            if play is None:
-                continue
+            play = each.get(("play", task)) or each.get(("babyai", task)) or {}
             drawn = ways.get(task, {}) if suite == "envpool" else each.get(("levels", task), {})
-            of_task[suite] = row_of(task, suite, play, drawn)
+            limit = each.get(("limits", ""), {}).get(task, play.get("limit"))
+            if limit is not None:
+                of_task[suite] = row_of(task, suite, limit, play, drawn)
         for suite, row in of_task.items():
             if suite != "farama" and "farama" in of_task:
                 row["compare"], row["because"] = verdict(task, suite, of_task["farama"], row, found)
@@ -52,28 +54,32 @@ def task_rows(found: dict[str, dict[tuple[str, str], Any]], ways: dict[str, Any]
     return rows
 
 
-def row_of(task: str, suite: str, play: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
-    low, high = wilson(play["successes"], play["episodes"])
-    limit = play["limit"]
-    if play.get("highest_limit", limit) != limit:
-        limit = f"{limit} to {play['highest_limit']}"
-    row = dict.fromkeys(COLUMNS, "") | {"task": task, "suite": suite, "limit": limit, "episodes": play["episodes"]}
-    row |= {"random_success": f"{play['successes'] / play['episodes']:.4f}"}
-    row |= {"random_low": f"{low:.4f}", "random_high": f"{high:.4f}"}
-    row["lowest_return"] = f"{play['lowest']:.1f}" if "lowest" in play else ""
-    steps = [each for each in drawn.get("steps", ()) if each is not None]
+def row_of(task: str, suite: str, limit: int, play: dict[str, Any], drawn: dict[str, Any]) -> dict[str, Any]:
+    highest = play.get("highest_limit", limit)
+    told = str(limit) if highest == limit else f"{limit} to {highest}"
+    row = dict.fromkeys(COLUMNS, "") | {"task": task, "suite": suite, "limit": told}
+    if play:
+        low, high = wilson(play["successes"], play["episodes"])
+        row |= {"episodes": play["episodes"], "random_success": f"{play['successes'] / play['episodes']:.4f}"}
+        row |= {"random_low": f"{low:.4f}", "random_high": f"{high:.4f}"}
+        row["lowest_return"] = f"{play['lowest']:.1f}" if "lowest" in play else ""
+    if "at the other limit" in play:
+        longer = play["at the other limit"]
+        row["other_limit"] = longer["limit"]
+        row["success_in_other_limit"] = f"{longer['successes'] / longer['episodes']:.4f}"
     if drawn.get("steps"):
+        steps = [each for each in drawn["steps"] if each is not None]
         row |= {"levels": len(drawn["steps"]), "no_way": len(drawn["steps"]) - len(steps)}
         if steps:
             error = 1.96 * statistics.stdev(steps) / math.sqrt(len(steps)) if len(set(steps)) > 1 else 0.0
             middle = statistics.mean(steps)
-            row |= {name: f"{each:.2f}" for name, each in
-                    (("optimal_steps", middle), ("optimal_low", middle - error), ("optimal_high", middle + error))}  # fmt: skip
-    row["why_no_optimum"] = drawn.get("why", "" if drawn.get("steps") else "not measured")
+            row |= {"optimal_steps": f"{middle:.2f}"}
+            row |= {"optimal_low": f"{middle - error:.2f}", "optimal_high": f"{middle + error:.2f}"}
+    elif "mean" in drawn:
+        row |= {"optimal_steps": f"{drawn['mean']:.2f}", "levels": drawn["levels"], "no_way": drawn["no way"]}
+    else:
+        row["why_no_optimum"] = drawn.get("why", "not measured")
     row["distinct_of_2000"] = drawn.get("distinct") or ""
-    if "at the other limit" in play:
-        longer = play["at the other limit"]
-        row |= {"other_limit": longer["limit"], "success_in_other_limit": f"{longer['successes'] / longer['episodes']:.4f}"}
     row["begins_on_goal"] = drawn.get("begins on the goal") or ""
     return row
 
@@ -89,7 +95,7 @@ def verdict(
         return probe in ours and probe in theirs and ours[probe] != theirs[probe]
 
     other, looks = [], []
-    if str(row["limit"]) != str(farama["limit"]):
+    if row["limit"] != farama["limit"]:
         other.append(f"limit {row['limit']} for {farama['limit']}")
     if (row["no_way"] or 0) > 0 and not farama["no_way"]:
         other.append(f"{row['no_way']} of {row['levels']} levels have no way")
@@ -109,10 +115,10 @@ def verdict(
         other.append("doors do not close")
     if row["lowest_return"] != farama["lowest_return"] and "" not in (row["lowest_return"], farama["lowest_return"]):
         other.append(f"lowest return {row['lowest_return']} for {farama['lowest_return']}")
-    if "" not in (row["optimal_low"], farama["optimal_low"]) and (
-        float(row["optimal_low"]) > float(farama["optimal_high"]) or float(row["optimal_high"]) < float(farama["optimal_low"])
-    ):
-        other.append("shortest ways of another length")
+    if "" not in (row["optimal_low"], farama["optimal_low"]):
+        errors = [(float(each["optimal_high"]) - float(each["optimal_low"])) / 2 / 1.96 for each in (row, farama)]
+        if abs(float(row["optimal_steps"]) - float(farama["optimal_steps"])) > APART * math.hypot(*errors):
+            other.append("shortest ways of another length")
     if differs("success at step k of T pays"):
         looks.append("success pays 1")
     if family in WALLS and differs("goal seen behind the locked door"):
@@ -121,12 +127,20 @@ def verdict(
         looks.append("no action `done`")
     if differs("own cell with the key"):
         looks.append("other codes")
-    apart = float(row["random_low"]) > float(farama["random_high"]) or float(row["random_high"]) < float(farama["random_low"])
+    if not row["episodes"] and row["why_no_optimum"] and not other:
+        return "not known", "; ".join(["random play and levels not measured", *looks])
+    apart = bool(row["episodes"] and farama["episodes"]) and (
+        float(row["random_low"]) > float(farama["random_high"])
+        or float(row["random_high"]) < float(farama["random_low"])
+    )
     if apart and not other and not looks:
         other.append("random play differs, nobody knows why")
     if other:
         return "no", "; ".join(other)
-    return ("only by success", "; ".join(looks)) if looks else ("yes", "no difference found but in the last step's flags")
+    unknown = [] if row["episodes"] else ["random play not measured"]
+    if looks:
+        return "only by success", "; ".join([*looks, *unknown])
+    return "yes", "; ".join(["no difference found but in the last step's flags", *unknown])
 
 
 def write(found: dict[str, dict[tuple[str, str], Any]], ways: dict[str, Any], root: Path) -> None:
@@ -141,7 +155,9 @@ def write(found: dict[str, dict[tuple[str, str], Any]], ways: dict[str, Any], ro
     with (folder / "rules.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["probe", *SUITES])
-        writer.writerows([probe, *(found[suite].get(("rules", ""), {}).get(probe, "") for suite in SUITES)] for probe in probes)
+        writer.writerows(
+            [probe, *(found[suite].get(("rules", ""), {}).get(probe, "") for suite in SUITES)] for probe in probes
+        )
     page = (root / PAGE).read_text()
     (root / PAGE).write_text(filled(page, folder))
 
@@ -181,7 +197,13 @@ def tasks_table(folder: Path) -> str:
 def cell(row: dict[str, str] | None) -> str:
     if row is None:
         return ""
-    share, low, high = (f"{100 * float(row[name]):.{1 if float(row[name]) >= 0.1 else 2}f}" for name in ("random_success", "random_low", "random_high"))
+    if not row["episodes"]:
+        known = [row["optimal_steps"], f"T {row['limit']}"]
+        return "; ".join(["not measured", *filter(None, known)])
+    share, low, high = (
+        f"{100 * float(row[name]):.{1 if float(row[name]) >= 0.1 else 2}f}"
+        for name in ("random_success", "random_low", "random_high")
+    )
     words = f"{share} ({low} to {high})"
     if row["other_limit"]:
         words += f", in {row['other_limit']} steps {100 * float(row['success_in_other_limit']):.1f}"
@@ -199,8 +221,10 @@ def compare_table(folder: Path) -> str:
         for suite, row in rows.items():
             if row["compare"]:
                 grouped.setdefault((suite, row["compare"], row["because"]), []).append(task)
-    order = {"yes": 0, "only by success": 1, "no": 2}
+    order = {"yes": 0, "only by success": 1, "no": 2, "not known": 3}
     lines = ["| suite | curves beside Farama's | tasks | what differs |", "|---|---|---|---|"]
-    for (suite, answer, reason), tasks in sorted(grouped.items(), key=lambda each: (list(SHORT).index(each[0][0]), order[each[0][1]])):
+    for (suite, answer, reason), tasks in sorted(
+        grouped.items(), key=lambda each: (list(SHORT).index(each[0][0]), order[each[0][1]])
+    ):
         lines.append(f"| {SHORT[suite]} | {answer} | {', '.join(tasks)} | {reason} |")
     return "\n".join(lines) + "\n"
