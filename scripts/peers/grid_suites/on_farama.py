@@ -170,5 +170,7 @@ def kept(task: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def all_rules() -> dict[str, str]:
     return (
-        rules(World) | level_facts() | {"lava": lava(World, "LavaGapS7"), "GoToDoor": go_to_door(World, "GoToDoor-8x8")}
+        rules(World)
+        | level_facts()
+        | {"lava in DistShift1": lava(World, "DistShift1"), "GoToDoor-8x8": go_to_door(World, "GoToDoor-8x8")}
     )

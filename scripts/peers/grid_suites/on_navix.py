@@ -173,5 +173,5 @@ def all_rules() -> dict[str, str]:
     return (
         rules(World)
         | level_facts()
-        | {"lava": lava(World, "DistShift1"), "GoToDoor": go_to_door(World, "GoToDoor-8x8")}
+        | {"lava in DistShift1": lava(World, "DistShift1"), "GoToDoor-8x8": go_to_door(World, "GoToDoor-8x8")}
     )

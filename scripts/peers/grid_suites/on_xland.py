@@ -162,8 +162,8 @@ def all_rules() -> dict[str, str]:
         found
         | level_facts()
         | {
-            "lava": "no task with it",
-            "GoToDoor": "no such task",
+            "lava in DistShift1": "no such task",
+            "GoToDoor-8x8": "no such task",
             "BlockedUnlockPickup": without_key(),
         }
     )

@@ -105,9 +105,9 @@ def verdict(
             other.append(f"{row['distinct_of_2000']} levels met in 2,000 for {farama['distinct_of_2000']}")
     if row["begins_on_goal"]:
         other.append(f"begins on the goal in {float(row['begins_on_goal']):.0%}")
-    if family == "lava" and differs("lava"):
+    if task == "DistShift1" and differs("lava in DistShift1"):
         other.append("lava is harmless")
-    if family == "gotodoor" and theirs.get("GoToDoor", "").startswith("facing the door: "):
+    if family == "gotodoor" and theirs.get("GoToDoor-8x8", "").startswith("facing the door: "):
         other.append("facing the door is success")
     if family in KEYS and differs("drop the key, then toggle the door"):
         other.append("a dropped key opens")
