@@ -109,6 +109,8 @@ def verdict(
         other.append("lava is harmless")
     if family == "gotodoor" and theirs.get("GoToDoor-8x8", "").startswith("facing the door: "):
         other.append("facing the door is success")
+    if task in theirs and task not in ours:  # a probe of this task's levels alone
+        other.append(theirs[task])
     if family in KEYS and differs("drop the key, then toggle the door"):
         other.append("a dropped key opens")
     if family in DOORS and differs("toggle an open door"):
