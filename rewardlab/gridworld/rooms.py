@@ -26,7 +26,7 @@ from rewardlab.gridworld.constants import (
 )
 from rewardlab.gridworld.drawing import clear, free_position, place_agent, put, set_agent, wall_box
 from rewardlab.gridworld.moves import cell_at, front_x, front_y
-from rewardlab.gridworld.streams import any_colour, below, between
+from rewardlab.gridworld.streams import another_colour, any_colour, below, between
 
 RIGHT_SIDE, LOWER_SIDE, LEFT_SIDE, UPPER_SIDE = range(4)
 ROOM_OPTIONS = OPTION + 3  # where the options of a family built on rooms start
@@ -136,16 +136,21 @@ def add_door(cells, scratch, params, i, column, row, side, colour, locked):
 
 
 @njit
-def place_in_room(cells, facts, streams, params, i, column, row, cell):
-    """Puts a cell into a room, not next to the agent; returns FINE or STUCK."""
+def put_in_room(cells, facts, streams, params, i, column, row, cell):
+    """Puts a cell into a room, not next to the agent; returns its position, or -1 when it gave up."""
     size = room_size(params)
     at = free_position(
         cells, facts, streams, params, i, column * (size - 1), row * (size - 1), size, size, 2, _PLACE_TRIES
     )
-    if at < 0:
-        return STUCK
-    cells[i, at] = cell
-    return FINE
+    if at >= 0:
+        cells[i, at] = cell
+    return at
+
+
+@njit
+def place_in_room(cells, facts, streams, params, i, column, row, cell):
+    """Puts a cell into a room, not next to the agent; returns FINE or STUCK."""
+    return STUCK if put_in_room(cells, facts, streams, params, i, column, row, cell) < 0 else FINE
 
 
 @njit
@@ -183,8 +188,36 @@ def _all_reached(scratch, params, i):
 
 
 @njit
-def connect_all(cells, facts, streams, scratch, params, i):
-    """Adds unlocked doors of random colours at random walls until every room can be reached; FINE or STUCK."""
+def free_side(streams, scratch, params, i, column, row):
+    """A random side of a room towards another one, without a door so far."""
+    room = _room(params, column, row)
+    while True:
+        side = below(streams, i, 4)
+        if scratch[i, _DOOR_AT + 4 * room + side] >= 0 and not (scratch[i, _DOORS + room] >> side) & 1:
+            return side
+
+
+@njit
+def door_at(cells, scratch, params, i, column, row, side):
+    """The position of the door in one wall of a room, -1 without one."""
+    room = _room(params, column, row)
+    at = scratch[i, _DOOR_AT + 4 * room + side]
+    return at if at >= 0 and (scratch[i, _DOORS + room] >> side) & 1 and cells[i, at] & 0xFF == DOOR else -1
+
+
+@njit
+def room_side(scratch, params, i, column, row, side):
+    """Whether another room lies on that side of a room."""
+    return scratch[i, _DOOR_AT + 4 * _room(params, column, row) + side] >= 0
+
+
+@njit
+def connect_all(cells, facts, streams, scratch, params, i, without=-1):
+    """Adds unlocked doors at random walls until every room can be reached; FINE or STUCK.
+
+    Args:
+        without: the only colour that no door gets; -1: all are drawn from.
+    """
     size, rows, columns = room_size(params), num_rows(params), num_columns(params)
     scratch[i, _START] = _room(params, facts[i, X] // (size - 1), facts[i, Y] // (size - 1))
     for _ in range(_CONNECT_TRIES + 1):
@@ -198,7 +231,8 @@ def connect_all(cells, facts, streams, scratch, params, i):
             continue
         if scratch[i, _LOCKED + room] or scratch[i, _LOCKED + _beyond(params, room, side)]:
             continue
-        add_door(cells, scratch, params, i, column, row, side, any_colour(streams, i), False)
+        colour = any_colour(streams, i) if without < 0 else another_colour(streams, i, without)
+        add_door(cells, scratch, params, i, column, row, side, colour, False)
     return STUCK
 
 

@@ -102,6 +102,19 @@ def any_colour(streams, i):
 
 
 @njit
+def another_colour(streams, i, colour):
+    """A colour index other than this one, drawn as an element of the alphabetical list of the other names."""
+    skip = below(streams, i, 5)
+    for place in range(6):
+        if COLOURS_BY_NAME[place] == colour:
+            continue
+        if skip == 0:
+            return COLOURS_BY_NAME[place]
+        skip -= 1
+    return np.int64(colour)
+
+
+@njit
 def shuffle(streams, i, items, start, count):
     """Shuffles items[i, start : start + count] as `Generator.shuffle` does a list (masked rejection, from the last)."""
     for last in range(count - 1, 0, -1):

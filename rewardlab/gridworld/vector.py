@@ -15,8 +15,8 @@ from rewardlab.gridworld.seeds import check_seed, level_seeds, seeding_kernel, s
 from rewardlab.kernel_cache import compile_for
 
 Observation = dict[str, Any]
-# Mission words hold letters, spaces and commas; the longest is LockedRoom's.
-_MISSION_SPACE = spaces.Text(max_length=128, min_length=0, charset=frozenset("abcdefghijklmnopqrstuvwxyz ,"))
+# Mission words hold letters, spaces and commas; the longest are BabyAI's.
+_MISSION_SPACE = spaces.Text(max_length=512, min_length=0, charset=frozenset("abcdefghijklmnopqrstuvwxyz ,"))
 
 
 class GridVectorEnv(VectorEnv):

@@ -2,6 +2,8 @@
 
 from numba import njit
 
+from rewardlab.gridworld.constants import MAX_STEPS
+
 
 @njit
 def begin(cells, facts, streams, params, i, action):
@@ -11,3 +13,8 @@ def begin(cells, facts, streams, params, i, action):
 @njit
 def end(cells, facts, params, i, action, memo, reward, terminated):
     return reward, terminated
+
+
+@njit
+def limit(facts, params, i):
+    return params[MAX_STEPS]
