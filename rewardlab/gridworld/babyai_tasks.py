@@ -5,6 +5,8 @@ instruction; the most walks that an instruction may take, which then make the li
 where it never varies; and the level's own options, in the order of its family's names for them.
 """
 
+from typing import NamedTuple
+
 # fmt: off
 _ROWS: tuple[tuple[str, str, int, int, int, int, int, int, int, tuple[int, ...]], ...] = (
     ("GoToRedBallGrey-v0", "goto", 0, 8, 1, 1, 0, 1, 0, (7, 1)),
@@ -79,9 +81,23 @@ _ROWS: tuple[tuple[str, str, int, int, int, int, int, int, int, tuple[int, ...]]
 )
 # fmt: on
 
-# A task's arguments: id, family, width, height, the most that its limit can be, options, words of the longest mission.
+REGISTERS = 44  # as `instructions.NUM_REGISTERS`
+
+
+class Numbers(NamedTuple):
+    """What a `catalogue.Task` needs of an id."""
+
+    env_id: str
+    family: str
+    width: int
+    height: int
+    max_steps: int
+    options: tuple[int, ...]
+    mission_words: int
+
+
 TASKS = tuple(
-    (
+    Numbers(
         f"BabyAI-{name}",
         f"babyai_{family}",
         (size - 1) * columns + 1,
@@ -92,4 +108,3 @@ TASKS = tuple(
     )
     for name, family, level, size, rows, columns, limit, walks, words, options in _ROWS
 )
-REGISTERS = 44  # as `instructions.NUM_REGISTERS`

@@ -131,9 +131,7 @@ def _tasks() -> list[Task]:
 
 
 def _babyai() -> list[Task]:
-    return [
-        Task(*row, registers=babyai_tasks.REGISTERS, mission_words=words) for *row, words in babyai_tasks.TASKS
-    ]
+    return [Task(registers=babyai_tasks.REGISTERS, **row._asdict()) for row in babyai_tasks.TASKS]
 
 
 def _goal_tasks() -> list[Task]:

@@ -12,7 +12,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from rewardlab.errors import UserError
 from rewardlab.gridworld.batch import World, family_of, make_world
@@ -44,7 +43,7 @@ from rewardlab.gridworld.search import (
     run_search,
 )
 from rewardlab.gridworld.solver import limits, take_up, wall_distances
-from rewardlab.kernel_cache import compile_for, specialise
+from rewardlab.kernel_cache import compile_for, inner, specialise
 
 _U = np.uint64
 _BUDGETS = (1 << 12, 1 << 16, 1 << 20)  # nodes of a search, one after the other until it ends
@@ -133,7 +132,7 @@ class Distances:
 _MOVING = ("keycorridor", "obstructedmaze", "unlockpickup", "fetch", "putnear")
 
 
-@njit
+@inner
 def _changes(cell):
     kind = cell & 0xFF
     return kind == DOOR or kind == KEY or kind == BALL or kind == BOX

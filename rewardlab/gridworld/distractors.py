@@ -1,7 +1,5 @@
 """What BabyAI's levels are drawn with: random things in rooms, doors of any kind, and whether all can be reached."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     BOX,
     DOOR,
@@ -25,26 +23,27 @@ from rewardlab.gridworld.rooms import (
     room_size,
 )
 from rewardlab.gridworld.streams import any_colour, below
+from rewardlab.kernel_cache import inner
 
 PLACED = 64  # scratch from here on: positions of things that a level chooses from
 _ROWS = 104  # and of which cells have been reached, a row's bits each
 
 
-@njit
+@inner
 def any_room(streams, params, i):
     """Column and row of a random room."""
     column = below(streams, i, num_columns(params))
     return column, below(streams, i, num_rows(params))
 
 
-@njit
+@inner
 def any_thing(streams, i):
     """A key, ball or box of any colour: kind drawn first."""
     kind = KEY + below(streams, i, 3)
     return kind | any_colour(streams, i) << 8
 
 
-@njit
+@inner
 def random_door(cells, streams, scratch, params, i, column, row, locked):
     """A door of any colour at any free side of a room; `locked` 2: by chance. Returns its position."""
     side = free_side(streams, scratch, params, i, column, row)
@@ -54,7 +53,7 @@ def random_door(cells, streams, scratch, params, i, column, row, locked):
     return add_door(cells, scratch, params, i, column, row, side, colour, locked)
 
 
-@njit
+@inner
 def _looks(cells, i):
     """Which kinds and colours of keys, balls and boxes there are: 18 bits."""
     found = 0
@@ -66,12 +65,12 @@ def _looks(cells, i):
     return found
 
 
-@njit
+@inner
 def add_distractors(cells, facts, streams, scratch, params, i, column, row, count, unique, first):
     """Random things in one room, or in any for column -1.
 
     Args:
-        unique: no two of the grid look alike.
+        unique: 1: no two of the grid look alike; 0: they may.
         first: their positions are written into scratch from PLACED + first on.
 
     Returns:
@@ -94,20 +93,20 @@ def add_distractors(cells, facts, streams, scratch, params, i, column, row, coun
     return True
 
 
-@njit
+@inner
 def place_agent_somewhere(cells, facts, streams, params, i):
     """The agent in a random room; whether it found a place."""
     column, row = any_room(streams, params, i)
     return place_agent_in_room(cells, facts, streams, params, i, column, row) != STUCK
 
 
-@njit
+@inner
 def chosen(streams, scratch, i, count):
     """The position of one of `count` placed things."""
     return scratch[i, PLACED + below(streams, i, count)]
 
 
-@njit
+@inner
 def two_chosen(streams, scratch, i, first, count):
     """Two of `count` placed things from `first` on, in order, the first one drawn out of the list."""
     one = below(streams, i, count)
@@ -116,20 +115,20 @@ def two_chosen(streams, scratch, i, first, count):
     return scratch[i, PLACED + first + one], scratch[i, PLACED + first + other]
 
 
-@njit
+@inner
 def agent_room(facts, params, i):
     """Column and row of the room that the agent stands in."""
     return facts[i, X] // (room_size(params) - 1), facts[i, Y] // (room_size(params) - 1)
 
 
-@njit
+@inner
 def open_all_doors(cells, i):
     for at in range(cells.shape[1]):
         if cells[i, at] & 0xFF == DOOR:
             cells[i, at] &= 0xFFFF
 
 
-@njit
+@inner
 def list_doors(cells, scratch, params, i):
     """The doors of all rooms, column by column, into scratch from PLACED on: each twice. Returns how many."""
     count = 0
@@ -143,7 +142,7 @@ def list_doors(cells, scratch, params, i):
     return count
 
 
-@njit
+@inner
 def _grow(scratch, i, y, passable, height):
     """One row takes over what its neighbours and itself have reached; whether anything is new."""
     old = scratch[i, _ROWS + y]
@@ -162,7 +161,7 @@ def _grow(scratch, i, y, passable, height):
     return reached != old
 
 
-@njit
+@inner
 def all_reachable(cells, facts, scratch, params, i):
     """Whether the agent can get next to every thing through empty cells and doors of any kind."""
     width, height = params[WIDTH], params[HEIGHT]

@@ -5,7 +5,7 @@ with the descriptions of the things it speaks of. Deeds 0 and 1 make the first c
 a clause are joined by "and", two clauses by "then" or "after you". From low bits on:
 
     deed          3 bits verb, 10 bits thing, 10 bits other thing, 1 bit strict; of deed 0, 2 bits order of the clauses
-    description   3 bits kind (0 any), 3 bits colour + 1 (0 any), 3 bits place (0 anywhere), 1 bit whether there are more
+    description   3 bits kind (0 any), 3 bits colour + 1 (0 any), 3 bits place (0 anywhere), 1 bit for several
 
 Farama's code tells things apart by identity, not by looks: a deed means the things that fitted when the episode began.
 So each of these has a register: where it is now, where it was when Farama's code last looked (at the beginning and at
@@ -14,7 +14,6 @@ Efficiency of Grounded Language Learning"; Farama's `minigrid/envs/babyai/core/v
 """
 
 import numpy as np
-from numba import njit
 
 from rewardlab.gridworld.constants import (
     CARRIED,
@@ -41,6 +40,7 @@ from rewardlab.gridworld.constants import (
 )
 from rewardlab.gridworld.moves import cell_at, colour_of, front_x, front_y, kind_of, state_of, step_x, step_y
 from rewardlab.gridworld.rooms import ROOM_OPTIONS, num_columns, num_rows, room_size
+from rewardlab.kernel_cache import inner
 
 # Options after those of rooms: which level of its family; whether its limit is fixed; then four of the level's own.
 LEVEL, FIXED, FIRST, SECOND, THIRD, FOURTH = range(ROOM_OPTIONS, ROOM_OPTIONS + 6)
@@ -71,24 +71,24 @@ def changing(facts: np.ndarray) -> int:
     return THINGS - CHANGING + int(facts[COUNT])
 
 
-@njit
+@inner
 def describe(kind, colour=-1, place=0):
     """A description: kind 0 and colour -1 are any."""
     return kind | (colour + 1) << 3 | place << 6
 
 
-@njit
+@inner
 def like(cell):
     """The description of things that look like a cell."""
     return describe(kind_of(cell), colour_of(cell))
 
 
-@njit
+@inner
 def deed(verb, thing, other=0, strict=0):
     return verb | thing << 3 | other << 13 | strict << 23
 
 
-@njit
+@inner
 def instruct(facts, i, first, second=0, third=0, fourth=0, order=0):
     """Writes an instruction down; deeds of 0 are none."""
     facts[i, MISSION] = first | order << _ORDER
@@ -97,7 +97,7 @@ def instruct(facts, i, first, second=0, third=0, fourth=0, order=0):
     facts[i, MISSION + 3] = fourth
 
 
-@njit
+@inner
 def fits(cells, facts, params, i, described, at):
     """Whether the thing at a position fits a description, seen from where the agent stands now."""
     cell = int(cells[i, at])
@@ -121,7 +121,7 @@ def fits(cells, facts, params, i, described, at):
     return ahead > 0 if place == IN_FRONT else ahead < 0
 
 
-@njit
+@inner
 def how_many(cells, facts, params, i, described):
     """How many things of the grid fit a description."""
     count = 0
@@ -130,13 +130,13 @@ def how_many(cells, facts, params, i, described):
     return count
 
 
-@njit
+@inner
 def next_to(at, other, width):
     """Whether two positions are neighbours, diagonals left out."""
     return abs(at % width - other % width) + abs(at // width - other // width) == 1
 
 
-@njit
+@inner
 def _descriptions(facts, i, word):
     """The two descriptions of one deed; without other thing, the second is -1."""
     deed_word = facts[i, MISSION + word]
@@ -144,7 +144,7 @@ def _descriptions(facts, i, word):
     return (deed_word >> 3) & 0x3FF, other if deed_word & 7 == PUT_NEXT else -1
 
 
-@njit
+@inner
 def settle(cells, facts, params, i):
     """Finds the things that the instruction means and sets the episode's limit; the level is as it begins."""
     walks, count = 0, 0
@@ -174,34 +174,34 @@ def settle(cells, facts, params, i):
                 fitting += (facts[i, THINGS + k] >> (20 + 2 * word + side)) & 1
             # A grey object may be any of the walls, too.
             described = (facts[i, MISSION + word] >> (3 + 10 * side)) & 0x3FF
-            if fitting > 1 or described == GREY + 1 << 3:
+            if fitting > 1 or described == (GREY + 1) << 3:
                 facts[i, MISSION + word] |= 1 << (12 + 10 * side)
     facts[i, LIMIT] = params[MAX_STEPS]
     if not params[FIXED]:
         facts[i, LIMIT] = walks * room_size(params) ** 2 * num_rows(params) * num_columns(params)
 
 
-@njit
+@inner
 def limit(facts, params, i):
     return facts[i, LIMIT]
 
 
-@njit
+@inner
 def _now(thing):
     return thing & 1023
 
 
-@njit
+@inner
 def _last(thing):
     return (thing >> 10) & 1023
 
 
-@njit
+@inner
 def _move(facts, i, k, to):
     facts[i, THINGS + k] = facts[i, THINGS + k] & ~1023 | to
 
 
-@njit
+@inner
 def _thing_at(facts, i, at):
     """The number of the thing that lies at a position now, -1 for none."""
     for k in range(facts[i, COUNT]):
@@ -210,7 +210,7 @@ def _thing_at(facts, i, at):
     return -1
 
 
-@njit
+@inner
 def begin(cells, facts, streams, params, i, action):
     at = facts[i, WAITS]
     if 0 < at < cells.shape[1]:
@@ -220,7 +220,7 @@ def begin(cells, facts, streams, params, i, action):
     return action, int(facts[i, CARRIED])
 
 
-@njit
+@inner
 def _take_up(facts, i, at):
     k = _thing_at(facts, i, at)
     if k >= 0:
@@ -228,7 +228,7 @@ def _take_up(facts, i, at):
         facts[i, PROGRESS] |= (k + 1) << _HANDS
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     """What the action did to the things of the instruction, and whether it is carried out now."""
     at = front_y(facts, i) * params[WIDTH] + front_x(facts, i)
@@ -244,11 +244,10 @@ def end(cells, facts, params, i, action, memo, reward, terminated):
         for k in range(facts[i, COUNT]):
             thing = facts[i, THINGS + k]
             facts[i, THINGS + k] = thing & ~(1023 << 10) | _now(thing) << 10
-    elif action == TOGGLE:
-        if kind_of(cell_at(cells, params, i, front_x(facts, i), front_y(facts, i))) == NOTHING:
-            k = _thing_at(facts, i, at)
-            if k >= 0:  # a box is gone for good
-                _move(facts, i, k, _NOWHERE)
+    elif action == TOGGLE and kind_of(cell_at(cells, params, i, front_x(facts, i), front_y(facts, i))) == NOTHING:
+        k = _thing_at(facts, i, at)
+        if k >= 0:  # a box is gone for good
+            _move(facts, i, k, _NOWHERE)
     status = _verify(cells, facts, params, i, action, memo, held, at)
     if status == _SUCCEEDS:
         return 1 - 0.9 * (facts[i, STEPS] / facts[i, LIMIT]), True
@@ -257,7 +256,7 @@ def end(cells, facts, params, i, action, memo, reward, terminated):
     return reward, terminated
 
 
-@njit
+@inner
 def _verify(cells, facts, params, i, action, memo, held, at):
     """The whole instruction: the clause whose turn it is, and the other one from the step that ends the first on."""
     order = (facts[i, MISSION] >> _ORDER) & 3
@@ -272,7 +271,7 @@ def _verify(cells, facts, params, i, action, memo, held, at):
     return _verify_clause(cells, facts, params, i, 1 - first, action, memo, held, at)
 
 
-@njit
+@inner
 def _verify_clause(cells, facts, params, i, clause, action, memo, held, at):
     word = 2 * clause
     if facts[i, MISSION + word + 1] == 0:
@@ -288,7 +287,7 @@ def _verify_clause(cells, facts, params, i, clause, action, memo, held, at):
     return _SUCCEEDS if both else _CONTINUES
 
 
-@njit
+@inner
 def _verify_deed(cells, facts, params, i, word, action, memo, held, at):
     """One deed. What was in the hands before, it knows only if it was looked at in the step before."""
     deed_word = facts[i, MISSION + word]
@@ -318,11 +317,11 @@ def _verify_deed(cells, facts, params, i, word, action, memo, held, at):
             if strict and facts[i, CARRIED] != NO_OBJECT:
                 return _FAILS
     elif action == DROP and looked_at and held and facts[i, CARRIED] == NO_OBJECT:
-        if (facts[i, THINGS + held - 1] >> first) & 1:
-            for k in range(count):
-                thing = facts[i, THINGS + k]
-                if (thing >> (first + 1)) & 1 and next_to(at, _last(thing), params[WIDTH]):
-                    return _SUCCEEDS
+        meant = (facts[i, THINGS + held - 1] >> first) & 1
+        for k in range(count):
+            thing = facts[i, THINGS + k]
+            if meant and (thing >> (first + 1)) & 1 and next_to(at, _last(thing), params[WIDTH]):
+                return _SUCCEEDS
     return _CONTINUES
 
 

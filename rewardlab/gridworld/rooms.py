@@ -5,8 +5,6 @@ Sides are numbered right, down, left, up. What is only needed while a level is d
 [N, NUM_SCRATCH]: per room its doors (four bits), whether it is locked, and where each side's door would be.
 """
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     BALL,
     BOX,
@@ -27,6 +25,7 @@ from rewardlab.gridworld.constants import (
 from rewardlab.gridworld.drawing import clear, free_position, place_agent, put, set_agent, wall_box
 from rewardlab.gridworld.moves import cell_at, front_x, front_y
 from rewardlab.gridworld.streams import another_colour, any_colour, below, between
+from rewardlab.kernel_cache import inner
 
 RIGHT_SIDE, LOWER_SIDE, LEFT_SIDE, UPPER_SIDE = range(4)
 ROOM_OPTIONS = OPTION + 3  # where the options of a family built on rooms start
@@ -37,27 +36,27 @@ _PLACE_TRIES = 1000
 _CONNECT_TRIES = 5000
 
 
-@njit
+@inner
 def room_size(params):
     return params[OPTION]
 
 
-@njit
+@inner
 def num_rows(params):
     return params[OPTION + 1]
 
 
-@njit
+@inner
 def num_columns(params):
     return params[OPTION + 2]
 
 
-@njit
+@inner
 def _room(params, column, row):
     return row * num_columns(params) + column
 
 
-@njit
+@inner
 def _beyond(params, room, side):
     """The room on the other side of a wall."""
     if side == RIGHT_SIDE:
@@ -69,14 +68,14 @@ def _beyond(params, room, side):
     return room - num_columns(params)
 
 
-@njit
+@inner
 def _connect(scratch, params, i, room, side):
     """Notes a passage on both of its sides."""
     scratch[i, _DOORS + room] |= 1 << side
     scratch[i, _DOORS + _beyond(params, room, side)] |= 1 << ((side + 2) & 3)
 
 
-@njit
+@inner
 def draw_rooms(cells, facts, streams, scratch, params, i):
     """Walls of all rooms, a random door place per shared wall, the agent in the middle facing right."""
     size, rows, columns = room_size(params), num_rows(params), num_columns(params)
@@ -107,7 +106,7 @@ def draw_rooms(cells, facts, streams, scratch, params, i):
     set_agent(facts, i, middle_x, middle_y, 0)
 
 
-@njit
+@inner
 def remove_wall(cells, scratch, params, i, column, row, side):
     """Opens the whole wall on one side of a room."""
     size = room_size(params)
@@ -124,7 +123,7 @@ def remove_wall(cells, scratch, params, i, column, row, side):
     _connect(scratch, params, i, _room(params, column, row), side)
 
 
-@njit
+@inner
 def add_door(cells, scratch, params, i, column, row, side, colour, locked):
     """Puts a door into one wall of a room; returns its position."""
     room = _room(params, column, row)
@@ -135,7 +134,7 @@ def add_door(cells, scratch, params, i, column, row, side, colour, locked):
     return at
 
 
-@njit
+@inner
 def put_in_room(cells, facts, streams, params, i, column, row, cell):
     """Puts a cell into a room, not next to the agent; returns its position, or -1 when it gave up."""
     size = room_size(params)
@@ -147,13 +146,13 @@ def put_in_room(cells, facts, streams, params, i, column, row, cell):
     return at
 
 
-@njit
+@inner
 def place_in_room(cells, facts, streams, params, i, column, row, cell):
     """Puts a cell into a room, not next to the agent; returns FINE or STUCK."""
     return STUCK if put_in_room(cells, facts, streams, params, i, column, row, cell) < 0 else FINE
 
 
-@njit
+@inner
 def place_agent_in_room(cells, facts, streams, params, i, column, row):
     """Puts the agent into a room, never right in front of anything but a wall; returns FINE or STUCK."""
     size = room_size(params)
@@ -167,7 +166,7 @@ def place_agent_in_room(cells, facts, streams, params, i, column, row):
             return FINE
 
 
-@njit
+@inner
 def _all_reached(scratch, params, i):
     """Whether doors of any kind lead from the agent's room to every room (the agent's room is noted by the caller)."""
     count = num_rows(params) * num_columns(params)
@@ -187,7 +186,7 @@ def _all_reached(scratch, params, i):
     return reached == (1 << count) - 1
 
 
-@njit
+@inner
 def free_side(streams, scratch, params, i, column, row):
     """A random side of a room towards another one, without a door so far."""
     room = _room(params, column, row)
@@ -197,7 +196,7 @@ def free_side(streams, scratch, params, i, column, row):
             return side
 
 
-@njit
+@inner
 def door_at(cells, scratch, params, i, column, row, side):
     """The position of the door in one wall of a room, -1 without one."""
     room = _room(params, column, row)
@@ -205,13 +204,13 @@ def door_at(cells, scratch, params, i, column, row, side):
     return at if at >= 0 and (scratch[i, _DOORS + room] >> side) & 1 and cells[i, at] & 0xFF == DOOR else -1
 
 
-@njit
+@inner
 def room_side(scratch, params, i, column, row, side):
     """Whether another room lies on that side of a room."""
     return scratch[i, _DOOR_AT + 4 * _room(params, column, row) + side] >= 0
 
 
-@njit
+@inner
 def connect_all(cells, facts, streams, scratch, params, i, without=-1):
     """Adds unlocked doors at random walls until every room can be reached; FINE or STUCK.
 
@@ -236,21 +235,21 @@ def connect_all(cells, facts, streams, scratch, params, i, without=-1):
     return STUCK
 
 
-@njit
+@inner
 def key_cell(colour):
     return KEY | colour << 8
 
 
-@njit
+@inner
 def ball_cell(colour):
     return BALL | colour << 8
 
 
-@njit
+@inner
 def box_cell(colour):
     return BOX | colour << 8
 
 
-@njit
+@inner
 def colour_at(cells, i, at):
     return (int(cells[i, at]) >> 8) & 0xFF

@@ -9,7 +9,6 @@ Two nodes with the same 64-bit hash are taken for one state (with a million node
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from rewardlab.gridworld.batch import World, family_of
 from rewardlab.gridworld.catalogue import Task
@@ -37,7 +36,7 @@ from rewardlab.gridworld.constants import (
     Y,
 )
 from rewardlab.gridworld.moves import act, cell_at, front_x, front_y
-from rewardlab.kernel_cache import call, kept, specialise
+from rewardlab.kernel_cache import call, inner, kept, specialise
 
 FOUND, NONE, OVER_BUDGET = range(3)
 
@@ -50,7 +49,7 @@ begin: Any = None  # filled in by `specialise`
 end: Any = None
 
 
-@njit
+@inner
 def _scramble(place, number):
     """A pseudo-random uint64 for one changing cell (or for pose and hands)."""
     word = (_U(place) << _32 | _U(number)) * _MIX_A
@@ -58,7 +57,7 @@ def _scramble(place, number):
     return word ^ (word >> _29)
 
 
-@njit
+@inner
 def _door_left(codes, node, key):
     """Whether a locked door of a key's colour is left."""
     for k in range(codes.shape[1]):
@@ -68,13 +67,13 @@ def _door_left(codes, node, key):
     return False
 
 
-@njit
+@inner
 def _recalled(place, number):
     """A pseudo-random uint64 for a changing register; 0 for one that is 0, so that unused ones don't count."""
     return _U(0) if number == 0 else _scramble(place, number)
 
 
-@njit
+@inner
 def _useful(action, cell, hands, at, codes, node, near_things):
     """Whether an action is worth trying in a search that is not to be exact: no carrying about of needless things."""
     kind = cell & 0xFF
@@ -86,13 +85,13 @@ def _useful(action, cell, hands, at, codes, node, near_things):
     return True
 
 
-@njit
+@inner
 def _key(number):
     """A hash that is not 0: 0 marks an empty slot."""
     return _U(1) if number == _U(0) else number
 
 
-@njit
+@inner
 def _slot(table, key):
     """Where a hash is in the table, or would be."""
     mask = _U(table.shape[0] - 1)
@@ -134,8 +133,8 @@ def _search(
     """Searches from the state in row 0 of `cells` and `facts`, whose changing things are node 0.
 
     Args:
-        distances: int32 [area * 4], of each pose: steps to success if only walls stood in the way: never too many, never
-            below 1.
+        distances: int32 [area * 4], steps to success from each pose if only walls stood in the way: never too many,
+            never below 1.
         near_things: uint8 [area], where things may be dropped in a search that is not exact.
         exact: look for the shortest way (A*); otherwise for any way, leaving out what seldom helps.
         with_done: whether the action `done` can matter.
@@ -423,7 +422,9 @@ def run_search(
 ) -> tuple[int, int, int]:
     """The kernel on what `first_node` made: FOUND, NONE or OVER_BUDGET; the last node; the number of nodes."""
     with_done = task.family in ("gotodoor", "gotoobject")
-    shuts = hasattr(family_of(task), "CHANGING") and np.count_nonzero(world.facts[0, MISSION : MISSION + NUM_MISSION]) > 1
+    shuts = (
+        hasattr(family_of(task), "CHANGING") and np.count_nonzero(world.facts[0, MISSION : MISSION + NUM_MISSION]) > 1
+    )
     arguments = (
         world.cells, world.facts, world.streams, world.params, distances, near_things, exact, with_done,
         shuts, changing_registers(task, world)[0], *nodes, salt, *memo,

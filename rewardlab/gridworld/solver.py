@@ -98,9 +98,9 @@ def _instructs(task: Task) -> bool:
     return task.family.startswith("babyai_")
 
 
-def limits(task: Task, facts: np.ndarray) -> np.ndarray | int:
-    """The limits of episodes, by their facts, int32 [N, F]: int32 [N], or the task's own."""
-    return facts[:, LIMIT] if _instructs(task) else task.max_steps
+def limits(task: Task, facts: np.ndarray) -> np.ndarray:
+    """The limits of episodes, int32 [N], by their facts, int32 [N, F]."""
+    return facts[:, LIMIT] if _instructs(task) else np.full(len(facts), task.max_steps, dtype=np.int32)
 
 
 def take_up(task: Task, world: Any) -> None:
@@ -153,8 +153,8 @@ def _targets(task: Task, world: Any) -> list[int]:
 
 
 def wall_distances(task: Task, world: Any) -> np.ndarray:
-    """Steps to success if only walls stood in the way, of each pose, int32 [area * 4]; all 1 where the target may come to
-    lie elsewhere.
+    """Steps to success from each pose if only walls stood in the way, int32 [area * 4]; all 1 where the target may come
+    to lie elsewhere.
     """
     if _instructs(task):
         return _steps_to_face(task, world)

@@ -21,7 +21,10 @@ VOCABULARY = (
     "near", "pick", "purple", "put", "red", "room", "the", "to", "unlock", "up", "yellow", "you",
 )
 # And every word of BabyAI's, whose missions are made up as they go.
-SENTENCES = (*VOCABULARY, "after", "behind", "front", "in", "left", "next", "object", "of", "on", "open", "right", "then", "your")
+SENTENCES = (
+    *VOCABULARY, "after", "behind", "front", "in", "left", "next", "object", "of", "on", "open", "right", "then",
+    "your",
+)
 # fmt: on
 _TOKENS = {word: index + 1 for index, word in enumerate(SENTENCES)}
 

@@ -1,7 +1,5 @@
 """BabyAI's levels that say "go to": red balls, things of one room, mazes of rooms, doors."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import BALL, BLUE, FINE, GREY, RED, STUCK
 from rewardlab.gridworld.distractors import (
     PLACED,
@@ -43,19 +41,20 @@ from rewardlab.gridworld.rooms import (
     put_in_room,
 )
 from rewardlab.gridworld.streams import below
+from rewardlab.kernel_cache import inner
 
 RED_BALL, ONE_OBJECT, LOCAL, MAZE, IMPLICIT_UNLOCK, RED_OR_BLUE_BALL, ONE_DOOR, OBJECT_OR_DOOR = range(8)
 DISTRACTORS, EXTRA = FIRST, SECOND  # EXTRA: grey distractors of RED_BALL, open doors of MAZE
 
 
-@njit
+@inner
 def _red_ball(cells, facts, streams, scratch, params, i):
     if not place_agent_somewhere(cells, facts, streams, params, i):
         return False
     if put_in_room(cells, facts, streams, params, i, 0, 0, ball_cell(RED)) < 0:
         return False
     count = params[DISTRACTORS]
-    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, count, False, 0):
+    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, count, 0, 0):
         return False
     if params[EXTRA]:
         for k in range(count):
@@ -65,12 +64,12 @@ def _red_ball(cells, facts, streams, scratch, params, i):
     return all_reachable(cells, facts, scratch, params, i)
 
 
-@njit
+@inner
 def _red_or_blue_ball(cells, facts, streams, scratch, params, i):
     if not place_agent_somewhere(cells, facts, streams, params, i):
         return False
     count = params[DISTRACTORS]
-    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, count, False, 0):
+    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, count, 0, 0):
         return False
     for k in range(count):
         cell = int(cells[i, scratch[i, PLACED + k]])
@@ -83,14 +82,14 @@ def _red_or_blue_ball(cells, facts, streams, scratch, params, i):
     return all_reachable(cells, facts, scratch, params, i)
 
 
-@njit
+@inner
 def _among_distractors(cells, facts, streams, scratch, params, i, level):
     """ONE_OBJECT, LOCAL and MAZE: go to one of the distractors, in one room or in several that doors connect."""
     if not place_agent_somewhere(cells, facts, streams, params, i):
         return False
     if level == MAZE and connect_all(cells, facts, streams, scratch, params, i) == STUCK:
         return False
-    count, unique = params[DISTRACTORS], level == ONE_OBJECT
+    count, unique = params[DISTRACTORS], 1 if level == ONE_OBJECT else 0
     if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, count, unique, 0):
         return False
     if level != ONE_OBJECT and not all_reachable(cells, facts, scratch, params, i):
@@ -101,7 +100,7 @@ def _among_distractors(cells, facts, streams, scratch, params, i, level):
     return True
 
 
-@njit
+@inner
 def _implicit_unlock(cells, facts, streams, scratch, params, i):
     locked_column, locked_row = any_room(streams, params, i)
     door = random_door(cells, streams, scratch, params, i, locked_column, locked_row, 1)
@@ -113,7 +112,7 @@ def _implicit_unlock(cells, facts, streams, scratch, params, i):
         return False
     for column in range(num_columns(params)):
         for row in range(num_rows(params)):
-            if not add_distractors(cells, facts, streams, scratch, params, i, column, row, 2, False, 0):
+            if not add_distractors(cells, facts, streams, scratch, params, i, column, row, 2, 0, 0):
                 return False
     while True:
         if not place_agent_somewhere(cells, facts, streams, params, i):
@@ -122,13 +121,13 @@ def _implicit_unlock(cells, facts, streams, scratch, params, i):
             break
     if not all_reachable(cells, facts, scratch, params, i):
         return False
-    if not add_distractors(cells, facts, streams, scratch, params, i, locked_column, locked_row, 1, False, 0):
+    if not add_distractors(cells, facts, streams, scratch, params, i, locked_column, locked_row, 1, 0, 0):
         return False
     instruct(facts, i, deed(GO_TO, like(int(cells[i, scratch[i, PLACED]]))))
     return True
 
 
-@njit
+@inner
 def _doors(cells, facts, streams, scratch, params, i, level):
     """ONE_DOOR, with nothing else in the room, and OBJECT_OR_DOOR; the agent is in the middle room of nine."""
     count = 0
@@ -136,7 +135,7 @@ def _doors(cells, facts, streams, scratch, params, i, level):
         count = 8
         if place_agent_in_room(cells, facts, streams, params, i, 1, 1) == STUCK:
             return False
-        if not add_distractors(cells, facts, streams, scratch, params, i, 1, 1, count, False, 0):
+        if not add_distractors(cells, facts, streams, scratch, params, i, 1, 1, count, 0, 0):
             return False
     for k in range(4):
         scratch[i, PLACED + count + k] = random_door(cells, streams, scratch, params, i, 1, 1, 2)
@@ -149,7 +148,7 @@ def _doors(cells, facts, streams, scratch, params, i, level):
     return True
 
 
-@njit
+@inner
 def _draw(cells, facts, streams, scratch, params, i):
     level = params[LEVEL]
     if level == RED_BALL:
@@ -163,7 +162,7 @@ def _draw(cells, facts, streams, scratch, params, i):
     return _among_distractors(cells, facts, streams, scratch, params, i, level)
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     draw_rooms(cells, facts, streams, scratch, params, i)
     while not _draw(cells, facts, streams, scratch, params, i):

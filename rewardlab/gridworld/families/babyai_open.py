@@ -1,7 +1,5 @@
 """BabyAI's levels that say "open": one door, two in order, a locked one, a key in a box."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import BLUE, BOX, COLOURS_BY_NAME, DOOR, FINE, KEY, RED, STUCK
 from rewardlab.gridworld.distractors import (
     PLACED,
@@ -50,6 +48,7 @@ from rewardlab.gridworld.rooms import (
     put_in_room,
 )
 from rewardlab.gridworld.streams import any_colour, below
+from rewardlab.kernel_cache import inner
 
 ANY, RED_DOOR, ONE_OF_FOUR, TWO_IN_ORDER, SOME_IN_ORDER, UNLOCK, UNLOCK_LOCAL, KEY_IN_BOX = range(8)
 # ONE_OF_FOUR is chosen BY either, colour, place; the two doors of TWO_IN_ORDER may be red and blue; doors of
@@ -59,7 +58,7 @@ STRICT = SECOND
 EITHER, BY_COLOUR, BY_PLACE = range(3)
 
 
-@njit
+@inner
 def _some_colours(streams, scratch, i, count):
     """Different colours, drawn one by one from the alphabetical list of those left, into scratch from PLACED on."""
     left = 0b111111
@@ -74,13 +73,13 @@ def _some_colours(streams, scratch, i, count):
                 skip -= 1
 
 
-@njit
+@inner
 def _any(cells, facts, streams, scratch, params, i):
     if not place_agent_somewhere(cells, facts, streams, params, i):
         return False
     if connect_all(cells, facts, streams, scratch, params, i) == STUCK:
         return False
-    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, 18, False, 0):
+    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, 18, 0, 0):
         return False
     if not all_reachable(cells, facts, scratch, params, i):
         return False
@@ -89,14 +88,14 @@ def _any(cells, facts, streams, scratch, params, i):
     return True
 
 
-@njit
+@inner
 def _red_door(cells, facts, streams, scratch, params, i):
     add_door(cells, scratch, params, i, 0, 0, RIGHT_SIDE, RED, False)
     instruct(facts, i, deed(OPEN_IT, describe(DOOR, RED)))
     return place_agent_in_room(cells, facts, streams, params, i, 0, 0) != STUCK
 
 
-@njit
+@inner
 def _one_of_four(cells, facts, streams, scratch, params, i):
     _some_colours(streams, scratch, i, 4)
     for side in range(4):
@@ -112,7 +111,7 @@ def _one_of_four(cells, facts, streams, scratch, params, i):
     return place_agent_in_room(cells, facts, streams, params, i, 1, 1) != STUCK
 
 
-@njit
+@inner
 def _two_in_order(cells, facts, streams, scratch, params, i):
     _some_colours(streams, scratch, i, 2)
     first, second = scratch[i, PLACED], scratch[i, PLACED + 1]
@@ -125,7 +124,7 @@ def _two_in_order(cells, facts, streams, scratch, params, i):
     return place_agent_in_room(cells, facts, streams, params, i, 1, 1) != STUCK
 
 
-@njit
+@inner
 def _some_in_order(cells, facts, streams, scratch, params, i):
     count = params[DOORS]
     _some_colours(streams, scratch, i, count)
@@ -146,7 +145,7 @@ def _some_in_order(cells, facts, streams, scratch, params, i):
     return True
 
 
-@njit
+@inner
 def _unlock(cells, facts, streams, scratch, params, i):
     locked_column, locked_row = any_room(streams, params, i)
     door = random_door(cells, streams, scratch, params, i, locked_column, locked_row, 1)
@@ -160,7 +159,7 @@ def _unlock(cells, facts, streams, scratch, params, i):
         return False
     for column in range(num_columns(params)):
         for row in range(num_rows(params)):
-            if not add_distractors(cells, facts, streams, scratch, params, i, column, row, 3, False, 0):
+            if not add_distractors(cells, facts, streams, scratch, params, i, column, row, 3, 0, 0):
                 return False
     while True:
         if not place_agent_somewhere(cells, facts, streams, params, i):
@@ -171,7 +170,7 @@ def _unlock(cells, facts, streams, scratch, params, i):
     return all_reachable(cells, facts, scratch, params, i)
 
 
-@njit
+@inner
 def _unlock_here(cells, facts, streams, scratch, params, i):
     """UNLOCK_LOCAL and KEY_IN_BOX: the only door, locked, and its key, in the middle room of nine."""
     door = random_door(cells, streams, scratch, params, i, 1, 1, 1)
@@ -181,14 +180,14 @@ def _unlock_here(cells, facts, streams, scratch, params, i):
         thing = BOX | any_colour(streams, i) << 8 | (KEY | colour << 4) << 24
     if put_in_room(cells, facts, streams, params, i, 1, 1, thing) < 0:
         return False
-    if params[LEVEL] == UNLOCK_LOCAL and params[DISTRACTORS]:
-        if not add_distractors(cells, facts, streams, scratch, params, i, 1, 1, 3, True, 0):
-            return False
+    count = 3 if params[LEVEL] == UNLOCK_LOCAL and params[DISTRACTORS] else 0
+    if not add_distractors(cells, facts, streams, scratch, params, i, 1, 1, count, 1, 0):
+        return False
     instruct(facts, i, deed(OPEN_IT, describe(DOOR)))
     return place_agent_in_room(cells, facts, streams, params, i, 1, 1) != STUCK
 
 
-@njit
+@inner
 def _draw(cells, facts, streams, scratch, params, i):
     level = params[LEVEL]
     if level == ANY:
@@ -206,7 +205,7 @@ def _draw(cells, facts, streams, scratch, params, i):
     return _unlock_here(cells, facts, streams, scratch, params, i)
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     draw_rooms(cells, facts, streams, scratch, params, i)
     while not _draw(cells, facts, streams, scratch, params, i):

@@ -1,6 +1,4 @@
-"""BabyAI's levels that say "pick up": among many things, one room further, behind locked doors; and any deed with one."""
-
-from numba import njit
+"""BabyAI's levels that say "pick up": among many things, a room further, behind locked doors; and any single deed."""
 
 from rewardlab.gridworld.constants import BALL, BOX, COLOURS_BY_NAME, DOOR, FINE, STUCK
 from rewardlab.gridworld.distractors import (
@@ -48,12 +46,13 @@ from rewardlab.gridworld.rooms import (
     remove_wall,
 )
 from rewardlab.gridworld.streams import any_colour, below
+from rewardlab.kernel_cache import inner
 
 ANY, BLOCKED, BY_LOOKS, ABOVE, FIND, CORRIDOR, ONE_ROOM, ANY_DEED, UNLOCK, BLOCKED_UNLOCK, UNLOCK_TO_UNLOCK = range(11)
 STRICT = DISTRACTORS = FIRST  # of BY_LOOKS; of UNLOCK
 
 
-@njit
+@inner
 def _any(cells, facts, streams, scratch, params, i, level):
     """ANY, and BLOCKED: something cannot be reached unless something else is moved."""
     if not place_agent_somewhere(cells, facts, streams, params, i):
@@ -61,7 +60,7 @@ def _any(cells, facts, streams, scratch, params, i, level):
     if connect_all(cells, facts, streams, scratch, params, i) == STUCK:
         return False
     count = 20 if level == BLOCKED else 18
-    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, count, False, 0):
+    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, count, 0, 0):
         return False
     if all_reachable(cells, facts, scratch, params, i) == (level == BLOCKED):
         return False
@@ -69,10 +68,10 @@ def _any(cells, facts, streams, scratch, params, i, level):
     return True
 
 
-@njit
+@inner
 def _by_looks(cells, facts, streams, scratch, params, i):
     """By kind, by colour, or by both."""
-    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, 5, True, 0):
+    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, 5, 1, 0):
         return False
     if place_agent_in_room(cells, facts, streams, params, i, 0, 0) == STUCK:
         return False
@@ -84,7 +83,7 @@ def _by_looks(cells, facts, streams, scratch, params, i):
     return True
 
 
-@njit
+@inner
 def _above(cells, facts, streams, scratch, params, i):
     cell = any_thing(streams, i)
     if put_in_room(cells, facts, streams, params, i, 1, 0, cell) < 0:
@@ -96,7 +95,7 @@ def _above(cells, facts, streams, scratch, params, i):
     return connect_all(cells, facts, streams, scratch, params, i) != STUCK
 
 
-@njit
+@inner
 def _find(cells, facts, streams, scratch, params, i):
     column = below(streams, i, 3)
     row = below(streams, i, 3)
@@ -109,7 +108,7 @@ def _find(cells, facts, streams, scratch, params, i):
     return connect_all(cells, facts, streams, scratch, params, i) != STUCK
 
 
-@njit
+@inner
 def _corridor(cells, facts, streams, scratch, params, i):
     rows = num_rows(params)
     for row in range(1, rows):
@@ -127,7 +126,7 @@ def _corridor(cells, facts, streams, scratch, params, i):
     return connect_all(cells, facts, streams, scratch, params, i) != STUCK
 
 
-@njit
+@inner
 def _one_room(cells, facts, streams, scratch, params, i):
     if put_in_room(cells, facts, streams, params, i, 0, 0, ball_cell(any_colour(streams, i))) < 0:
         return False
@@ -135,9 +134,9 @@ def _one_room(cells, facts, streams, scratch, params, i):
     return place_agent_somewhere(cells, facts, streams, params, i)
 
 
-@njit
+@inner
 def _any_deed(cells, facts, streams, scratch, params, i):
-    if not add_distractors(cells, facts, streams, scratch, params, i, 1, 1, 5, True, 0):
+    if not add_distractors(cells, facts, streams, scratch, params, i, 1, 1, 5, 1, 0):
         return False
     for k in range(4):
         scratch[i, PLACED + 5 + k] = random_door(cells, streams, scratch, params, i, 1, 1, 0)
@@ -151,7 +150,7 @@ def _any_deed(cells, facts, streams, scratch, params, i):
     return True
 
 
-@njit
+@inner
 def _unlock(cells, facts, streams, scratch, params, i, level):
     """UNLOCK and BLOCKED_UNLOCK: a box behind a locked door, whose key lies on this side."""
     box = box_cell(any_colour(streams, i))
@@ -163,15 +162,15 @@ def _unlock(cells, facts, streams, scratch, params, i, level):
         cells[i, door - 1] = ball_cell(any_colour(streams, i))
     if put_in_room(cells, facts, streams, params, i, 0, 0, key_cell(colour)) < 0:
         return False
-    if level == UNLOCK and params[DISTRACTORS]:
-        if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, 4, True, 0):
-            return False
+    count = 4 if level == UNLOCK and params[DISTRACTORS] else 0
+    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, count, 1, 0):
+        return False
     described = describe(BOX) if level == BLOCKED_UNLOCK else like(box)
     instruct(facts, i, deed(PICK_UP, described))
     return place_agent_in_room(cells, facts, streams, params, i, 0, 0) != STUCK
 
 
-@njit
+@inner
 def _unlock_to_unlock(cells, facts, streams, scratch, params, i):
     one = below(streams, i, 6)
     other = below(streams, i, 5)
@@ -189,7 +188,7 @@ def _unlock_to_unlock(cells, facts, streams, scratch, params, i):
     return place_agent_in_room(cells, facts, streams, params, i, 1, 0) != STUCK
 
 
-@njit
+@inner
 def _draw(cells, facts, streams, scratch, params, i):
     level = params[LEVEL]
     if level == BY_LOOKS:
@@ -211,7 +210,7 @@ def _draw(cells, facts, streams, scratch, params, i):
     return _any(cells, facts, streams, scratch, params, i, level)
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     draw_rooms(cells, facts, streams, scratch, params, i)
     while not _draw(cells, facts, streams, scratch, params, i):

@@ -1,8 +1,6 @@
 """BabyAI's levels that say "put next to": within a room, across two, there and back; also with the thing in hand."""
 
-from numba import njit
-
-from rewardlab.gridworld.constants import FINE, STUCK
+from rewardlab.gridworld.constants import FINE, STUCK, WIDTH
 from rewardlab.gridworld.distractors import (
     PLACED,
     add_distractors,
@@ -30,24 +28,24 @@ from rewardlab.gridworld.instructions import (  # noqa: F401
     settle,
     words,
 )
-from rewardlab.gridworld.constants import WIDTH
 from rewardlab.gridworld.rooms import RIGHT_SIDE, draw_rooms, place_agent_in_room, remove_wall
 from rewardlab.gridworld.streams import below
+from rewardlab.kernel_cache import inner
 
 LOCAL, ACROSS, TWO_ACROSS = range(3)
 OBJECTS, CARRYING = FIRST, SECOND
 
 
-@njit
+@inner
 def _put(cells, i, moved, fixed):
     return deed(PUT_NEXT, like(int(cells[i, moved])), like(int(cells[i, fixed])))
 
 
-@njit
+@inner
 def _local(cells, facts, streams, scratch, params, i):
     if not place_agent_somewhere(cells, facts, streams, params, i):
         return False
-    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, params[OBJECTS], True, 0):
+    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, params[OBJECTS], 1, 0):
         return False
     if not all_reachable(cells, facts, scratch, params, i):
         return False
@@ -56,14 +54,14 @@ def _local(cells, facts, streams, scratch, params, i):
     return not next_to(moved, fixed, params[WIDTH])
 
 
-@njit
+@inner
 def _across(cells, facts, streams, scratch, params, i):
     """ACROSS and TWO_ACROSS: things in two rooms whose wall is taken away; no two of them look alike."""
     count = params[OBJECTS]
     if place_agent_in_room(cells, facts, streams, params, i, 0, 0) == STUCK:
         return False
     for column in range(2):
-        if not add_distractors(cells, facts, streams, scratch, params, i, column, 0, count, True, column * count):
+        if not add_distractors(cells, facts, streams, scratch, params, i, column, 0, count, 1, column * count):
             return False
     remove_wall(cells, scratch, params, i, 0, 0, RIGHT_SIDE)
     if params[LEVEL] == TWO_ACROSS:
@@ -80,7 +78,7 @@ def _across(cells, facts, streams, scratch, params, i):
     return not next_to(moved, fixed, params[WIDTH])
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     drawn = False
     while not drawn:

@@ -1,7 +1,5 @@
 """BabyAI's levels of any sentence: things all over the rooms, perhaps a locked one, and a sentence drawn for them."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import BALL, BOX, COLOURS_BY_NAME, DOOR, FINE, KEY, LOCKED, MISSION, STUCK, WIDTH
 from rewardlab.gridworld.distractors import (
     add_distractors,
@@ -46,6 +44,7 @@ from rewardlab.gridworld.rooms import (
     room_size,
 )
 from rewardlab.gridworld.streams import any_colour, below, next_float
+from rewardlab.kernel_cache import inner
 
 DISTRACTORS, LOCKED_PERCENT, FLAGS, KINDS = FIRST, SECOND, THIRD, FOURTH
 # Bits of FLAGS: things told by their place; things in the way may be moved; locked doors without a word of them.
@@ -57,7 +56,7 @@ _TRIES = 101
 _NOTHING = -1
 
 
-@njit
+@inner
 def _matches(cells, facts, params, i, described, locked_column, locked_row):
     """Whether a thing fits; where locked doors must be spoken of, whether one outside the locked room does."""
     size, width = room_size(params), params[WIDTH]
@@ -71,7 +70,7 @@ def _matches(cells, facts, params, i, described, locked_column, locked_row):
     return False
 
 
-@njit
+@inner
 def _any_described(cells, facts, streams, params, i, kinds, locked_column, locked_row):
     """A description of something that is there, of one of the first `kinds` of box, ball, key, door (1: a door)."""
     for _ in range(_TRIES):
@@ -89,7 +88,7 @@ def _any_described(cells, facts, streams, params, i, kinds, locked_column, locke
     return _NOTHING
 
 
-@njit
+@inner
 def _any_act(cells, facts, streams, params, i, locked_column, locked_row):
     """A deed, or _NOTHING where no description was found."""
     verb = params[KINDS] & 7
@@ -104,7 +103,7 @@ def _any_act(cells, facts, streams, params, i, locked_column, locked_row):
     return _NOTHING if other == _NOTHING else deed(verb, thing, other)
 
 
-@njit
+@inner
 def _any_clause(cells, facts, streams, params, i, both, locked_column, locked_row):
     """Two deeds, the second 0 unless `both`; whether all descriptions were found."""
     first = _any_act(cells, facts, streams, params, i, locked_column, locked_row)
@@ -114,7 +113,7 @@ def _any_clause(cells, facts, streams, params, i, both, locked_column, locked_ro
     return first, second, first != _NOTHING and second != _NOTHING
 
 
-@njit
+@inner
 def _any_sentence(cells, facts, streams, params, i, locked_column, locked_row):
     """Draws the instruction; False where a description was not found in time."""
     kind = 0 if params[KINDS] & ONE_DEED else below(streams, i, 3)
@@ -134,7 +133,7 @@ def _any_sentence(cells, facts, streams, params, i, locked_column, locked_row):
     return True
 
 
-@njit
+@inner
 def _add_locked_room(cells, facts, streams, scratch, params, i):
     """A locked room, and its key in another one; its column and row, and whether the key found a place."""
     while True:
@@ -152,7 +151,7 @@ def _add_locked_room(cells, facts, streams, scratch, params, i):
     return column, row, at >= 0
 
 
-@njit
+@inner
 def _locks(cells, i, described):
     """Whether a description of keys fits one that opens a locked door."""
     colour = ((described >> 3) & 7) - 1
@@ -165,9 +164,9 @@ def _locks(cells, i, described):
     return False
 
 
-@njit
+@inner
 def _lawful(cells, facts, params, i, word):
-    """Whether Farama's code lets a deed pass: nothing is put next to itself or lies there, no needed key is spoken of."""
+    """Whether Farama's code lets a deed pass: nothing lies there already, and no key that opens a door is spoken of."""
     said = facts[i, MISSION + word]
     thing, other = (said >> 3) & 0x3FF, (said >> 13) & 0x3FF
     if said & 7 == PUT_NEXT:
@@ -185,7 +184,7 @@ def _lawful(cells, facts, params, i, word):
     return not _locks(cells, i, thing) and not (said & 7 == PUT_NEXT and _locks(cells, i, other))
 
 
-@njit
+@inner
 def _draw(cells, facts, streams, scratch, params, i):
     locked_column, locked_row = -1, -1
     if next_float(streams, i) < params[LOCKED_PERCENT] / 100:
@@ -194,7 +193,7 @@ def _draw(cells, facts, streams, scratch, params, i):
             return False
     if connect_all(cells, facts, streams, scratch, params, i) == STUCK:
         return False
-    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, params[DISTRACTORS], False, 0):
+    if not add_distractors(cells, facts, streams, scratch, params, i, -1, 0, params[DISTRACTORS], 0, 0):
         return False
     while True:
         if not place_agent_somewhere(cells, facts, streams, params, i):
@@ -205,13 +204,13 @@ def _draw(cells, facts, streams, scratch, params, i):
         return False
     if not _any_sentence(cells, facts, streams, params, i, locked_column, locked_row):
         return False
+    lawful = True
     for word in range(4):
-        if facts[i, MISSION + word] & 7 and not _lawful(cells, facts, params, i, word):
-            return False
-    return True
+        lawful &= facts[i, MISSION + word] == 0 or _lawful(cells, facts, params, i, word)
+    return lawful
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     draw_rooms(cells, facts, streams, scratch, params, i)
     while not _draw(cells, facts, streams, scratch, params, i):
