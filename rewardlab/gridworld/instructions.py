@@ -325,6 +325,13 @@ def _verify_deed(cells, facts, params, i, word, action, memo, held, at):
     return _CONTINUES
 
 
+def unsound(registers: np.ndarray) -> np.ndarray:
+    """Registers, int32 [n, NUM_REGISTERS], that kernels could not follow: bool [n]."""
+    limits, counts = registers[:, LIMIT - REGISTER], registers[:, COUNT - REGISTER]
+    held = registers[:, PROGRESS - REGISTER] >> _HANDS
+    return (limits < 1) | (counts < 0) | (counts > MAX_THINGS) | (held < 0) | (held > counts)
+
+
 def aims(facts: np.ndarray) -> tuple[list[int], int]:
     """Where the things lie that an instruction of a single deed means, and the steps that the deed takes when one is
     faced; nothing of other instructions, and of putting things next to others.

@@ -261,6 +261,10 @@ class GridVectorEnv(VectorEnv):
         where = self._indices(indices)
         given = dict(state_)
         state.check(self.world, where, given, getattr(self.family, "POSITIONS", 0))
+        if "registers" in given and hasattr(self.family, "unsound"):
+            bad = self.family.unsound(given["registers"])
+            if bad.any():
+                raise UserError(f"state entry registers: environment {int(bad.argmax())} has no possible ones")
         state.write(self.world, self._extra, where, given)
         self._over[where] = False
         self._update_missions(where)

@@ -28,6 +28,7 @@ from rewardlab.gridworld.instructions import (  # noqa: F401
     like,
     limit,
     settle,
+    unsound,
     words,
 )
 from rewardlab.gridworld.rooms import (

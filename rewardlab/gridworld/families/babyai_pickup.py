@@ -27,6 +27,7 @@ from rewardlab.gridworld.instructions import (  # noqa: F401
     like,
     limit,
     settle,
+    unsound,
     words,
 )
 from rewardlab.gridworld.moves import colour_of, kind_of

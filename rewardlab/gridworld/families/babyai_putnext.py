@@ -26,6 +26,7 @@ from rewardlab.gridworld.instructions import (  # noqa: F401
     limit,
     next_to,
     settle,
+    unsound,
     words,
 )
 from rewardlab.gridworld.rooms import RIGHT_SIDE, draw_rooms, place_agent_in_room, remove_wall
