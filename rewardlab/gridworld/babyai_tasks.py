@@ -94,6 +94,7 @@ class Numbers(NamedTuple):
     max_steps: int
     options: tuple[int, ...]
     mission_words: int
+    limits_vary: bool
 
 
 TASKS = tuple(
@@ -105,6 +106,7 @@ TASKS = tuple(
         limit or walks * size**2 * rows * columns,
         (size, rows, columns, level, int(limit > 0), *options),
         words,
+        family == "sentences" and name != "PickupLoc-v0",
     )
     for name, family, level, size, rows, columns, limit, walks, words, options in _ROWS
 )

@@ -27,6 +27,7 @@ class Task:
         reference: class of `minigrid.envs` and its arguments, for ids that Farama does not register; of `GOAL_TASKS`
             it has the same rooms and objects, but another task; of `DARK_TASKS` the same rooms, of mazes only the same
             size.
+        limits_vary: whether episodes may have shorter limits, by their instruction.
         registers: numbers that the task remembers.
         mission_words: of the longest mission, where missions are made up as they go; 0: all can be listed.
     """
@@ -40,6 +41,7 @@ class Task:
     see_through: bool = False
     num_actions: int = 7
     reference: tuple[str, tuple[tuple[str, int], ...]] | None = None
+    limits_vary: bool = False
     registers: int = 12  # as `constants.NUM_REGISTERS`, which numpy would be imported for
     mission_words: int = 0
 

@@ -168,6 +168,7 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
         obs=obs_specs(viewed.observation_space),
         action=codec.spec,
         max_steps=find_task(config.id).max_steps if gridworld.covers(config.id) else first.max_steps,
+        limits_vary=gridworld.covers(config.id) and find_task(config.id).limits_vary,
         task=task,
         backend=backend,
         privileged=offered,
