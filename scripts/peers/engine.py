@@ -1,7 +1,7 @@
 """Speed of the gridworld engine beside other MiniGrid implementations: ratios, from one run on one machine.
 
-Environment only: uniformly random actions, resets included, one thread, CPU seconds. Engines are timed in turns, so that a change in
-the machine's load touches all of them alike; a ratio is the median over turns.
+Environment only: uniformly random actions, resets included, one thread, CPU seconds. Engines are timed in turns, so that
+a change in the machine's load touches all of them alike; a ratio is the median over turns.
 
     python scripts/peers/engine.py
     python scripts/peers/engine.py --ids MiniGrid-DoorKey-8x8-v0 --envs 256 --turns 5
@@ -196,7 +196,8 @@ def compare(env_id: str, num_envs: int, turns: int, peers: list[str]) -> None:
         ratios = [mine / theirs for mine, theirs in zip(speeds["ours"], values, strict=True)]
         median, ratio = statistics.median(values), statistics.median(ratios)
         print(
-            f"  {name:15s} {median:12,.0f} steps/CPU s   ours is {ratio:6.1f} x  ({min(ratios):.1f} to {max(ratios):.1f})"
+            f"  {name:15s} {median:12,.0f} steps/CPU s   ours is {ratio:6.1f} x "
+            f" ({min(ratios):.1f} to {max(ratios):.1f})"
         )
 
 
