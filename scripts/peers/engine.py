@@ -1,7 +1,7 @@
 """Speed of the gridworld engine beside other MiniGrid implementations: ratios, from one run on one machine.
 
-Environment only: uniformly random actions, resets included, one thread, CPU seconds. Engines are timed in turns, so that
-a change in the machine's load touches all of them alike; a ratio is the median over turns.
+Environment only: uniformly random actions, resets included, one thread, CPU seconds. Engines are timed in turns, so
+that a change in the machine's load touches all of them alike; a ratio is the median over turns.
 
     python scripts/peers/engine.py
     python scripts/peers/engine.py --ids MiniGrid-DoorKey-8x8-v0 --envs 256 --turns 5
