@@ -332,6 +332,15 @@ def unsound(registers: np.ndarray) -> np.ndarray:
     return (limits < 1) | (counts < 0) | (counts > MAX_THINGS) | (held < 0) | (held > counts)
 
 
+def take_up_what_waits(cells: np.ndarray, facts: np.ndarray) -> None:
+    """What `begin` does with an episode's first action, to one environment's cells, uint32 [H * W], and facts."""
+    at, things = int(facts[WAITS]), facts[THINGS : THINGS + facts[COUNT]]
+    facts[CARRIED], facts[WAITS], cells[at] = cells[at], 0, EMPTY_CELL
+    for k in np.flatnonzero(things & 1023 == at).tolist():
+        things[k] |= _NOWHERE
+        facts[PROGRESS] |= (k + 1) << _HANDS
+
+
 def aims(facts: np.ndarray) -> tuple[list[int], int]:
     """Where the things lie that an instruction of a single deed means, and the steps that the deed takes when one is
     faced; nothing of other instructions, and of putting things next to others.

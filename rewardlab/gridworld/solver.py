@@ -106,7 +106,7 @@ def limits(task: Task, facts: np.ndarray) -> np.ndarray:
 def take_up(task: Task, world: Any) -> None:
     """What is taken up with an episode's first action is in the hands of environment 0, as searches need it."""
     if _instructs(task) and world.facts[0, WAITS]:
-        instructions.begin(world.cells, world.facts, world.streams, world.params, 0, 0)
+        instructions.take_up_what_waits(world.cells[0], world.facts[0])
 
 
 def _flood(task: Task, open_cells: np.ndarray, sources: Sequence[int]) -> np.ndarray:
