@@ -85,7 +85,10 @@ def specialise(template: Callable[..., Any], name: str, cached: bool = False, **
 
 
 def inner(function: Callable[..., Any]) -> Any:
-    """Compiles what only other kernels call: without the entry points for Python, which takes a quarter less time."""
+    """Compiles what only other kernels call: without the entry points for Python, which takes a quarter less time.
+
+    Python cannot call it: the process would end there.
+    """
     without: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return numba.njit(function, **without)
 
