@@ -177,6 +177,11 @@ def _as_override(key: str, value: Any) -> str:
         return f"{{{','.join(inner)}}}"
     if not isinstance(value, str):
         raise UserError(f"{key}: {type(value).__name__} is no value of a config")
+    return quoted(value)
+
+
+def quoted(text: str) -> str:
+    """Any text as a string in Hydra's grammar."""
     # Only a backslash run before a quote, or at the end, has a meaning in a quoted string.
-    escaped = re.sub(r"(\\*)('|$)", lambda match: match.group(1) * 2 + ("\\'" if match.group(2) else ""), value)
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match.group(1) * 2 + ("\\'" if match.group(2) else ""), text)
     return f"'{escaped}'"

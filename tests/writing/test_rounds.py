@@ -50,7 +50,7 @@ def test_the_planted_reward_wins_and_a_loop_goes_on_where_it_was(task: Task, tmp
     history = pd.read_csv(tmp_path / "loop" / "history.csv")
     assert history["accepted"].tolist() == [False, True, True, False, True, False]
     assert history["fitness"][2] == history["fitness"].max() > history["fitness"][1]
-    assert (tmp_path / "loop" / "best.py").read_text() == GOOD + "\n"
+    assert (tmp_path / "loop" / "best.py").read_text() == GOOD + "\n# writer: eureka, scripted\n"
     final = json.loads((tmp_path / "loop" / "final.json").read_text())
     # One of the two of round 1 that could be used is the one of round 0 once more: trained already.
     assert final["best"] == "0-2" and final["search_frames"] == history["frames"].sum() and final["calls"] == 6
@@ -78,6 +78,8 @@ def test_text2reward_sends_errors_back(task: Task, tmp_path: Path) -> None:
 
     options = LoopOptions("text2reward", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
     assert run_loop(tmp_path / "loop", Scripted(write), task, options) == 0
+    final = json.loads((tmp_path / "loop" / "final.json").read_text())
+    assert final["calls"] == 3 and "agent_q" in (tmp_path / "loop" / "round0" / "prompt2.md").read_text()
     assert len(told) == 3 and all("line 1 reads agent_q" in text for text in told[1:])
     options = LoopOptions("eureka", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
     with pytest.raises(UserError, match="no reward could be used in 1 rounds"):
@@ -91,7 +93,7 @@ def test_the_grammar_writes_what_is_accepted_and_follows_the_hints(task: Task) -
     for sample in range(8):
         answer = grammar(begin, Purpose(0, sample))
         assert answer == grammar(begin, Purpose(0, sample))
-        found = judge(code_in(answer), task.sample, task.layout, gamma=0.99, coef=0.1, task_coef=1.0)
+        found = judge(code_in(answer), task.sample, task.layout, task.config)
         accepted += not found.problems
         assert all("is 0 in all" in problem or "in all of" in problem for problem in found.problems)
     assert accepted >= 4  # an empty room has no doors, and some terms are of doors alone
