@@ -79,12 +79,12 @@ def _model(given: Namespace, layout: StateLayout) -> Model:
     kind, _, where = given.llm.partition(":")
     if kind not in KINDS:
         raise unknown("--llm", given.llm, KINDS, "language model")
+    if where and kind != "recorded":
+        raise UserError(f"--llm {given.llm}: only recorded has a folder")
     if kind == "scripted":
         from rewardlab.writing.grammar import Grammar
 
         return Scripted(Grammar(layout, given.seed))
-    if where and kind != "recorded":
-        raise UserError(f"--llm {given.llm}: only recorded has a folder")
     if kind == "recorded":
         if not where or not Path(where).is_dir():
             raise UserError(f"--llm recorded:{where}: no such folder")

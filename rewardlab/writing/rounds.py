@@ -31,6 +31,7 @@ from rewardlab.language.extraction import code_in
 from rewardlab.language.model import Answer, Message, Model, Purpose
 from rewardlab.parts.written_state import StateLayout
 from rewardlab.records.files import write_atomic
+from rewardlab.records.status import read_status
 from rewardlab.sandbox.process import printable
 from rewardlab.schemas import RootConfig
 from rewardlab.writing.acceptance import Verdict, judge
@@ -201,7 +202,7 @@ def _sweep(runs: Path, task: Task, options: LoopOptions, codes: Sequence[Path], 
         (code, seed)
         for code in codes
         for seed in seeds
-        if _status(_run_folder(runs, task, options, code, seed)).get("state") != "finished"
+        if _state(_run_folder(runs, task, options, code, seed)) != "finished"
     ]
     if not left:
         return
@@ -223,13 +224,14 @@ def _run_folder(runs: Path, task: Task, options: LoopOptions, code: Path, seed: 
 
 def _note(candidate: Candidate, folder: Path, options: LoopOptions) -> None:
     """What a run came to; one that failed is told to the writer like code that was refused."""
-    status = _status(folder)
-    candidate.run, state = folder, status.get("state", "missing")
-    if state not in ("finished", "failed", "diverged"):  # stopped, or still at work for a loop that was killed
+    candidate.run, state = folder, _state(folder)
+    status, _ = read_status(folder)
+    blameless = state == "failed" and status is not None and status.kind != "error"  # a full disk, a killed process
+    if blameless or state not in ("finished", "failed", "diverged"):  # stopped, or at work for a loop that was killed
         raise UserError(f"{folder}: its training is {state}; the same command goes on with the loop once it has ended")
     if state != "finished":
-        candidate.problems.append(str(status.get("error") or f"its training {state}"))
-        candidate.frames = int(status.get("frames") or 0)
+        candidate.problems.append((status and status.error) or f"its training {state}")
+        candidate.frames = status.frames if status else 0
         candidate.feedback = failure(candidate.problems)
         return
     evaluated, trained = pd.read_csv(folder / "eval.csv"), pd.read_csv(folder / "train.csv")
@@ -245,10 +247,9 @@ def _note(candidate: Candidate, folder: Path, options: LoopOptions) -> None:
     candidate.feedback = reflection(values, parts)
 
 
-def _status(folder: Path) -> dict[str, Any]:
-    file = folder / "status.json"
-    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    return found
+def _state(folder: Path) -> str:
+    status, _ = read_status(folder)
+    return "missing" if status is None else status.state
 
 
 def _finish(folder: Path, task: Task, options: LoopOptions, history: Sequence[Candidate], best: Candidate) -> int:
