@@ -71,19 +71,32 @@ def test_the_planted_reward_wins_and_a_loop_goes_on_where_it_was(task: Task, tmp
 
 def test_text2reward_sends_errors_back(task: Task, tmp_path: Path) -> None:
     told: list[str] = []
+    folder = tmp_path / "a 'b', c" / "loop"  # a path that Hydra has to be told in quotes
 
     def write(messages: Sequence[Message], purpose: Purpose) -> str:
         told.append(messages[-1]["content"])
         return GOOD if purpose.sample == 2 else "def potential(state): return state.agent_q"
 
     options = LoopOptions("text2reward", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
-    assert run_loop(tmp_path / "loop", Scripted(write), task, options) == 0
-    final = json.loads((tmp_path / "loop" / "final.json").read_text())
-    assert final["calls"] == 3 and "agent_q" in (tmp_path / "loop" / "round0" / "prompt2.md").read_text()
+    assert run_loop(folder, Scripted(write), task, options) == 0
+    final = json.loads((folder / "final.json").read_text())
+    assert final["calls"] == 3 and "agent_q" in (folder / "round0" / "prompt2.md").read_text()
     assert len(told) == 3 and all("line 1 reads agent_q" in text for text in told[1:])
     options = LoopOptions("eureka", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
     with pytest.raises(UserError, match="no reward could be used in 1 rounds"):
         run_loop(tmp_path / "other", Scripted(lambda messages, purpose: "nothing"), task, options)
+
+
+def test_a_training_that_was_stopped_is_no_fault_of_the_code(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = LoopOptions("once", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
+    monkeypatch.setattr("rewardlab.writing.rounds._sweep", lambda *given: None)
+    with pytest.raises(UserError, match="its training is missing; the same command goes on"):
+        run_loop(tmp_path / "loop", Scripted(lambda messages, purpose: GOOD), task, options)
+    checked = LoopOptions("once", rounds=1, samples=1, frames=0, seed=0, final_seeds=0)
+    assert run_loop(tmp_path / "checked", Scripted(lambda messages, purpose: GOOD), task, checked) == 0
+    assert run_loop(tmp_path / "refused", Scripted(lambda messages, purpose: "nothing"), task, checked) == 1
 
 
 def test_the_grammar_writes_what_is_accepted_and_follows_the_hints(task: Task) -> None:
@@ -125,9 +138,18 @@ def test_recorded_answers_and_bad_input_are_one_line(tmp_path: Path, capsys: pyt
     assert recorded.ask([], Purpose(0, 0)).text == GOOD
     with pytest.raises(UserError, match=r"no answer in 0-1\.answer\.md \(No such file"):
         recorded.ask([], Purpose(0, 1))
+    latin = tmp_path / "latin.py"
+    latin.write_bytes(b"# \xff")
     for words, says in (
         (["--llm", "scriptd"], "did you mean scripted?"),
         (["--llm", "recorded:nowhere"], "no such folder"),
+        (["--llm", "scripted:nowhere"], "only recorded has a folder"),
+        (["--rounds", "0"], "--rounds: 0: must be a whole number from 1 on"),
+        (["--temperature", "nan"], "--temperature: nan: must be a number from 0 on"),
+        (["reward=rnd"], "reward=rnd: rewardlab write sets reward itself"),
+        (["seed=3"], "seed=3: rewardlab write sets seed itself: --seed S"),
+        (["reward.state=vector"], "reward code reads grids and vectors"),
+        (["--code", str(latin)], "cannot be read (it is no UTF-8 text)"),
         (["--llm", "openai"], "name the model"),
         (["--code", "stagse"], "did you mean stages?"),
     ):
