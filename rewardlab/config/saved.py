@@ -95,8 +95,8 @@ def _refuse_code(saved: Mapping[str, Any], path: str, given: Collection[str]) ->
             raise UserError(f"{key}: holds an interpolation, which a saved run never does")
         if name == "sandbox" and value is not True and key not in given:
             raise UserError(
-                f"--config {path}: {key}={shown(value)} would run its code with all your rights; give {key}=false yourself"
-                f" if you trust it, or {key}=true"
+                f"--config {path}: {key}={shown(value)} would run its code with all your rights;"
+                f" give {key}=false yourself if you trust it, or {key}=true"
             )
     for key, modules in _named_modules(saved).items():
         if modules and key not in given:

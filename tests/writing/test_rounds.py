@@ -24,7 +24,7 @@ from rewardlab.writing.sample import sample_of
 
 pytestmark = pytest.mark.skipif(process.available() is not None, reason=f"no sandbox here: {process.available()}")
 TINY = ["env=empty_5x5", "num_envs=4", "agent.rollout_steps=16", "eval.episodes=8", "eval.every=2000"]
-OPTIONS = LoopOptions("eureka", rounds=2, samples=3, frames=8000, seed=0, final_seeds=1, fitness="auc")
+OPTIONS = LoopOptions("eureka", rounds=2, samples=3, frames=8000, seed=0, final_seeds=0, fitness="auc")
 GOOD = "def potential(state): return state.agent_x + state.agent_y, {'sum': state.agent_x + state.agent_y}"
 BAD = "def potential(state): return -1.0 * state.agent_x - state.agent_y"
 
@@ -82,6 +82,7 @@ def test_text2reward_sends_errors_back(task: Task, tmp_path: Path) -> None:
     final = json.loads((folder / "final.json").read_text())
     assert final["calls"] == 3 and "agent_q" in (folder / "round0" / "prompt2.md").read_text()
     assert len(told) == 3 and all("line 1 reads agent_q" in text for text in told[1:])
+    assert pd.read_csv(folder / "history.csv")["accepted"].tolist() == [False, False, True]
     options = LoopOptions("eureka", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
     with pytest.raises(UserError, match="no reward could be used in 1 rounds"):
         run_loop(tmp_path / "other", Scripted(lambda messages, purpose: "nothing"), task, options)
