@@ -16,6 +16,7 @@ from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
 from rewardlab.errors import Diverged, Interrupted, OfTheTask, one_line, placed
 from rewardlab.networks.picture import network_for, reads_as_picture
+from rewardlab.parts.written_code import writer_of
 from rewardlab.records import archive
 from rewardlab.records.continuation import ANEW, Decision, decide, told
 from rewardlab.records.files import Damaged
@@ -148,10 +149,13 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         backend=spec.backend,
         command=["rewardlab", "run", *prepared.flags, *prepared.overrides],
         code=code_of(config),
+        writer=writer_of(parts.scheme.code) if parts.scheme.code else None,
     )
     if before is None:
         store.write_manifest(manifest)
     store.write_config(yaml.safe_dump(prepared.resolved, sort_keys=False))
+    if parts.scheme.code:
+        store.write_code(parts.scheme.code)
     store.set_status("running", frames)
     if checkpoint is None and (flattened := _flattened(config, spec)):
         _say(store, flattened)

@@ -1,6 +1,7 @@
 """The flags of every command; read before what the command needs is imported."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -27,6 +28,30 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
+
+
+def _count(text: str) -> int:
+    return _at_least(text, 0)
+
+
+def _positive(text: str) -> int:
+    return _at_least(text, 1)
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: must be a number from 0 on")
+    return number
+
+
+def _at_least(text: str, least: int) -> int:
+    if not text.replace("_", "").isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text}: must be a whole number from {least} on")
+    return int(text)
 
 
 def _run() -> Parser:
@@ -195,14 +220,16 @@ def _write() -> Parser:
     )
     parser.add_argument("--model", metavar="NAME", help="of openai: the model")
     parser.add_argument("--base-url", metavar="URL", help="of openai: your own server, as in http://localhost:8080/v1")
-    parser.add_argument("--temperature", type=float, default=1.0, metavar="T", help="of openai (default: 1)")
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="of openai, seconds (default: 120)")
+    parser.add_argument("--temperature", type=_number, default=1.0, metavar="T", help="of openai (default: 1)")
+    parser.add_argument("--timeout", type=_number, default=120.0, metavar="S", help="of openai, seconds (default: 120)")
     parser.add_argument("--task", metavar="TEXT", help="the task in words, for the prompt")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how many (default: 3)")
-    parser.add_argument("--samples", type=int, default=4, metavar="N", help="of a round of eureka (default: 4)")
-    parser.add_argument("--frames", type=int, metavar="N", help="of each training (default: the environment's budget)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the loop and its runs (default: 0)")
-    parser.add_argument("--final-seeds", type=int, default=5, metavar="N", help="runs of the best one (default: 5)")
+    parser.add_argument("--rounds", type=_positive, default=3, metavar="N", help="how many (default: 3)")
+    parser.add_argument("--samples", type=_positive, default=4, metavar="N", help="of a round of eureka (default: 4)")
+    parser.add_argument(
+        "--frames", type=_count, metavar="N", help="of each training (default: the environment's budget); 0: only check"
+    )
+    parser.add_argument("--seed", type=_count, default=0, metavar="S", help="of the loop and its runs (default: 0)")
+    parser.add_argument("--final-seeds", type=_count, default=5, metavar="N", help="runs of the best one (default: 5)")
     parser.add_argument(
         "--fitness", choices=("max", "final", "auc"), default="max", help="what of success counts (default: max)"
     )

@@ -14,6 +14,7 @@ from rewardlab.config import loggers
 from rewardlab.config.composition import choice_overrides, parse, preset, session
 from rewardlab.config.identity import flatten
 from rewardlab.config.refusals import FILLED_IN, no_such_key
+from rewardlab.datasets.folders import code_file
 from rewardlab.errors import UserError
 from rewardlab.records.files import read_regular
 from rewardlab.schemas import shown
@@ -63,7 +64,16 @@ def _read(path: Path) -> dict[str, Any]:
     complete = isinstance(saved, dict) and all(_named(saved.get(group)) for group in ("env", "reward", "agent"))
     if not complete or not all(_named(saved[group]) for group in discovery.FOLDERS if group in saved):
         raise UserError(f"--config {path}: not the config.yaml of a run (it names no env, reward and agent)")
+    _read_copy(saved["reward"], path.parent / "code.py")
     return dict(saved)
+
+
+def _read_copy(reward: dict[str, Any], copy: Path) -> None:
+    """Where the code of a reward was changed since, or is gone, the run's own copy stands for it."""
+    if isinstance(code := reward.get("code"), str) and copy.is_file():
+        now = code_file(code)
+        if now is None or now.read_bytes() != copy.read_bytes():
+            reward["code"] = str(copy)
 
 
 def _refuse_code(saved: Mapping[str, Any], path: str, given: Collection[str]) -> None:
@@ -83,6 +93,11 @@ def _refuse_code(saved: Mapping[str, Any], path: str, given: Collection[str]) ->
             raise UserError(f"--config {path}: {key}: a saved config is data, it can't say what to call")
         if isinstance(value, str) and "${" in value:
             raise UserError(f"{key}: holds an interpolation, which a saved run never does")
+        if name == "sandbox" and value is not True and key not in given:
+            raise UserError(
+                f"--config {path}: {key}={shown(value)} would run its code with all your rights;"
+                f" give {key}=false yourself if you trust it, or {key}=true"
+            )
     for key, modules in _named_modules(saved).items():
         if modules and key not in given:
             value = saved["env"][key.removeprefix("env.")]
@@ -177,6 +192,11 @@ def _as_override(key: str, value: Any) -> str:
         return f"{{{','.join(inner)}}}"
     if not isinstance(value, str):
         raise UserError(f"{key}: {type(value).__name__} is no value of a config")
+    return quoted(value)
+
+
+def quoted(text: str) -> str:
+    """Any text as a string in Hydra's grammar."""
     # Only a backslash run before a quote, or at the end, has a meaning in a quoted string.
-    escaped = re.sub(r"(\\*)('|$)", lambda match: match.group(1) * 2 + ("\\'" if match.group(2) else ""), value)
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match.group(1) * 2 + ("\\'" if match.group(2) else ""), text)
     return f"'{escaped}'"

@@ -92,7 +92,7 @@ class OpenAI:
         key = os.environ.get("OPENAI_API_KEY")
         if key is None and base_url is None:
             raise UserError(
-                "llm=openai: set OPENAI_API_KEY, or llm.base_url=http://localhost:8080/v1 for your own server"
+                "llm=openai: set OPENAI_API_KEY, or --base-url http://localhost:8080/v1 for your own server"
             )
         self._errors: Any = openai
         self._client = openai.OpenAI(api_key=key or "none", base_url=base_url, timeout=timeout, max_retries=5)
@@ -112,7 +112,7 @@ class OpenAI:
         text = told.choices[0].message.content if told.choices else None
         used = told.usage
         return Answer(
-            text or "",
+            (text or "").encode(errors="replace").decode(),  # half a letter can't be written to a file
             told.model or self._model,
             used.prompt_tokens if used is not None else 0,
             used.completion_tokens if used is not None else 0,

@@ -18,16 +18,21 @@ arXiv:2412.11120).
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
+from rewardlab.errors import CodeError
 from rewardlab.parts.written_state import StateLayout
-from rewardlab.sandbox.process import Field, Plan, Sandbox
+from rewardlab.sandbox.process import Field, Plan, Sandbox, printable
 from rewardlab.types import Array
 
+_WRITER = re.compile(r"^# writer: (.*)$", re.MULTILINE)
 LONGEST = 20_000  # bytes of a source
+HAND = "hand"  # the writer that is no model
 COLUMNS = 16  # numbers for each row at most: what it pays, and 15 parts
 RISING = "RISING"
+TAKEN = ("nonfinite", "clipped", "mean", "least", "most")  # columns written/NAME of train.csv that are no parts
 _STEP, _STATE = ("before", "action", "after"), ("state",)
 FUNCTIONS = {
     "reward": ("compute_reward",),
@@ -36,6 +41,7 @@ FUNCTIONS = {
     "progress": ("progress",),
     "factors": ("factors",),
 }
+_PART = re.compile(r"[\w.]{1,60}")
 _OF_STATES = ("potential", "progress")
 _MODULES = ("math", "numpy")
 
@@ -59,6 +65,12 @@ def check_fields(source: str, layout: StateLayout) -> None:
                 hint = f"; did you mean {close[0]}?" if close else ""
                 told = f"which is not told{hint} (told: {', '.join(known)})"
                 raise ValueError(f"line {node.lineno} reads {node.attr}, {told}")
+
+
+def writer_of(source: str) -> str:
+    """Who wrote a source, by the last of its lines that say so, `# writer: NAME`; `hand`, where none does."""
+    told = _WRITER.findall(source)
+    return printable(told[-1].strip())[:80] if told else HAND
 
 
 def kind_of(source: str) -> str:
@@ -131,6 +143,11 @@ class WrittenCode:
             CodeError: the code failed.
         """
         told = self._sandbox(arguments)
+        for name in self._sandbox.columns:
+            if name in TAKEN or not _PART.fullmatch(name):
+                raise CodeError(
+                    f"a part is named {name!r} (allowed: letters, digits, _ and ., but none of {', '.join(TAKEN)})"
+                )
         return dict(zip(self._sandbox.columns, told, strict=True))
 
     @property

@@ -47,6 +47,7 @@ def build_manifest(
     backend: str,
     command: Sequence[str] | None = None,
     code: Mapping[str, str] | None = None,
+    writer: str | None = None,
 ) -> dict[str, Any]:
     """Everything worth knowing of a run before its first step.
 
@@ -60,6 +61,7 @@ def build_manifest(
         backend: the environment's engine.
         command: the command line; this process's by default.
         code: a hash of the source of each plug-in and of the package, by where it stands in the config.
+        writer: who wrote the reward that was given as code.
 
     Returns:
         JSON-ready values. The labels stand at the top, too: whoever groups manifests by `agent` must not get one group
@@ -89,6 +91,7 @@ def build_manifest(
         "started_at": now(),
         "resume": "exact",
         "config": config,
+        **({} if writer is None else {"writer": writer}),
     }
     described: dict[str, Any] = plain(manifest)
     return described

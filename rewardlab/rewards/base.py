@@ -86,6 +86,7 @@ class BaseScheme:
     conditioner: Conditioner | None = None
     told_apart: tuple[StateKeys, ...] = ()
     stateful: tuple[str, ...] = ()
+    code = ""
 
     def __init_subclass__(cls) -> None:
         if "relabel" in vars(cls) and not cls.relabels:

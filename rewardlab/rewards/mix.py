@@ -130,6 +130,7 @@ class Scheme(BaseScheme):
             weight = config.weights.get(key, 1.0)
             self.streams += tuple(replace(s, name=self._names[key][s.name], coef=s.coef * weight) for s in bonuses)
             self.assumes |= scheme.assumes
+            self.code += scheme.code
             self.reads_policy |= scheme.reads_policy
             self.asks_policy |= scheme.asks_policy
             self.pays_anew &= scheme.pays_anew or not bonuses

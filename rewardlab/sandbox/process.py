@@ -18,6 +18,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -120,7 +121,7 @@ class Sandbox:
         """
         arrays = [_member(groups, each) for each in self._plan.fields]
         count = len(arrays[0])
-        parts = [self._chunk([array[at : at + ROWS] for array in arrays]) for at in range(0, count, ROWS)]
+        parts = [self._chunk([array[at : at + ROWS] for array in arrays]) for at in range(0, max(count, 1), ROWS)]
         return np.concatenate(parts, axis=1) if len(parts) != 1 else parts[0]
 
     def close(self) -> None:
@@ -163,7 +164,7 @@ class Sandbox:
         finally:
             os.close(rows_fd)
             os.close(results_fd)
-        self._end = weakref.finalize(self, _kill, self._process)
+        self._end = weakref.finalize(self, _kill, self._process, os.getpid())
         self._rows = [
             np.frombuffer(rows, dtype, ROWS * int(np.prod(shape, dtype=np.int64)), at).reshape(ROWS, *shape)
             for _, _, dtype, shape, at in layout
@@ -267,9 +268,12 @@ class Sandbox:
         return CodeError(f"the code {why}")
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes], owner: int) -> None:
+    if os.getpid() != owner:
+        return  # what a fork of its owner inherited is not its to end
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:  # else its number may be another's by now
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for stream in (process.stdin, process.stdout):
         if stream is not None:
@@ -289,6 +293,11 @@ def _member(groups: Mapping[str, Any], field: Field) -> Array:
 
 def _memory(name: str, size: int) -> int:
     """A file in memory of a fixed size: could the other end cut it, our next look at it would kill us."""
+    if sys.platform != "linux":  # where nothing is confined anyway
+        with tempfile.TemporaryFile() as file:
+            made = os.dup(file.fileno())
+        os.ftruncate(made, size)
+        return made
     made = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(made, size)
     fcntl.fcntl(made, _ADD_SEALS, _SEALS)

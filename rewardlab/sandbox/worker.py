@@ -83,8 +83,10 @@ class _Code:
             given = [self._argument(group, count) for group in self._plan["arguments"]]
             told = function(*given)
             if isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], dict):
-                found[name] = told[0]
-                found.update({f"{name}.{part}" if several else str(part): value for part, value in told[1].items()})
+                parts = {f"{name}.{part}" if several else str(part): value for part, value in told[1].items()}
+                if name in parts:
+                    raise ValueError(f"a part is named {name}, as what is returned itself")
+                found |= {name: told[0]} | parts
             elif isinstance(told, dict):
                 found.update({str(part): value for part, value in told.items()})
             else:

@@ -45,6 +45,7 @@ class RewardScheme(Protocol):
 
     streams: tuple[StreamSpec, ...]  # the stream named "task" first
     assumes: frozenset[str]  # what it needs beyond an ordinary learner: privileged, state_restore, demos, ...
+    code: str  # source that it was given to run; kept beside the run
     warmup_steps: int  # vector steps of a uniform-random agent that warm_up wants before training, or 0
     metrics: tuple[str, ...]  # names that update returns: columns of train.csv, declared before the first row
     relabels: bool  # whether `relabel` works; without replay such a scheme is refused

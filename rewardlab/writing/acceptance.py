@@ -8,6 +8,7 @@ more for staying than for finishing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -16,6 +17,7 @@ from rewardlab.errors import CodeError
 from rewardlab.parts.written_code import FUNCTIONS, WrittenCode, check_fields, kind_of
 from rewardlab.parts.written_state import StateLayout
 from rewardlab.sandbox.process import Field
+from rewardlab.schemas import RootConfig
 from rewardlab.types import Array
 from rewardlab.writing.sample import Sample
 
@@ -46,12 +48,20 @@ class Verdict:
     columns: dict[str, Column] = field(default_factory=dict)
     correlation: float | None = None
 
+    def lines(self) -> list[str]:
+        """All of it, to be read."""
+        told = [f"  {name}: {each.least:g} to {each.most:g}, mean {each.mean:g}" for name, each in self.columns.items()]
+        if self.correlation is not None:
+            told.append(f"  rank correlation with nearness to success: {self.correlation:.2f}")
+        told += [f"  warning: {line}" for line in self.warnings]
+        return told + [f"  refused: {line}" for line in self.problems]
 
-def judge(source: str, sample: Sample, layout: StateLayout, *, gamma: float, coef: float, task_coef: float) -> Verdict:
+
+def judge(source: str, sample: Sample, layout: StateLayout, config: RootConfig) -> Verdict:
     """Try code on transitions.
 
     Args:
-        gamma, coef, task_coef: under which finishing is compared with staying.
+        config: whose reward is `written`, and under which finishing is compared with staying.
     """
     verdict = Verdict()
     try:
@@ -70,7 +80,7 @@ def judge(source: str, sample: Sample, layout: StateLayout, *, gamma: float, coe
     if not verdict.problems:
         _tell(asked, sample, verdict)
         if verdict.kind == "reward":
-            _finishing(asked.told["compute_reward"], sample, verdict, gamma, coef, task_coef)
+            _finishing(asked.told["compute_reward"], sample, verdict, config)
     return verdict
 
 
@@ -140,9 +150,11 @@ def _tell(asked: _Asked, sample: Sample, verdict: Verdict) -> None:
         verdict.correlation = found if np.isfinite(found) else None
 
 
-def _finishing(paid: Array, sample: Sample, verdict: Verdict, gamma: float, coef: float, task_coef: float) -> None:
+def _finishing(paid: Array, sample: Sample, verdict: Verdict, config: RootConfig) -> None:
     """Whether walking a solved way to its end returns less than staying at its best-paid place to the limit."""
-    limit = sample.spec.max_steps
+    limit, gamma = sample.spec.max_steps, config.agent.gamma
+    options: Any = config.reward
+    coef, task_coef = options.coef, options.task_coef
     worse, ways = 0, [way for way in np.unique(sample.way) if way >= 0]
     for way in ways:
         rows = np.flatnonzero(sample.way == way)

@@ -25,11 +25,14 @@ from typing import Any
 import pandas as pd
 
 from rewardlab.config import composition
+from rewardlab.config.saved import quoted
 from rewardlab.errors import UserError
 from rewardlab.language.extraction import code_in
 from rewardlab.language.model import Answer, Message, Model, Purpose
 from rewardlab.parts.written_state import StateLayout
 from rewardlab.records.files import write_atomic
+from rewardlab.records.status import read_status
+from rewardlab.sandbox.process import printable
 from rewardlab.schemas import RootConfig
 from rewardlab.writing.acceptance import Verdict, judge
 from rewardlab.writing.prompts import continued, first_messages
@@ -45,9 +48,10 @@ _FINAL = 1000  # seeds of the last training begin here
 class LoopOptions:
     """writer: eureka, or text2reward, whose rounds have one sample and up to five repairs.
 
-    rounds, samples: how many. frames: of each training. seed: of the loop. final_seeds: runs of the chosen reward.
-    fitness: what of success counts. elitist: whether feedback is of the best so far, or of the round (as published).
-    reflect: whether there is any; without, every round begins anew.
+    rounds, samples: how many. frames: of each training; 0: the first round is asked for and checked, and that is all.
+    seed: of the loop. final_seeds: runs of the chosen reward. fitness: what of success counts. elitist: whether
+    feedback is of the best so far, or of the round (as published). reflect: whether there is any; without, every round
+    begins anew.
     """
 
     writer: str
@@ -63,7 +67,7 @@ class LoopOptions:
 
 @dataclass
 class Candidate:
-    """One answer and what came of it. fitness: None where it was refused or its run failed."""
+    """One answer and what came of it. fitness: None where it was refused or its run failed. run: its folder."""
 
     purpose: Purpose
     answer: Answer
@@ -71,6 +75,7 @@ class Candidate:
     code: Path
     fitness: float | None = None
     frames: int = 0
+    run: Path | None = None
     feedback: str = ""
     problems: list[str] = field(default_factory=list)
 
@@ -102,6 +107,12 @@ def run_loop(folder: Path, model: Model, task: Task, options: LoopOptions) -> in
     history: list[Candidate] = []
     for number in range(options.rounds):
         found = _round(folder / f"round{number}", model, task, options, number, messages)
+        if options.frames == 0:
+            return _say_checks(found)
+        runs = [each.run for each in history]
+        for at, each in enumerate(found):
+            if each.run is not None and each.run in [*runs, *(other.run for other in found[:at])]:
+                each.frames = 0  # the same code once more: it was trained, and counted, before
         history += found
         good = [each for each in found if each.fitness is not None]
         leader = max(good, key=lambda each: each.fitness or 0.0) if good else None
@@ -124,34 +135,38 @@ def _round(
     folder.mkdir(exist_ok=True)
     write_atomic(folder / "prompt.md", _shown(messages).encode())
     if options.writer == "text2reward":
-        found = [_repaired(folder, model, task, number, messages)]
+        found = _repaired(folder, model, task, options, number, messages)
     else:
-        found = [_candidate(folder, model, task, Purpose(number, k), messages) for k in range(options.samples)]
-    _train(folder.parent / "runs", task, options, [each for each in found if not each.problems])
+        found = [_candidate(folder, model, task, options, Purpose(number, k), messages) for k in range(options.samples)]
+    if options.frames > 0:
+        _train(folder.parent / "runs", task, options, [each for each in found if not each.problems])
     for each in found:
         write_atomic(folder / f"feedback{each.purpose.sample}.md", each.feedback.encode())
     return found
 
 
-def _repaired(folder: Path, model: Model, task: Task, number: int, messages: Sequence[Message]) -> Candidate:
-    """The first answer that can be used; errors of the others go back."""
-    found = _candidate(folder, model, task, Purpose(number, 0), messages)
+def _repaired(
+    folder: Path, model: Model, task: Task, options: LoopOptions, number: int, messages: Sequence[Message]
+) -> list[Candidate]:
+    """Answers up to the first that can be used; errors of the others go back."""
+    found = [_candidate(folder, model, task, options, Purpose(number, 0), messages)]
     begin = list(messages)[:2]
-    for repair in range(1, _REPAIRS + 1):
-        if not found.problems:
-            break
-        asked = continued(begin, found.answer.text, failure(found.problems))
-        found = _candidate(folder, model, task, Purpose(number, repair), asked)
+    while found[-1].problems and len(found) <= _REPAIRS:
+        asked = continued(begin, found[-1].answer.text, failure(found[-1].problems))
+        write_atomic(folder / f"prompt{len(found)}.md", _shown(asked).encode())
+        found.append(_candidate(folder, model, task, options, Purpose(number, len(found)), asked))
     return found
 
 
-def _candidate(folder: Path, model: Model, task: Task, purpose: Purpose, messages: Sequence[Message]) -> Candidate:
+def _candidate(
+    folder: Path, model: Model, task: Task, options: LoopOptions, purpose: Purpose, messages: Sequence[Message]
+) -> Candidate:
     answer = _answer(folder, model, purpose, messages)
     code = folder / f"candidate{purpose.sample}.py"
-    source = code_in(answer.text)
+    # At its end, so that the lines of errors are those of the answer; and the last such line counts.
+    source = f"{code_in(answer.text)}# writer: {printable(f'{options.writer}, {answer.model}')}\n"
     write_atomic(code, source.encode())
-    config = task.config
-    verdict = judge(source, task.sample, task.layout, gamma=config.agent.gamma, coef=0.1, task_coef=1.0)
+    verdict = judge(source, task.sample, task.layout, task.config)
     if not verdict.problems and verdict.kind not in ("reward", "split", "potential"):
         verdict.problems.append(f"defines {verdict.kind}, which is no reward")
     write_atomic(folder / f"check{purpose.sample}.json", json.dumps(asdict(verdict), indent=1).encode())
@@ -182,27 +197,41 @@ def _train(runs: Path, task: Task, options: LoopOptions, candidates: Sequence[Ca
 
 
 def _sweep(runs: Path, task: Task, options: LoopOptions, codes: Sequence[Path], seeds: Sequence[int]) -> None:
-    listed, numbers = ",".join(f"'{code}'" for code in codes), ",".join(map(str, seeds))
+    """Do the runs that are not finished."""
+    left = [
+        (code, seed)
+        for code in codes
+        for seed in seeds
+        if _state(_run_folder(runs, task, options, code, seed)) != "finished"
+    ]
+    if not left:
+        return
+    codes, seeds = (list(dict.fromkeys(each)) for each in zip(*left, strict=True))
+    listed, numbers = ",".join(quoted(str(code)) for code in codes), ",".join(map(str, seeds))
     words = [*_overrides(runs, task, options), f"reward.code={listed}", f"seed={numbers}"]
     subprocess.run([sys.executable, "-m", "rewardlab", "run", "-m", *words], check=False)
 
 
 def _overrides(runs: Path, task: Task, options: LoopOptions) -> list[str]:
-    own = ["reward=written", f"frames={options.frames}", f"results_dir='{runs}'"]
+    own = ["reward=written", f"frames={options.frames}", f"results_dir={quoted(str(runs))}"]
     return [*task.overrides, *own]
 
 
 def _run_folder(runs: Path, task: Task, options: LoopOptions, code: Path, seed: int) -> Path:
-    words = [*_overrides(runs, task, options), f"reward.code='{code}'", f"seed={seed}"]
+    words = [*_overrides(runs, task, options), f"reward.code={quoted(str(code))}", f"seed={seed}"]
     return composition.compose(words).folder
 
 
 def _note(candidate: Candidate, folder: Path, options: LoopOptions) -> None:
     """What a run came to; one that failed is told to the writer like code that was refused."""
-    status = json.loads((folder / "status.json").read_text()) if (folder / "status.json").is_file() else {}
-    if status.get("state") != "finished":
-        candidate.problems.append(str(status.get("error") or f"its training is {status.get('state', 'missing')}"))
-        candidate.frames = int(status.get("frames") or 0)
+    candidate.run, state = folder, _state(folder)
+    status, _ = read_status(folder)
+    blameless = state == "failed" and status is not None and status.kind != "error"  # a full disk, a killed process
+    if blameless or state not in ("finished", "failed", "diverged"):  # stopped, or at work for a loop that was killed
+        raise UserError(f"{folder}: its training is {state}; the same command goes on with the loop once it has ended")
+    if state != "finished":
+        candidate.problems.append((status and status.error) or f"its training {state}")
+        candidate.frames = status.frames if status else 0
         candidate.feedback = failure(candidate.problems)
         return
     evaluated, trained = pd.read_csv(folder / "eval.csv"), pd.read_csv(folder / "train.csv")
@@ -216,6 +245,11 @@ def _note(candidate: Candidate, folder: Path, options: LoopOptions) -> None:
     candidate.fitness = {"max": max(values), "final": values[-1], "auc": sum(values) / len(values)}[options.fitness]
     candidate.frames = int(evaluated["frames"].iloc[-1])
     candidate.feedback = reflection(values, parts)
+
+
+def _state(folder: Path) -> str:
+    status, _ = read_status(folder)
+    return "missing" if status is None else status.state
 
 
 def _finish(folder: Path, task: Task, options: LoopOptions, history: Sequence[Candidate], best: Candidate) -> int:
@@ -269,6 +303,12 @@ def _say(number: int, rounds: int, found: Sequence[Candidate], best: Candidate |
     shown = ", ".join("failed" if each.fitness is None else f"{each.fitness:.2f}" for each in found)
     so_far = "none yet" if best is None else f"{best.fitness:.2f}"
     print(f"round {number + 1} of {rounds}: {shown}; best so far {so_far}", flush=True)
+
+
+def _say_checks(found: Sequence[Candidate]) -> int:
+    for each in found:
+        print("\n".join([f"{each.code}: {each.verdict.kind or 'no reward'}", *each.verdict.lines()]))
+    return int(all(each.problems for each in found))
 
 
 def _shown(messages: Sequence[Message]) -> str:

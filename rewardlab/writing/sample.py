@@ -10,7 +10,7 @@ from rewardlab import discovery, seeding
 from rewardlab.envs.levels import Levels
 from rewardlab.facts import DISTANCE
 from rewardlab.maths import boxes
-from rewardlab.parts.written_state import VECTOR
+from rewardlab.parts.written_state import VECTOR, state_layout
 from rewardlab.schemas import RootConfig
 from rewardlab.training.recorder import SolverPlayer
 from rewardlab.types import Array, EnvSpec, Obs, VecEnv
@@ -42,8 +42,12 @@ def sample_of(config: RootConfig, facts: tuple[str, ...]) -> Sample:
 
     Args:
         facts: of the full state that code reads; none: it reads the vector.
+
+    Raises:
+        UserError: there is none.
     """
     probe = _made(config, ())
+    state_layout(probe.spec, facts, (1, 1, 3))  # refuses what code cannot read
     known = DISTANCE in probe.spec.privileged and probe.spec.backend == "fast"
     probe.close()
     read = (*facts, DISTANCE) if known else facts

@@ -60,6 +60,26 @@ def test_no_module_is_imported_for_it(tmp_path, monkeypatch):
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.parametrize("value", [False, 0, "false", "no"])
+def test_no_code_is_let_out_of_its_sandbox_for_it(tmp_path, value):
+    path = saved(tmp_path, {"reward.name": "written", "reward.sandbox": value})
+    with pytest.raises(UserError, match=r"all your rights; give reward\.sandbox=false yourself"):
+        repeat(path, [])
+    assert repeat(path, ["reward.sandbox=true"])[-1] == "reward.sandbox=true"
+
+
+def test_the_copy_of_a_reward_stands_for_code_that_was_changed_since(tmp_path):
+    code, copy = tmp_path / "mine.py", tmp_path / "code.py"
+    for each in (code, copy):
+        each.write_text("def potential(state): return state.agent_x")
+    path = saved(tmp_path, {"reward.name": "written", "reward.code": str(code)})
+    assert f"reward.code='{code}'" in repeat(path, [])
+    code.write_text("def potential(state): return state.agent_y")
+    assert f"reward.code='{copy}'" in repeat(path, [])
+    code.unlink()
+    assert f"reward.code='{copy}'" in repeat(str(tmp_path), [])
+
+
 def test_python_objects_are_no_data(tmp_path):
     path = Path(saved(tmp_path, {}))
     path.write_text(path.read_text() + "device: !!python/object/apply:os.system ['true']\n")

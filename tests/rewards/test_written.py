@@ -12,7 +12,7 @@ from rewardlab.contracts.state_laws import new_context
 from rewardlab.contracts.worlds import worlds
 from rewardlab.envs.grids.facts import FullGrid, Held
 from rewardlab.errors import CodeError, UserError
-from rewardlab.parts.written_code import kind_of
+from rewardlab.parts.written_code import kind_of, writer_of
 from rewardlab.parts.written_state import MOST_OBJECTS, grid_arrays
 from rewardlab.rewards.written import written
 from rewardlab.sandbox import process
@@ -131,6 +131,16 @@ def test_what_is_not_finite_pays_nothing_and_too_much_of_it_fails(tmp_path: Path
     a_case = written_case(tmp_path, "def compute_reward(before, action, after): return after.grid[:, 99]")
     with pytest.raises(CodeError, match=r"mine\.py: IndexError: .* \(line 1 of the code\)"):
         a_case.build()[0].compute(rollout)
+
+
+def test_who_wrote_it_is_told_by_its_last_word_on_it(tmp_path: Path) -> None:
+    text = "# writer: hand\ndef potential(state): return state.agent_x\n"
+    for last, writer, assumed in (
+        ("", "hand", {"privileged"}),
+        ("# writer: eureka, a\x1bb", "eureka, a?b", {"privileged", "llm"}),
+    ):
+        scheme, _ = written_case(tmp_path, text + last).build()
+        assert writer_of(scheme.code) == writer and scheme.assumes == assumed
 
 
 @pytest.mark.parametrize(

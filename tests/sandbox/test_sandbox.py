@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rewardlab.errors import CodeError
+from rewardlab.errors import CodeError, UserError
 from rewardlab.sandbox import process
 from rewardlab.sandbox.process import Field, Plan, Sandbox
 
@@ -219,6 +219,25 @@ def test_environment_and_descriptors_stay_here_and_the_process_ends_with_its_own
     del sandbox
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
+
+
+def test_a_fork_of_its_owner_does_not_end_it() -> None:
+    with Sandbox("def value(state, action): return 0", PLAN) as sandbox:
+        sandbox(rows(1))
+        if (child := os.fork()) == 0:
+            sandbox.close()
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert sandbox(rows(0)).shape == (1, 0) and sandbox(rows(2)).tolist() == [[0, 0]]
+
+
+def test_without_confinement_it_needs_nothing_of_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.delattr(os, "memfd_create")
+    with pytest.raises(UserError, match="darwin has no seccomp"):
+        Sandbox("", PLAN)
+    with Sandbox("def value(state, action): return state.n", PLAN, confined=False) as sandbox:
+        assert sandbox(rows(3)).tolist() == [[0, 1, 2]]
 
 
 def test_without_the_filter_the_same_probes_do_get_through(tmp_path: os.PathLike[str]) -> None:

@@ -12,17 +12,17 @@ from rewardlab.writing.acceptance import Verdict, judge
 from rewardlab.writing.sample import Sample, sample_of
 
 pytestmark = pytest.mark.skipif(process.available() is not None, reason=f"no sandbox here: {process.available()}")
+CONFIG = composition.compose(["env=doorkey_5x5", "reward=written"]).config
 
 
 @pytest.fixture(scope="module")
 def tried() -> tuple[Sample, StateLayout]:
-    config = composition.compose(["env=doorkey_5x5", "reward=written"]).config
-    sample = sample_of(config, facts_of(True))
+    sample = sample_of(CONFIG, facts_of(True))
     return sample, state_layout(sample.spec, facts_of(True), sample.before[GRID].shape[1:])
 
 
 def verdict(source: str, tried: tuple[Sample, StateLayout]) -> Verdict:
-    return judge(source, *tried, gamma=0.99, coef=0.1, task_coef=1.0)
+    return judge(source, *tried, CONFIG)
 
 
 def test_a_sample_has_random_play_and_whole_ways_to_success(tried: tuple[Sample, StateLayout]) -> None:
@@ -63,6 +63,9 @@ def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: tuple[Sa
         ("return state.agent_x + hash('x') % 7", "not the same when the same rows are asked for again"),
         ("return state.agent_x[:3]", "is wanted"),
         ("return state.agentx", "did you mean agent_x"),
+        ("return state.agent_x, {'potential': 0}", "a part is named potential, as what is returned itself"),
+        ("return state.agent_x, {'mean': 0}", "a part is named 'mean' (allowed: letters"),
+        ("return state.agent_x, {'a,b': 0}", "a part is named 'a,b' (allowed: letters"),
     ],
 )
 def test_what_no_reward_may_do_is_found(body: str, says: str, tried: tuple[Sample, StateLayout]) -> None:

@@ -24,7 +24,7 @@ from rewardlab.writing.sample import sample_of
 
 pytestmark = pytest.mark.skipif(process.available() is not None, reason=f"no sandbox here: {process.available()}")
 TINY = ["env=empty_5x5", "num_envs=4", "agent.rollout_steps=16", "eval.episodes=8", "eval.every=2000"]
-OPTIONS = LoopOptions("eureka", rounds=2, samples=3, frames=8000, seed=0, final_seeds=1, fitness="auc")
+OPTIONS = LoopOptions("eureka", rounds=2, samples=3, frames=8000, seed=0, final_seeds=0, fitness="auc")
 GOOD = "def potential(state): return state.agent_x + state.agent_y, {'sum': state.agent_x + state.agent_y}"
 BAD = "def potential(state): return -1.0 * state.agent_x - state.agent_y"
 
@@ -50,7 +50,7 @@ def test_the_planted_reward_wins_and_a_loop_goes_on_where_it_was(task: Task, tmp
     history = pd.read_csv(tmp_path / "loop" / "history.csv")
     assert history["accepted"].tolist() == [False, True, True, False, True, False]
     assert history["fitness"][2] == history["fitness"].max() > history["fitness"][1]
-    assert (tmp_path / "loop" / "best.py").read_text() == GOOD + "\n"
+    assert (tmp_path / "loop" / "best.py").read_text() == GOOD + "\n# writer: eureka, scripted\n"
     final = json.loads((tmp_path / "loop" / "final.json").read_text())
     # One of the two of round 1 that could be used is the one of round 0 once more: trained already.
     assert final["best"] == "0-2" and final["search_frames"] == history["frames"].sum() and final["calls"] == 6
@@ -71,17 +71,33 @@ def test_the_planted_reward_wins_and_a_loop_goes_on_where_it_was(task: Task, tmp
 
 def test_text2reward_sends_errors_back(task: Task, tmp_path: Path) -> None:
     told: list[str] = []
+    folder = tmp_path / "a 'b', c" / "loop"  # a path that Hydra has to be told in quotes
 
     def write(messages: Sequence[Message], purpose: Purpose) -> str:
         told.append(messages[-1]["content"])
         return GOOD if purpose.sample == 2 else "def potential(state): return state.agent_q"
 
     options = LoopOptions("text2reward", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
-    assert run_loop(tmp_path / "loop", Scripted(write), task, options) == 0
+    assert run_loop(folder, Scripted(write), task, options) == 0
+    final = json.loads((folder / "final.json").read_text())
+    assert final["calls"] == 3 and "agent_q" in (folder / "round0" / "prompt2.md").read_text()
     assert len(told) == 3 and all("line 1 reads agent_q" in text for text in told[1:])
+    assert pd.read_csv(folder / "history.csv")["accepted"].tolist() == [False, False, True]
     options = LoopOptions("eureka", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
     with pytest.raises(UserError, match="no reward could be used in 1 rounds"):
         run_loop(tmp_path / "other", Scripted(lambda messages, purpose: "nothing"), task, options)
+
+
+def test_a_training_that_was_stopped_is_no_fault_of_the_code(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = LoopOptions("once", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
+    monkeypatch.setattr("rewardlab.writing.rounds._sweep", lambda *given: None)
+    with pytest.raises(UserError, match="its training is missing; the same command goes on"):
+        run_loop(tmp_path / "loop", Scripted(lambda messages, purpose: GOOD), task, options)
+    checked = LoopOptions("once", rounds=1, samples=1, frames=0, seed=0, final_seeds=0)
+    assert run_loop(tmp_path / "checked", Scripted(lambda messages, purpose: GOOD), task, checked) == 0
+    assert run_loop(tmp_path / "refused", Scripted(lambda messages, purpose: "nothing"), task, checked) == 1
 
 
 def test_the_grammar_writes_what_is_accepted_and_follows_the_hints(task: Task) -> None:
@@ -91,7 +107,7 @@ def test_the_grammar_writes_what_is_accepted_and_follows_the_hints(task: Task) -
     for sample in range(8):
         answer = grammar(begin, Purpose(0, sample))
         assert answer == grammar(begin, Purpose(0, sample))
-        found = judge(code_in(answer), task.sample, task.layout, gamma=0.99, coef=0.1, task_coef=1.0)
+        found = judge(code_in(answer), task.sample, task.layout, task.config)
         accepted += not found.problems
         assert all("is 0 in all" in problem or "in all of" in problem for problem in found.problems)
     assert accepted >= 4  # an empty room has no doors, and some terms are of doors alone
@@ -123,9 +139,18 @@ def test_recorded_answers_and_bad_input_are_one_line(tmp_path: Path, capsys: pyt
     assert recorded.ask([], Purpose(0, 0)).text == GOOD
     with pytest.raises(UserError, match=r"no answer in 0-1\.answer\.md \(No such file"):
         recorded.ask([], Purpose(0, 1))
+    latin = tmp_path / "latin.py"
+    latin.write_bytes(b"# \xff")
     for words, says in (
         (["--llm", "scriptd"], "did you mean scripted?"),
         (["--llm", "recorded:nowhere"], "no such folder"),
+        (["--llm", "scripted:nowhere"], "only recorded has a folder"),
+        (["--rounds", "0"], "--rounds: 0: must be a whole number from 1 on"),
+        (["--temperature", "nan"], "--temperature: nan: must be a number from 0 on"),
+        (["reward=rnd"], "reward=rnd: rewardlab write sets reward itself"),
+        (["seed=3"], "seed=3: rewardlab write sets seed itself: --seed S"),
+        (["reward.state=vector"], "reward code reads grids and vectors"),
+        (["--code", str(latin)], "cannot be read (it is no UTF-8 text)"),
         (["--llm", "openai"], "name the model"),
         (["--code", "stagse"], "did you mean stages?"),
     ):

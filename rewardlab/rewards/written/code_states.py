@@ -11,7 +11,7 @@ from rewardlab.datasets.folders import code_file, codes
 from rewardlab.errors import CodeError, UserError, unknown
 from rewardlab.facts import GRID, HELD
 from rewardlab.maths.boxes import executed
-from rewardlab.parts.written_code import WrittenCode, check_fields, kind_of
+from rewardlab.parts.written_code import HAND, WrittenCode, check_fields, kind_of, writer_of
 from rewardlab.parts.written_state import KINDS, VECTOR, StateLayout, facts_of, state_layout
 from rewardlab.sandbox.process import Field, available
 from rewardlab.schemas import RewardConfig, RootConfig, option
@@ -66,6 +66,8 @@ class CodeStates:
     """Code and the states of rollouts that it is shown.
 
     Attributes:
+        source: its text.
+        assumes: what it needs to be known, and llm where it is not written by hand.
         columns: names of what it returns, found by one made-up state; none, where it fails on that.
     """
 
@@ -77,13 +79,15 @@ class CodeStates:
             UserError: the world does not tell what the code reads, or this machine has no sandbox.
         """
         self._config, self._spec = config, context.spec
-        self._source = config.source(*kinds)
+        self.source = config.source(*kinds)
         self._facts = config.privileged()
+        by_hand = writer_of(self.source) == HAND
+        self.assumes = frozenset(({"privileged"} if self._facts else set()) | (set() if by_hand else {"llm"}))
         self._layout: StateLayout | None = None
         self._shape: tuple[int, ...] = ()
         self._code: WrittenCode | None = None
         try:
-            check_fields(self._source, state_layout(self._spec, self._facts, (1, 1, 3)))
+            check_fields(self.source, state_layout(self._spec, self._facts, (1, 1, 3)))
         except ValueError as error:
             raise UserError(f"reward.code={config.code}: on {self._spec.id}, {error}") from None
         missing = available() if config.sandbox else None
@@ -159,7 +163,7 @@ class CodeStates:
         spec = self._spec.action
         action = Field("action", None, "int64") if spec.discrete else Field("action", None, "float32", spec.shape)
         self._layout = layout
-        self._code = WrittenCode(self._source, layout, action, confined=self._config.sandbox)
+        self._code = WrittenCode(self.source, layout, action, confined=self._config.sandbox)
 
 
 def _made_up(spec: EnvSpec, facts: tuple[str, ...]) -> Obs:

@@ -57,6 +57,7 @@ class Scheme(BonusScheme):
         self.episodic_memory = config.form == "counts" and config.scope == "episodic"
         self.warmup_steps = -(-config.warmup // context.num_envs)
         self.states = CodeStates(config, context, "progress")
+        self.assumes, self.code = self.states.assumes, self.states.source
         self.least: Array = np.zeros(0)
         self.most: Array = np.zeros(0)
         self.visits = VisitCounts()

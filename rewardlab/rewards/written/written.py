@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from rewardlab.errors import CodeError
-from rewardlab.parts.written_code import kind_of
+from rewardlab.parts.written_code import TAKEN, kind_of
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.rewards.written.code_states import CodeOptions, CodeStates
 from rewardlab.schemas import option
@@ -36,7 +36,7 @@ VERSION = 1
 _PAYS = {"reward": "direct", "split": "signed", "potential": "potential"}  # what `pay=auto` is for each kind
 _PAYABLE = {"direct": ("reward", "potential"), "signed": ("split",), "potential": ("potential",)}
 _PAID = ("compute_reward", "dense", "sparse", "potential")
-_TOLD = ("written/nonfinite", "written/clipped", "written/mean", "written/least", "written/most")
+_TOLD = tuple(f"written/{name}" for name in TAKEN)
 _WORST = 0.01  # share of what is not finite
 _SHARE = 0.1  # of the dense part beside the sparse one
 
@@ -75,6 +75,7 @@ class Scheme(BaseScheme):
             StreamSpec("written", context.gamma, config.coef),
         )
         self.states = CodeStates(config, context, *_PAYS)
+        self.assumes, self.code = self.states.assumes, self.states.source
         self._parts = tuple(name for name in self.states.columns if name not in _PAID)
         self.metrics = (*_TOLD, *(f"written/{name}" for name in self._parts))
         self._told: Metrics = {}
