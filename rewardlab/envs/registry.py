@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardlab.errors import UserError, one_line
+from rewardlab.gridworld.hush import hush
 
 if TYPE_CHECKING:
     import gymnasium
@@ -131,8 +132,11 @@ def build(env_id: str, **options: Any) -> "gymnasium.Env[Any, Any]":
 
 
 def _tidy(env: "gymnasium.Env[Any, Any]") -> None:
-    """Remove the model that a maze of gymnasium-robotics wrote for itself, has loaded and would leave behind."""
+    """Remove the model that a maze of gymnasium-robotics wrote for itself, has loaded and would leave behind; keep
+    BabyAI's levels quiet.
+    """
     maze: Any = env.unwrapped
+    hush(maze)
     if type(maze).__module__.startswith("gymnasium_robotics.") and hasattr(maze, "tmp_xml_file_path"):
         model = Path(maze.tmp_xml_file_path)
         if model.name != "ant_maze.xml":  # of version 3, the same for every process: another may be about to read it

@@ -14,10 +14,10 @@ from rewardlab.gridworld.constants import (
     FINE,
     HEIGHT,
     MAX_STEPS,
-    NUM_FACTS,
     NUM_PARAMS,
     NUM_SCRATCH,
     OPTION,
+    REGISTER,
     STEPS,
     WIDTH,
     X,
@@ -37,7 +37,7 @@ OWN_STREAM = -1
 
 # Filled in by `mapped`, for one family and one way of looking.
 generate: Any = None
-begin, end = plain.begin, plain.end
+begin, end, limit = plain.begin, plain.end, plain.limit
 observe: Any = None
 start_episode: Any = None
 take: Any = None
@@ -49,7 +49,7 @@ class World:
 
     Attributes:
         cells: uint32 [N, H * W], see `constants`.
-        facts: int32 [N, NUM_FACTS], see `constants`.
+        facts: int32 [N, F], see `constants`; F depends on the task's registers.
         streams: uint64 [N, 6], each environment's random stream.
         scratch: int32 [N, NUM_SCRATCH], only used while a level is drawn.
         params: int64 [NUM_PARAMS], the task's numbers.
@@ -59,7 +59,7 @@ class World:
         levels: int64 [K], level seeds that episodes choose from at random; K = 0 for endless levels.
         choosers: uint64 [N, 6], the streams of those choices.
         level_of: int64 [N], the level seed of the current episode, or OWN_STREAM.
-        home_cells, home_facts: uint32 [N, H * W] and int32 [N, NUM_FACTS], where all episodes begin; of length 0 where
+        home_cells, home_facts: uint32 [N, H * W] and int32 [N, F], where all episodes begin; of length 0 where
             levels are drawn.
     """
 
@@ -87,10 +87,10 @@ def make_world(task: Task, num_envs: int, levels: np.ndarray) -> World:
     params = np.zeros(NUM_PARAMS, dtype=np.int64)
     params[[WIDTH, HEIGHT, MAX_STEPS]] = task.width, task.height, task.max_steps
     params[OPTION : OPTION + len(task.options)] = task.options
-    area = task.width * task.height
+    area, num_facts = task.width * task.height, REGISTER + task.registers
     return World(
         cells=np.zeros((num_envs, area), dtype=np.uint32),
-        facts=np.zeros((num_envs, NUM_FACTS), dtype=np.int32),
+        facts=np.zeros((num_envs, num_facts), dtype=np.int32),
         streams=np.zeros((num_envs, STREAM_WORDS), dtype=np.uint64),
         scratch=np.zeros((num_envs, NUM_SCRATCH), dtype=np.int32),
         params=params,
@@ -101,7 +101,7 @@ def make_world(task: Task, num_envs: int, levels: np.ndarray) -> World:
         choosers=np.zeros((num_envs, STREAM_WORDS), dtype=np.uint64),
         level_of=np.full(num_envs, OWN_STREAM, dtype=np.int64),
         home_cells=np.zeros((0, area), dtype=np.uint32),
-        home_facts=np.zeros((0, NUM_FACTS), dtype=np.int32),
+        home_facts=np.zeros((0, num_facts), dtype=np.int32),
     )
 
 
@@ -161,7 +161,7 @@ def _take(cells, facts, streams, params, visited, i, action):
     reward, ended = act(cells, facts, params, i, action)
     reward, ended = end(cells, facts, params, i, action, memo, reward, ended)
     visited[i, facts[i, Y] * params[WIDTH] + facts[i, X]] = 1
-    return reward, ended, facts[i, STEPS] >= params[MAX_STEPS]
+    return reward, ended, facts[i, STEPS] >= limit(facts, params, i)
 
 
 def advance(
@@ -270,7 +270,13 @@ def mapped(
     if name not in _kernels:
         parts = {
             "observe": specialise(look, f"observe_{look_name}", **constants),
-            "take": specialise(_take, f"take_{family_name}", begin=family.begin, end=family.end),
+            "take": specialise(
+                _take,
+                f"take_{family_name}",
+                begin=family.begin,
+                end=family.end,
+                limit=getattr(family, "limit", plain.limit),
+            ),
             "start_episode": specialise(_start_episode, f"start_{family_name}", generate=family.generate),
         }
         _kernels[name] = specialise(template, name, cached=True, **parts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rewardlab.errors import UserError, unknown
-from rewardlab.gridworld import named_mazes
+from rewardlab.gridworld import babyai_tasks, named_mazes
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,16 @@ class Task:
         family: module of `rewardlab.gridworld.families` that draws and judges its levels.
         width: columns of the grid.
         height: rows of the grid.
-        max_steps: the episode's limit.
+        max_steps: the episode's limit; in BabyAI, where it may depend on the instruction, the largest.
         options: the family's own options, in its order.
         see_through: whether the agent sees through walls.
         num_actions: 7, 3 where only moving is allowed, or 5 where picking up and dropping are too.
         reference: class of `minigrid.envs` and its arguments, for ids that Farama does not register; of `GOAL_TASKS`
             it has the same rooms and objects, but another task; of `DARK_TASKS` the same rooms, of mazes only the same
             size.
+        limits_vary: whether episodes may have shorter limits, by their instruction.
+        registers: numbers that the task remembers.
+        mission_words: of the longest mission, where missions are made up as they go; 0: all can be listed.
     """
 
     env_id: str
@@ -38,6 +41,9 @@ class Task:
     see_through: bool = False
     num_actions: int = 7
     reference: tuple[str, tuple[tuple[str, int], ...]] | None = None
+    limits_vary: bool = False
+    registers: int = 12  # as `constants.NUM_REGISTERS`, which numpy would be imported for
+    mission_words: int = 0
 
 
 def _square(name: str, family: str, size: int, max_steps: int, *options: int, see_through: bool = False) -> Task:
@@ -123,7 +129,11 @@ def _tasks() -> list[Task]:
         tasks.append(_square(f"PutNear-{n}x{n}-N{count}-v0", "putnear", n, 5 * n, count, see_through=True))
     tasks += [_rooms("Unlock-v0", "unlock", 6, 1, 2, 288), _rooms("UnlockPickup-v0", "unlockpickup", 6, 1, 2, 288, 0)]
     tasks += [_rooms("BlockedUnlockPickup-v0", "unlockpickup", 6, 1, 2, 576, 1)]
-    return tasks
+    return tasks + _babyai()
+
+
+def _babyai() -> list[Task]:
+    return [Task(registers=babyai_tasks.REGISTERS, **row._asdict()) for row in babyai_tasks.TASKS]
 
 
 def _goal_tasks() -> list[Task]:
@@ -194,6 +204,6 @@ def find_task(env_id: str) -> Task:
     found = TASKS.get(env_id) or GOAL_TASKS.get(env_id) or DARK_TASKS.get(env_id) or _maze(env_id)
     if found is not None:
         return found
-    if env_id.startswith(("MiniGrid-WFC", "BabyAI-")):
+    if env_id.startswith("MiniGrid-WFC"):
         raise UserError(f"env_id={env_id}: the fast engine does not cover it; use env.backend=reference")
     raise unknown("env_id", env_id, TASKS, "environment of the fast engine")

@@ -49,7 +49,7 @@ OPTION = 3  # the family's own options start here
 NUM_PARAMS = 12
 
 # Scratch of a level generator, int32 [N, NUM_SCRATCH].
-NUM_SCRATCH = 112
+NUM_SCRATCH = 160
 
 # What a generator returns.
 FINE, STUCK = range(2)

@@ -12,10 +12,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from rewardlab.errors import UserError
-from rewardlab.gridworld.batch import World, make_world
+from rewardlab.gridworld.batch import World, family_of, make_world
 from rewardlab.gridworld.catalogue import Task
 from rewardlab.gridworld.constants import (
     BALL,
@@ -25,7 +24,7 @@ from rewardlab.gridworld.constants import (
     DOOR,
     EMPTY_CELL,
     KEY,
-    REGISTER,
+    MISSION,
     WIDTH,
     X,
     Y,
@@ -35,14 +34,16 @@ from rewardlab.gridworld.search import (
     OVER_BUDGET,
     Nodes,
     _key,
+    _recalled,
     _scramble,
     _slot,
+    changing_registers,
     first_node,
     make_memo,
     run_search,
 )
-from rewardlab.gridworld.solver import wall_distances
-from rewardlab.kernel_cache import compile_for, specialise
+from rewardlab.gridworld.solver import limits, take_up, wall_distances
+from rewardlab.kernel_cache import compile_for, inner, specialise
 
 _U = np.uint64
 _BUDGETS = (1 << 12, 1 << 16, 1 << 20)  # nodes of a search, one after the other until it ends
@@ -76,7 +77,8 @@ class Distances:
         count = len(world.cells)
         keys, salts = np.empty(count, dtype=np.uint64), np.empty(count, dtype=np.uint64)
         steps = np.empty(count, dtype=np.int64)
-        _run("keys", world.cells, world.facts, world.params, keys, salts)
+        first = changing_registers(self._task, world)[0]
+        _run("keys", world.cells, world.facts, world.params, first, keys, salts)
         _run("look_up", keys, salts, *self._memo, steps)
         left = np.flatnonzero(steps < 0)
         while len(left):
@@ -86,11 +88,12 @@ class Distances:
                 found = np.empty(len(left), dtype=np.int64)
                 _run("look_up", keys[left], salts[left], *self._memo, found)
                 steps[left], left = found, left[found < 0]
-        return np.minimum(steps, self._task.max_steps)
+        return np.minimum(steps, limits(self._task, world.facts))
 
     def _search(self, world: World, i: Any, salt: np.uint64) -> int:
         for budget in (each for each in _BUDGETS if each <= self.patience):
             self._one.cells[0], self._one.facts[0] = world.cells[i], world.facts[i]
+            take_up(self._task, self._one)
             distances = self._to_target(int(salt))
             nodes = first_node(self._task, self._one, budget, self._room if budget == _BUDGETS[0] else None)
             if budget == _BUDGETS[0]:
@@ -117,7 +120,7 @@ class Distances:
 
     def _to_target(self, salt: int) -> np.ndarray:
         """As `wall_distances`, kept for the level where the target can't come to lie elsewhere."""
-        if self._task.family in _MOVING:
+        if self._task.family in _MOVING or hasattr(family_of(self._task), "CHANGING"):
             return wall_distances(self._task, self._one)
         if salt not in self._wall_distances:
             if len(self._wall_distances) >= 4096:
@@ -129,14 +132,18 @@ class Distances:
 _MOVING = ("keycorridor", "obstructedmaze", "unlockpickup", "fetch", "putnear")
 
 
-@njit
+@inner
 def _changes(cell):
     kind = cell & 0xFF
     return kind == DOOR or kind == KEY or kind == BALL or kind == BOX
 
 
-def _state_keys(cells, facts, params, keys, salts):
-    """Fills keys and salts, uint64 [N]: of what changes, as searches hash it, and of the level."""
+def _state_keys(cells, facts, params, first, keys, salts):
+    """Fills keys and salts, uint64 [N]: of what changes, as searches hash it, and of the level.
+
+    Args:
+        first: the first column of facts that changes.
+    """
     area = cells.shape[1]
     for i in range(cells.shape[0]):
         moving, fixed = _U(0), _U(0)
@@ -146,8 +153,10 @@ def _state_keys(cells, facts, params, keys, salts):
                 moving += _scramble(at, cell)
             elif cell != EMPTY_CELL:
                 fixed += _scramble(at + 8 * area, cell)
-        for k in range(REGISTER, facts.shape[1]):
+        for k in range(MISSION, first):
             fixed += _scramble(k + 16 * area, facts[i, k])
+        for k in range(first, facts.shape[1]):
+            moving += _recalled(k + 16 * area, facts[i, k])
         pose = (facts[i, Y] * params[WIDTH] + facts[i, X]) * 4 + facts[i, DIRECTION]
         keys[i] = _key(moving + _scramble(area + pose, facts[i, CARRIED]))
         salts[i] = fixed

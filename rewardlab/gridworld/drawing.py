@@ -4,22 +4,21 @@ Every function works on environment i of the batch: `cells` uint32 [N, H * W], `
 `streams` uint64 [N, 6], `params` int64 [NUM_PARAMS]. A position is the index y * W + x.
 """
 
-from numba import njit
-
 from rewardlab.gridworld.constants import DIRECTION, EMPTY_CELL, HEIGHT, WALL_CELL, WIDTH, X, Y
 from rewardlab.gridworld.streams import below, between
+from rewardlab.kernel_cache import inner
 
 FOREVER = 1 << 62
 
 
-@njit
+@inner
 def clear(cells, params, i):
     """Empties the whole grid."""
     for at in range(params[WIDTH] * params[HEIGHT]):
         cells[i, at] = EMPTY_CELL
 
 
-@njit
+@inner
 def put(cells, params, i, x, y, cell):
     """Sets one cell and returns its position."""
     at = y * params[WIDTH] + x
@@ -27,7 +26,7 @@ def put(cells, params, i, x, y, cell):
     return at
 
 
-@njit
+@inner
 def row_of(cells, params, i, x, y, length, cell):
     """Sets `length` cells rightwards from (x, y)."""
     start = y * params[WIDTH] + x
@@ -35,7 +34,7 @@ def row_of(cells, params, i, x, y, length, cell):
         cells[i, at] = cell
 
 
-@njit
+@inner
 def column_of(cells, params, i, x, y, length, cell):
     """Sets `length` cells downwards from (x, y)."""
     width = params[WIDTH]
@@ -43,7 +42,7 @@ def column_of(cells, params, i, x, y, length, cell):
         cells[i, (y + k) * width + x] = cell
 
 
-@njit
+@inner
 def wall_box(cells, params, i, x, y, width, height):
     """Walls around a rectangle."""
     row_of(cells, params, i, x, y, width, WALL_CELL)
@@ -52,21 +51,21 @@ def wall_box(cells, params, i, x, y, width, height):
     column_of(cells, params, i, x + width - 1, y, height, WALL_CELL)
 
 
-@njit
+@inner
 def walled(cells, params, i):
     """An empty grid with walls around."""
     clear(cells, params, i)
     wall_box(cells, params, i, 0, 0, params[WIDTH], params[HEIGHT])
 
 
-@njit
+@inner
 def set_agent(facts, i, x, y, direction):
     facts[i, X] = x
     facts[i, Y] = y
     facts[i, DIRECTION] = direction
 
 
-@njit
+@inner
 def free_position(cells, facts, streams, params, i, left, top, width, height, distance, tries):
     """Draws positions in a rectangle until one is empty and at least `distance` steps from the agent.
 
@@ -92,7 +91,7 @@ def free_position(cells, facts, streams, params, i, left, top, width, height, di
     return -1
 
 
-@njit
+@inner
 def place(cells, facts, streams, params, i, cell, left, top, width, height):
     """Puts a cell at a random free position of a rectangle, however long it takes; returns the position."""
     at = free_position(cells, facts, streams, params, i, left, top, width, height, 1, FOREVER)
@@ -100,13 +99,13 @@ def place(cells, facts, streams, params, i, cell, left, top, width, height):
     return at
 
 
-@njit
+@inner
 def place_anywhere(cells, facts, streams, params, i, cell):
     """Puts a cell at a random free position of the grid; returns the position."""
     return place(cells, facts, streams, params, i, cell, 0, 0, params[WIDTH], params[HEIGHT])
 
 
-@njit
+@inner
 def place_agent(cells, facts, streams, params, i, left, top, width, height, tries):
     """Puts the agent at a random free position of a rectangle, then draws its direction; False when it gave up."""
     set_agent(facts, i, -1, -1, facts[i, DIRECTION])
@@ -118,7 +117,7 @@ def place_agent(cells, facts, streams, params, i, left, top, width, height, trie
     return True
 
 
-@njit
+@inner
 def place_agent_anywhere(cells, facts, streams, params, i):
     """Puts the agent at a random free position of the grid, however long it takes."""
     place_agent(cells, facts, streams, params, i, 0, 0, params[WIDTH], params[HEIGHT], FOREVER)

@@ -152,7 +152,7 @@ def _memory(task: Task, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         target = flat[_the_one(flat & 0xFFFF == code(BALL, BLUE), "blue ball", task)]
     elif family == "unlockpickup":
         target = flat[_the_one(flat & 0xFF == BOX, "box", task)]
-    elif family in ("gotodoor", "gotoobject", "fetch", "putnear", "memory"):
+    elif family in ("gotodoor", "gotoobject", "fetch", "putnear", "memory") or family.startswith("babyai_"):
         raise UserError(
             f"drawing: levels of {task.env_id} have a mission that a drawing cannot say; edit a state instead"
         )

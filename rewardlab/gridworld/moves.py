@@ -1,7 +1,5 @@
 """What one action does to one environment: MiniGrid's seven actions on walls, doors, keys, balls, boxes, lava, goal."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     BALL,
     BOX,
@@ -32,24 +30,25 @@ from rewardlab.gridworld.constants import (
     X,
     Y,
 )
+from rewardlab.kernel_cache import inner
 
 
-@njit
+@inner
 def kind_of(cell):
     return cell & 0xFF
 
 
-@njit
+@inner
 def colour_of(cell):
     return (cell >> 8) & 0xFF
 
 
-@njit
+@inner
 def state_of(cell):
     return (cell >> 16) & 0xFF
 
 
-@njit
+@inner
 def contents_of(cell):
     """The cell that a box leaves when it is opened."""
     hidden = (cell >> 24) & 0xFF
@@ -58,17 +57,17 @@ def contents_of(cell):
     return (hidden & 0xF) | (hidden >> 4) << 8
 
 
-@njit
+@inner
 def step_x(direction):
     return (direction == 0) - (direction == 2)
 
 
-@njit
+@inner
 def step_y(direction):
     return (direction == 1) - (direction == 3)
 
 
-@njit
+@inner
 def cell_at(cells, params, i, x, y):
     """The cell at (x, y) as int64; outside of the grid, a wall."""
     if x < 0 or y < 0 or x >= params[WIDTH] or y >= params[HEIGHT]:
@@ -76,23 +75,23 @@ def cell_at(cells, params, i, x, y):
     return int(cells[i, y * params[WIDTH] + x])
 
 
-@njit
+@inner
 def front_x(facts, i):
     return facts[i, X] + step_x(facts[i, DIRECTION])
 
 
-@njit
+@inner
 def front_y(facts, i):
     return facts[i, Y] + step_y(facts[i, DIRECTION])
 
 
-@njit
+@inner
 def success_reward(facts, params, i):
     """1 - 0.9 * steps / max_steps: what a success pays in MiniGrid."""
     return 1 - 0.9 * (facts[i, STEPS] / params[MAX_STEPS])
 
 
-@njit
+@inner
 def act(cells, facts, params, i, action):
     """Takes one action; returns the reward (float64) and whether the episode terminated."""
     facts[i, STEPS] += 1
@@ -132,7 +131,7 @@ def act(cells, facts, params, i, action):
     return 0.0, False
 
 
-@njit
+@inner
 def _toggle_door(cells, i, at, door, carried):
     """Opens, closes, or unlocks and opens; a locked door wants a key of its colour in the agent's hands."""
     plain = door & 0xFFFF

@@ -25,7 +25,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from rewardlab.errors import unknown
 from rewardlab.gridworld.batch import World
@@ -48,7 +47,7 @@ from rewardlab.gridworld.constants import (
     X,
     Y,
 )
-from rewardlab.kernel_cache import call, specialise
+from rewardlab.kernel_cache import call, inner, specialise
 
 FIELDS = ("agent", "carried", "grid", "state_hash", "situation", "objects", "cells_visited", "rooms_visited")
 
@@ -57,7 +56,7 @@ _GOLDEN, _MIX_A, _MIX_B = _U(0x9E3779B97F4A7C15), _U(0xBF58476D1CE4E5B9), _U(0x9
 _27, _30, _31 = _U(27), _U(30), _U(31)
 
 
-@njit
+@inner
 def _scrambled(word, place):
     """SplitMix64's finaliser of a word and its place (Steele et al. 2014)."""
     word += (place + _U(1)) * _GOLDEN
@@ -66,7 +65,7 @@ def _scrambled(word, place):
     return word ^ (word >> _31)
 
 
-@njit
+@inner
 def _thing(cell):
     """Four bits each of object, colour and state, then what it contains."""
     return (cell & 0xFF) | ((cell >> 8) & 0xFF) << 4 | ((cell >> 16) & 0xFF) << 8 | (cell >> 24) << 12
@@ -90,7 +89,7 @@ def _state_hashes(cells, facts, params, hashes):
         hashes[i] = np.int64(_finished(total))
 
 
-@njit
+@inner
 def _finished(total):
     total = (total ^ (total >> _30)) * _MIX_A
     total = (total ^ (total >> _27)) * _MIX_B
@@ -139,13 +138,13 @@ def _list_objects(cells, params, objects, counts):
         counts[i] = count
 
 
-@njit
+@inner
 def _solid(cells, i, at):
     kind = cells[i, at] & 0xFF
     return kind == WALL
 
 
-@njit
+@inner
 def _narrow(cells, params, i, at, step, side):
     """Whether a cell has walls on both of its sides, and none ahead and behind."""
     width, area = params[WIDTH], cells.shape[1]
@@ -156,7 +155,7 @@ def _narrow(cells, params, i, at, step, side):
     return walls and not _solid(cells, i, at - step) and not _solid(cells, i, at + step)
 
 
-@njit
+@inner
 def _gap(cells, params, i, at):
     """Whether a cell is a gap in a wall: narrow, and no part of a narrow hallway."""
     for step, side in ((1, params[WIDTH]), (params[WIDTH], 1)):
@@ -166,7 +165,7 @@ def _gap(cells, params, i, at):
     return False
 
 
-@njit
+@inner
 def _flood(cells, params, i, start, marks, mark, queue, cut):
     """Marks what can be reached from a cell; with `cut`, not beyond doors and gaps. Returns the number of cells."""
     width, height = params[WIDTH], params[HEIGHT]

@@ -8,6 +8,7 @@ import numpy as np
 
 from rewardlab.gridworld.catalogue import find_task
 from rewardlab.gridworld.constants import BOX, COLOUR_NAMES, DOOR, LOCKED, NOTHING, OBJECT_NAMES, OPEN
+from rewardlab.gridworld.hush import hush
 from rewardlab.gridworld.looks import Look
 
 
@@ -23,7 +24,9 @@ def make_reference(env_id: str) -> Any:
         return getattr(minigrid.envs, name)(**dict(arguments))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "a newer version exists": the old one is meant
-        return gymnasium.make(env_id, disable_env_checker=True).unwrapped
+        env = gymnasium.make(env_id, disable_env_checker=True).unwrapped
+    hush(env)
+    return env
 
 
 def encode(thing: Any) -> tuple[int, int, int, int]:

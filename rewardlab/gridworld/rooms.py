@@ -5,8 +5,6 @@ Sides are numbered right, down, left, up. What is only needed while a level is d
 [N, NUM_SCRATCH]: per room its doors (four bits), whether it is locked, and where each side's door would be.
 """
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     BALL,
     BOX,
@@ -26,7 +24,8 @@ from rewardlab.gridworld.constants import (
 )
 from rewardlab.gridworld.drawing import clear, free_position, place_agent, put, set_agent, wall_box
 from rewardlab.gridworld.moves import cell_at, front_x, front_y
-from rewardlab.gridworld.streams import any_colour, below, between
+from rewardlab.gridworld.streams import another_colour, any_colour, below, between
+from rewardlab.kernel_cache import inner
 
 RIGHT_SIDE, LOWER_SIDE, LEFT_SIDE, UPPER_SIDE = range(4)
 ROOM_OPTIONS = OPTION + 3  # where the options of a family built on rooms start
@@ -37,27 +36,27 @@ _PLACE_TRIES = 1000
 _CONNECT_TRIES = 5000
 
 
-@njit
+@inner
 def room_size(params):
     return params[OPTION]
 
 
-@njit
+@inner
 def num_rows(params):
     return params[OPTION + 1]
 
 
-@njit
+@inner
 def num_columns(params):
     return params[OPTION + 2]
 
 
-@njit
+@inner
 def _room(params, column, row):
     return row * num_columns(params) + column
 
 
-@njit
+@inner
 def _beyond(params, room, side):
     """The room on the other side of a wall."""
     if side == RIGHT_SIDE:
@@ -69,14 +68,14 @@ def _beyond(params, room, side):
     return room - num_columns(params)
 
 
-@njit
+@inner
 def _connect(scratch, params, i, room, side):
     """Notes a passage on both of its sides."""
     scratch[i, _DOORS + room] |= 1 << side
     scratch[i, _DOORS + _beyond(params, room, side)] |= 1 << ((side + 2) & 3)
 
 
-@njit
+@inner
 def draw_rooms(cells, facts, streams, scratch, params, i):
     """Walls of all rooms, a random door place per shared wall, the agent in the middle facing right."""
     size, rows, columns = room_size(params), num_rows(params), num_columns(params)
@@ -107,7 +106,7 @@ def draw_rooms(cells, facts, streams, scratch, params, i):
     set_agent(facts, i, middle_x, middle_y, 0)
 
 
-@njit
+@inner
 def remove_wall(cells, scratch, params, i, column, row, side):
     """Opens the whole wall on one side of a room."""
     size = room_size(params)
@@ -124,7 +123,7 @@ def remove_wall(cells, scratch, params, i, column, row, side):
     _connect(scratch, params, i, _room(params, column, row), side)
 
 
-@njit
+@inner
 def add_door(cells, scratch, params, i, column, row, side, colour, locked):
     """Puts a door into one wall of a room; returns its position."""
     room = _room(params, column, row)
@@ -135,20 +134,25 @@ def add_door(cells, scratch, params, i, column, row, side, colour, locked):
     return at
 
 
-@njit
-def place_in_room(cells, facts, streams, params, i, column, row, cell):
-    """Puts a cell into a room, not next to the agent; returns FINE or STUCK."""
+@inner
+def put_in_room(cells, facts, streams, params, i, column, row, cell):
+    """Puts a cell into a room, not next to the agent; returns its position, or -1 when it gave up."""
     size = room_size(params)
     at = free_position(
         cells, facts, streams, params, i, column * (size - 1), row * (size - 1), size, size, 2, _PLACE_TRIES
     )
-    if at < 0:
-        return STUCK
-    cells[i, at] = cell
-    return FINE
+    if at >= 0:
+        cells[i, at] = cell
+    return at
 
 
-@njit
+@inner
+def place_in_room(cells, facts, streams, params, i, column, row, cell):
+    """Puts a cell into a room, not next to the agent; returns FINE or STUCK."""
+    return STUCK if put_in_room(cells, facts, streams, params, i, column, row, cell) < 0 else FINE
+
+
+@inner
 def place_agent_in_room(cells, facts, streams, params, i, column, row):
     """Puts the agent into a room, never right in front of anything but a wall; returns FINE or STUCK."""
     size = room_size(params)
@@ -162,7 +166,7 @@ def place_agent_in_room(cells, facts, streams, params, i, column, row):
             return FINE
 
 
-@njit
+@inner
 def _all_reached(scratch, params, i):
     """Whether doors of any kind lead from the agent's room to every room (the agent's room is noted by the caller)."""
     count = num_rows(params) * num_columns(params)
@@ -182,9 +186,37 @@ def _all_reached(scratch, params, i):
     return reached == (1 << count) - 1
 
 
-@njit
-def connect_all(cells, facts, streams, scratch, params, i):
-    """Adds unlocked doors of random colours at random walls until every room can be reached; FINE or STUCK."""
+@inner
+def free_side(streams, scratch, params, i, column, row):
+    """A random side of a room towards another one, without a door so far."""
+    room = _room(params, column, row)
+    while True:
+        side = below(streams, i, 4)
+        if scratch[i, _DOOR_AT + 4 * room + side] >= 0 and not (scratch[i, _DOORS + room] >> side) & 1:
+            return side
+
+
+@inner
+def door_at(cells, scratch, params, i, column, row, side):
+    """The position of the door in one wall of a room, -1 without one."""
+    room = _room(params, column, row)
+    at = scratch[i, _DOOR_AT + 4 * room + side]
+    return at if at >= 0 and (scratch[i, _DOORS + room] >> side) & 1 and cells[i, at] & 0xFF == DOOR else -1
+
+
+@inner
+def room_side(scratch, params, i, column, row, side):
+    """Whether another room lies on that side of a room."""
+    return scratch[i, _DOOR_AT + 4 * _room(params, column, row) + side] >= 0
+
+
+@inner
+def connect_all(cells, facts, streams, scratch, params, i, without=-1):
+    """Adds unlocked doors at random walls until every room can be reached; FINE or STUCK.
+
+    Args:
+        without: the only colour that no door gets; -1: all are drawn from.
+    """
     size, rows, columns = room_size(params), num_rows(params), num_columns(params)
     scratch[i, _START] = _room(params, facts[i, X] // (size - 1), facts[i, Y] // (size - 1))
     for _ in range(_CONNECT_TRIES + 1):
@@ -198,25 +230,26 @@ def connect_all(cells, facts, streams, scratch, params, i):
             continue
         if scratch[i, _LOCKED + room] or scratch[i, _LOCKED + _beyond(params, room, side)]:
             continue
-        add_door(cells, scratch, params, i, column, row, side, any_colour(streams, i), False)
+        colour = any_colour(streams, i) if without < 0 else another_colour(streams, i, without)
+        add_door(cells, scratch, params, i, column, row, side, colour, False)
     return STUCK
 
 
-@njit
+@inner
 def key_cell(colour):
     return KEY | colour << 8
 
 
-@njit
+@inner
 def ball_cell(colour):
     return BALL | colour << 8
 
 
-@njit
+@inner
 def box_cell(colour):
     return BOX | colour << 8
 
 
-@njit
+@inner
 def colour_at(cells, i, at):
     return (int(cells[i, at]) >> 8) & 0xFF

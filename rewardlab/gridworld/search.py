@@ -1,6 +1,7 @@
 """Best-first search over full states: A* on the task's own kernels.
 
-A node keeps what can change: the agent's pose, what it carries, and the cells with doors and portable things. It is
+A node keeps what can change: the agent's pose, what it carries, the cells with doors and portable things, and those
+registers that change within an episode, which few families have. It is
 expanded by putting these into a grid and taking each action there, so a search knows every rule that the task has.
 Two nodes with the same 64-bit hash are taken for one state (with a million nodes, a false match has a chance of 3e-8).
 """
@@ -8,7 +9,6 @@ Two nodes with the same 64-bit hash are taken for one state (with a million node
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from rewardlab.gridworld.batch import World, family_of
 from rewardlab.gridworld.catalogue import Task
@@ -23,8 +23,10 @@ from rewardlab.gridworld.constants import (
     EMPTY_CELL,
     KEY,
     LOCKED,
+    MISSION,
     NO_OBJECT,
     NUM_ACTIONS,
+    NUM_MISSION,
     OPEN,
     PICKUP,
     STEPS,
@@ -34,7 +36,7 @@ from rewardlab.gridworld.constants import (
     Y,
 )
 from rewardlab.gridworld.moves import act, cell_at, front_x, front_y
-from rewardlab.kernel_cache import call, kept, specialise
+from rewardlab.kernel_cache import call, inner, kept, specialise
 
 FOUND, NONE, OVER_BUDGET = range(3)
 
@@ -47,7 +49,7 @@ begin: Any = None  # filled in by `specialise`
 end: Any = None
 
 
-@njit
+@inner
 def _scramble(place, number):
     """A pseudo-random uint64 for one changing cell (or for pose and hands)."""
     word = (_U(place) << _32 | _U(number)) * _MIX_A
@@ -55,7 +57,7 @@ def _scramble(place, number):
     return word ^ (word >> _29)
 
 
-@njit
+@inner
 def _door_left(codes, node, key):
     """Whether a locked door of a key's colour is left."""
     for k in range(codes.shape[1]):
@@ -65,7 +67,13 @@ def _door_left(codes, node, key):
     return False
 
 
-@njit
+@inner
+def _recalled(place, number):
+    """A pseudo-random uint64 for a changing register; 0 for one that is 0, so that unused ones don't count."""
+    return _U(0) if number == 0 else _scramble(place, number)
+
+
+@inner
 def _useful(action, cell, hands, at, codes, node, near_things):
     """Whether an action is worth trying in a search that is not to be exact: no carrying about of needless things."""
     kind = cell & 0xFF
@@ -77,13 +85,13 @@ def _useful(action, cell, hands, at, codes, node, near_things):
     return True
 
 
-@njit
+@inner
 def _key(number):
     """A hash that is not 0: 0 marks an empty slot."""
     return _U(1) if number == _U(0) else number
 
 
-@njit
+@inner
 def _slot(table, key):
     """Where a hash is in the table, or would be."""
     mask = _U(table.shape[0] - 1)
@@ -102,10 +110,13 @@ def _search(
     near_things,
     exact,
     with_done,
+    shuts,
+    first,
     poses,
     hands,
     places,
     codes,
+    memories,
     sums,
     depths,
     parents,
@@ -122,14 +133,18 @@ def _search(
     """Searches from the state in row 0 of `cells` and `facts`, whose changing things are node 0.
 
     Args:
-        distances: int32 [area], steps to the target if only walls stood in the way: never too many, never below 1.
+        distances: int32 [area * 4], steps to success from each pose if only walls stood in the way: never too many,
+            never below 1.
         near_things: uint8 [area], where things may be dropped in a search that is not exact.
         exact: look for the shortest way (A*); otherwise for any way, leaving out what seldom helps.
         with_done: whether the action `done` can matter.
+        shuts: whether shutting a door can help.
+        first: the first column of `facts` that changes within an episode.
         poses: int32 [B], position * 4 + direction; likewise the other arrays of nodes.
         hands: int64 [B], the carried cell.
         places: int16 [B, M], positions of the changing cells, -1 for none.
         codes: uint32 [B, M], the changing cells.
+        memories: int32 [B, R], the changing registers.
         sums: uint64 [B], sum of their hashes.
         depths: int32 [B], steps from the start.
         parents: int32 [B].
@@ -147,11 +162,11 @@ def _search(
         FOUND, NONE or OVER_BUDGET; the last node; the number of nodes. The last node of a way may be one from which
         the rest is known.
     """
-    budget, size = poses.shape[0], places.shape[1]
+    budget, size, memory = poses.shape[0], places.shape[1], memories.shape[1]
     width, count = params[WIDTH], 1
     area = cells.shape[1]
     weight = 1 if exact else _WEIGHT
-    priority = min(weight * distances[poses[0] >> 2], heads.shape[0] - 1)
+    priority = min(weight * distances[poses[0]], heads.shape[0] - 1)
     heads[priority] = 0
     nexts[0] = -1
     key = _key(sums[0] + _scramble(area + poses[0], hands[0]))
@@ -178,13 +193,15 @@ def _search(
         for choice in range(NUM_ACTIONS if with_done else DONE):
             facts[0, X], facts[0, Y] = (pose >> 2) % width, (pose >> 2) // width
             facts[0, DIRECTION], facts[0, CARRIED], facts[0, STEPS] = pose & 3, hands[node], 0
+            for k in range(memory):
+                facts[0, first + k] = memories[node, k]
             front = cell_at(cells, params, 0, front_x(facts, 0), front_y(facts, 0))
             at = front_y(facts, 0) * width + front_x(facts, 0)
             inside = 0 <= front_x(facts, 0) < width and 0 <= at < area
-            # Nothing lies beyond the border. An open door is never in the way: shutting it cannot help.
+            # Nothing lies beyond the border. An open door is never in the way: shutting it helps only to open it again.
             if not inside and PICKUP <= choice < DONE:
                 continue
-            if choice == TOGGLE and front & 0xFF == DOOR and (front >> 16) & 0xFF == OPEN:
+            if not shuts and choice == TOGGLE and front & 0xFF == DOOR and (front >> 16) & 0xFF == OPEN:
                 continue
             if not exact and not _useful(choice, front, hands[node], at, codes, node, near_things):
                 continue
@@ -198,13 +215,18 @@ def _search(
                 continue
             new_pose = (facts[0, Y] * width + facts[0, X]) * 4 + facts[0, DIRECTION]
             new_hands = facts[0, CARRIED]
-            total = sums[node]
+            total, recalled = sums[node], False
+            for k in range(memory):
+                if facts[0, first + k] != memories[node, k]:
+                    place = first + k + 16 * area
+                    total += _recalled(place, facts[0, first + k]) - _recalled(place, memories[node, k])
+                    recalled = True
             if after != front:
                 if front != EMPTY_CELL:
                     total -= _scramble(at, front)
                 if after != EMPTY_CELL:
                     total += _scramble(at, after)
-            elif new_pose == pose and not over:
+            elif new_pose == pose and not over and not recalled:
                 continue
             key = _key(total + _scramble(area + new_pose, new_hands))
             slot = _slot(table, key)
@@ -218,6 +240,8 @@ def _search(
             count += 1
             poses[new], hands[new], sums[new] = new_pose, new_hands, total
             depths[new], parents[new], moves[new] = depths[node] + 1, node, choice
+            for k in range(memory):
+                memories[new, k] = facts[0, first + k]
             changed = after == front
             for k in range(size):
                 places[new, k], codes[new, k] = places[node, k], codes[node, k]
@@ -228,11 +252,11 @@ def _search(
             if over:
                 # This node came first because nothing can be shorter than its depth and distance, which is 1 here.
                 return FOUND, new, count
-            left = distances[new_pose >> 2]
+            left = distances[new_pose]
             if exact:
-                place = _slot(met, _key(key + salt))
-                if met[place] != _U(0):
-                    left = max(left, met_steps[place])
+                known = _slot(met, _key(key + salt))
+                if met[known] != _U(0):
+                    left = max(left, met_steps[known])
             rank = min(max(depths[new] + weight * left, best), heads.shape[0] - 1)
             nexts[new] = heads[rank]
             heads[rank] = new
@@ -262,7 +286,7 @@ def search(
     Args:
         task: whose rules count.
         world: of one environment.
-        distances: int32 [area], see `_search`.
+        distances: int32 [area * 4], see `_search`.
         near_things: uint8 [area], see `_search`.
         exact: shortest way, or any way.
         budget: nodes at most.
@@ -286,6 +310,7 @@ class Nodes(NamedTuple):
     hands: np.ndarray
     places: np.ndarray
     codes: np.ndarray
+    memories: np.ndarray
     sums: np.ndarray
     depths: np.ndarray
     parents: np.ndarray
@@ -312,17 +337,18 @@ def make_memo(size: int) -> Memo:
 NO_MEMO = make_memo(1)
 
 
-def make_nodes(budget: int, things: int) -> Nodes:
-    """Room for `budget` nodes of states with at most so many things that can change."""
+def make_nodes(budget: int, things: int, registers: int) -> Nodes:
+    """Room for `budget` nodes of states with at most so many things that can change, and so many registers."""
     # Rows are written before they are read; untouched memory costs nothing.
     places, codes = np.empty((budget, things), dtype=np.int16), np.empty((budget, things), dtype=np.uint32)
+    memories = np.empty((budget, registers), dtype=np.int32)
     sums, hands = np.zeros(budget, dtype=np.uint64), np.zeros(budget, dtype=np.int64)
     poses, depths, parents, nexts = (np.zeros(budget, dtype=np.int32) for _ in range(4))
     moves = np.zeros(budget, dtype=np.int8)
     table = np.zeros(1 << int(np.ceil(np.log2(2 * budget))), dtype=np.uint64)
     owners = np.zeros(len(table), dtype=np.int32)
     heads = np.full(_PRIORITIES, -1, dtype=np.int32)
-    return Nodes(poses, hands, places, codes, sums, depths, parents, moves, nexts, table, owners, heads)
+    return Nodes(poses, hands, places, codes, memories, sums, depths, parents, moves, nexts, table, owners, heads)
 
 
 def first_node(task: Task, world: World, budget: int, room: Nodes | None = None) -> Nodes:
@@ -332,14 +358,24 @@ def first_node(task: Task, world: World, budget: int, room: Nodes | None = None)
         room: that of an earlier search, for as many nodes, which is used again where there is enough.
     """
     things = max(1, _things(world.cells, world.facts))
-    if room is None or room.places.shape[1] < things:
-        room = make_nodes(budget, things)
+    first, registers = changing_registers(task, world)
+    if room is None or room.places.shape[1] < things or room.memories.shape[1] != registers:
+        room = make_nodes(budget, things, registers)
     else:
         room.table.fill(0)
         room.owners.fill(0)
         room.heads.fill(-1)
-    _enter(world.cells, world.facts, task.width, room.poses, room.hands, room.places, room.codes, room.sums)
+    _enter(world.cells, world.facts, task.width, first, room.poses, room.hands, room.places, room.codes, room.memories,
+           room.sums)  # fmt: skip
     return room
+
+
+def changing_registers(task: Task, world: World) -> tuple[int, int]:
+    """The first column of facts that changes within an episode, and how many do in environment 0's."""
+    family = family_of(task)
+    if not hasattr(family, "CHANGING"):
+        return world.facts.shape[1], 0
+    return family.CHANGING, family.changing(world.facts[0])
 
 
 @kept
@@ -354,7 +390,7 @@ def _things(cells, facts):
 
 
 @kept
-def _enter(cells, facts, width, poses, hands, places, codes, sums):
+def _enter(cells, facts, width, first, poses, hands, places, codes, memories, sums):
     """Makes the state of environment 0 node 0, whose depth and parent are 0 in new room and stay so."""
     count, total = 0, _U(0)
     for at in range(cells.shape[1]):
@@ -366,6 +402,9 @@ def _enter(cells, facts, width, poses, hands, places, codes, sums):
             cells[0, at] = EMPTY_CELL
             count += 1
     places[0, count:], codes[0, count:] = -1, 0
+    for k in range(memories.shape[1]):
+        memories[0, k] = facts[0, first + k]
+        total += _recalled(first + k + 16 * cells.shape[1], facts[0, first + k])
     sums[0] = total
     poses[0] = (facts[0, Y] * width + facts[0, X]) * 4 + facts[0, DIRECTION]
     hands[0] = facts[0, CARRIED]
@@ -383,9 +422,12 @@ def run_search(
 ) -> tuple[int, int, int]:
     """The kernel on what `first_node` made: FOUND, NONE or OVER_BUDGET; the last node; the number of nodes."""
     with_done = task.family in ("gotodoor", "gotoobject")
+    shuts = (
+        hasattr(family_of(task), "CHANGING") and np.count_nonzero(world.facts[0, MISSION : MISSION + NUM_MISSION]) > 1
+    )
     arguments = (
         world.cells, world.facts, world.streams, world.params, distances, near_things, exact, with_done,
-        *nodes, salt, *memo,
+        shuts, changing_registers(task, world)[0], *nodes, salt, *memo,
     )  # fmt: skip
     outcome, last, count = call(_kernel(task), arguments, f"the solver of {task.family}")
     return int(outcome), int(last), int(count)

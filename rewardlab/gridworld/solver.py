@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from rewardlab.errors import UserError
-from rewardlab.gridworld import search, state
+from rewardlab.gridworld import instructions, search, state
 from rewardlab.gridworld.batch import make_world
 from rewardlab.gridworld.catalogue import Task, find_task
 from rewardlab.gridworld.constants import BALL, BOX, CARRIED, DOOR, GOAL, KEY, LOCKED, REGISTER, WALL, X, Y
+from rewardlab.gridworld.instructions import LIMIT, WAITS
 from rewardlab.gridworld.state import State
 from rewardlab.kernel_cache import kept
 
@@ -66,8 +67,9 @@ def solve(env_id: str, states: State, i: int = 0, budget: int = DEFAULT_BUDGET) 
     nodes, first = 0, int(states["steps"][i])
     if _locked_out(task, _world_of(task, states, i)):
         return Solution("exact", False, None, 0.0, (), 0)
-    for exact in (True, False):
+    for exact in (True,) if _instructs(task) else (True, False):
         world = _world_of(task, states, i)
+        limit = int(limits(task, world.facts)[0])
         distances, near_things = wall_distances(task, world), _near_things(task, world)
         outcome, way, count = search.search(task, world, distances, near_things, exact, int(budget))
         nodes += count
@@ -75,7 +77,7 @@ def solve(env_id: str, states: State, i: int = 0, budget: int = DEFAULT_BUDGET) 
             return Solution("exact", False, None, 0.0, (), nodes)
         if outcome == search.FOUND:
             steps = first + len(way)
-            paid = 1 - 0.9 * (steps / task.max_steps) if steps <= task.max_steps else 0.0
+            paid = 1 - 0.9 * (steps / limit) if steps <= limit else 0.0
             kind, why = ("exact", "") if exact else ("bound", "found by a search that leaves out what seldom helps")
             if task.family == "memory":
                 kind, why = "bound", "one who sees everything; the agent must look first"
@@ -87,7 +89,24 @@ def _world_of(task: Task, states: State, i: int) -> Any:
     world = make_world(task, 1, np.zeros(0, dtype=np.int64))
     one = {name: states[name][i : i + 1] for name in ("cells", "agent", "carried", "steps", "mission", "registers")}
     state.write(world, {}, np.array([0]), one)
+    take_up(task, world)
     return world
+
+
+def _instructs(task: Task) -> bool:
+    """Whether the task is an instruction of BabyAI's."""
+    return task.family.startswith("babyai_")
+
+
+def limits(task: Task, facts: np.ndarray) -> np.ndarray:
+    """The limits of episodes, int32 [N], by their facts, int32 [N, F]."""
+    return facts[:, LIMIT] if _instructs(task) else np.full(len(facts), task.max_steps, dtype=np.int32)
+
+
+def take_up(task: Task, world: Any) -> None:
+    """What is taken up with an episode's first action is in the hands of environment 0, as searches need it."""
+    if _instructs(task) and world.facts[0, WAITS]:
+        instructions.take_up_what_waits(world.cells[0], world.facts[0])
 
 
 def _flood(task: Task, open_cells: np.ndarray, sources: Sequence[int]) -> np.ndarray:
@@ -134,12 +153,38 @@ def _targets(task: Task, world: Any) -> list[int]:
 
 
 def wall_distances(task: Task, world: Any) -> np.ndarray:
-    """Steps to the target if only walls stood in the way, int32 [area]; all 1 where it may come to lie elsewhere."""
+    """Steps to success from each pose if only walls stood in the way, int32 [area * 4]; all 1 where the target may come
+    to lie elsewhere.
+    """
+    if _instructs(task):
+        return _steps_to_face(task, world)
     targets = _targets(task, world)
     hidden = task.family in ("keycorridor", "obstructedmaze", "unlockpickup", "fetch") and _movable(world, targets)
     if not targets or hidden:
-        return np.ones(world.cells.shape[1], dtype=np.int32)
-    return np.maximum(_flood(task, (world.cells[0] & 0xFF) != WALL, targets), 1)
+        return np.ones(4 * world.cells.shape[1], dtype=np.int32)
+    return np.repeat(np.maximum(_flood(task, (world.cells[0] & 0xFF) != WALL, targets), 1), 4)
+
+
+def _steps_to_face(task: Task, world: Any) -> np.ndarray:
+    """Steps until the agent faces what an instruction of one deed means, and the deed itself; all 1 for other ones."""
+    targets, deeds = instructions.aims(world.facts[0])
+    area, ahead = world.cells.shape[1], (1, task.width, -1, -task.width)
+    if not targets:
+        return np.ones(4 * area, dtype=np.int32)
+    open_cells = (world.cells[0] & 0xFF) != WALL
+    steps = np.full(4 * area, _FAR, dtype=np.int32)
+    edge = [4 * (at - ahead[turn]) + turn for at in targets for turn in range(4) if open_cells[at - ahead[turn]]]
+    steps[edge] = 0
+    for pose in edge:  # backwards, from what is faced
+        at, turn = pose >> 2, pose & 3
+        before = [4 * at + (turn + 1) % 4, 4 * at + (turn + 3) % 4]
+        if open_cells[at - ahead[turn]]:
+            before.append(4 * (at - ahead[turn]) + turn)
+        for other in before:
+            if steps[other] == _FAR:
+                steps[other] = steps[pose] + 1
+                edge.append(other)
+    return np.maximum(steps + deeds, 1)
 
 
 def _movable(world: Any, targets: list[int]) -> bool:
@@ -156,7 +201,7 @@ def _locked_out(task: Task, world: Any) -> bool:
     """
     cells = world.cells[0].astype(np.int64)
     kinds, locked = cells & 0xFF, (cells & 0xFF == DOOR) & (cells >> 16 & 0xFF == LOCKED)
-    targets = _targets(task, world)
+    targets = instructions.aims(world.facts[0])[0] if _instructs(task) else _targets(task, world)
     if not targets or task.family == "unlock":
         return False
     agent = int(world.facts[0, Y] * task.width + world.facts[0, X])
@@ -167,7 +212,10 @@ def _locked_out(task: Task, world: Any) -> bool:
     colours |= {carried_hidden >> 4} if carried_hidden & 0xF == KEY else set()
     while True:
         shut = locked & ~np.isin(cells >> 8 & 0xFF, list(colours))
-        reach = _flood(task, (kinds != WALL) & ~shut, [agent]) < _FAR
+        passable = (kinds != WALL) & ~shut
+        if _instructs(task) and instructions.only_goes(world.facts[0]):
+            passable[targets] = True  # to stand in front of a locked door is enough
+        reach = _flood(task, passable, [agent]) < _FAR
         if reach[targets].any():
             return False
         found = set((cells >> 8 & 0xFF)[reach & (kinds == KEY)].tolist())

@@ -7,7 +7,7 @@
 | carried | uint8 [n, 4] | the carried object, as a cell; zeros for none |
 | steps | int32 [n] | steps taken in the episode |
 | mission | int32 [n, 4] | the numbers that the mission's words are made from |
-| registers | int32 [n, 12] | the task's own memory: targets, obstacles |
+| registers | int32 [n, 12], more in BabyAI | the task's own memory: targets, obstacles |
 | visited | uint8 [n, H, W] | where the agent has been in the episode |
 | streams | uint64 [n, 6] | the random stream that draws levels |
 | choosers | uint64 [n, 6] | the random stream that chooses among fixed levels |
@@ -37,7 +37,6 @@ from rewardlab.gridworld.constants import (
     MISSION,
     NOTHING,
     NUM_MISSION,
-    NUM_REGISTERS,
     OPEN,
     REGISTER,
     STEPS,
@@ -61,7 +60,7 @@ def shapes_of(world: World) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
         "carried": (as_type(np.uint8), (4,)),
         "steps": (as_type(np.int32), ()),
         "mission": (as_type(np.int32), (NUM_MISSION,)),
-        "registers": (as_type(np.int32), (NUM_REGISTERS,)),
+        "registers": (as_type(np.int32), (world.facts.shape[1] - REGISTER,)),
         "visited": (as_type(np.uint8), (height, width)),
         "streams": (as_type(np.uint64), (6,)),
         "choosers": (as_type(np.uint64), (6,)),
@@ -88,7 +87,7 @@ def read(world: World, extra: State, where: np.ndarray) -> State:
         "carried": facts[:, CARRIED].astype(np.uint32).view(np.uint8).reshape(-1, 4),
         "steps": facts[:, STEPS].copy(),
         "mission": facts[:, MISSION : MISSION + NUM_MISSION].copy(),
-        "registers": facts[:, REGISTER : REGISTER + NUM_REGISTERS].copy(),
+        "registers": facts[:, REGISTER:].copy(),
         "visited": world.visited[where].reshape(-1, height, width),
         "streams": world.streams[where],
         "choosers": world.choosers[where],
@@ -112,7 +111,7 @@ def write(world: World, extra: State, where: np.ndarray, state: State) -> None:
     if "cells" in state:
         cells_of(world)[where] = state["cells"]
     columns = {"agent": slice(X, X + 3), "mission": slice(MISSION, MISSION + NUM_MISSION)}
-    columns |= {"registers": slice(REGISTER, REGISTER + NUM_REGISTERS), "steps": slice(STEPS, STEPS + 1)}
+    columns |= {"registers": slice(REGISTER, None), "steps": slice(STEPS, STEPS + 1)}
     for name, part in columns.items():
         if name in state:
             world.facts[where, part] = state[name].reshape(len(where), -1)

@@ -8,9 +8,9 @@ O'Neill, "Developing a seed_seq alternative" (2015); Lemire, "Fast Random Intege
 """
 
 import numpy as np
-from numba import njit
 
 from rewardlab.gridworld.constants import COLOURS_BY_NAME
+from rewardlab.kernel_cache import inner
 
 STREAM_WORDS = 6
 
@@ -24,7 +24,7 @@ _INIT_B, _MULT_B = _U(0x8B51F9DD), _U(0x58F38DED)
 _MIX_LEFT, _MIX_RIGHT = _U(0xCA01F9DD), _U(0x4973F715)
 
 
-@njit
+@inner
 def _high_product(a, b):
     """The upper 64 bits of the 128-bit product of two uint64."""
     a_low, a_high = a & _LOW32, a >> _32
@@ -34,7 +34,7 @@ def _high_product(a, b):
     return a_high * b_high + (middle >> _32) + (other >> _32)
 
 
-@njit
+@inner
 def _advance(streams, i):
     """One step of the 128-bit congruential generator under PCG64."""
     high, low = streams[i, 0], streams[i, 1]
@@ -46,7 +46,7 @@ def _advance(streams, i):
     streams[i, 1] = total
 
 
-@njit
+@inner
 def next_uint64(streams, i):
     """The next 64 random bits of stream i (the left-over half word, if any, stays for later, as in numpy)."""
     _advance(streams, i)
@@ -55,7 +55,7 @@ def next_uint64(streams, i):
     return (value >> turn) | (value << ((_64 - turn) & _63))
 
 
-@njit
+@inner
 def next_uint32(streams, i):
     """The next 32 random bits of stream i, as uint64: the low half of a word first, then its high half."""
     if streams[i, 4] != _ZERO:
@@ -67,13 +67,13 @@ def next_uint32(streams, i):
     return word & _LOW32
 
 
-@njit
+@inner
 def next_float(streams, i):
     """A float64 in [0, 1) with 53 random bits: `Generator.random()`."""
     return np.float64(next_uint64(streams, i) >> _11) * (1.0 / 9007199254740992.0)
 
 
-@njit
+@inner
 def below(streams, i, count):
     """An int64 in [0, count), 1 <= count <= 2**32: `Generator.integers(0, count)`; count 1 draws nothing."""
     if count <= 1:
@@ -89,19 +89,32 @@ def below(streams, i, count):
     return np.int64(product >> _32)
 
 
-@njit
+@inner
 def between(streams, i, low, high):
     """An int64 in [low, high): `Generator.integers(low, high)`."""
     return low + below(streams, i, high - low)
 
 
-@njit
+@inner
 def any_colour(streams, i):
     """A colour index, drawn as an element of the alphabetical list of names."""
     return COLOURS_BY_NAME[below(streams, i, 6)]
 
 
-@njit
+@inner
+def another_colour(streams, i, colour):
+    """A colour index other than this one, drawn as an element of the alphabetical list of the other names."""
+    skip = below(streams, i, 5)
+    for place in range(6):
+        if COLOURS_BY_NAME[place] == colour:
+            continue
+        if skip == 0:
+            return COLOURS_BY_NAME[place]
+        skip -= 1
+    return np.int64(colour)
+
+
+@inner
 def shuffle(streams, i, items, start, count):
     """Shuffles items[i, start : start + count] as `Generator.shuffle` does a list (masked rejection, from the last)."""
     for last in range(count - 1, 0, -1):
@@ -115,7 +128,7 @@ def shuffle(streams, i, items, start, count):
         items[i, a], items[i, b] = items[i, b], items[i, a]
 
 
-@njit
+@inner
 def _hash_word(value, constant, multiplier):
     """SeedSequence's hash of one 32-bit word; returns the hash and the next constant."""
     value = (value ^ constant) & _LOW32
@@ -124,13 +137,13 @@ def _hash_word(value, constant, multiplier):
     return value ^ (value >> _16), constant
 
 
-@njit
+@inner
 def _mix(x, y):
     result = (_MIX_LEFT * x - _MIX_RIGHT * y) & _LOW32
     return result ^ (result >> _16)
 
 
-@njit
+@inner
 def seed_stream(streams, i, seed, tag):
     """Starts stream i as `Generator(PCG64(SeedSequence(seed)))`.
 

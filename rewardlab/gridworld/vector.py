@@ -15,8 +15,8 @@ from rewardlab.gridworld.seeds import check_seed, level_seeds, seeding_kernel, s
 from rewardlab.kernel_cache import compile_for
 
 Observation = dict[str, Any]
-# Mission words hold letters, spaces and commas; the longest is LockedRoom's.
-_MISSION_SPACE = spaces.Text(max_length=128, min_length=0, charset=frozenset("abcdefghijklmnopqrstuvwxyz ,"))
+# Mission words hold letters, spaces and commas; the longest are BabyAI's.
+_MISSION_SPACE = spaces.Text(max_length=512, min_length=0, charset=frozenset("abcdefghijklmnopqrstuvwxyz ,"))
 
 
 class GridVectorEnv(VectorEnv):
@@ -261,6 +261,10 @@ class GridVectorEnv(VectorEnv):
         where = self._indices(indices)
         given = dict(state_)
         state.check(self.world, where, given, getattr(self.family, "POSITIONS", 0))
+        if "registers" in given and hasattr(self.family, "unsound"):
+            bad = self.family.unsound(given["registers"])
+            if bad.any():
+                raise UserError(f"state entry registers: environment {int(bad.argmax())} has no possible ones")
         state.write(self.world, self._extra, where, given)
         self._over[where] = False
         self._update_missions(where)

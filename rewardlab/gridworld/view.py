@@ -3,8 +3,6 @@
 `VIEW_SIZE` and `SEE_THROUGH` are fixed when a batch is built (see `batch.specialise`), so that loops unroll.
 """
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     CARRIED,
     DIRECTION,
@@ -20,12 +18,13 @@ from rewardlab.gridworld.constants import (
     Y,
 )
 from rewardlab.gridworld.moves import step_x, step_y
+from rewardlab.kernel_cache import inner
 
 VIEW_SIZE = 7
 SEE_THROUGH = False
 
 
-@njit
+@inner
 def spread(lit, clear, size):
     """Light along one row of the view, as MiniGrid spreads it: first rightwards, then leftwards.
 

@@ -108,6 +108,7 @@ class EnvSpec:
     privileged: tuple[str, ...] = ()  # names of the full-state facts that it can give
     tells: tuple[str, ...] = ()  # those of them, numbers of an episode's last state, whose means evaluations tell
     fact_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of those whose name does not tell it
+    limits_vary: bool = False  # whether some episodes have shorter limits than max_steps
     restorable: bool = False  # whether get_state and set_state work: a run can then be continued exactly
     noisy: bool = False  # whether noise that no level fixes is in what is seen
     goals: bool = False  # whether observations show goal and achieved; it is a GoalVecEnv then

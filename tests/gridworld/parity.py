@@ -71,11 +71,15 @@ def _compare_observation(theirs: dict[str, Any], image: Any, direction: Any, mis
 
 def _compare_state(env: Any, state: dict[str, np.ndarray], i: int) -> list[str]:
     wrong = []
-    if not np.array_equal(read_cells(env), state["cells"][i]):
+    cells, carried = read_cells(env), encode(env.carrying) if env.carrying is not None else (0, 0, 0, 0)
+    if env.step_count == 0 and getattr(env, "start_carrying", False):
+        # Farama's first observation is made before the thing is taken up; the engine takes it up with the first action.
+        x, y = env.carrying.init_pos
+        cells[y, x], carried = carried, (0, 0, 0, 0)
+    if not np.array_equal(cells, state["cells"][i]):
         wrong.append("grid")
     if [*(int(v) for v in env.agent_pos), int(env.agent_dir)] != state["agent"][i].tolist():
         wrong.append("agent")
-    carried = encode(env.carrying) if env.carrying is not None else (0, 0, 0, 0)
     if tuple(state["carried"][i].tolist()) != carried:
         wrong.append("carried")
     if env.step_count != state["steps"][i]:

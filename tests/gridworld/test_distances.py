@@ -18,6 +18,7 @@ from rewardlab.gridworld.solver import solve
         "MiniGrid-UnlockPickup-v0",
         "MiniGrid-LavaGapS5-v0",
         "MiniGrid-GoToDoor-5x5-v0",
+        "BabyAI-PutNextS4N1-v0",
     ],
 )
 def test_they_are_the_solvers_in_every_state(env_id: str) -> None:

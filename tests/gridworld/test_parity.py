@@ -10,6 +10,11 @@ from tests.gridworld.parity import compare_levels, lockstep
 
 # One id per family, the one with most to go wrong: for the costlier tests.
 ONE_EACH = (
+    "BabyAI-GoToObjDoor-v0",
+    "BabyAI-MiniBossLevel-v0",
+    "BabyAI-OpenDoorsOrderN4Debug-v0",
+    "BabyAI-PutNextLocalS5N3-v0",
+    "BabyAI-UnlockPickupDist-v0",
     "MiniGrid-BlockedUnlockPickup-v0",
     "MiniGrid-DistShift2-v0",
     "MiniGrid-DoorKey-6x6-v0",
@@ -33,14 +38,25 @@ ONE_EACH = (
 )
 
 
-@pytest.mark.parametrize("env_id", env_ids())
+MINIGRID = [env_id for env_id in env_ids() if env_id.startswith("MiniGrid-")]
+BABYAI = [env_id for env_id in env_ids() if env_id.startswith("BabyAI-")]
+
+
+@pytest.mark.parametrize("env_id", MINIGRID)
 def test_every_id_equals_faramas(env_id: str) -> None:
     outcome = lockstep(env_id, seeds=list(range(6)), steps=50)
     assert outcome.differences == []
     assert outcome.steps == 300
 
 
-@pytest.mark.parametrize("env_id", env_ids())
+@pytest.mark.parametrize("env_id", BABYAI)
+def test_every_level_of_babyai_equals_faramas(env_id: str) -> None:
+    outcome = lockstep(env_id, seeds=[0, 1], steps=24)
+    assert outcome.differences == []
+    assert compare_levels(env_id, seeds=range(1000, 1006)) == []
+
+
+@pytest.mark.parametrize("env_id", MINIGRID)
 def test_levels_of_many_seeds_equal_faramas(env_id: str) -> None:
     slow = "MultiRoom-N1" in env_id or "Full" in env_id
     assert compare_levels(env_id, seeds=range(1000, 1010 if slow else 1040)) == []

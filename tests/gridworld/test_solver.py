@@ -60,6 +60,7 @@ def _replay(env_id: str, state: dict[str, np.ndarray], i: int, actions: tuple[in
         "MiniGrid-RedBlueDoors-6x6-v0",
         "MiniGrid-Fetch-5x5-N2-v0",
         "MiniGrid-GoToObject-6x6-N2-v0",
+        "BabyAI-PutNextS4N1-v0",
     ],
 )
 def test_shortest_ways_equal_brute_force(env_id: str) -> None:

@@ -69,7 +69,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> VecE
         place=((0.0, 0.0), (task.width - 1.0, task.height - 1.0)),
         downwards=True,
     )
-    return fast_env(config.id, spec, levels, {}, privileged, look, own)
+    return fast_env(config.id, spec, levels, None, privileged, look, own)
 
 
 def rooms_visited(world: World) -> Array:

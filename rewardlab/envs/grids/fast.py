@@ -12,6 +12,7 @@ import torch
 from rewardlab import gridworld
 from rewardlab.envs.batched import BatchedEnv
 from rewardlab.envs.grids.facts import tile_size
+from rewardlab.envs.grids.missions import Tokens
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.facts import (
@@ -53,7 +54,7 @@ def fast_env(
     env_id: str,
     spec: EnvSpec,
     levels: Levels,
-    missions: Mapping[str, Array],
+    missions: Tokens | None,
     privileged: Sequence[str],
     look: ViewOptions,
     own: Mapping[str, Callable[[World], Array]] | None = None,
@@ -62,7 +63,7 @@ def fast_env(
 
     Args:
         spec: all but the actions, to which noise may add one.
-        missions: tokens of every mission; empty where the task has only one.
+        missions: tokens of every mission; None or of length 0 where the task has only one.
         privileged: full-state facts to compute: those of `facts.FACTS`, distance, situation, and those of `own`.
         own: facts of the task's own, each [N, ...] of a world. Compiled passes don't measure them.
     """
@@ -79,7 +80,7 @@ def fast_env(
 
     def view(frames: Mapping[str, Any]) -> Obs:
         shown = {"image": frames["image"]}
-        if missions:
+        if missions is not None and missions.length:
             shown["mission"] = np.stack([missions[text] for text in frames["mission"]])
         if look.heading:
             shown["vector"] = _ONE_HOT[frames["direction"]]
@@ -115,12 +116,12 @@ class _Engine:
         vector: Any,
         levels: Levels,
         facts: tuple[str, ...],
-        missions: Mapping[str, Array],
+        missions: Tokens | None,
         measured: _Facts | None,
         look: ViewOptions,
     ) -> None:
         self.vector, self.levels, self.facts, self._missions = vector, levels, facts, missions
-        self.mission_length = len(next(iter(missions.values()))) if missions else 0
+        self.mission_length = missions.length if missions is not None else 0
         self.headings = _ONE_HOT if look.heading else np.empty((0, 0), dtype=np.float32)
         self._measured = measured
 
@@ -128,6 +129,7 @@ class _Engine:
         return {} if self._measured is None else self._measured.of(replace(self.vector.world, cells=cells, facts=facts))
 
     def tokens(self, numbers: tuple[int, ...]) -> Array:
+        assert self._missions is not None
         return self._missions[self.vector.family.words(numbers)]
 
 

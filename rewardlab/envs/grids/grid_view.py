@@ -12,6 +12,7 @@ from minigrid.wrappers import FullyObsWrapper
 
 from rewardlab.envs.grids import missions
 from rewardlab.errors import UserError
+from rewardlab.gridworld.catalogue import TASKS
 
 
 class GridView(gymnasium.ObservationWrapper[Any, Any, Any]):
@@ -22,7 +23,7 @@ class GridView(gymnasium.ObservationWrapper[Any, Any, Any]):
         observation: view, or full.
 
     Attributes:
-        tokens: int64 [L] of every mission; empty where there is only one.
+        tokens: of every mission; of length 0 where there is only one.
 
     Raises:
         UserError: missions that cannot be listed, or that have words outside the vocabulary.
@@ -35,30 +36,30 @@ class GridView(gymnasium.ObservationWrapper[Any, Any, Any]):
         assert isinstance(shown, Dict)
         sides = (env.width, env.height) if observation == "full" else (env.agent_view_size, env.agent_view_size)
         entries: dict[str, gymnasium.Space[Any]] = {"image": Box(0, max(OBJECT_TO_IDX.values()), (*sides, 3), np.uint8)}
-        self.tokens = _mission_table(env, shown["mission"])
-        if self.tokens:
-            length = len(next(iter(self.tokens.values())))
-            entries["mission"] = Box(0, len(missions.VOCABULARY), (length,), np.int64)
+        self.tokens = _mission_tokens(env, shown["mission"])
+        if self.tokens.length:
+            entries["mission"] = Box(0, len(self.tokens.vocabulary), (self.tokens.length,), np.int64)
         self.observation_space = Dict(entries)
 
     def observation(self, observation: Any) -> dict[str, Any]:
-        if not self.tokens:
+        if not self.tokens.length:
             return {"image": observation["image"]}
         return {"image": observation["image"], "mission": self.tokens[observation["mission"]]}
 
 
-def _mission_table(env: gymnasium.Env[Any, Any], space: gymnasium.Space[Any]) -> dict[str, Any]:
-    """Tokens of every mission of the task; empty where there is only one."""
+def _mission_tokens(env: gymnasium.Env[Any, Any], space: gymnasium.Space[Any]) -> missions.Tokens:
+    """Tokens of every mission of the task; of length 0 where there is only one."""
     name = env.unwrapped.spec.id if env.unwrapped.spec is not None else str(env.unwrapped)
     if type(space) is not MissionSpace:  # BabyAI's says nothing of what its missions may be
+        if name in TASKS:
+            return missions.Tokens([], TASKS[name].mission_words, missions.SENTENCES)
         raise UserError(
             f"env.id={name}: its missions are made up as it goes; use env=gym env.id={name}, which reads any words"
         )
     every = missions.all_missions(space)
     if len(every) == 1:
-        return {}
-    length = missions.longest(every)
+        return missions.Tokens([], 0)
     try:
-        return {mission: missions.tokens(mission, length) for mission in every}
+        return missions.Tokens(every, missions.longest(every))
     except KeyError as error:
         raise UserError(f"env.id={name}: the mission word {error} is not in MiniGrid's vocabulary") from None

@@ -202,4 +202,4 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> VecE
         mazes=config.size,
     )
     look = ViewOptions(view_size=side, see_through_walls=config.see_through_walls, heading=config.direction)
-    return fast_env(config.id, spec, levels, {}, privileged, look)
+    return fast_env(config.id, spec, levels, None, privileged, look)

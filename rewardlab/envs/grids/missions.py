@@ -1,10 +1,10 @@
-"""MiniGrid's missions as tokens: one fixed vocabulary for every task, so that policies could be moved between them.
+"""Missions as tokens: one fixed vocabulary for MiniGrid's tasks, and one for BabyAI's, so that policies could be moved.
 
 Token 0 is padding; word k of the vocabulary is token k + 1.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +20,13 @@ VOCABULARY = (
     "a", "and", "ball", "blue", "box", "door", "fetch", "from", "get", "go", "goal", "green", "grey", "key", "must",
     "near", "pick", "purple", "put", "red", "room", "the", "to", "unlock", "up", "yellow", "you",
 )
+# And every word of BabyAI's, whose missions are made up as they go.
+SENTENCES = (
+    *VOCABULARY, "after", "behind", "front", "in", "left", "next", "object", "of", "on", "open", "right", "then",
+    "your",
+)
 # fmt: on
-_TOKENS = {word: index + 1 for index, word in enumerate(VOCABULARY)}
+_TOKENS = {word: index + 1 for index, word in enumerate(SENTENCES)}
 
 
 def all_missions(space: "MissionSpace") -> list[str]:
@@ -37,6 +42,32 @@ def words(mission: str) -> list[str]:
 def longest(missions: Iterable[str]) -> int:
     """The number of words of the longest mission."""
     return max(len(words(mission)) for mission in missions)
+
+
+class Tokens(dict[str, Array]):
+    """Tokens of every mission of a task, int64 [length] each.
+
+    Args:
+        missions: where they can be listed; those that are made up as they go are added when they are met.
+        length: of the longest mission, in words; 0: the task has one mission, which is not shown.
+        vocabulary: the words that there may be.
+
+    Raises:
+        KeyError: a word outside the vocabulary.
+    """
+
+    def __init__(self, missions: Iterable[str], length: int, vocabulary: Sequence[str] = VOCABULARY) -> None:
+        super().__init__()
+        self.length, self.vocabulary = length, vocabulary
+        for mission in missions:
+            self[mission] = self.__missing__(mission)
+
+    def __missing__(self, mission: str) -> Array:
+        found = tokens(mission, self.length)
+        if found.max() > len(self.vocabulary):
+            raise KeyError(next(word for word in words(mission) if word not in self.vocabulary))
+        self[mission] = found
+        return found
 
 
 def tokens(mission: str, length: int) -> Array:

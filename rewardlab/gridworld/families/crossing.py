@@ -1,7 +1,5 @@
 """LavaCrossing and SimpleCrossing: rivers of lava or walls across a room, one opening in each, a goal in the corner."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     EMPTY_CELL,
     FINE,
@@ -16,6 +14,7 @@ from rewardlab.gridworld.constants import (
 from rewardlab.gridworld.drawing import column_of, put, row_of, set_agent, walled
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
 from rewardlab.gridworld.streams import between, shuffle
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 NUM_CROSSINGS, WALLS = OPTION, OPTION + 1
@@ -24,7 +23,7 @@ NUM_CROSSINGS, WALLS = OPTION, OPTION + 1
 _RIVERS, _PATH, _VERTICAL, _HORIZONTAL = 0, 32, 48, 64
 
 
-@njit
+@inner
 def _collect(scratch, i, chosen, vertical, low, high, out):
     """Sorted places of the chosen rivers of one direction, between two limits; returns how many there are."""
     scratch[i, out] = low
@@ -38,7 +37,7 @@ def _collect(scratch, i, chosen, vertical, low, high, out):
     return count
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     width, height = params[WIDTH], params[HEIGHT]
     obstacle = WALL_CELL if params[WALLS] else LAVA_CELL

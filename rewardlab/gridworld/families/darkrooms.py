@@ -6,13 +6,12 @@ anew before every action, until the box is toggled. Nothing can be picked up.
 Source: Fickinger et al. 2021, "Explore and control with adversarial surprise" (arXiv:2107.07394), and its code.
 """
 
-from numba import njit
-
 from rewardlab.gridworld.constants import BOX, DONE, FINE, FLOOR, OPTION, PICKUP, REGISTER, TOGGLE, WIDTH
 from rewardlab.gridworld.drawing import FOREVER, free_position, place_agent
 from rewardlab.gridworld.families.multiroom import draw_chain, room_at
 from rewardlab.gridworld.moves import cell_at, front_x, front_y, kind_of
 from rewardlab.gridworld.streams import any_colour, below
+from rewardlab.kernel_cache import inner
 
 SUCCESS = None
 ROOMS = 4
@@ -22,7 +21,7 @@ FIRST, LAST, KIND = REGISTER, REGISTER + ROOMS, REGISTER + 2 * ROOMS  # of each 
 DARK, NOISY, SILENCED = range(3)
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     draw_chain(cells, streams, scratch, params, i)
     grid_width = params[WIDTH]
@@ -42,7 +41,7 @@ def generate(cells, facts, streams, scratch, params, i):
     return FINE
 
 
-@njit
+@inner
 def _flicker(cells, facts, streams, params, i, room):
     """Draws the colour of every cell of a room anew, but for a box."""
     width = params[WIDTH]
@@ -53,7 +52,7 @@ def _flicker(cells, facts, streams, params, i, room):
                 cells[i, at] = FLOOR | any_colour(streams, i) << 8
 
 
-@njit
+@inner
 def _room_of(facts, params, i, x, y):
     """Inside of which room a cell lies, or -1."""
     width = params[WIDTH]
@@ -64,7 +63,7 @@ def _room_of(facts, params, i, x, y):
     return -1
 
 
-@njit
+@inner
 def begin(cells, facts, streams, params, i, action):
     """Noise first; notes the room whose box is about to be toggled."""
     for room in range(ROOMS):
@@ -78,7 +77,7 @@ def begin(cells, facts, streams, params, i, action):
     return (DONE if action == PICKUP else action), toggled
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     if memo >= 0:
         facts[i, KIND + memo] = SILENCED

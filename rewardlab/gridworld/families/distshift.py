@@ -1,16 +1,15 @@
 """DistShift: a fixed room with two strips of lava, the second one in a row of choice."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import FINE, GOAL_CELL, LAVA_CELL, OPTION, WIDTH
 from rewardlab.gridworld.drawing import put, row_of, set_agent, walled
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 STRIP_ROW = OPTION
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     width = params[WIDTH]
     walled(cells, params, i)

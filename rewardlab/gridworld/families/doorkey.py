@@ -1,16 +1,15 @@
 """DoorKey: a key on the left, a locked door in the middle, the goal on the right."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import DOOR, FINE, GOAL_CELL, HEIGHT, KEY, LOCKED, WALL_CELL, WIDTH, YELLOW
 from rewardlab.gridworld.drawing import FOREVER, column_of, place, place_agent, put, walled
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
 from rewardlab.gridworld.streams import between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     width, height = params[WIDTH], params[HEIGHT]
     walled(cells, params, i)

@@ -1,7 +1,5 @@
 """Dynamic-Obstacles: blue balls that move at random; walking into anything but the goal costs 1 and ends it all."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     BALL,
     BLUE,
@@ -20,6 +18,7 @@ from rewardlab.gridworld.constants import (
 )
 from rewardlab.gridworld.drawing import free_position, place_agent_anywhere, put, set_agent, walled
 from rewardlab.gridworld.moves import cell_at, front_x, front_y
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 POSITIONS = 8  # registers that are positions in the grid
@@ -30,7 +29,7 @@ _OBSTACLE_CELL = BALL | BLUE << 8
 _TRIES = 100
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     width, height = params[WIDTH], params[HEIGHT]
     walled(cells, params, i)
@@ -48,7 +47,7 @@ def generate(cells, facts, streams, scratch, params, i):
     return FINE
 
 
-@njit
+@inner
 def begin(cells, facts, streams, params, i, action):
     """Moves every obstacle to a free neighbouring cell, if one is found; notes whether the way was blocked before."""
     front = cell_at(cells, params, i, front_x(facts, i), front_y(facts, i)) & 0xFF
@@ -66,7 +65,7 @@ def begin(cells, facts, streams, params, i, action):
     return (action if action <= FORWARD else DONE), int(blocked)
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     if action == FORWARD and memo:
         return -1.0, True

@@ -1,16 +1,15 @@
 """Empty: one room, a goal in its far corner; the agent in the near corner or (option) anywhere."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import FINE, GOAL_CELL, HEIGHT, OPTION, WIDTH
 from rewardlab.gridworld.drawing import place_agent_anywhere, put, set_agent, walled
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 RANDOM_START = OPTION
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     walled(cells, params, i)
     put(cells, params, i, params[WIDTH] - 2, params[HEIGHT] - 2, GOAL_CELL)

@@ -1,7 +1,5 @@
 """Fetch: keys and balls in a room; pick up what the mission names, and nothing else."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     CARRIED,
     COLOUR_NAMES,
@@ -17,6 +15,7 @@ from rewardlab.gridworld.drawing import place_agent_anywhere, place_anywhere, wa
 from rewardlab.gridworld.families.plain import begin  # noqa: F401
 from rewardlab.gridworld.moves import success_reward
 from rewardlab.gridworld.streams import any_colour, below
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the object of the mission is picked up"
 NUM_OBJECTS = OPTION
@@ -25,7 +24,7 @@ TARGET = REGISTER  # object and colour to pick up
 _ORDERS = ("get a", "go get a", "fetch a", "go fetch a", "you must fetch a")
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     walled(cells, params, i)
     count = params[NUM_OBJECTS]
@@ -42,7 +41,7 @@ def generate(cells, facts, streams, scratch, params, i):
     return FINE
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     carried = facts[i, CARRIED]
     if carried == NO_OBJECT:

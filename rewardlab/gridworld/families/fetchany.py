@@ -1,15 +1,14 @@
 """FetchAny: Fetch's keys and balls, but picking up another one than the goal ends nothing. Paid 1, whenever."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import CARRIED
 from rewardlab.gridworld.families.fetch import TARGET, generate  # noqa: F401
 from rewardlab.gridworld.families.plain import begin  # noqa: F401
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal object is picked up"
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     if facts[i, CARRIED] & 0xFFFF == facts[i, TARGET]:
         return 1.0, True

@@ -1,16 +1,15 @@
 """FourRooms: four rooms joined by a gap in each inner wall; agent and goal anywhere."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import EMPTY_CELL, FINE, GOAL_CELL, HEIGHT, WALL_CELL, WIDTH
 from rewardlab.gridworld.drawing import column_of, place_agent_anywhere, place_anywhere, put, row_of, walled
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
 from rewardlab.gridworld.streams import between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 
 
-@njit
+@inner
 def four_rooms(cells, streams, params, i):
     """Walls, and a gap in each of the four inner ones."""
     walled(cells, params, i)
@@ -27,7 +26,7 @@ def four_rooms(cells, streams, params, i):
                 put(cells, params, i, between(streams, i, left + 1, right), bottom, EMPTY_CELL)
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     four_rooms(cells, streams, params, i)
     place_agent_anywhere(cells, facts, streams, params, i)

@@ -1,7 +1,5 @@
 """GoToDoor: four doors of different colours; stand next to the one of the mission and say `done`."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     CLOSED,
     COLOUR_NAMES,
@@ -20,12 +18,13 @@ from rewardlab.gridworld.drawing import FOREVER, clear, place_agent, wall_box
 from rewardlab.gridworld.families.plain import begin  # noqa: F401
 from rewardlab.gridworld.moves import success_reward
 from rewardlab.gridworld.streams import any_colour, below, between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "done is said next to the door of the mission"
 TARGET = REGISTER  # position of the thing to go to
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     clear(cells, params, i)
     width = between(streams, i, 5, params[WIDTH] + 1)
@@ -52,7 +51,7 @@ def generate(cells, facts, streams, scratch, params, i):
     return FINE
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     if action == TOGGLE:
         return reward, True

@@ -1,18 +1,17 @@
 """GoToObject: different keys, balls and boxes in a room; stand next to the one of the mission and say `done`."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import COLOUR_NAMES, FINE, KEY, MISSION, OBJECT_NAMES, OPTION
 from rewardlab.gridworld.drawing import place_agent_anywhere, place_anywhere, walled
 from rewardlab.gridworld.families.gotodoor import TARGET, end  # noqa: F401
 from rewardlab.gridworld.families.plain import begin  # noqa: F401
 from rewardlab.gridworld.streams import any_colour, below
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "done is said next to the object of the mission"
 NUM_OBJECTS = OPTION
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     walled(cells, params, i)
     placed, taken = 0, 0

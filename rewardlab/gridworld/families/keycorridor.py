@@ -1,7 +1,5 @@
 """KeyCorridor: a hallway between rooms; a ball behind a locked door on the right, its key somewhere on the left."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import BALL, MISSION, STUCK
 from rewardlab.gridworld.families.pickup import TARGET, end  # noqa: F401
 from rewardlab.gridworld.families.pickup import target_words as words  # noqa: F401
@@ -20,11 +18,12 @@ from rewardlab.gridworld.rooms import (
     remove_wall,
 )
 from rewardlab.gridworld.streams import any_colour, below
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the ball is picked up"
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     rows = num_rows(params)
     draw_rooms(cells, facts, streams, scratch, params, i)

@@ -1,16 +1,15 @@
 """LavaGap: a column of lava with one gap between the agent and the goal."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import EMPTY_CELL, FINE, GOAL_CELL, HEIGHT, LAVA_CELL, WIDTH
 from rewardlab.gridworld.drawing import column_of, put, set_agent, walled
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
 from rewardlab.gridworld.streams import between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     width, height = params[WIDTH], params[HEIGHT]
     walled(cells, params, i)

@@ -1,7 +1,5 @@
 """LockedRoom: six rooms along a hallway; the goal in a locked one, its key in another one, as the mission says."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     CLOSED,
     COLOUR_NAMES,
@@ -19,12 +17,13 @@ from rewardlab.gridworld.constants import (
 from rewardlab.gridworld.drawing import FOREVER, column_of, place_agent, put, row_of, walled
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
 from rewardlab.gridworld.streams import below, between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 _NUM_ROOMS = 6  # two per row: left, right
 
 
-@njit
+@inner
 def _put_inside(cells, streams, params, i, room, left_wall, right_wall, cell):
     """Puts a cell at a random place inside a room."""
     left = 0 if room % 2 == 0 else right_wall
@@ -34,7 +33,7 @@ def _put_inside(cells, streams, params, i, room, left_wall, right_wall, cell):
     put(cells, params, i, x, y, cell)
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     width, height = params[WIDTH], params[HEIGHT]
     left_wall, right_wall = width // 2 - 2, width // 2 + 2

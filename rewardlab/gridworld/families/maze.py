@@ -4,13 +4,13 @@ Ways of drawing are those of `gridworld.mazes`, with the streams of the engine; 
 """
 
 import numpy as np
-from numba import njit
 
 from rewardlab.gridworld.catalogue import WORD
 from rewardlab.gridworld.constants import EMPTY_CELL, FINE, GOAL_CELL, OPTION, WALL_CELL, WIDTH
 from rewardlab.gridworld.drawing import clear, set_agent, wall_box
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
 from rewardlab.gridworld.streams import below, between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 KIND = OPTION  # walls first, uniform, perfect, drawn
@@ -19,19 +19,19 @@ START, HEADING, TARGET, WALLS = OPTION + 1, OPTION + 2, OPTION + 3, OPTION + 4  
 _WALLS_FIRST, _UNIFORM, _PERFECT = range(3)
 
 
-@njit
+@inner
 def _place(at, size):
     """Where an interior cell lies in the grid."""
     return (at // size + 1) * (size + 2) + at % size + 1
 
 
-@njit
+@inner
 def _settle(cells, facts, i, at, heading, size):
     cells[i, _place(at, size)] = EMPTY_CELL
     set_agent(facts, i, at % size + 1, at // size + 1, heading)
 
 
-@njit
+@inner
 def _walls_first(cells, facts, streams, i, walls, size):
     """Walls with replacement, then the goal and the agent, each taking a wall away."""
     area = size * size
@@ -54,7 +54,7 @@ def _walls_first(cells, facts, streams, i, walls, size):
     _settle(cells, facts, i, start, below(streams, i, 4), size)
 
 
-@njit
+@inner
 def _uniform(cells, facts, streams, i, walls, size):
     """The goal, the agent, then distinct walls."""
     area = size * size
@@ -70,7 +70,7 @@ def _uniform(cells, facts, streams, i, walls, size):
     _settle(cells, facts, i, start, below(streams, i, 4), size)
 
 
-@njit
+@inner
 def _root(roots, cell):
     while roots[cell] != cell:
         roots[cell] = roots[roots[cell]]
@@ -78,7 +78,7 @@ def _root(roots, cell):
     return cell
 
 
-@njit
+@inner
 def _perfect(cells, facts, streams, i, size):
     """A spanning tree by Kruskal's algorithm, its links in random order; goal and agent in two corners."""
     side = (size + 1) // 2
@@ -110,7 +110,7 @@ def _perfect(cells, facts, streams, i, size):
     _settle(cells, facts, i, corner, below(streams, i, 4), size)
 
 
-@njit
+@inner
 def _drawn(cells, facts, streams, params, i, size):
     for at in range(size * size):
         if params[WALLS + at // WORD] >> (at % WORD) & 1:
@@ -119,7 +119,7 @@ def _drawn(cells, facts, streams, params, i, size):
     _settle(cells, facts, i, params[START], params[HEADING], size)
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     size = params[WIDTH] - 2
     clear(cells, params, i)

@@ -1,7 +1,5 @@
 """Memory: an object in the start room, two at the end of a hallway; go to the one that matches."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     BALL,
     FINE,
@@ -20,6 +18,7 @@ from rewardlab.gridworld.constants import (
 from rewardlab.gridworld.drawing import put, row_of, set_agent, walled
 from rewardlab.gridworld.moves import success_reward
 from rewardlab.gridworld.streams import below, between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the end of the hallway with the matching object is reached"
 RANDOM_LENGTH = OPTION
@@ -28,7 +27,7 @@ RIGHT_PLACE, WRONG_PLACE = REGISTER, REGISTER + 1  # positions that end the epis
 _FIRST_ROOM_END = 5
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     width, height = params[WIDTH], params[HEIGHT]
     middle = height // 2
@@ -60,13 +59,13 @@ def generate(cells, facts, streams, scratch, params, i):
     return FINE
 
 
-@njit
+@inner
 def begin(cells, facts, streams, params, i, action):
     # Nothing can be picked up here: MiniGrid turns that action into a toggle.
     return (TOGGLE if action == PICKUP else action), 0
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     at = facts[i, Y] * params[WIDTH] + facts[i, X]
     if at == facts[i, WRONG_PLACE]:

@@ -1,7 +1,5 @@
 """MultiRoom: a chain of rooms of random sizes, a door between each two, the goal in the last one."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     CLOSED,
     COLOURS_BY_NAME,
@@ -15,6 +13,7 @@ from rewardlab.gridworld.constants import (
 from rewardlab.gridworld.drawing import FOREVER, clear, place, place_agent, put, wall_box
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
 from rewardlab.gridworld.streams import below, between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the goal is reached"
 FEWEST_ROOMS, MOST_ROOMS, LARGEST_ROOM = OPTION, OPTION + 1, OPTION + 2
@@ -25,7 +24,7 @@ _DOOR_TRIES = 8
 _LEFT, _TOP, _WIDTH, _HEIGHT, _DOOR_X, _DOOR_Y, _FIELDS = range(7)
 
 
-@njit
+@inner
 def _add_room(streams, scratch, params, i, count, wall, door_x, door_y):
     """Draws a room entered through `wall` at the given door; True when it fits and was noted as room `count`."""
     largest = params[LARGEST_ROOM]
@@ -67,7 +66,7 @@ def _add_room(streams, scratch, params, i, count, wall, door_x, door_y):
     return True
 
 
-@njit
+@inner
 def _add_chain(streams, scratch, params, i, wanted):
     """Places rooms one behind the other until one finds no place in eight tries; returns how many there are."""
     door_x = below(streams, i, params[WIDTH] - 2)
@@ -104,7 +103,7 @@ def _add_chain(streams, scratch, params, i, wanted):
     return count
 
 
-@njit
+@inner
 def draw_chain(cells, streams, scratch, params, i):
     """Draws rooms until they are as many as wanted, and a door between each two; returns how many there are."""
     wanted = between(streams, i, params[FEWEST_ROOMS], params[MOST_ROOMS] + 1)
@@ -126,14 +125,14 @@ def draw_chain(cells, streams, scratch, params, i):
     return wanted
 
 
-@njit
+@inner
 def room_at(scratch, i, room):
     """Left, top, width and height of a room that was drawn, its walls included."""
     at = room * _FIELDS
     return scratch[i, at + _LEFT], scratch[i, at + _TOP], scratch[i, at + _WIDTH], scratch[i, at + _HEIGHT]
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     wanted = draw_chain(cells, streams, scratch, params, i)
     left, top, width, height = room_at(scratch, i, 0)

@@ -4,8 +4,6 @@ The side rooms around the middle room each lead to two corners by locked doors. 
 drawn where a ball then blocks a door, and its key is lost; version 1 draws all doors before the keys.
 """
 
-from numba import njit
-
 from rewardlab.gridworld.constants import BALL, BLUE, BOX, COLOURS_BY_NAME, GREEN, GREY, KEY, MISSION, STUCK, WIDTH
 from rewardlab.gridworld.families.pickup import TARGET, end  # noqa: F401
 from rewardlab.gridworld.families.pickup import target_words as words  # noqa: F401
@@ -22,6 +20,7 @@ from rewardlab.gridworld.rooms import (
     place_in_room,
 )
 from rewardlab.gridworld.streams import below
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the blue ball is picked up"
 KEY_IN_BOX, BLOCKED, QUARTERS, AGENT_COLUMN, AGENT_ROW, KEYS_LAST = range(ROOM_OPTIONS, ROOM_OPTIONS + 6)
@@ -29,7 +28,7 @@ KEY_IN_BOX, BLOCKED, QUARTERS, AGENT_COLUMN, AGENT_ROW, KEYS_LAST = range(ROOM_O
 _COLOURS = 64  # where the shuffled door colours lie in scratch
 
 
-@njit
+@inner
 def _draw_colours(streams, scratch, i):
     """All six colours in random order, drawn one by one from the alphabetical list of those left."""
     left = 0b111111
@@ -46,7 +45,7 @@ def _draw_colours(streams, scratch, i):
         scratch[i, _COLOURS + k] = COLOURS_BY_NAME[place]
 
 
-@njit
+@inner
 def _locked_door(cells, scratch, params, i, column, row, side, colour):
     """A locked door, with a green ball in front of it where the task blocks doors."""
     at = add_door(cells, scratch, params, i, column, row, side, colour, True)
@@ -54,7 +53,7 @@ def _locked_door(cells, scratch, params, i, column, row, side, colour):
         cells[i, at - step_x(side) - step_y(side) * params[WIDTH]] = ball_cell(GREEN)
 
 
-@njit
+@inner
 def _key(cells, facts, streams, params, i, column, row, colour):
     """A key in a room, in a grey box where the task hides keys; FINE or STUCK."""
     cell = key_cell(colour)
@@ -63,7 +62,7 @@ def _key(cells, facts, streams, params, i, column, row, colour):
     return place_in_room(cells, facts, streams, params, i, column, row, cell)
 
 
-@njit
+@inner
 def _finish(cells, facts, streams, params, i, column, row, agent_column, agent_row):
     """The blue ball in its room, the agent in its own; FINE or STUCK."""
     facts[i, TARGET] = ball_cell(BLUE)
@@ -74,13 +73,13 @@ def _finish(cells, facts, streams, params, i, column, row, agent_column, agent_r
     return place_agent_in_room(cells, facts, streams, params, i, agent_column, agent_row)
 
 
-@njit
+@inner
 def _side_room(k):
     """Column and row of the room right of, below, left of, above the middle room."""
     return 1 + step_x(k), 1 + step_y(k)
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     draw_rooms(cells, facts, streams, scratch, params, i)
     _draw_colours(streams, scratch, i)

@@ -1,14 +1,13 @@
 """The rule of tasks that end when the object of the mission is picked up."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import CARRIED, COLOUR_NAMES, NO_OBJECT, OBJECT_NAMES, PICKUP, REGISTER
 from rewardlab.gridworld.moves import success_reward
+from rewardlab.kernel_cache import inner
 
 TARGET = REGISTER  # object and colour of the thing to pick up; unique in every level of these families
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     carried = facts[i, CARRIED]
     if action == PICKUP and carried != NO_OBJECT and carried & 0xFFFF == facts[i, TARGET]:

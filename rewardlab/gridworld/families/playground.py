@@ -1,17 +1,16 @@
 """Playground: nine rooms with doors, twelve random objects, no task."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import CLOSED, DOOR, FINE, HEIGHT, KEY, WALL_CELL, WIDTH
 from rewardlab.gridworld.drawing import column_of, place_agent_anywhere, place_anywhere, put, row_of, walled
 from rewardlab.gridworld.families.plain import begin, end  # noqa: F401
 from rewardlab.gridworld.streams import any_colour, below, between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = None
 _NUM_OBJECTS = 12
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     walled(cells, params, i)
     room_width, room_height = params[WIDTH] // 3, params[HEIGHT] // 3

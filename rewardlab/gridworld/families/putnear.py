@@ -1,7 +1,5 @@
 """PutNear: pick up one object of the mission and drop it next to where the other one was at the start."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import (
     CARRIED,
     COLOUR_NAMES,
@@ -21,13 +19,14 @@ from rewardlab.gridworld.constants import (
 from rewardlab.gridworld.drawing import place_agent_anywhere, walled
 from rewardlab.gridworld.moves import front_x, front_y, success_reward
 from rewardlab.gridworld.streams import any_colour, below
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the first object is dropped next to the place of the second one"
 NUM_OBJECTS = OPTION
 MOVED, TARGET = REGISTER, REGISTER + 1  # object and colour to move; position to put it near to
 
 
-@njit
+@inner
 def _near_any(scratch, params, i, count, at):
     """Whether a position touches one of those already taken, diagonals included."""
     width = params[WIDTH]
@@ -38,7 +37,7 @@ def _near_any(scratch, params, i, count, at):
     return False
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     width = params[WIDTH]
     walled(cells, params, i)
@@ -71,12 +70,12 @@ def generate(cells, facts, streams, scratch, params, i):
     return FINE
 
 
-@njit
+@inner
 def begin(cells, facts, streams, params, i, action):
     return action, int(facts[i, CARRIED])
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     carried = facts[i, CARRIED]
     if action == PICKUP and carried != NO_OBJECT and carried & 0xFFFF != facts[i, MOVED]:

@@ -1,18 +1,17 @@
 """RedBlueDoors: open the red door, then the blue one; the other order ends the episode without reward."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import BLUE, CLOSED, DOOR, FINE, HEIGHT, OPEN, RED, REGISTER
 from rewardlab.gridworld.drawing import FOREVER, place_agent, put, wall_box, walled
 from rewardlab.gridworld.moves import state_of, success_reward
 from rewardlab.gridworld.streams import between
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the blue door is opened after the red one"
 POSITIONS = 2  # registers that are positions in the grid
 RED_DOOR, BLUE_DOOR = REGISTER, REGISTER + 1  # their positions
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     size = params[HEIGHT]
     walled(cells, params, i)
@@ -25,17 +24,17 @@ def generate(cells, facts, streams, scratch, params, i):
     return FINE
 
 
-@njit
+@inner
 def _open(cells, facts, i, door):
     return state_of(int(cells[i, facts[i, door]])) == OPEN
 
 
-@njit
+@inner
 def begin(cells, facts, streams, params, i, action):
     return action, _open(cells, facts, i, RED_DOOR) | _open(cells, facts, i, BLUE_DOOR) << 1
 
 
-@njit
+@inner
 def end(cells, facts, params, i, action, memo, reward, terminated):
     red_before, blue_before = memo & 1, memo >> 1
     if _open(cells, facts, i, BLUE_DOOR):

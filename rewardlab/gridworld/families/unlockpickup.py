@@ -1,7 +1,5 @@
 """UnlockPickup and BlockedUnlockPickup: a box behind a locked door (blocked by a ball, as an option); pick it up."""
 
-from numba import njit
-
 from rewardlab.gridworld.constants import BOX, MISSION, STUCK
 from rewardlab.gridworld.families.pickup import TARGET, end  # noqa: F401
 from rewardlab.gridworld.families.pickup import target_words as words  # noqa: F401
@@ -18,12 +16,13 @@ from rewardlab.gridworld.rooms import (
     place_in_room,
 )
 from rewardlab.gridworld.streams import any_colour
+from rewardlab.kernel_cache import inner
 
 SUCCESS = "the box is picked up"
 BLOCKED = ROOM_OPTIONS
 
 
-@njit
+@inner
 def generate(cells, facts, streams, scratch, params, i):
     draw_rooms(cells, facts, streams, scratch, params, i)
     colour = any_colour(streams, i)

@@ -1,14 +1,19 @@
 """Missions as tokens, only where they vary, for every task that MiniGrid registers."""
 
+import gymnasium
 import numpy as np
 import pytest
 from hand import bare, grid_env, grids, random_actions
 
 from rewardlab.envs import registry
-from rewardlab.envs.grids import missions
+from rewardlab.envs.grids import minigrid, missions
+from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
+from rewardlab.gridworld import make_vec
+from rewardlab.gridworld.catalogue import TASKS
+from rewardlab.gridworld.reference import make_reference
 
-TASKS = [name for name in registry.registered_ids() if name.startswith("MiniGrid-") and "WFC" not in name]
+MINIGRID = [name for name in registry.registered_ids() if name.startswith("MiniGrid-") and "WFC" not in name]
 
 
 def words_of(tokens: np.ndarray) -> list[str]:
@@ -16,7 +21,7 @@ def words_of(tokens: np.ndarray) -> list[str]:
     return [missions.VOCABULARY[token - 1] for token in tokens if token]
 
 
-@pytest.mark.parametrize("env_id", TASKS)
+@pytest.mark.parametrize("env_id", MINIGRID)
 def test_the_mission_is_shown_where_it_varies_and_nowhere_else(env_id: str) -> None:
     world = bare(env_id).unwrapped
     possible = missions.all_missions(world.observation_space["mission"])
@@ -52,6 +57,30 @@ def test_shorter_missions_are_padded_with_zero() -> None:
     assert len(set(missions.VOCABULARY)) == len(missions.VOCABULARY)
 
 
+@pytest.mark.parametrize("backend", ["fast", "reference"])
+def test_babyai_s_missions_become_tokens_as_they_are_met_and_its_levels_are_drawn_quietly(backend, capfd) -> None:
+    env = minigrid.make(minigrid.Config(id="BabyAI-MiniBossLevel-v0", backend=backend), Levels(40))
+    shown, longest = env.reset(list(range(40)))["mission"], TASKS["BabyAI-MiniBossLevel-v0"].mission_words
+    assert shown.shape == (40, longest) and env.spec.obs["mission"].high == len(missions.SENTENCES)
+    world = make_reference("BabyAI-MiniBossLevel-v0")
+    for seed, tokens in enumerate(shown):
+        said = world.reset(seed=seed)[0]["mission"].replace(",", "")
+        assert " ".join(missions.SENTENCES[token - 1] for token in tokens if token) == said
+    assert "Sampling rejected" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("env_id", [env_id for env_id in TASKS if env_id.startswith("BabyAI-")])
+def test_babyai_s_missions_are_shown_where_they_vary_and_fit(env_id: str) -> None:
+    envs = make_vec(env_id, 200)
+    said = set(envs.reset(seed=0)[0]["mission"])
+    longest = TASKS[env_id].mission_words
+    assert (len(said) > 1) == (longest > 0)
+    if longest:
+        table = missions.Tokens([], longest, missions.SENTENCES)
+        assert all(table[mission].shape == (longest,) for mission in said)
+
+
 def test_missions_that_cannot_be_listed_are_refused() -> None:
-    with pytest.raises(UserError, match="BabyAI-GoToObj-v0: its missions are made up as it goes"):
-        grid_env("BabyAI-GoToObj-v0", 1)
+    gymnasium.register("Own-v0", entry_point="minigrid.envs.babyai:GoToObj")
+    with pytest.raises(UserError, match="Own-v0: its missions are made up as it goes"):
+        grid_env("Own-v0", 1)
