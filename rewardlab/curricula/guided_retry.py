@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -52,6 +53,8 @@ _STREAMS = "streams"  # the randomness of a place, which is the environment's
 
 @dataclass
 class Config(subgoal_list.Config):
+    INSTEAD: ClassVar[str] = "use curriculum.shown=false curriculum.paid=false curriculum.shares=[0.5]"
+
     shares: list[float] = option([0.0], "of the solution that the second attempt is given, the third, ...")
     clone_coef: float = option(1.0, "weight of cloning guided attempts that succeeded; 0: they are not", minimum=0)
     clone_updates: int = option(2, "gradient steps on that after each rollout", above=0)

@@ -52,9 +52,7 @@ class Config(CurriculumConfig):
         allowed = _FORMS[self.form]
         for name in self.privileges:
             if name not in allowed:
-                raise unknown(
-                    f"privileges={list(self.privileges)} form={self.form}: {name}", name, allowed, "privilege"
-                )
+                raise unknown(f"curriculum.form={self.form} curriculum.privileges", name, allowed, "privilege")
         if not self.privileges or len(set(self.privileges)) < len(self.privileges):
             raise ValueError(f"privileges={list(self.privileges)}: one or more of {', '.join(allowed)}, each once")
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -63,6 +64,8 @@ _NONE = -1
 
 @dataclass
 class Config(CurriculumConfig):
+    INSTEAD: ClassVar[str] = "give curriculum.file=FILE"  # of exact lists
+
     file: str | None = option(
         None, "lists by level seed, in JSON, for env.levels=K; null: exact ones", neutral=None, dataset=True
     )
@@ -88,8 +91,8 @@ class Config(CurriculumConfig):
         if self.file is None:
             if not spec.id.rpartition(":")[2].startswith(_KNOWN):
                 raise UserError(
-                    f"{said}: no exact lists are known for {spec.id}, only for KeyCorridor, MultiRoom and DoorKey; give"
-                    " curriculum.file=FILE"
+                    f"{said}: no exact lists are known for {spec.id}, only for KeyCorridor, MultiRoom and DoorKey;"
+                    f" {self.INSTEAD}"
                 )
             return
         if training is None:

@@ -138,6 +138,7 @@ class Collector:
         steps: int,
         device: torch.device,
         delayed: bool = False,
+        *,
         counted: Sequence[str] = (),
         clipped: bool = False,
     ) -> None:

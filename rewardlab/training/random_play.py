@@ -47,9 +47,8 @@ def random_play(config: RootConfig, context: BuildContext, name: str, steps: Seq
     try:
         seeds = seeding.env_seeds(config.seed, f"{name}_envs", config.num_envs)
         rng = seeding.torch_rng(config.seed, f"{name}_act")
-        collector = Collector(
-            env, agent, seeds, max(steps), context.device, config.env.delayed_reward, config.env.clip_reward
-        )
+        delayed, clipped = config.env.delayed_reward, config.env.clip_reward
+        collector = Collector(env, agent, seeds, max(steps), context.device, delayed, clipped=clipped)
         for count in steps:
             yield collector.collect(count, rng)
     finally:

@@ -156,7 +156,7 @@ def test_an_interrupted_run_goes_on_exactly(options: list[str], tmp_path: Path, 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["env=fetch_5x5_n2"], "no exact lists are known"),
+        (["env=fetch_5x5_n2"], "no exact lists are known.*; use curriculum.shown=false"),
         (["env=dynamic_obstacles_5x5", "curriculum.shares=[0.5]"], "MiniGrid-Dynamic"),
         (["env=gym", "env.id=CartPole-v1"], "cannot give grid"),
         (["env.backend=reference"], "env.backend=fast"),

@@ -159,8 +159,8 @@ def test_a_delayed_reward_is_the_episodes_sum_at_its_end(lengths, rollouts):
 def test_a_clipped_reward_is_the_learner_s_alone_and_clipped_before_it_is_delayed():
     lengths = [5, 3]
     plain, clipped, both = (
-        Collector(Counting(lengths), Remembering(False), [0, 0], 6, torch.device("cpu"), *how)
-        for how in ((False, False), (False, True), (True, True))
+        Collector(Counting(lengths), Remembering(False), [0, 0], 6, torch.device("cpu"), delayed, clipped=cuts)
+        for delayed, cuts in ((False, False), (False, True), (True, True))
     )
     paid, cut, late = (each.collect(6, torch.Generator()) for each in (plain, clipped, both))
     assert paid.task_reward.max() > 1 and torch.equal(cut.task_reward, paid.task_reward.clamp(-1, 1))

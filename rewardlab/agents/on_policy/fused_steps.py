@@ -1,29 +1,19 @@
-"""PPO's gradient steps without autograd: see `ppo.Agent._gradient_step`, of which this is the same but for rounding."""
+"""PPO's gradients of minibatches without autograd: those of `gradient_steps.py` but for rounding."""
 
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from rewardlab.agents.on_policy.batch import Batch
+from rewardlab.agents.on_policy.gradient_steps import Options
 from rewardlab.kernel_cache import kept
 from rewardlab.maths.compiled import ppo_loss
 from rewardlab.networks import fused_kernels
 from rewardlab.networks.fused import FusedActorCritic
 from rewardlab.types import Array
-
-
-class Options(Protocol):
-    """What it reads of PPO's."""
-
-    clip: float
-    value_clip: float | None
-    value_coef: float
-    entropy_coef: float
-    max_grad_norm: float
 
 
 class FusedSteps:
@@ -48,7 +38,7 @@ class FusedSteps:
         self._samples = [entry.numpy() for entry in samples]
 
     def losses(self, chosen: torch.Tensor) -> list[float]:
-        """Fill the clipped gradient of some samples, int64 [B]; what `ppo._LOSSES` names."""
+        """Fill the clipped gradient of some samples, int64 [B]; what `LOSSES` names."""
         sample = chosen.numpy()
         rows, place = _distinct_rows(self._inputs, self._place, sample)
         logits, values = self._fused.forward(torch.from_numpy(rows))

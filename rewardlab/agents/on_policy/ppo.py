@@ -6,9 +6,8 @@ Paper: Schulman et al. 2017, Proximal policy optimization algorithms (arXiv:1707
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
@@ -18,14 +17,14 @@ from rewardlab.agents.on_policy.aux_steps import aux_steps
 from rewardlab.agents.on_policy.batch import Batch
 from rewardlab.agents.on_policy.cloning import Cloning, CloningConfig
 from rewardlab.agents.on_policy.fused_steps import FusedSteps
+from rewardlab.agents.on_policy.gradient_steps import LOSSES, GradientSteps
 from rewardlab.agents.reading import check_encoding, encoding_option, network_option, settle_network
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths import distributions
 from rewardlab.maths.distinct import distinct_of, spread
 from rewardlab.maths.gae import explained_variance
-from rewardlab.maths.losses import approximate_kl, clipped_policy_loss, value_loss
 from rewardlab.networks.actor_critic import ActorCritic
-from rewardlab.networks.adam import Adam, clip_norm
+from rewardlab.networks.adam import Adam
 from rewardlab.networks.fused import FusedActorCritic
 from rewardlab.networks.picture import resolved
 from rewardlab.networks.row_policy import RowPolicy
@@ -151,7 +150,11 @@ class Agent(BaseAgent):
         self.optimiser = Adam(self.network.parameters(), config.learning_rate, config.adam_eps)
         fused = config.fused and FusedActorCritic.fits(self.network)
         self._fused = FusedActorCritic(self.network, self.optimiser) if fused else None
-        self._fused_steps = FusedSteps(self._fused, config) if self._fused is not None else None
+        self._steps: FusedSteps | GradientSteps
+        if self._fused is not None:
+            self._steps = FusedSteps(self._fused, config)
+        else:
+            self._steps = GradientSteps(self.network, self.optimiser, config)
         self.row_policy = RowPolicy(self.network, self._extra) if fused and RowPolicy.fits(self.network) else None
         self.tells_log_prob = self.network.memory is None  # else it depends on what came before
         self._scale = None
@@ -160,7 +163,7 @@ class Agent(BaseAgent):
             self.stateful = (*self.stateful, "_scale")
         self._aux_losses: tuple[AuxLoss, ...] = ()
         spreads = [f"advantage/{head.name}_std" for head in self._heads]
-        self.metrics = (*_LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
+        self.metrics = (*LOSSES, "loss/explained_variance", "loss/learning_rate", *spreads)
         self._cloning = Cloning(config, context) if config.demos is not None else None
         self.assumes = config.assumes()
         if self._cloning and config.pretrain == "bc":
@@ -303,14 +306,10 @@ class Agent(BaseAgent):
             rollout.first,
             rollout.agent_state0,
         )
-        flat, step = whole if distinct is None else whole.flatten(), self._fused_step
-        if self._fused_steps is not None:
-            self._fused_steps.begin(flat)
-        else:
-            step = partial(self._gradient_step, flat)
-        losses = [step(chosen) for chosen in self._minibatches(rollout.steps, rollout.num_envs)]
+        self._steps.begin(whole if distinct is None else whole.flatten())
+        losses = [self._descend(chosen) for chosen in self._minibatches(rollout.steps, rollout.num_envs)]
 
-        metrics = dict(zip(_LOSSES, torch.tensor(losses).mean(dim=0).tolist(), strict=True))
+        metrics = dict(zip(LOSSES, torch.tensor(losses).mean(dim=0).tolist(), strict=True))
         for index, head in enumerate(self._heads):
             metrics[f"advantage/{head.name}_std"] = float(advantages[..., index].std(unbiased=False))
         explained = explained_variance(values[..., 0], returns[..., 0])
@@ -357,57 +356,17 @@ class Agent(BaseAgent):
         for _ in range(self.config.epochs):
             yield from torch.randperm(count, generator=self._generator).to(self._device).tensor_split(pieces)
 
-    def _gradient_step(self, whole: Batch, chosen: torch.Tensor) -> list[float]:
-        """One step of Adam; what `_LOSSES` names.
+    def _descend(self, chosen: torch.Tensor) -> list[float]:
+        """One step of Adam on a minibatch; what `LOSSES` names.
 
         Raises:
             Diverged: the loss or its gradient is not finite; the weights are as before.
         """
-        config, parts = self.config, self._blocks(whole, chosen)
-        gradient: torch.Tensor | None = None
-        terms = [0.0] * (len(_LOSSES) - 1)
-        for part in parts:
-            batch = whole.of_envs(part) if whole.place is None else whole.at(part)
-            dist, values = self.network(batch.obs, batch.state0, batch.first)
-            if batch.place is not None:
-                dist = {name: spread(entry, batch.place) for name, entry in dist.items()}
-                values = spread(values, batch.place)
-            log_prob, entropies = distributions.log_prob_and_entropy(dist, batch.action)
-            log_ratio = log_prob - batch.log_prob
-            ratio = log_ratio.exp()
-            policy = clipped_policy_loss(ratio, batch.advantage, config.clip)
-            value = value_loss(values, batch.returns, batch.values, config.value_clip)
-            entropy = entropies.mean()
-            loss, share = policy + config.value_coef * value - config.entropy_coef * entropy, len(part) / len(chosen)
-            of_part = self.optimiser.gradient(loss)
-            with torch.no_grad():
-                clipped = ((ratio - 1.0).abs() > config.clip).float().mean()
-                found = torch.stack([policy, value, entropy, approximate_kl(log_ratio), clipped])
-            of_part = of_part if len(parts) == 1 else of_part.mul_(share)
-            gradient = of_part if gradient is None else gradient.add_(of_part)
-            terms = [term + share * more for term, more in zip(terms, found.tolist(), strict=True)]
-        assert gradient is not None
-        norm = clip_norm(gradient, config.max_grad_norm)
-        return self._descend(gradient, [*terms, float(norm)])
-
-    def _blocks(self, whole: Batch, chosen: torch.Tensor) -> Sequence[torch.Tensor]:
-        """A minibatch in the parts that the network learns from one after another: the same but for rounding."""
-        if self.network.encoder.block is None:
-            return (chosen,)
-        each = 1 if whole.place is not None else len(whole.first)  # observations of one sample, or of one sequence
-        return torch.split(chosen, max(1, self.network.encoder.block // each))
-
-    def _fused_step(self, chosen: torch.Tensor) -> list[float]:
-        """`_gradient_step` without autograd, on what `FusedSteps` began with."""
-        assert self._fused_steps is not None
-        return self._descend(self._fused_steps.gradient, self._fused_steps.losses(chosen))
-
-    def _descend(self, gradient: torch.Tensor, losses: list[float]) -> list[float]:
-        """Take a step down a gradient that is clipped; what `_LOSSES` names."""
+        losses = self._steps.losses(chosen)
         if not math.isfinite(sum(losses[:3]) + losses[-1]):
-            found = ", ".join(f"{name} {number:g}" for name, number in zip(_LOSSES, losses, strict=True))
+            found = ", ".join(f"{name} {number:g}" for name, number in zip(LOSSES, losses, strict=True))
             raise Diverged(f"gradient step {self._updates}: {found}")
-        self.optimiser.step(gradient)
+        self.optimiser.step(self._steps.gradient)
         self.network.stepped()
         self._updates += 1
         return losses
@@ -415,4 +374,3 @@ class Agent(BaseAgent):
 
 _NEVER = -1e4  # a logit
 _HIDDEN = {"mlp": (64, 64), "cnn": (64,), "impala": (64,), "glyphs": (), "glyphs_small": (64,)}
-_LOSSES = ("loss/policy", "loss/value", "loss/entropy", "loss/approx_kl", "loss/clip_fraction", "loss/grad_norm")

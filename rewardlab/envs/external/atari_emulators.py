@@ -63,10 +63,6 @@ class Emulators:
         self.ram = np.zeros((num_envs, len(self._start.ram)), dtype=np.uint8)
         self.lives = np.zeros(num_envs, dtype=np.int64)
 
-    @property
-    def colours_shape(self) -> tuple[int, ...]:
-        return self._start.colours.shape
-
     def begin(self, i: int, idle_frames: int) -> None:
         """A new game, after so many frames without an action."""
         start, emulator = self._start, self._at(i)

@@ -78,7 +78,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Cra
         task=TaskFacts(_RANDOM, lowest_return=_LEAST),
         privileged=(PLACE, INVENTORY, SITUATION, STATE_HASH, *told, PICTURE),
         tells=told,
-        fact_shapes={INVENTORY: (len(ITEMS),), SITUATION: (2 + len(ITEMS) - _VITAL,)},
+        fact_shapes={INVENTORY: (len(ITEMS),)},
         restorable=True,
         placeable=True,
         place=((0.0, 0.0), (AREA[0] - 1.0, AREA[1] - 1.0)),
@@ -196,6 +196,6 @@ def _state_hash(game: "Game") -> Array:
 _FACTS = {
     PLACE: lambda game: game.at(),
     INVENTORY: lambda game: game.items(),
-    SITUATION: lambda game: np.concatenate([game.at(), game.items()[_VITAL:]]),
+    SITUATION: lambda game: hash_rows(np.concatenate([game.at(), game.items()[_VITAL:]])[None])[0],
     STATE_HASH: _state_hash,
 }

@@ -1,5 +1,6 @@
 """Crafter beside its package: the same worlds, pictures and episodes, and what is ours: ends, facts, states."""
 
+import csv
 from collections import defaultdict
 
 import numpy as np
@@ -9,6 +10,7 @@ from rewardlab.config.composition import compose
 from rewardlab.envs.external import crafter as plugin
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
+from rewardlab.run import run
 
 package = pytest.importorskip("crafter", reason="needs the extra crafter")
 
@@ -87,7 +89,8 @@ def test_ends_facts_and_episodes_that_repeat():
         env.reset([0, 0])
         first = env.privileged()
         assert first["agent_pos"].tolist() == [[32, 32]] * 2 and first["inventory"][0, :4].tolist() == [9, 9, 9, 9]
-        assert first["picture"].shape == (2, 256, 256, 3) and first["situation"].shape == (2, 14)
+        assert first["picture"].shape == (2, 256, 256, 3)
+        assert first["situation"][0] == first["situation"][1] and first["situation"].shape == (2,)
         ended = np.zeros(2, dtype=int)
         while (ended < 1).any():
             batch = env.step(rng.integers(1, 5, size=2))
@@ -120,6 +123,15 @@ def test_a_place_without_its_random_numbers_goes_on_with_those_of_the_environmen
         env.put_places(np.arange(2), {name: entry for name, entry in both.items() if streams or name != "streams"})
         shown = [env.step(np.zeros(2, dtype=np.int64)).next_obs["image"] for _ in range(60)]
         assert all((each[0] == each[1]).all() for each in shown) == streams
+
+
+def test_go_explore_returns_to_situations(tmp_path):
+    options = ["env.levels=1", "agent.explore_share=1", "num_envs=2", "frames=80", "eval.episodes=1", "eval.every=80"]
+    prepared = compose(["env=crafter", "reward=none", "agent=go_explore", *options, f"results_dir={tmp_path}"])
+    assert run(prepared) == 0
+    with (prepared.folder / "train.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert 1 < float(rows[-1]["explore/cells"]) <= 81
 
 
 def test_refusals(monkeypatch):
