@@ -77,7 +77,7 @@ def test_text2reward_sends_errors_back(task: Task, tmp_path: Path) -> None:
         told.append(messages[-1]["content"])
         return GOOD if purpose.sample == 2 else "def potential(state): return state.agent_q"
 
-    options = LoopOptions("text2reward", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
+    options = LoopOptions("text2reward", rounds=1, samples=1, frames=2000, seed=0, final_seeds=1)
     assert run_loop(folder, Scripted(write), task, options) == 0
     final = json.loads((folder / "final.json").read_text())
     assert final["calls"] == 3 and "agent_q" in (folder / "round0" / "prompt2.md").read_text()
