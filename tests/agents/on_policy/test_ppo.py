@@ -8,7 +8,7 @@ import pytest
 import torch
 from one_step import one_step
 
-from rewardlab.agents.on_policy import fused_steps, ppo
+from rewardlab.agents.on_policy import fused_steps, gradient_steps, ppo
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths.gae import gae
 from rewardlab.schemas import check
@@ -108,7 +108,7 @@ def test_without_autograd_an_update_is_the_same_but_for_rounding(make, options):
 @pytest.mark.parametrize("steps", [16, 5, 1])
 def test_each_epoch_covers_every_sample_once(make, memory, steps, monkeypatch):
     seen = []
-    loss, compiled = ppo.clipped_policy_loss, fused_steps.ppo_loss
+    loss, compiled = gradient_steps.clipped_policy_loss, fused_steps.ppo_loss
 
     def recording(ratio, advantage, clip):
         seen.append(advantage.flatten())
@@ -118,7 +118,7 @@ def test_each_epoch_covers_every_sample_once(make, memory, steps, monkeypatch):
         seen.append(torch.from_numpy(advantage[chosen]))
         return compiled(logits, values, place, chosen, action, log_prob, advantage, *others)
 
-    monkeypatch.setattr(ppo, "clipped_policy_loss", recording)
+    monkeypatch.setattr(gradient_steps, "clipped_policy_loss", recording)
     monkeypatch.setattr(fused_steps, "ppo_loss", recording_compiled)
     world = make(
         memory=memory, epochs=3, minibatch_size=15, gae_lambda=0.0, normalise_advantages=False, learning_rate=1e-9

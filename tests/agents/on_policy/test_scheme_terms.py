@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rewardlab.agents import random
-from rewardlab.agents.on_policy import ppo
+from rewardlab.agents.on_policy import gradient_steps
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths.gae import gae
 from rewardlab.types import Signals, StreamSpec, Transitions
@@ -152,13 +152,13 @@ def test_advantages_are_scaled_one_by_one_and_then_mixed(world, monkeypatch):
     cost = StreamSpec("cost", 0.9, coef=30.0)
     one = world(specs=(TASK, cost), fused=False)
     rollout, seen = one.collect(), []
-    loss = ppo.clipped_policy_loss
+    loss = gradient_steps.clipped_policy_loss
 
     def recording(ratio, advantage, clip):
         seen.append(advantage.flatten())
         return loss(ratio, advantage, clip)
 
-    monkeypatch.setattr(ppo, "clipped_policy_loss", recording)
+    monkeypatch.setattr(gradient_steps, "clipped_policy_loss", recording)
     paid = torch.randn(rollout.task_reward.shape, generator=torch.Generator().manual_seed(4))
     mixture = {"task": 0.8, "cost": 0.2}
     one.agent.update(rollout, Signals({"task": rollout.task_reward, "cost": paid}, mixture=mixture), 0.0)
