@@ -19,7 +19,9 @@ LINES = {
         "reward.normalise_observation=", "reward.normalise_reward=",
     ],
     "rewardlab run env=empty_5x5 -m reward.na": [],
-    "rewardlab run reward=rnd agent.network=": [f"agent.network={name}" for name in ("auto", "mlp", "cnn", "impala")],
+    "rewardlab run reward=rnd agent.network=": [
+        f"agent.network={name}" for name in ("auto", "mlp", "cnn", "impala", "glyphs", "glyphs_small")
+    ],
     "rewardlab run -m agent.network=mlp,c": ["agent.network=mlp,cnn"],
     "rewardlab run overwrite=t": ["overwrite=true"],
 }  # fmt: skip

@@ -109,7 +109,7 @@ def test_guided_attempts_that_succeed_are_cloned(drop: bool, tmp_path: Path) -> 
             left[i] = list(found[i]) if stage[i] else []
             solved.extend(left[i])
         action = torch.tensor([way.pop(0) if way else WAIT for way in left])
-        return type("Output", (), {"action": action, "state": None})
+        return type("Output", (), {"action": action, "state": None, "judged": None})
 
     parts.agent.act = act
     for spent in range(0, 300 * 4, 200):

@@ -16,7 +16,7 @@ from rewardlab.networks.flat import encode_flat, flat_size
 from rewardlab.networks.glyphs import Letters
 from rewardlab.networks.picture import flat_network, resolved
 from rewardlab.parts.state_keys import StateKeys
-from rewardlab.rewards.bonus import e3b, icm, noveld, re3, ride, rnd
+from rewardlab.rewards.bonus import count, e3b, icm, noveld, re3, ride, rnd
 from rewardlab.types import ActionSpec, EnvSpec, ObsSpec, Rollout
 
 SPEC = {
@@ -152,7 +152,10 @@ def test_bonuses_read_glyphs_and_learn(module, rollouts) -> None:
 def test_counts_by_map_place_and_message(rollouts) -> None:
     spec, rollout = rollouts
     context = new_context(spec)
-    keys = {kind: StateKeys("count", kind, 16, context).reached(rollout) for kind in ("view", "place", "message")}
+    keys = {
+        kind: StateKeys("count", count.Config(key=kind, bits=16), context).reached(rollout)
+        for kind in ("view", "place", "message")
+    }
     entries = {name: rollout.next_obs[entry] for name, entry in (("view", "crop"), ("message", "message"))}
     entries["place"] = rollout.privileged["agent_pos"]
     for kind, found in keys.items():

@@ -64,11 +64,13 @@ class Scheme(BonusScheme):
         self.episode_visits = EpisodeCounts(context.num_envs)
 
     def warm_up(self, rollout: Rollout) -> None:
-        told = np.concatenate([self._progress(each) for each in self.states.of_both_ends(rollout)])
-        self.least, self.most = told.min(axis=0), told.max(axis=0)
+        self._measure([self._progress(each) for each in self.states.of_both_ends(rollout)])
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        before, after = (self._shares(self._progress(each)) for each in self.states.of_both_ends(rollout))
+        told = [self._progress(each) for each in self.states.of_both_ends(rollout)]
+        if not len(self.least):  # nothing was seen before
+            self._measure(told)
+        before, after = (self._shares(each) for each in told)
         shape = rollout.task_reward.shape
         if self.config.form == "sum":
             paid = after.sum(axis=1)
@@ -85,6 +87,10 @@ class Scheme(BonusScheme):
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict({name: part for name, part in state.items() if name not in ("least", "most")})
         self.least, self.most = np.array(state["least"]), np.array(state["most"])
+
+    def _measure(self, told: list[Array]) -> None:
+        seen = np.concatenate(told)
+        self.least, self.most = seen.min(axis=0), seen.max(axis=0)
 
     def _progress(self, told: dict[str, Array]) -> Array:
         """float64 [B, K], what grows with progress; what is not finite is 0."""

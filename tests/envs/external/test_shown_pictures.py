@@ -297,6 +297,8 @@ def weights(tree: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
 # They need demonstrations, goals, replay, a solver or tables.
 FIT_NOT = {
     *(
+        "progress_counts",
+        "written",
         "airl",
         "drs",
         "exprd",
