@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rewardlab import starting
 from rewardlab.config import composition
-from rewardlab.datasets.folders import code_file, codes
+from rewardlab.datasets.folders import read_code
 from rewardlab.errors import UserError, unknown
 from rewardlab.facts import GRID
 from rewardlab.language.model import KINDS, Model, OpenAI, Recorded, Scripted
@@ -41,7 +41,10 @@ def main(given: Namespace) -> int:
     for word in given.overrides:
         if (key := word.partition("=")[0]) in _OURS:
             raise UserError(f"{word}: rewardlab write sets {key} itself{_OURS[key]}")
-    source = None if given.code is None else _read(given.code)
+    try:
+        source = None if given.code is None else read_code(given.code, "--code")
+    except ValueError as error:
+        raise UserError(str(error)) from None
     prepared = composition.compose([*given.overrides, "reward=written"])
     config = prepared.config
     from rewardlab.writing.rounds import LoopOptions, Task, run_loop
@@ -92,20 +95,6 @@ def _model(given: Namespace, layout: StateLayout) -> Model:
     if given.model is None:
         raise UserError("--llm openai: name the model, as in --model gpt-oss-20b")
     return OpenAI(given.model, given.base_url, given.temperature, given.seed, given.timeout)
-
-
-def _read(path: str) -> str:
-    """Raises:
-    UserError: there is no such code, or it is no text.
-    """
-    file = code_file(path)
-    if file is None:
-        raise unknown("--code", path, codes(), "file, and no such name in conf/code")
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise UserError(f"--code={path}: cannot be read ({reason})") from None
 
 
 def _check(config: RootConfig, path: str, source: str, sample: Sample, layout: StateLayout) -> int:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from rewardlab.discovery import conf_dir
+from rewardlab.errors import unknown
 from rewardlab.machine import user_cache
 from rewardlab.records.files import write_atomic
 
@@ -37,6 +38,25 @@ def code_file(path: str) -> Path | None:
 def codes() -> list[str]:
     """The names of those in conf/code."""
     return sorted(file.stem for file in (conf_dir() / "code").glob("*.py"))
+
+
+def read_code(path: str, what: str) -> str:
+    """The text of a reward given as code.
+
+    Args:
+        what: the option or flag that names it.
+
+    Raises:
+        ValueError: there is no such file, or it is no text; one line.
+    """
+    file = code_file(path)
+    if file is None:
+        raise ValueError(str(unknown(what, path, codes(), "file, and no such name in conf/code")))
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ValueError(f"{what}={path}: cannot be read ({reason})") from None
 
 
 def fingerprint(path: str) -> str:

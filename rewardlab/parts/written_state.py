@@ -5,7 +5,6 @@ A world on a grid tells them from its full state: `grid` and `held`. Any other w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -163,8 +162,3 @@ def _grid_constants(shape: tuple[int, ...], max_steps: int | None) -> dict[str, 
 
 def _shape(shape: tuple[int, ...]) -> str:
     return "[B" + "".join(f", {size}" for size in shape) + "]"
-
-
-def row_bytes(layout: StateLayout) -> int:
-    """Of one state, as it is handed over."""
-    return sum(math.prod(each.shape) * np.dtype(each.dtype).itemsize for each in layout.fields)

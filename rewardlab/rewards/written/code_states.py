@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rewardlab.datasets.folders import code_file, codes
-from rewardlab.errors import CodeError, UserError, unknown
+from rewardlab.datasets.folders import read_code
+from rewardlab.errors import CodeError, UserError
 from rewardlab.facts import GRID, HELD
 from rewardlab.maths.boxes import executed
 from rewardlab.parts.written_code import HAND, WrittenCode, check_fields, kind_of, writer_of
@@ -45,14 +45,7 @@ class CodeOptions(RewardConfig):
         Raises:
             ValueError: there is none, it cannot be read, or it defines none of what is wanted.
         """
-        file = code_file(self.code)
-        if file is None:
-            raise ValueError(str(unknown("code", self.code, codes(), "file, and no such name in conf/code")))
-        try:
-            source = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-            raise ValueError(f"code={self.code}: cannot be read ({reason})") from None
+        source = read_code(self.code, "code")
         try:
             kind = kind_of(source)
         except ValueError as error:

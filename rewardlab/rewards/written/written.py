@@ -52,10 +52,6 @@ class Config(CodeOptions):
     task_coef: float = option(1.0, "weight of the task's reward beside it", minimum=0)
     clip: float = option(10.0, "what it pays is cut to [-clip, clip]", above=0)
 
-    def paid_as(self) -> str:
-        """What `pay` stands for."""
-        return _PAYS[kind_of(self.source(*_PAYS))] if self.pay == "auto" else self.pay
-
     def validate(self) -> None:
         kind = kind_of(self.source(*_PAYS))
         if self.pay != "auto" and kind not in _PAYABLE[self.pay]:
@@ -67,14 +63,15 @@ class Scheme(BaseScheme):
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
-        self.config, self._pay = config, config.paid_as()
-        self._of_states = kind_of(config.source(*_PAYS)) == "potential"
+        self.config, self.states = config, CodeStates(config, context, *_PAYS)
+        kind = kind_of(self.states.source)
+        self._of_states = kind == "potential"
+        self._pay = _PAYS[kind] if config.pay == "auto" else config.pay
         self.potential_based = self._pay == "potential"
         self.streams = (
             StreamSpec("task", context.gamma, config.task_coef),
             StreamSpec("written", context.gamma, config.coef),
         )
-        self.states = CodeStates(config, context, *_PAYS)
         self.assumes, self.code = self.states.assumes, self.states.source
         self._parts = tuple(name for name in self.states.columns if name not in _PAID)
         self.metrics = (*_TOLD, *(f"written/{name}" for name in self._parts))
