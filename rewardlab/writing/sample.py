@@ -51,16 +51,8 @@ def sample_of(config: RootConfig, facts: tuple[str, ...]) -> Sample:
     known = DISTANCE in probe.spec.privileged and probe.spec.backend == "fast"
     probe.close()
     read = (*facts, DISTANCE) if known else facts
-    parts = [_played(config, facts, read, solved=solved) for solved in ((False, True) if known else (False,))]
-    return Sample(
-        parts[0].spec,
-        {name: np.concatenate([part.before[name] for part in parts]) for name in parts[0].before},
-        np.concatenate([part.action for part in parts]),
-        {name: np.concatenate([part.after[name] for part in parts]) for name in parts[0].after},
-        np.concatenate([part.task_reward for part in parts]),
-        np.concatenate([part.way for part in parts]),
-        np.concatenate([part.distance for part in parts if part.distance is not None]) if known else None,
-    )
+    rows = _played(config, facts, read, solved=False)
+    return _of([*rows, *_played(config, facts, read, solved=True)] if known else rows)
 
 
 def _made(config: RootConfig, privileged: tuple[str, ...]) -> VecEnv:
@@ -72,7 +64,7 @@ def _made(config: RootConfig, privileged: tuple[str, ...]) -> VecEnv:
     return env
 
 
-def _played(config: RootConfig, facts: tuple[str, ...], read: tuple[str, ...], *, solved: bool) -> Sample:
+def _played(config: RootConfig, facts: tuple[str, ...], read: tuple[str, ...], *, solved: bool) -> list[Sample]:
     """One episode in each environment, until there are rows enough."""
     env = _made(config, read)
     try:
@@ -95,7 +87,7 @@ def _played(config: RootConfig, facts: tuple[str, ...], read: tuple[str, ...], *
                 running &= ~(batch.terminated | batch.truncated)
             obs, told = batch.obs, env.privileged()
             first = batch.terminated | batch.truncated
-        return _of(rows)
+        return rows
     finally:
         env.close()
 
@@ -112,7 +104,7 @@ def _row(
     solved: bool,
 ) -> Sample:
     names = facts or (VECTOR,)
-    way = np.where(running, np.arange(_ENVS), -1) if solved else np.full(_ENVS, -1)
+    way = np.arange(_ENVS) if solved else np.full(_ENVS, -1)
     return Sample(
         spec,
         {name: before[name][running].copy() for name in names},
@@ -125,7 +117,7 @@ def _row(
 
 
 def _of(rows: list[Sample]) -> Sample:
-    """Rows in the order of their ways, each way in the order of its steps."""
+    """Random play first, then the ways in their order, each in the order of its steps."""
     way = np.concatenate([row.way for row in rows])
     order = np.argsort(way, kind="stable")
     distances = [row.distance for row in rows if row.distance is not None]
@@ -143,7 +135,5 @@ def _of(rows: list[Sample]) -> Sample:
 def _drawn(spec: EnvSpec, rng: np.random.Generator) -> Array:
     if spec.action.discrete:
         return rng.integers(0, spec.action.n, _ENVS)
-    low, high = (np.asarray(bound, np.float64) for bound in (spec.action.low, spec.action.high))
-    middle, reach = boxes.units(spec.action.low, spec.action.high)
-    drawn = middle + reach * rng.uniform(-1, 1, (_ENVS, *spec.action.shape))
-    return drawn.clip(low, high).astype(np.float32)
+    box = spec.action
+    return boxes.drawn(np.array(box.low), np.array(box.high), _ENVS, rng, box.whole).astype(np.float32)
