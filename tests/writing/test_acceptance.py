@@ -60,7 +60,7 @@ def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: tuple[Sa
         ("return (state.agent_x - state.agent_x.mean()) / state.agent_x.std()", "depends on the other rows"),
         ("return np.cumsum(state.agent_x) % 7", "depends on the other rows"),
         ("calls.append(1); return state.agent_x + len(calls)", "not the same when the same rows are asked for again"),
-        ("return state.agent_x + hash('x') % 7", "not the same when the same rows are asked for again"),
+        ("return state.agent_x + hash('x') % 10**6 / 10**6", "not the same when the same rows are asked for again"),
         ("return state.agent_x[:3]", "is wanted"),
         ("return state.agentx", "did you mean agent_x"),
         ("return state.agent_x, {'potential': 0}", "a part is named potential, as what is returned itself"),
