@@ -72,6 +72,7 @@ _ROWS: tuple[tuple[str, str, int, int, int, int, int, int, int, tuple[int, ...]]
     ("GoToSeq-v0", "sentences", 0, 8, 3, 3, 0, 4, 24, (18, 0, 4, 1)),
     ("GoToSeqS5R2-v0", "sentences", 0, 5, 2, 2, 0, 4, 24, (4, 0, 4, 1)),
     ("Synth-v0", "sentences", 0, 8, 3, 3, 0, 2, 9, (18, 50, 2, 0 | 8)),
+    ("SynthS5R2-v0", "sentences", 0, 5, 2, 3, 0, 2, 9, (18, 50, 2, 0 | 8)),
     ("SynthLoc-v0", "sentences", 0, 8, 3, 3, 0, 2, 17, (18, 50, 1 | 2, 0 | 8)),
     ("SynthSeq-v0", "sentences", 0, 8, 3, 3, 0, 8, 72, (18, 50, 1 | 2, 0)),
     ("MiniBossLevel-v0", "sentences", 0, 5, 2, 2, 0, 8, 72, (7, 25, 1 | 2 | 4, 0)),

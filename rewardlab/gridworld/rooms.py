@@ -33,6 +33,7 @@ ROOM_OPTIONS = OPTION + 3  # where the options of a family built on rooms start
 _MAX_ROOMS = 9
 _DOORS, _LOCKED, _DOOR_AT, _START = 0, _MAX_ROOMS, 2 * _MAX_ROOMS, 6 * _MAX_ROOMS
 _PLACE_TRIES = 1000
+_STANDING_TRIES = 10_000  # a single place among a room's 144 is missed once in 10^30 levels
 _CONNECT_TRIES = 5000
 
 
@@ -154,9 +155,12 @@ def place_in_room(cells, facts, streams, params, i, column, row, cell):
 
 @inner
 def place_agent_in_room(cells, facts, streams, params, i, column, row):
-    """Puts the agent into a room, never right in front of anything but a wall; returns FINE or STUCK."""
+    """Puts the agent into a room, never right in front of anything but a wall; returns FINE or STUCK.
+
+    Farama's code tries without end, and in a room without such a place it never returns. Here that is STUCK.
+    """
     size = room_size(params)
-    while True:
+    for _ in range(_STANDING_TRIES):
         if not place_agent(
             cells, facts, streams, params, i, column * (size - 1), row * (size - 1), size, size, _PLACE_TRIES
         ):
@@ -164,6 +168,7 @@ def place_agent_in_room(cells, facts, streams, params, i, column, row):
         front = cell_at(cells, params, i, front_x(facts, i), front_y(facts, i)) & 0xFF
         if front == NOTHING or front == WALL:
             return FINE
+    return STUCK
 
 
 @inner
