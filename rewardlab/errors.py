@@ -4,7 +4,7 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -28,6 +28,18 @@ class NoSuchKey(UserError):
     def __init__(self, message: str, key: str) -> None:
         super().__init__(message)
         self.key = key
+
+
+class MissingFacts(UserError):
+    """An environment cannot give full-state facts.
+
+    Args:
+        names: of the facts.
+    """
+
+    def __init__(self, message: str, names: Sequence[str]) -> None:
+        super().__init__(message)
+        self.names = frozenset(names)
 
 
 class OfTheTask(UserError):

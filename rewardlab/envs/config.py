@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rewardlab.envs.registry import looked_up, registered_ids, registered_name
-from rewardlab.errors import UserError
+from rewardlab.errors import MissingFacts
 from rewardlab.schemas import EnvConfig, RootConfig, option
 
 if TYPE_CHECKING:
@@ -115,13 +115,14 @@ def check_privileged(env_id: str, asked: Sequence[str], offered: Sequence[str]) 
     """Refuse full-state facts that the environment cannot give.
 
     Raises:
-        UserError: names what it offers.
+        MissingFacts: names what it offers.
     """
     missing = [name for name in asked if name not in offered]
     if missing:
         offers = ", ".join(offered) if offered else "none"
         close = [near[0] for name in missing if (near := get_close_matches(name, offered, n=1))]
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise UserError(
-            f"env.id={env_id}: cannot give {', '.join(missing)}{hint} (full-state facts that it offers: {offers})"
+        raise MissingFacts(
+            f"env.id={env_id}: cannot give {', '.join(missing)}{hint} (full-state facts that it offers: {offers})",
+            missing,
         )

@@ -1,6 +1,6 @@
 """What counts as one state: 64-bit keys of what the steps of a rollout reached."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
@@ -91,6 +91,8 @@ class StateKeys:
             )
         if kind == "downscaled":
             _check_image(scheme, options.channels, context)
+        elif unread := [f.name for f in fields(CellOptions) if getattr(options, f.name) != f.default]:
+            raise UserError(f"reward={scheme}: key={kind} does not read reward.{unread[0]}; key=downscaled does")
         self.scheme, self.kind, self._spec = scheme, kind, obs
         self._simhash = SimHash(obs if kind == "simhash" else {}, options.bits, context.generator)
         self.warmup_steps = self._simhash.warmup_steps

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rewardlab import discovery
 from rewardlab.envs.levels import Levels
+from rewardlab.errors import MissingFacts, UserError
 from rewardlab.facts import PLACE
 from rewardlab.schemas import WITHOUT_LIMIT, RootConfig
 from rewardlab.training.levels import evaluation_list, training_levels
@@ -14,12 +15,21 @@ _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundr
 
 
 def make_training_env(config: RootConfig) -> VecEnv:
-    """The training environments, without the goals that a conditioner sets in them."""
-    asked = (*config.reward.privileged(), *config.curriculum.privileged(), *config.env.counted())
-    facts = tuple(dict.fromkeys(asked))
-    env: VecEnv = discovery.load("env", config.env.plugin).make(
-        config.env, Levels(config.num_envs, pool=training_levels(config)), facts
-    )
+    """The training environments, without the goals that a conditioner sets in them.
+
+    Raises:
+        UserError: they cannot give a full-state fact; says who asks for it.
+    """
+    asking = {kind: getattr(config, kind).privileged() for kind in ("reward", "curriculum")}
+    facts = tuple(dict.fromkeys((*asking["reward"], *asking["curriculum"], *config.env.counted())))
+    make = discovery.load("env", config.env.plugin).make
+    try:
+        env: VecEnv = make(config.env, Levels(config.num_envs, pool=training_levels(config)), facts)
+    except MissingFacts as error:
+        askers = [
+            f"{kind}={getattr(config, kind).plugin}" for kind, names in asking.items() if error.names & set(names)
+        ]
+        raise UserError(f"{error}; asked for by {' and '.join(askers)}") from error
     return env
 
 

@@ -158,3 +158,5 @@ def test_downscaling_what_is_no_picture_is_refused_in_one_line() -> None:
         case("count", world="vector", key="downscaled").build()
     with pytest.raises(UserError, match=r"reward.channels=4: the image of made-up grid has 3"):
         case("count", key="downscaled", channels=4).build()
+    with pytest.raises(UserError, match=r"key=view does not read reward.channels; key=downscaled does"):
+        case("count", key="view", channels=1).build()
