@@ -44,7 +44,7 @@ def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
         "table": ({"cell": ObsSpec((1,), "int64", 99)}, three),
         "goals": ({"vector": _VECTOR, "goal": goal, "achieved": goal}, three),
     }
-    place = ((0.0, 0.0), (1.0, 1.0))
+    place = ((0.0, 0.0), (6.0, 6.0))
     shapes = {GIVEN: (_SLOTS,), WANTED: (_SLOTS,)}
     return {
         name: EnvSpec(
@@ -235,8 +235,9 @@ def _fact(name: str, hashes: Array) -> Array:
 
 
 def _grids(hashes: Array) -> Array:
-    """uint8 [S, 6, 5, 3]: objects, colours and states as MiniGrid numbers them, and an agent somewhere."""
-    cells = (hashes[:, None, None] >> np.arange(30)[:, None] + np.array([0, 9, 18])) % np.array([10, 6, 3])
-    cells[np.arange(len(hashes)), hashes % 30] = np.stack([np.full_like(hashes, 10), hashes * 0, hashes % 4], axis=-1)
-    grids: Array = cells.reshape(-1, 6, 5, 3).astype(np.uint8)
+    """uint8 [S, 7, 7, 3]: objects, colours and states as MiniGrid numbers them, and an agent somewhere."""
+    bits = np.arange(49)[:, None] % 40 + np.array([0, 9, 18])
+    cells = (hashes[:, None, None] >> bits) % np.array([10, 6, 3])
+    cells[np.arange(len(hashes)), hashes % 49] = np.stack([np.full_like(hashes, 10), hashes * 0, hashes % 4], axis=-1)
+    grids: Array = cells.reshape(-1, 7, 7, 3).astype(np.uint8)
     return grids

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rewardlab import sources
+from rewardlab.cli import main
 from rewardlab.config.code import code_of
 from rewardlab.config.composition import compose
 
@@ -54,7 +55,10 @@ def rewardlab(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
     return call
 
 
-def test_runs_of_one_setting_by_different_code_are_told_apart(rewardlab: Callable, tmp_path: Path) -> None:
+def test_runs_of_one_setting_by_different_code_are_told_apart(
+    rewardlab: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     line = ["run", *TINY, "reward=little"]
     assert rewardlab(*line, "seed=0").returncode == 0
     assert "other code" not in rewardlab(*line, "seed=0").stdout
@@ -67,14 +71,16 @@ def test_runs_of_one_setting_by_different_code_are_told_apart(rewardlab: Callabl
     assert "by other code than there is now (reward): overwrite=true" in skipped
     swept = rewardlab("run", "-m", *TINY, "reward=little", "seed=0,1")
     assert swept.returncode == 0 and "by other code than there is now (reward)" in swept.stdout + swept.stderr
-    report = rewardlab("report").stdout
+    assert main(["report"]) == 0
+    report = capsys.readouterr().out
     assert "different code though of one setting: little" in report and "(reward changed between seeds 0 / 1)" in report
 
     old = json.loads(manifest.read_text())
     del old["code"]
     manifest.write_text(json.dumps(old))
     assert "other code" not in rewardlab(*line, "seed=0").stdout
-    assert "different code" not in rewardlab("report").stdout
+    assert main(["report"]) == 0
+    assert "different code" not in capsys.readouterr().out
 
 
 def test_a_run_that_goes_on_under_other_code_says_so(rewardlab: Callable, tmp_path: Path) -> None:
