@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from rewardlab import discovery
-from rewardlab.envs.external.shared import shared_arrays
 from rewardlab.envs.batched import SOLVED
+from rewardlab.envs.external.shared import shared_arrays
 from rewardlab.envs.external.workers import RESULTS, shares_of, team_of
 from rewardlab.envs.levels import Levels
 from rewardlab.schemas import EnvConfig
