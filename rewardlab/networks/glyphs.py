@@ -213,8 +213,8 @@ class GlyphNetwork(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         if len(rows) > _BLOCK:
-            return torch.cat([self(block) for block in rows.split(_BLOCK)])
-        entries = rows.split([math.prod(shape) for shape in self._shapes], dim=-1)
+            return torch.cat([self(block) for block in torch.split(rows, _BLOCK)])
+        entries = torch.split(rows, [math.prod(shape) for shape in self._shapes], dim=-1)
         read = zip(self.parts.values(), entries, self._shapes, strict=True)
         seen = [part(entry.reshape(-1, *shape)) for part, entry, shape in read]
         features: torch.Tensor = self.last(torch.cat(seen, dim=-1))

@@ -204,9 +204,9 @@ class _ManyLevels:
 
     def step(self, action: Array) -> tuple[Array, Array, Array, Array, Array]:
         told = [pool.step(action[i : i + 1]) for i, pool in enumerate(self._pools)]
-        shown, reward, terminated, truncated, infos = zip(*told, strict=True)
+        *columns, infos = zip(*told, strict=True)
+        shown, reward, terminated, truncated = map(np.concatenate, columns)
         completed = np.concatenate([info["prev_level_complete"] for info in infos]) > 0
-        shown, reward, terminated, truncated = map(np.concatenate, (shown, reward, terminated, truncated))
         return shown, reward, terminated, truncated, completed
 
     def close(self) -> None:
