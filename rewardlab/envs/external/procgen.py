@@ -40,11 +40,26 @@ _MODES = {
     "Extreme": ("Chaser", "Dodgeball", "Leaper", "Starpilot"),
 }
 GAMES = tuple(f"{game}{mode}-v0" for mode, games in _MODES.items() for game in games)
-_LIMITS = {"Leaper": 500, "Maze": 500, "Bigfish": 6000, "Bossfight": 4000, "Plunder": 4000}  # steps; of others 1,000
+# Steps; of others 1,000. EnvPool states 1,000 for JumperMemory too, and plays 2,000.
+_LIMITS = {"JumperMemory": 2000, "Leaper": 500, "Maze": 500, "Bigfish": 6000, "Bossfight": 4000, "Plunder": 4000}
 _PAYS_ONCE = ("Coinrun", "Heist", "Jumper", "Leaper", "Maze", "Ninja")  # 10, where the level is completed
 _SEEDS = 2**31 - 1  # of levels
 # Mean returns of random play: docs/suites/procgen.md. In exploration modes it is paid nothing.
-_RANDOM: dict[str, float] = {}
+_RANDOM = {
+    "CaveflyerEasy-v0": 2.30,
+    "ClimberEasy-v0": 2.07,
+    "CoinrunEasy-v0": 3.10,
+    "HeistEasy-v0": 3.10,
+    "JumperEasy-v0": 3.10,
+    "LeaperEasy-v0": 3.00,
+    "MazeEasy-v0": 4.00,
+    "NinjaEasy-v0": 2.90,
+    "CaveflyerMemory-v0": 0.30,
+    "HeistMemory-v0": 1.30,
+    "JumperMemory-v0": 1.00,
+    "MazeMemory-v0": 2.80,
+    "MinerMemory-v0": 1.05,
+}
 _QT = "apt-get install libqt5core5a libqt5gui5"
 
 
@@ -101,7 +116,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Gam
         id=f"Procgen-{config.id}",
         obs={"image": ObsSpec((_SIDE, _SIDE, 3), "uint8", 255)},
         action=ActionSpec(n=15),
-        max_steps=_LIMITS.get(game, 1000),
+        max_steps=next((steps for name, steps in _LIMITS.items() if config.id.startswith(name)), 1000),
         task=task,
         privileged=(PICTURE,),
     )
