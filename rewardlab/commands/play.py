@@ -4,6 +4,7 @@ import io
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
 from rewardlab.records.files import write_atomic
+from rewardlab.report.reading.run_folder import PICTURE_LIMIT
 from rewardlab.schemas import RootConfig
 from rewardlab.threads import use_one_thread
 from rewardlab.training.levels import evaluation_list
@@ -22,6 +24,7 @@ from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.types import Agent, Array, EnvSpec, StepBatch, VecEnv
 
 _MOST_FRAMES = 900  # of a GIF; of longer play only every second, fourth, ... step is shown
+_MOST_BYTES = PICTURE_LIMIT  # of a run's play.gif: more than this no report shows
 _MOST_STEPS, _CUT = 20_000, "cut short"  # an environment without a time limit may never end
 _MOST_PIXELS = 480  # of a picture's longer side
 _LEAST_WIDTH = 260  # room for the caption
@@ -64,19 +67,19 @@ def play(
     env = drawn_env(shown)
     if conditioner is not None:
         env = GoalEnv(env, conditioner, (PICTURE,))
-    frames: list[Image.Image] = []
-    durations: list[int] = []
+    films: list[list[Image.Image]] = []
     try:
         for number, episode in enumerate(_episodes(env, agent, config, episodes, seed), start=1):
             title = f"{env.spec.id}\nepisode {number} of {episodes}"
-            drawn = [_frame(title, moment) for moment in episode]
-            frames += drawn
-            durations += [_FIRST, *[_STEP] * (len(drawn) - 2), _LAST]
+            films.append([_frame(title, moment) for moment in episode])
             last = episode[-1]
             print(f"episode {number}: return {last.total:g} in {last.step} steps, {last.end}")
     finally:
         env.close()
-    _write(target, frames, durations)
+    content, every = _film(films, _MOST_BYTES if out is None and level is None else None)
+    if every > 1:
+        print(f"one picture in {every} is kept, so that reports can show it; --out FILE keeps all")
+    _write(target, content)
     print(target)
     return 0
 
@@ -151,14 +154,31 @@ def _frame(title: str, moment: _Moment) -> Image.Image:
     return sheet.quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
-def _write(target: Path, frames: list[Image.Image], durations: list[int]) -> None:
+def _film(films: list[list[Image.Image]], most: int | None) -> tuple[memoryview, int]:
+    """A GIF of at most so many bytes, if its ends alone are no more; and of how many pictures it shows one."""
+    every = 1
+    while True:
+        kept = [[*film[:-1:every], film[-1]] for film in films]
+        content = _gif(kept)
+        if most is None or len(content) <= most or all(len(film) <= 2 for film in kept):
+            return content, every
+        every = max(every + 1, every * len(content) // most)
+
+
+def _gif(films: list[list[Image.Image]]) -> memoryview:
+    frames = list(chain.from_iterable(films))
+    durations = list(chain.from_iterable([_FIRST, *[_STEP] * (len(film) - 2), _LAST] for film in films))
     content = io.BytesIO()
     frames[0].save(
         content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, disposal=1, optimize=False
     )
+    return content.getbuffer()
+
+
+def _write(target: Path, content: memoryview) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(target, content.getbuffer())
+        write_atomic(target, content)
     except OSError as error:
         raise UserError(f"{target}: can't be written ({error.strerror})") from None
 

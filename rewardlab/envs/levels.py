@@ -47,6 +47,11 @@ class Levels:
         self._next = [0] * num_envs
         self.current = np.full(num_envs, -1)
 
+    def part(self, start: int, stop: int) -> "Levels":
+        """Those of some environments that are next to one another, before the first `restart`."""
+        lists = None if self._lists is None else self._lists[start:stop]
+        return Levels(stop - start, self._pool, lists)
+
     def restart(self, seeds: Sequence[int]) -> list[int | None]:
         """The seeds of a reset of all: lists begin anew whatever `seeds`, pools draw with streams seeded by them."""
         if len(seeds) != len(self._next):

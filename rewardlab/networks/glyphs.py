@@ -17,6 +17,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from rewardlab.errors import UserError
 from rewardlab.maths.counting import GOLDEN
 from rewardlab.maths.glyph_codes import CELL_CODE, MESSAGE_CODE, cell_codes, message_codes
 from rewardlab.networks.flat import CELLS, UNREAD, flat_size
@@ -29,6 +30,7 @@ LAST = {"glyphs": (1024, 1024), "glyphs_small": (256,)}  # layers over all that 
 _SHRUNK_FROM = 16  # cells of a side: larger maps are shrunk by the small network
 _EMBEDDING, _BESIDE = 64, 64
 _LETTER, _LETTERS = 32, 64  # numbers of a letter; channels over them
+_BLOCK = 256  # screens whose features are told at once: embedded, a thousand maps are 0.4 GB
 
 
 def shows_glyphs(obs_spec: Mapping[str, ObsSpec]) -> bool:
@@ -182,6 +184,45 @@ class GlyphsFirst(nn.Module):
             end = place.stop
         features = torch.cat([*read, rows[:, end:]], dim=-1)
         return features.view(*flat.shape[:-1], self.size)
+
+
+def number_rows(obs: Mapping[str, torch.Tensor], obs_spec: Mapping[str, ObsSpec]) -> torch.Tensor:
+    """What a `GlyphNetwork` takes: every entry's own numbers, float32 [..., D]; those of glyphs are exact."""
+    read = (obs[name].flatten(obs[name].dim() - len(spec.shape)) for name, spec in _read(obs_spec).items())
+    return torch.cat([entry.float() for entry in read], dim=-1)
+
+
+class GlyphNetwork(nn.Module):
+    """The whole of `glyphs` over `number_rows`, with layers of these widths over all that is read: [B, D] -> [B, F].
+
+    E3B's code learns the features of its bonus by such a network of its own (`NetHackStateEmbeddingNet`).
+
+    Raises:
+        UserError: there are no glyphs to be read.
+    """
+
+    def __init__(self, obs_spec: Mapping[str, ObsSpec], widths: Sequence[int], generator: torch.Generator) -> None:
+        super().__init__()
+        if not shows_glyphs(obs_spec):
+            raise UserError("reward.network=published: the environment shows no glyphs; use reward.network=auto")
+        entries = _read(obs_spec)
+        parts = {name: glyph_part(name, spec, "glyphs", generator) for name, spec in entries.items()}
+        self.parts = nn.ModuleDict(parts)
+        self._shapes = [spec.shape for spec in entries.values()]
+        self.last = mlp((sum(part.size for part in parts.values()), *widths), generator, activate_last=True)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        if len(rows) > _BLOCK:
+            return torch.cat([self(block) for block in torch.split(rows, _BLOCK)])
+        entries = torch.split(rows, [math.prod(shape) for shape in self._shapes], dim=-1)
+        read = zip(self.parts.values(), entries, self._shapes, strict=True)
+        seen = [part(entry.reshape(-1, *shape)) for part, entry, shape in read]
+        features: torch.Tensor = self.last(torch.cat(seen, dim=-1))
+        return features
+
+
+def _read(obs_spec: Mapping[str, ObsSpec]) -> dict[str, ObsSpec]:
+    return {name: spec for name, spec in obs_spec.items() if name != UNREAD}
 
 
 def _over_codes(shape: Sequence[int], generator: torch.Generator) -> list[nn.Module]:

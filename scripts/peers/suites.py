@@ -103,14 +103,16 @@ def solve_maps(work: Path) -> None:
     replayed = json.loads((work / "replayed.json").read_text())
     for task in missing:
         if task in known:
-            kept[task] = {"steps": [len(way) for way in known[task]], "replayed": replayed[task]}
+            kept[task] = {"steps": [len(way) or None for way in known[task]], "replayed": replayed[task]}
         else:
             kept[task] = {"why": "EnvPool shows no state"}
     path.write_text(json.dumps(kept))
 
 
 def way_through(task: str, level: dict[str, Any]) -> list[int] | None:
-    """Actions; None where a map does not say what success is, or nothing was found."""
+    """Actions, none where there is no way; None where a map does not say what success is, or nothing was found."""
+    if level.get("sealed"):
+        return []
     from names import TASKS
     from on_farama import DOORS, KINDS
 

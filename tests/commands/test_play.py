@@ -78,6 +78,18 @@ def test_long_play_is_thinned_but_shows_its_ends(folder: Path, monkeypatch, caps
     assert 5 < len(times) <= 12 and (times[0], times[-1]) == (600, 1500)
 
 
+def test_a_film_is_no_larger_than_reports_show(folder: Path, monkeypatch, capsys) -> None:
+    most = 40_000
+    monkeypatch.setattr("rewardlab.commands.play._MOST_BYTES", most)
+    assert main(["play", str(folder), "--episodes", "2", "--out", str(folder / "whole.gif")]) == 0
+    assert main(["play", str(folder), "--episodes", "2"]) == 0
+    every = int(re.findall(r"^one picture in (\d+) is kept", capsys.readouterr().out, re.MULTILINE)[0])
+    assert (folder / "whole.gif").stat().st_size > most >= (folder / "play.gif").stat().st_size > most / 3
+    whole, kept = durations(folder / "whole.gif"), durations(folder / "play.gif")
+    first = 1 + whole.index(1500)
+    assert kept == [time for film in (whole[:first], whole[first:]) for time in (*film[:-1:every], film[-1])]
+
+
 def test_play_that_never_ends_is_cut_short(folder: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr("rewardlab.commands.play._MOST_STEPS", 3)
     assert main(["play", str(folder), "--episodes", "2"]) == 0

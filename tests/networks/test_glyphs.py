@@ -1,10 +1,12 @@
 """NetHack's screen in networks: codes, both encoders, flat observations, and what is refused."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from rewardlab.contracts.state_laws import NUM_ENVS, new_context
 from rewardlab.contracts.worlds import Renderer, write_script
@@ -147,6 +149,31 @@ def test_bonuses_read_glyphs_and_learn(module, rollouts) -> None:
         (paid,) = (stream for name, stream in scheme.compute(rollout).streams.items() if name != "task")
         assert paid.shape == (8, NUM_ENVS) and torch.isfinite(paid).all()
         scheme.update(rollout)
+
+
+def test_the_published_encoder_of_e3b(rollouts) -> None:
+    """Its features by the parts' own weights; it learns embeddings; where there are no glyphs it is refused."""
+    spec, rollout = rollouts
+    config = e3b.Config(plugin="e3b", network="published", hidden=32, features=24, warmup=0)
+    scheme = e3b.Scheme(config, new_context(spec))
+    encoder = scheme.features.inverse.encoder
+    network, obs = encoder.layers[0], {name: entry[0] for name, entry in rollout.obs.items()}
+    cells = network.parts["crop"].embedding[obs["crop"].long()].permute(0, 3, 1, 2)
+    for layer in network.parts["crop"].layers:
+        if isinstance(layer, torch.nn.Conv2d):
+            cells = functional.elu(functional.conv2d(cells, layer.weight, layer.bias, padding=1))
+    read = [cells.flatten(1), network.parts["vector"](obs["vector"]), network.parts["message"](obs["message"])]
+    for layer in (network.last[0], network.last[2]):
+        read = [functional.relu(functional.linear(torch.cat(read, dim=1), layer.weight, layer.bias))]
+    torch.testing.assert_close(scheme.features(obs), read[0])
+    assert read[0].shape == (NUM_ENVS, 24)
+    before = [weight.clone() for weight in network.parameters()]
+    losses = [scheme.update(rollout)["loss/e3b_inverse"] for _ in range(30)]
+    assert losses[-1] < losses[0] - 0.2
+    assert all(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+    plain = replace(spec, obs={"vector": spec.obs["vector"]})
+    with pytest.raises(UserError, match=r"^reward.network=published: the environment shows no glyphs; use reward"):
+        e3b.Scheme(config, new_context(plain))
 
 
 def test_counts_by_map_place_and_message(rollouts) -> None:

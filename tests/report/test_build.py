@@ -1,6 +1,7 @@
 """The whole report, from folders to files."""
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -162,6 +163,18 @@ class TestKeys:
         assert row["late_return_iqm"] == "-100.0"
         for column in ("frames_to_50", "frames_to_50_censored", "n_reached_50", "auc_iqm", "late_success_iqm"):
             assert row[column] == ""
+
+    def test_the_page_opens_on_what_every_environment_has(self, tmp_path):
+        """Of normalised returns and successes, a game in the mix would be an empty chart."""
+        game = {"random_return": 0.0, "optimal_return": None, "optimum_kind": "unavailable", "success": None}
+        write_run(tmp_path / "grids", env="doorkey_8x8")
+        write_run(tmp_path / "games", env="freeway", returns=[0, 10, 20], success=False, task=game)
+        shown = {}
+        for name, folders in {"grids": ["grids"], "mix": ["grids", "games"]}.items():
+            make(*(tmp_path / folder for folder in folders), out=tmp_path / name)
+            page = (tmp_path / name / "report.html").read_text()
+            shown[name] = [key for key, _ in json.loads(page.split('id="data">')[1].split("</script>")[0])["metrics"]]
+        assert shown == {"grids": ["normalised", "return", "success"], "mix": ["return", "normalised", "success"]}
 
     @pytest.mark.parametrize("seeds", [2, 5])
     def test_the_answer_says_by_what_and_is_never_clear_with_few_seeds(self, tmp_path, seeds):

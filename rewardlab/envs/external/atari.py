@@ -28,6 +28,7 @@ from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, State, Ste
 
 if TYPE_CHECKING:
     from rewardlab.envs.external.atari_emulators import Emulators
+    from rewardlab.envs.external.shares import Shares
     from rewardlab.envs.levels import Levels
 
 VERSION = 1
@@ -48,6 +49,7 @@ class Config(EnvConfig):
         "none", "ends: in training the loss of a life ends an episode, and the game goes on", choices=("none", "ends")
     )
     noops: int = option(0, "up to so many frames go by before an episode, evenly drawn", minimum=0, maximum=1000)
+    processes: int = option(1, "worker processes that step the games", above=0, maximum=1024, in_setting=False)
     random_return: float | None = option(
         None, "mean score of a uniform-random policy; null = unknown", in_setting=False
     )
@@ -86,7 +88,7 @@ class Config(EnvConfig):
         return replace(self, life_loss="none")
 
 
-def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> Atari:
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> Atari | Shares:
     """N games.
 
     Args:
@@ -121,6 +123,11 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> Atar
         restorable=True,
         placeable=True,
     )
+    if config.processes > 1 and levels.num_envs > 1:
+        from rewardlab.envs.external.shares import Shares
+
+        check_privileged(spec.id, privileged, spec.privileged)
+        return Shares(replace(config, processes=1), spec, levels, privileged, config.processes)
     return Atari(config, spec, levels, emulators, known, privileged)
 
 

@@ -10,7 +10,7 @@ that unlock each achievement (`maths/achievements.py`). Needs the extra `crafter
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -27,10 +27,11 @@ from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, State, Ste
 
 if TYPE_CHECKING:
     from rewardlab.envs.external.crafter_world import Game
+    from rewardlab.envs.external.shares import Shares
 
 VERSION = 1
 _SIDE, _ENLARGED, _VITAL = 64, 4, 4  # pixels; of pictures for people; items that are health and the like
-_RANDOM = 1.33  # docs/suites/crafter.md
+_RANDOM = 1.38  # docs/suites/crafter.md
 _LEAST = -0.9  # of return: nothing is unlocked, and all health is lost
 
 
@@ -39,6 +40,7 @@ class Config(EnvConfig):
     MAY_BE_BOX = False
 
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
+    processes: int = option(1, "worker processes that step the copies", above=0, maximum=1024, in_setting=False)
 
     def validate(self) -> None:
         if find_spec("crafter") is None:
@@ -57,7 +59,7 @@ class Config(EnvConfig):
         return 0
 
 
-def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Crafters":
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Crafters | Shares":
     """N copies; a level is the seed of a world.
 
     Args:
@@ -85,6 +87,10 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Cra
         downwards=True,
     )
     check_privileged(spec.id, privileged, spec.privileged)
+    if config.processes > 1 and levels.num_envs > 1:
+        from rewardlab.envs.external.shares import Shares
+
+        return Shares(replace(config, processes=1), spec, levels, privileged, config.processes)
     return Crafters(spec, levels, privileged)
 
 

@@ -26,6 +26,7 @@ VERSION = 1
 _FACTS = (STATE_HASH, PLACE, PICTURE)
 _REFUSES_SEEDS = "NetHackChallenge-v0"
 _LIMIT = "max_episode_steps"
+_LACKS = "needs the packages nle and minihack; pip install 'rewardlab[minihack]'"
 # Arguments that are not the user's, and what does their work here.
 _OURS = {
     "observation_keys": "what is shown is set by env.view",
@@ -48,7 +49,7 @@ class Config(RegisteredConfig):
 
     def validate(self) -> None:
         if not registry.add_minihack():
-            raise ValueError(f"id={self.id}: needs nle and minihack; pip install 'rewardlab[minihack]'")
+            raise UserError(f"env={self.name}: {_LACKS}")
         super().validate()
         if not registry.is_nethack(self.id):
             raise ValueError(f"id={self.id}: no game of NetHack; use env=gym env.id={self.id}")
@@ -115,7 +116,7 @@ def copied_worlds(config: Config, count: int, privileged: Sequence[str] = ()) ->
     from rewardlab.envs.external.nethack import Game
 
     if not registry.add_minihack():
-        raise UserError(f"env.id={config.id}: needs nle and minihack; pip install 'rewardlab[minihack]'")
+        raise UserError(f"env={config.name}: {_LACKS}")
     games = [Game(_game(config)) for _ in range(count)]
     how = {PLACE: Game.place, STATE_HASH: Game.map_hash, PICTURE: Game.picture}
     facts = {name: [partial(how[name], game) for game in games] for name in privileged}

@@ -40,7 +40,7 @@ class Config(RegisteredConfig):
 
     def validate(self) -> None:
         if not registry.add_robotics():
-            raise ValueError(f"id={self.id}: needs gymnasium-robotics; pip install 'rewardlab[robotics]'")
+            raise UserError(f"env={self.name}: needs the package gymnasium-robotics; pip install 'rewardlab[robotics]'")
         super().validate()
         if "Dense" in self.id:
             raise ValueError(f"id={self.id}: pays by distance; only tasks with a sparse reward have goals to reach")

@@ -22,6 +22,7 @@ from rewardlab.envs.batched import SOLVED
 from rewardlab.envs.external import gym
 from rewardlab.envs.external.reference import Together, together
 from rewardlab.envs.external.shared import shared_arrays
+from rewardlab.envs.external.shares import Whole
 from rewardlab.envs.external.workers import REST, RESULTS
 from rewardlab.errors import CannotRestore, UserError, one_line, placed
 from rewardlab.types import Array, Obs
@@ -49,7 +50,7 @@ def main(file: int, fds: list[int]) -> int:
 def serve(file: int, fd: int) -> None:
     """Do what is asked for until the other end hangs up."""
     pipe = Connection(fd)
-    share: _Share | None = None
+    share: _Share | Whole | None = None
     while True:
         try:
             if share is None and not pipe.poll(REST):
@@ -64,8 +65,8 @@ def serve(file: int, fd: int) -> None:
                     share.close()
                 share, told = None, None
             elif share is None:
-                share = _Share(file, *message)
-                told = share.restorable, share.shapes
+                share = _KINDS[message[0]](file, *message[1:])
+                told = share.told
             else:
                 does: Callable[..., Any] = getattr(share, message[0])
                 told = does(*message[1:])
@@ -86,7 +87,7 @@ class _Share:
     """Some copies of an environment; the methods are those of `Workers`, and answer with full-state facts.
 
     Attributes:
-        shapes: of what the file holds of all copies.
+        told: whether their states can be had, and the shapes of what the file holds of all copies.
     """
 
     def __init__(
@@ -114,11 +115,11 @@ class _Share:
         self._vector, self._measures, self._keeper = held.vector, held.facts, held.keeper
         self._facts: Obs = {}
         self._tells_success = tells_success
-        self.restorable = held.keeper is not None
         space = copies.worlds[0].observation_space
-        self.shapes = {name: (entry.shape, entry.dtype.str) for name, entry in space.spaces.items()}
-        self.shapes |= {name: ((), dtype) for name, dtype in RESULTS.items()}
-        arrays = shared_arrays(file, self.shapes, num_envs)
+        shapes = {name: (entry.shape, entry.dtype.str) for name, entry in space.spaces.items()}
+        shapes |= {name: ((), dtype) for name, dtype in RESULTS.items()}
+        self.told = held.keeper is not None, shapes
+        arrays = shared_arrays(file, shapes, num_envs)
         self._rows = {name: array[start:stop] for name, array in arrays.items()}
 
     def step(self, actions: Any) -> Obs:
@@ -155,6 +156,9 @@ class _Share:
             else:
                 self._facts = self._measures.measure()
         return self._facts
+
+
+_KINDS: dict[str, Callable[..., Any]] = {"copies": _Share, "whole": Whole}
 
 
 if __name__ == "__main__":

@@ -73,15 +73,13 @@ class Workers:
         tells_success: bool = False,
     ) -> None:
         self.num_envs, self.measures, self.tells_success = num_envs, bool(privileged), tells_success
-        sizes = [len(part) for part in np.array_split(np.arange(num_envs), min(processes, num_envs))]
-        ends = np.cumsum(sizes).tolist()
-        self._shares = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-        self._team = _taken(len(sizes))
+        self._shares = shares_of(num_envs, processes)
+        self._team = team_of(len(self._shares))
         self._workers = self._team.workers
         try:
             for worker, share in zip(self._workers, self._shares, strict=True):
                 which = share.start, share.stop, num_envs
-                worker.send((config.plugin, asdict(config), which, tuple(privileged), tells_success))
+                worker.send(("copies", config.plugin, asdict(config), which, tuple(privileged), tells_success))
             told = self._answers()
             self.restorable = all(restorable for restorable, _ in told)
             self._arrays = shared_arrays(self._team.file, told[0][1], num_envs)
@@ -153,15 +151,17 @@ class Workers:
         return self._answers()
 
     def _answers(self, of: Sequence[int] | None = None) -> list[Any]:
-        """Raises: the first error among them, after all have answered."""
-        told = [self._workers[i].answer() for i in (range(len(self._workers)) if of is None else of)]
-        for each in told:
-            if isinstance(each, Exception):
-                raise each
-        return told
+        return self._team.answers(of)
 
 
-class _Team:
+def shares_of(num_envs: int, processes: int) -> list[slice]:
+    """Which of N environments each worker has."""
+    sizes = [len(part) for part in np.array_split(np.arange(num_envs), min(processes, num_envs))]
+    ends = np.cumsum(sizes).tolist()
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+class Team:
     """Processes that were started together, a worker each."""
 
     def __init__(self, count: int) -> None:
@@ -172,6 +172,17 @@ class _Team:
             pipe.close()
         self.workers = [_Worker(pipe, self._process) for pipe in pipes]
         self._surroundings, self._since = _surroundings(), 0.0
+
+    def answers(self, of: Sequence[int] | None = None) -> list[Any]:
+        """What all answer, or some of them.
+
+        Raises: the first error among them, after all have answered.
+        """
+        told = [self.workers[i].answer() for i in (range(len(self.workers)) if of is None else of)]
+        for each in told:
+            if isinstance(each, Exception):
+                raise each
+        return told
 
     def serves(self, count: int) -> bool:
         """Whether it can be taken for so many: it sees what would be seen now, and lives for a while yet."""
@@ -206,17 +217,17 @@ class _Team:
             self.file = -1
 
 
-_resting: list[_Team] = []  # one at the most
+_resting: list[Team] = []  # one at the most
 
 
-def _taken(count: int) -> _Team:
+def team_of(count: int) -> Team:
     """A team that rests, or a new one."""
     while _resting:
         team = _resting.pop()
         if team.serves(count):
             return team
         team.end()
-    return _Team(count)
+    return Team(count)
 
 
 def _surroundings() -> tuple[object, ...]:

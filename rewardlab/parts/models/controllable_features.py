@@ -11,11 +11,13 @@ from rewardlab.types import BuildContext, Rollout, State, TensorObs
 
 
 class ControllableFeatures:
-    """An inverse model (Pathak et al. 2017, eq. 3) with its Adam."""
+    """An inverse model (Pathak et al. 2017, eq. 3) with its Adam; see there."""
 
-    def __init__(self, context: BuildContext, *, hidden: int, features: int, learning_rate: float) -> None:
+    def __init__(
+        self, context: BuildContext, *, hidden: int, features: int, learning_rate: float, glyphs: bool = False
+    ) -> None:
         self._context = context
-        self.inverse = InverseModel(context.spec, hidden, features, context.generator).to(context.device)
+        self.inverse = InverseModel(context.spec, hidden, features, context.generator, glyphs).to(context.device)
         self.optimiser = Adam(self.inverse.parameters(), learning_rate)
         self._dynamics = Dynamics(self.inverse, None, self.optimiser)
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from rewardlab.networks.flat import flat_size
+from rewardlab.networks.glyphs import GlyphNetwork, number_rows
 from rewardlab.networks.init import mlp
 from rewardlab.networks.picture import flat_network, flat_rows
 from rewardlab.types import ActionSpec, EnvSpec, ObsSpec, TensorObs
@@ -18,7 +19,10 @@ class ObservationEncoder(nn.Module):
         super().__init__()
         self._obs_spec = obs_spec
         self.inputs = flat_size(obs_spec)
-        self.layers = flat_network(obs_spec, (hidden, hidden, features), generator)
+        self.layers = self._layers(hidden, features, generator)
+
+    def _layers(self, hidden: int, features: int, generator: torch.Generator) -> nn.Sequential:
+        return flat_network(self._obs_spec, (hidden, hidden, features), generator)
 
     def forward(self, obs: TensorObs) -> torch.Tensor:
         features: torch.Tensor = self.layers(self.flat(obs))
@@ -29,16 +33,36 @@ class ObservationEncoder(nn.Module):
         return flat_rows(obs, self._obs_spec)
 
 
+class GlyphEncoder(ObservationEncoder):
+    """Of NetHack's screen [B, *obs], by the whole network of E3B's code; see `GlyphNetwork`.
+
+    Raises:
+        UserError: there are no glyphs.
+    """
+
+    def _layers(self, hidden: int, features: int, generator: torch.Generator) -> nn.Sequential:
+        return nn.Sequential(GlyphNetwork(self._obs_spec, (hidden, features), generator))
+
+    def flat(self, obs: TensorObs) -> torch.Tensor:
+        return number_rows(obs, self._obs_spec)
+
+
 class InverseModel(nn.Module):
     """Encoder, and a head that guesses the action between two observations (Pathak et al. 2017, eq. 2 and 3).
 
     What an agent can't influence does not help to guess its action, so the features need not hold it.
     """
 
-    def __init__(self, spec: EnvSpec, hidden: int, features: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, spec: EnvSpec, hidden: int, features: int, generator: torch.Generator, glyphs: bool = False
+    ) -> None:
+        """Args:
+        glyphs: whether the encoder is the one of E3B's code for NetHack's screen.
+        """
         super().__init__()
         self.action = spec.action
-        self.encoder = ObservationEncoder(spec.obs, hidden, features, generator)
+        kind = GlyphEncoder if glyphs else ObservationEncoder
+        self.encoder = kind(spec.obs, hidden, features, generator)
         self.head = mlp((2 * features, hidden, action_size(spec.action)), generator, last_gain=0.01)
 
     def loss(self, features: torch.Tensor, next_features: torch.Tensor, action: torch.Tensor) -> torch.Tensor:

@@ -63,11 +63,15 @@ def page_data(numbers: Numbers, styles: dict[str, Style], roots: dict[str, Path]
 
 
 def metrics(numbers: Numbers) -> dict[str, str]:
-    """What learning curves can show: key -> label."""
-    every = chain.from_iterable((*numbers.curves.values(), *numbers.training.values()))
-    there = {_metric(key) for curve in every for key in curve.bands}
+    """What learning curves can show: key -> label. The page opens on the first: one that no environment lacks."""
+    of_env = [
+        {_metric(key) for curve in (*numbers.curves[env], *numbers.training[env]) for key in curve.bands}
+        for env in numbers.curves
+    ]
+    there, everywhere = set().union(*of_env), set.intersection(*filter(None, of_env)) if any(of_env) else set()
     found = {metric: label for metric, label in _METRICS.items() if metric in there}
-    return found | {key: key.replace(":", "/", 1) for key in sorted(there - set(_METRICS))}
+    found |= {key: key.replace(":", "/", 1) for key in sorted(there - set(_METRICS))}
+    return dict(sorted(found.items(), key=lambda each: each[0] not in everywhere))
 
 
 def run_places(comparison: Comparison) -> dict[int, int]:

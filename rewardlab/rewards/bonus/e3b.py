@@ -14,7 +14,8 @@ deviation first, and a rollout is scored with that from before it.
   step later, and an episode's final frame is never paid.
 
 Published values: ridge 0.1, coef 1, features and hidden layers 1024 wide, Adam's step 1e-4 (facebookresearch/e3b, on
-MiniHack); the defaults are small networks with a step to match and a coef for our PPO, whose advantages are normalised.
+MiniHack), and network=published, the repository's encoder of NetHack's screen; the defaults are small networks with a
+step to match and a coef for our PPO, whose advantages are normalised.
 """
 
 from dataclasses import dataclass
@@ -46,6 +47,12 @@ class Config(BonusConfig):
     learning_rate: float = option(1e-3, "Adam's step size", above=0)
     epochs: int = option(1, "passes over a rollout", above=0)
     batch_size: int = option(256, "size of minibatches", above=0)
+    network: str = option(
+        "auto",
+        "published: the encoder of E3B's code for NetHack's screen, with learned embeddings of glyphs",
+        choices=("auto", "published"),
+        neutral="auto",
+    )
 
 
 class Scheme(BonusScheme):
@@ -61,7 +68,11 @@ class Scheme(BonusScheme):
         self.pays_prediction = config.paid == "current"
         self.warmup_steps = config.warmup if config.normalise_reward else 0
         self.features = ControllableFeatures(
-            context, hidden=config.hidden, features=config.features, learning_rate=config.learning_rate
+            context,
+            hidden=config.hidden,
+            features=config.features,
+            learning_rate=config.learning_rate,
+            glyphs=config.network == "published",
         )
         self.memory = EllipticalMemory(context.num_envs, config.features, config.ridge)
         self.moments = RunningMoments((), context.device)

@@ -11,6 +11,7 @@ KINDS = ("unseen", "empty", "wall", "floor", "door", "key", "ball", "box", "goal
 DOORS = ("open", "closed", "locked")
 COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
 SCOUTED = 100_000  # a limit that no scout meets
+GOALS = ("doorkey", "empty", "fourrooms", "simplecrossing", "lava", "multiroom")  # families whose success is a place
 
 
 class Pool:
@@ -157,17 +158,38 @@ def levels(task: str, number: int) -> list[dict[str, Any]]:
     drawn = []
     for seed in range(number):
         env_id = str(TASKS[task].envpool)
-        start, seen = Pool(env_id, seed, None), scout(env_id, seed).first
+        start, scouted = Pool(env_id, seed, None), scout(env_id, seed)
+        seen, closed = scouted.first, TASKS[task].family in GOALS and sealed(scouted)
         things = [(*cell, *thing) for cell, thing in seen.items() if thing is not None]
         free = [cell for cell, thing in seen.items() if thing is None]
-        drawn.append({"place": start.place, "direction": AROUND.index(start.heading), "things": things, "free": free})
+        heading = AROUND.index(start.heading)
+        drawn.append({"place": start.place, "direction": heading, "things": things, "free": free, "sealed": closed})
     return drawn
 
 
+def sealed(pool: Pool) -> bool:
+    """Whether a scout has seen all that lies around what can be reached, through any door, and no goal among it."""
+    reached, edge = {pool.place}, [pool.place]
+    while edge:
+        x, y = edge.pop()
+        for cell in {(x + dx, y + dy) for dx, dy in AROUND} - reached:
+            if cell not in pool.now:
+                return False
+            thing = pool.now[cell]
+            if thing is not None and thing[0] == "goal":
+                return False
+            if thing is None or thing[0] == "door":
+                reached.add(cell)
+                edge.append(cell)
+    return True
+
+
 def replay(task: str, ways: list[list[int]]) -> int:
-    """How many levels the ways found for their maps solve, with their last step and not before."""
+    """How many levels the ways found for their maps solve, with their last step and not before; [] is none."""
     solved = 0
     for seed, way in enumerate(ways):
+        if not way:
+            continue
         pool = Pool(str(TASKS[task].envpool), seed, None)
         steps = [pool.step(Pool.actions[action]) for action in way]
         solved += steps[-1].reward > 0 and not any(step.ended for step in steps[:-1])

@@ -103,8 +103,11 @@ def verdict(
         ratio = int(row["distinct_of_2000"]) / int(farama["distinct_of_2000"])
         if not 2 / 3 < ratio < 3 / 2:
             other.append(f"{row['distinct_of_2000']} levels met in 2,000 for {farama['distinct_of_2000']}")
-    if row["begins_on_goal"]:
-        other.append(f"begins on the goal in {float(row['begins_on_goal']):.0%}")
+    begun = float(row["begins_on_goal"] or 0)
+    if begun >= 0.01:
+        other.append(f"begins on the goal in {begun:.0%}")
+    elif begun:
+        looks.append(f"begins on the goal in {begun:.2%}")
     if task == "DistShift1" and differs("lava in DistShift1"):
         other.append("lava is harmless")
     if family == "gotodoor" and theirs.get("GoToDoor-8x8", "").startswith("facing the door: "):
@@ -140,6 +143,7 @@ def verdict(
     if other:
         return "no", "; ".join(other)
     unknown = [] if row["episodes"] else ["random play not measured"]
+    unknown += [] if row["optimal_steps"] else ["shortest ways not known, random play alone was compared"]
     if looks:
         return "only by success", "; ".join([*looks, *unknown])
     return "yes", "; ".join(["no difference found but in the last step's flags", *unknown])

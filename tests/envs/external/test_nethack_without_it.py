@@ -62,10 +62,10 @@ def test_processes_see_the_same_arrays_and_a_file_only_grows() -> None:
 
 def test_a_missing_extra_is_one_line_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "add_minihack", lambda: False)
-    with pytest.raises(
-        UserError, match=r"^env.id=MiniHack-River-v0: needs nle and minihack; pip install 'rewardlab\[minihack\]'$"
-    ):
-        schemas.check(minihack.Config(id="MiniHack-River-v0"), "env.")
+    for name, env_id in (("minihack", ""), ("minihack_river", "MiniHack-River-v0")):
+        install = r"needs the packages nle and minihack; pip install 'rewardlab\[minihack\]'"
+        with pytest.raises(UserError, match=f"^env={name}: {install}$"):
+            schemas.check(minihack.Config(name=name, id=env_id), "env.")
 
 
 def test_a_gym_of_glyph_numbers_is_refused() -> None:
