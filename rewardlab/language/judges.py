@@ -81,10 +81,12 @@ class JudgeOptions(RewardConfig):
 class Judge(Protocol):
     """Who answers.
 
-    instant: whether it does so at once, so that nothing is gained by asking from another thread.
+    instant: whether it does so at once, so that nothing is gained by asking from another thread. seed: of what it draws;
+    it is saved with what was answered.
     """
 
     instant: bool
+    seed: int
 
     def ask(self, question: Question, number: int) -> Answer:
         """Raises:
@@ -120,11 +122,13 @@ class ScriptedJudge:
     instant = True
 
     def __init__(self, error: float, seed: int) -> None:
-        self._error, self._seed = error, seed
+        self._error, self.seed = error, seed
 
     def errs(self, key: int) -> bool:
         """Whether it answers the question of this key wrongly."""
-        mixed = combine_keys(np.array([key], dtype=np.int64), np.array([self._seed + 1])).view(np.uint64)
+        if not self._error:
+            return False
+        mixed = combine_keys(np.array([key], dtype=np.int64), np.array([self.seed + 1])).view(np.uint64)
         return int(mixed[0] >> np.uint64(11)) / 2**53 < self._error
 
     def ask(self, question: Question, number: int) -> Answer:
@@ -134,7 +138,7 @@ class ScriptedJudge:
 class RecordedJudge:
     """Answers of an earlier run, by the words of the questions."""
 
-    instant = True
+    instant, seed = True, 0
 
     def __init__(self, folder: Path) -> None:
         """Raises:
@@ -151,7 +155,7 @@ class RecordedJudge:
 class AskedJudge:
     """A language model that is shown the instructions and the question."""
 
-    instant = False
+    instant, seed = False, 0
 
     def __init__(self, model: Model, instructions: str) -> None:
         self._model, self._instructions = model, instructions
