@@ -3,7 +3,7 @@
 | llm= | who answers |
 |---|---|
 | scripted | no model: the engine's truth, wrong of a share `error` of the questions, the same ones each time |
-| recorded:DIR | the `annotations.csv` of an earlier run's folder; what is missing is refused |
+| recorded:DIR | the `annotations.csv` of earlier runs in a folder; a question that is missing fails the run |
 | openai | any server that speaks OpenAI's protocol: `model`, `base_url`; the key from OPENAI_API_KEY alone |
 """
 
@@ -81,8 +81,8 @@ class JudgeOptions(RewardConfig):
 class Judge(Protocol):
     """Who answers.
 
-    instant: whether it does so at once, so that nothing is gained by asking from another thread. seed: of what it draws;
-    it is saved with what was answered.
+    instant: whether it does so at once, so that nothing is gained by asking from another thread. seed: of what it
+    draws; it is saved with what was answered.
     """
 
     instant: bool
@@ -191,7 +191,7 @@ def as_table(annotations: Sequence[Annotation]) -> str:
 
 
 def read_answers(folder: Path, key: str = "llm=recorded:") -> dict[str, str]:
-    """Questions and answers of an earlier run.
+    """Questions and answers of all runs in a folder, be it one's own or one of many.
 
     Args:
         key: the option that names the folder, for messages.
@@ -199,14 +199,19 @@ def read_answers(folder: Path, key: str = "llm=recorded:") -> dict[str, str]:
     Raises:
         ValueError: there are none.
     """
-    file = folder / ANNOTATIONS
-    try:
-        with file.open(encoding="utf-8", newline="") as opened:
-            rows = csv.DictReader(opened)
-            if not {"question", "answer"} <= set(rows.fieldnames or ()):
-                raise ValueError(f"{key}{folder}: {ANNOTATIONS} needs the columns question and answer")
-            return {row["question"]: row["answer"] or "" for row in rows}
-    except OSError as error:
-        raise ValueError(f"{key}{folder}: {ANNOTATIONS}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{key}{folder}: {ANNOTATIONS}: {error}") from None
+    found: dict[str, str] = {}
+    files = sorted(folder.rglob(ANNOTATIONS)) if folder.is_dir() else []
+    if not files:
+        raise ValueError(f"{key}{folder}: holds no {ANNOTATIONS}, which a run of reward=oni writes")
+    for file in files:
+        try:
+            with file.open(encoding="utf-8", newline="") as opened:
+                rows = csv.DictReader(opened)
+                if not {"question", "answer"} <= set(rows.fieldnames or ()):
+                    raise ValueError(f"{key}{folder}: {file.name} needs the columns question and answer")
+                found |= {row["question"]: row["answer"] or "" for row in rows}
+        except OSError as error:
+            raise ValueError(f"{key}{folder}: {file.name}: {error.strerror}") from None
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ValueError(f"{key}{folder}: {file.name}: {error}") from None
+    return found

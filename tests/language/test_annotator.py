@@ -119,7 +119,10 @@ def test_recorded_answers_are_found_by_their_words(tmp_path) -> None:
     again.put(questions(3))
     with pytest.raises(OfTheTask, match=r"annotations.csv has no answer to: caption 3"):
         again.step()
-    for text, problem in (("iteration\n1\n", "needs the columns question and answer"), (None, "No such file")):
+    for text, problem in (
+        ("iteration\n1\n", "needs the columns question and answer"),
+        (None, "holds no annotations.csv"),
+    ):
         (tmp_path / "annotations.csv").unlink(missing_ok=True)
         if text:
             (tmp_path / "annotations.csv").write_text(text)

@@ -156,7 +156,7 @@ def test_a_run_of_pairs_teaches_motif(tmp_path: Path) -> None:
         ({"base_url": "http://localhost"}, "only with reward.llm=openai"),
         ({"normalise": True}, "only with reward.variant=ranking"),
         ({"offline": "nowhere"}, "only with reward.variant=ranking"),
-        ({"offline": "nowhere", "variant": "ranking"}, "offline=nowhere: annotations.csv: No such file"),
+        ({"offline": "nowhere", "variant": "ranking"}, "offline=nowhere: holds no annotations.csv"),
         ({"caption": "view"}, "set reward.count=caption"),
         ({"error": 2.0}, "at most 1"),
     ],
