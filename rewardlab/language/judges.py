@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,9 @@ def make_judge(options: JudgeOptions, instructions: str, seed: int) -> Judge:
             return RecordedJudge(Path(where))
         except ValueError as error:
             raise UserError(f"reward.{error}") from None
+    if options.base_url is None and "OPENAI_API_KEY" not in os.environ:
+        own = "reward.base_url=http://localhost:8080/v1 for your own server"
+        raise UserError(f"reward.llm=openai: set OPENAI_API_KEY, or {own}")
     model = OpenAI(options.model or "", options.base_url, options.temperature, seed, _TIMEOUT)
     return AskedJudge(model, instructions)
 
