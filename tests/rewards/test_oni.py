@@ -105,29 +105,31 @@ def test_a_ranking_prefers_what_helps_and_may_be_normalised(play: Rollout) -> No
     np.testing.assert_allclose(worth.of(seen), np.where(by_hand < -0.5, 0.0, by_hand), rtol=1e-3, atol=1e-4)
 
 
-def test_motif_learns_from_pairs_before_training(tmp_path: Path) -> None:
-    words = [f"opened the {colour} door" for colour in ("red", "blue", "grey")] + [
-        "turned",
-        "moved",
-        "nothing happened",
-    ]
+def test_motif_learns_pairs_and_pays_what_lies_above_their_median(play: Rollout) -> None:
+    seen = Captions("event").of(play)
+    texts = [seen.text(at) for at in seen.first.tolist()]
+    helps = [seen.helpful(at) for at in seen.first.tolist()]
     rng = np.random.default_rng(0)
-    pairs = []
-    for _ in range(400):
-        one, other = rng.choice(6, 2, replace=False)
-        preferred = 0.5 if (one < 3) == (other < 3) else float(one < 3)
-        pairs.append((words[one], words[other], preferred))
+    drawn = [rng.choice(len(texts), 2, replace=False).tolist() for _ in range(300)]
+    pairs = [(texts[one], texts[other], 0.5 + (int(helps[one]) - int(helps[other])) / 2) for one, other in drawn]
     generator = torch.Generator().manual_seed(0)
-    offline = Offline(pairs, CaptionModel(1e-3, 10.0, generator), 6, 64, generator)
-    ties = np.mean([pair[2] == 0.5 for pair in pairs]) * np.log(2)
-    told = offline.learn([])
+    model = CaptionModel(1e-3, 10.0, generator)
+    offline = Offline(pairs, model, 12, 64, generator)
+    paid, told = offline.of(seen).numpy(), offline.learn([])
+    ties = np.mean([preferred == 0.5 for *_, preferred in pairs]) * np.log(2)
     assert told["loss/oni"] < ties + 0.25 and told["loss/oni_heldout"] < ties + 0.25
-    scores = offline._model.score(sorted(words))
-    scaled = (scores - scores.mean()) / scores.std(correction=0)
-    assert offline._median == pytest.approx(float(scaled.median()), abs=1.5)
+    scores, taught = (
+        model.score(part).numpy() for part in (texts, sorted({text for pair in pairs for text in pair[:2]}))
+    )
+    by_hand = (scores - taught.mean()) / taught.std()
+    least = np.quantile((taught - taught.mean()) / taught.std(), 0.5)
+    np.testing.assert_allclose(paid, np.where(by_hand < least, 0.0, by_hand), rtol=1e-3, atol=1e-4)
+    assert scores[helps].min() > scores[np.logical_not(helps)].max()
+    again = Offline(pairs, CaptionModel(1e-3, 10.0, generator), 12, 64, generator)
+    again.load_state_dict(offline.state_dict())
+    np.testing.assert_array_equal(again.of(seen), paid)
     assert pair_of(pair_text("a: 1", "b\t2")) == ("a: 1", "b\t2") and pair_of("turned") is None
-    first, second, preferred = columns(pairs, [0, 1])
-    assert (first[0], second[1], float(preferred[0])) == (pairs[0][0], pairs[1][1], pairs[0][2])
+    assert columns(pairs, [3])[:2] == ([pairs[3][0]], [pairs[3][1]])
 
 
 def test_a_run_of_pairs_teaches_motif(tmp_path: Path) -> None:

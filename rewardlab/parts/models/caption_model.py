@@ -40,11 +40,13 @@ class CaptionModel:
         parts = [texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE)]
         return torch.cat([torch.zeros(0), *(self._network(_letters(part), None) for part in parts)])
 
+    @torch.enable_grad()
     def learn_labels(self, texts: Sequence[str], labels: torch.Tensor) -> float:
         """One step on the cross-entropy of labels [B], 0 or 1; the loss."""
         logits = self._seen(texts)
         return self._step(nn.functional.binary_cross_entropy_with_logits(logits, labels))
 
+    @torch.enable_grad()
     def learn_pairs(self, first: Sequence[str], second: Sequence[str], preferred: torch.Tensor) -> float:
         """One step on the cross-entropy of softmax(r_1, r_2); the loss.
 

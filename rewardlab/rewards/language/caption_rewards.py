@@ -253,7 +253,7 @@ class Ranking:
 
 
 class Offline:
-    """A ranking that was learned before training and stays: Motif (Klissarov et al. 2023, arXiv:2310.00166).
+    """A ranking that is learned once and stays: Motif (Klissarov et al. 2023, arXiv:2310.00166).
 
     Four fifths of the pairs teach, the rest tell its loss. Scores are normalised by the mean and standard deviation of
     the captions in the pairs, and what is below their median pays nothing.
@@ -272,19 +272,14 @@ class Offline:
         batch: int,
         generator: torch.Generator,
     ) -> None:
-        self._model, self._cache = model, _Texts()
-        order = torch.randperm(len(pairs), generator=generator).tolist()
-        taught, held = order[: -(-len(pairs) * 4 // 5)], order[-(-len(pairs) * 4 // 5) :]
-        losses = [0.0]
-        for chosen in minibatches(len(taught), batch, epochs, generator):
-            losses.append(model.learn_pairs(*columns(pairs, [taught[at] for at in chosen.tolist()])))
-        self._told = {"loss/oni": losses[-1]}
-        if held:
-            self._told["loss/oni_heldout"] = model.pair_loss(*columns(pairs, held))
-        captions = sorted({text for pair in pairs for text in pair[:2]})
-        self._measure(model.score(captions))
+        self._pairs, self._model, self._epochs, self._batch = pairs, model, epochs, batch
+        self._generator, self._cache = generator, _Texts()
+        self._told: Metrics = {}  # empty until it is taught
+        self._mean = self._std = self._median = 0.0
 
     def of(self, seen: Captioned) -> torch.Tensor:
+        if not self._told:
+            self._teach()
         scaled = (self._model.score(self._cache.of(seen)) - self._mean) / self._std
         return torch.where(scaled < self._median, 0.0, scaled)
 
@@ -303,7 +298,18 @@ class Offline:
         self._told = state["told"]
         self._mean, self._std, self._median = state["mean"], state["std"], state["median"]
 
-    def _measure(self, scores: torch.Tensor) -> None:
+    def _teach(self) -> None:
+        """When the first rollout is paid, so that a run that is only built, or goes on, does not learn in vain."""
+        order = torch.randperm(len(self._pairs), generator=self._generator).tolist()
+        most = -(-len(order) * 4 // 5)
+        taught, held = order[:most], order[most:]
+        losses = []
+        for chosen in minibatches(len(taught), self._batch, self._epochs, self._generator):
+            losses.append(self._model.learn_pairs(*columns(self._pairs, [taught[at] for at in chosen.tolist()])))
+        self._told = {"loss/oni": losses[-1]}
+        if held:
+            self._told["loss/oni_heldout"] = self._model.pair_loss(*columns(self._pairs, held))
+        scores = self._model.score(sorted({text for pair in self._pairs for text in pair[:2]}))
         self._mean = float(scores.mean())
         self._std = max(float(scores.std(correction=0)), 1e-8)
         self._median = float(((scores - self._mean) / self._std).quantile(0.5))
