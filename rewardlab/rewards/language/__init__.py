@@ -1,0 +1,1 @@
+"""Rewards that a language model judges while a run trains."""
