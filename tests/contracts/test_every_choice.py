@@ -149,6 +149,8 @@ VARIANTS = [
     ("reward", "polar", ["reward.policies=1", "reward.segment=3", "reward.batch_size=4"]),
     ("reward", "otr", ["reward.top=3", "reward.per_dimension=true"]),
     ("reward", "otr", ["reward.at_ends=true"]),
+    ("reward", "goal_embedding", ["reward.encoder=counts", "reward.form=contrast", "reward.pay=direct"]),
+    ("reward", "goal_embedding", ["reward.form=target", "reward.pay=direct", "reward.speed='agent_pos[0]'"]),
     ("reward", "drs", ["reward.stages=['vector[0]>0']", "reward.memory=20", "reward.batch_size=3"]),
     ("reward", "barfi", ["reward.aux='agent_pos[0] - 3'", "reward.every=2"]),
     ("reward", "explors", ["reward.key=state", "reward.clip=0.5"]),

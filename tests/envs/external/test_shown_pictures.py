@@ -303,6 +303,7 @@ FIT_NOT = {
         "drs",
         "exprd",
         "gail",
+        "goal_embedding",
         "her",
         "otr",
         "partial_credit",

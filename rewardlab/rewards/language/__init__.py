@@ -1,0 +1,1 @@
+"""Rewards that a language model judges, or a goal in words or pictures."""
