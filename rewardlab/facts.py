@@ -16,6 +16,7 @@ SITUATION = "situation"  # what tells the cells of Go-Explore apart: see `gridwo
 LAVA_BESIDE = "lava_beside"  # int64 [N]: how many of the four cells around the agent are lava
 CARRYING = "carrying"  # int64 [N]: MiniGrid's number of the object that is carried, 5 for a key; 0: none
 HELD = "held"  # int64 [N, 3]: MiniGrid's numbers of what is carried, its colour and state; zeros: nothing
+AHEAD = "ahead"  # int64 [N, 3]: MiniGrid's numbers of the cell that the agent faces: kind, colour, state
 DOORS_OPEN = "doors_open"  # int64 [N]: how many doors are open
 LEVEL = "level"  # int64 [N]: the level's seed, -1 where there are endless ones; of the fast engine
 ROOMS = "rooms_visited"  # int64 [N]: how many rooms the agent has been in during its episode

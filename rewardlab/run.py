@@ -175,7 +175,7 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         with store.pulse(lambda: training.frames if training else frames):
             training = _begin(config, parts, store, checkpoint, progress, stop)
             if before is not None:
-                store.write_manifest(continued(before, manifest, exact=training.exact))
+                store.write_manifest(continued(before, manifest, exact=training.exact, answers=parts.scheme.exact))
             training.run()
         stop.out_of_time = lambda number: None  # what is left to write is little, and makes it a finished run
         store.write_summary(_summary(store, task, training))

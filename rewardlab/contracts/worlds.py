@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from rewardlab.facts import (
+    AHEAD,
     CARRYING,
     DISTANCE,
     DOORS_OPEN,
@@ -229,6 +230,8 @@ def _fact(name: str, hashes: Array) -> Array:
         return hashes % 5
     if name == GRID:
         return _grids(hashes)
+    if name == AHEAD:
+        return np.stack([hashes % 10, hashes // 10 % 6, hashes // 60 % 3], axis=-1)
     if name == HELD:
         return np.stack([hashes % 3 * 5 // 2, hashes % 6, hashes * 0], axis=-1)
     return np.stack([hashes % 7, hashes // 7 % 7], axis=-1) if name.endswith("_pos") else hashes

@@ -97,13 +97,16 @@ def build_manifest(
     return described
 
 
-def continued(previous: Mapping[str, Any], current: Mapping[str, Any], exact: bool) -> dict[str, Any]:
+def continued(
+    previous: Mapping[str, Any], current: Mapping[str, Any], exact: bool, answers: bool = True
+) -> dict[str, Any]:
     """The manifest of a run that goes on: its identity and start stay, and the continuation is noted.
 
     Args:
         previous: the manifest in the run's folder.
         current: the one that `build_manifest` gives for this session.
         exact: whether everything, running episodes included, goes on where it stood.
+        answers: whether what a scheme asked for comes when it would have come.
 
     Returns:
         `current` with run_id and started_at of `previous`, and one more entry in `continuations`: when, and what is no
@@ -111,7 +114,7 @@ def continued(previous: Mapping[str, Any], current: Mapping[str, Any], exact: bo
     """
     kept = {name: previous[name] for name in ("run_id", "started_at") if isinstance(previous.get(name), str)}
     earlier = previous.get("continuations")
-    changed = [*differences(previous, current), *([] if exact else ["episodes"])]
+    changed = [*differences(previous, current), *([] if exact else ["episodes"]), *([] if answers else ["answers"])]
     entry = {"at": current["started_at"], "changed": changed}
     resume = "exact" if previous.get("resume") == "exact" and not changed else "approximate"
     continuations = [*(earlier if isinstance(earlier, list) else []), entry]

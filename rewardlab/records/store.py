@@ -15,12 +15,13 @@ from rewardlab.records import archive, checkpoint, files, lock
 from rewardlab.records.loggers import side
 from rewardlab.records.status import read_status, write_status
 
+ANNOTATIONS = "annotations.csv"  # what a scheme asked and was answered
 CONFIG, MANIFEST, STATUS, SUMMARY, CODE = "config.yaml", "manifest.json", "status.json", "summary.json", "code.py"
 TRAIN, EVAL, SUITE, LOG = "train.csv", "eval.csv", "suite.csv", "run.log"
 # Everything that belongs to one run, in the order in which `clear` removes it: a folder without a status is no run.
 _OWN = (
     STATUS, checkpoint.CHECKPOINT, checkpoint.POLICY, archive.ARCHIVE, archive.REWARD_MAP, SUMMARY, EVAL, SUITE,
-    TRAIN, MANIFEST, CONFIG, CODE, LOG, "play.gif",
+    TRAIN, MANIFEST, CONFIG, CODE, ANNOTATIONS, LOG, "play.gif",
 )  # fmt: skip
 _FASTEST_PULSE, _SLOWEST_PULSE = 1.0, 30.0  # seconds between two writings of a running run's status
 
@@ -85,6 +86,10 @@ class RunStore:
     def write_code(self, text: str) -> None:
         with self._still_there():
             files.write_atomic(self.folder / CODE, text.encode())
+
+    def write_annotations(self, text: str) -> None:
+        with self._still_there():
+            files.write_atomic(self.folder / ANNOTATIONS, text.encode(errors="replace"))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         with self._still_there():

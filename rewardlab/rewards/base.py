@@ -58,6 +58,7 @@ class BaseScheme:
         reads_mdp: whether it needs the whole task as tables, `EnvSpec.mdp`.
         reads: names of the observation entries without which it can't work: image, mission, vector.
         conditioner: what shows the agent something of the scheme's own beside the world's observation, or None.
+        exact: whether a run that goes on is paid what an unbroken one would be.
         told_apart: what it tells states apart by, where it counts them.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
     """
@@ -84,6 +85,7 @@ class BaseScheme:
     reads_mdp: bool = False
     reads: tuple[str, ...] = ()
     conditioner: Conditioner | None = None
+    exact: bool = True
     told_apart: tuple[StateKeys, ...] = ()
     stateful: tuple[str, ...] = ()
     code = ""
@@ -169,6 +171,10 @@ class BaseScheme:
         They are replayed beside the episode's own steps and are paid the task's stream alone.
         """
         raise NotImplementedError
+
+    def annotations(self) -> str:
+        """A table of what was asked and answered so far, kept beside each checkpoint; empty where nothing is asked."""
+        return ""
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         """Terms that the agent is to learn from too, after each rollout."""

@@ -131,6 +131,7 @@ class Scheme(BaseScheme):
             self.streams += tuple(replace(s, name=self._names[key][s.name], coef=s.coef * weight) for s in bonuses)
             self.assumes |= scheme.assumes
             self.code += scheme.code
+            self.exact &= scheme.exact
             self.reads_policy |= scheme.reads_policy
             self.asks_policy |= scheme.asks_policy
             self.pays_anew &= scheme.pays_anew or not bonuses
@@ -227,6 +228,10 @@ class Scheme(BaseScheme):
         if self._refiner is not None:
             metrics |= self._refiner.refit()
         return metrics if self._multiplier is None else metrics | {_SHARE: self._multiplier.share}
+
+    def annotations(self) -> str:
+        tables = [text for scheme in self.schemes.values() if (text := scheme.annotations())]
+        return "".join([*tables[:1], *(text.partition("\n")[2] for text in tables[1:])])
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         return tuple(

@@ -16,7 +16,7 @@ from rewardlab.types import AuxLoss, BuildContext, Episode, LogProb, Metrics, Ro
 _SAME = (
     "context", "assumes", "privileged", "warmup_steps", "replaces_task", "pays_prediction", "pays_demonstrated",
     "relabels", "reads_policy", "asks_policy", "mixes_advantages", "whole_episodes", "reads", "told_apart",
-    "conditioner", "waits_for_ends", "best_share", "best_episodes",
+    "conditioner", "waits_for_ends", "best_share", "best_episodes", "exact", "code",
 )  # fmt: skip
 _CUT = "transform/cut_steps"
 
@@ -95,6 +95,9 @@ class Transformed(BaseScheme):
 
     def update(self, rollout: Rollout) -> Metrics:
         return self.scheme.update(rollout) | ({_CUT: self._cut} if self._cuts else {})
+
+    def annotations(self) -> str:
+        return self.scheme.annotations()
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         return self.scheme.aux_losses()

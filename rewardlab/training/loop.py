@@ -220,6 +220,8 @@ class Training:
             }
             | ({} if self._suite_table is None else {"suite_bytes": self._suite_table.sync()})
         )
+        if annotations := self.parts.scheme.annotations():
+            self.store.write_annotations(annotations)
         self.store.drop_replays(but=replay)
         self._checkpoints.done(self.frames)
         self._saved_at, self.saving = time.monotonic(), False

@@ -56,6 +56,7 @@ class RewardScheme(Protocol):
     asks_policy: bool  # whether it wants `take_policy` to be called
     reads_policy: bool  # whether it needs the probabilities of the policy that acted
     pays_anew: bool  # whether `rewards_of` works: what agent.bonus=replayed asks for
+    exact: bool  # whether a run that goes on is paid what an unbroken one would be
 
     def learned_streams(self, alone: bool = False) -> tuple[str, ...]:
         """Names of the streams that stand for the task's reward; with `alone` those that can pay single steps."""
@@ -76,6 +77,9 @@ class RewardScheme(Protocol):
 
     def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
         """What the models of now pay for replayed steps, float32 [B] for each stream but the task's."""
+
+    def annotations(self) -> str:
+        """A table of what was asked and answered so far, kept beside each checkpoint; empty where nothing is asked."""
 
     def aux_losses(self) -> tuple[AuxLoss, ...]:
         """Terms that the agent is to learn from too; asked for once, when a run is built."""

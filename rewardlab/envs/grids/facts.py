@@ -10,7 +10,7 @@ import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.core.world_object import Door, Lava, WorldObj
 
-from rewardlab.facts import CARRYING, DOORS_OPEN, GRID, HELD, LAVA_BESIDE, PANORAMA, PICTURE, PLACE, STATE_HASH
+from rewardlab.facts import AHEAD, CARRYING, DOORS_OPEN, GRID, HELD, LAVA_BESIDE, PANORAMA, PICTURE, PLACE, STATE_HASH
 from rewardlab.types import Array
 
 if TYPE_CHECKING:
@@ -140,6 +140,17 @@ class Held:
         return (0, 0, 0) if carried is None else carried.encode()
 
 
+class Ahead:
+    """Kind, colour and state of the cell that the agent faces."""
+
+    def __init__(self, env: "MiniGridEnv") -> None:
+        self._env = env
+
+    def __call__(self) -> tuple[int, int, int]:
+        cell = self._env.grid.get(*self._env.front_pos)
+        return (_EMPTY, 0, 0) if cell is None else cell.encode()
+
+
 class DoorsOpen:
     """How many doors are open."""
 
@@ -164,6 +175,7 @@ FACTS: dict[str, Callable[["MiniGridEnv"], Callable[[], Any]]] = {
     LAVA_BESIDE: LavaBeside,
     CARRYING: Carrying,
     HELD: Held,
+    AHEAD: Ahead,
     DOORS_OPEN: DoorsOpen,
 }
 

@@ -16,6 +16,7 @@ from rewardlab.envs.grids.missions import Tokens
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import ActionCodec
 from rewardlab.facts import (
+    AHEAD,
     CARRYING,
     DISTANCE,
     DOORS_OPEN,
@@ -109,7 +110,9 @@ def fast_env(
 class _Engine:
     """What compiled passes play."""
 
-    measurable = frozenset({STATE_HASH, PLACE, GRID, SITUATION, LAVA_BESIDE, CARRYING, HELD, DOORS_OPEN, DISTANCE})
+    measurable = frozenset(
+        {STATE_HASH, PLACE, GRID, SITUATION, LAVA_BESIDE, CARRYING, HELD, AHEAD, DOORS_OPEN, DISTANCE}
+    )
 
     def __init__(
         self,
@@ -258,6 +261,8 @@ class _Facts:
                 facts[name] = found["carried"][:, 0].astype(np.int64)
             elif name == HELD:
                 facts[name] = found["carried"][:, :3].astype(np.int64)
+            elif name == AHEAD:
+                facts[name] = _ahead(world.cells, found["agent"], self._engine.task.width)
             elif name == DOORS_OPEN:
                 cells = world.cells  # the agent's own too, which may be a door's
                 facts[name] = ((cells & 0xFF == DOOR) & (cells >> 16 & 0xFF == OPEN)).sum(axis=1)
@@ -280,6 +285,14 @@ def _lava_beside(cells: Array, agent: Array, width: int) -> Array:
     return count
 
 
+def _ahead(cells: Array, agent: Array, width: int) -> Array:
+    """int64 [N, 3]: kind, colour and state of the cell that the agent faces."""
+    place = agent[:, 1].astype(np.int64) * width + agent[:, 0]
+    faced = cells[np.arange(len(cells)), place + np.array([1, width, -1, -width])[agent[:, 2]]]
+    parts: Array = (faced[:, None] >> np.array([0, 8, 16], dtype=np.uint32) & 0xFF).astype(np.int64)
+    return parts
+
+
 _ONE_HOT = np.eye(4, dtype=np.float32)
 _PLACE = ("cells", "agent", "carried", "steps", "mission", "registers", "level_of", "streams")
 _STREAMS = ("streams", "choosers", "noise", "channel")
@@ -292,6 +305,7 @@ _FIELDS = {
     LAVA_BESIDE: ("agent",),
     CARRYING: ("carried",),
     HELD: ("carried",),
+    AHEAD: ("agent",),
     DOORS_OPEN: (),
     DISTANCE: (),
 }

@@ -1,1 +1,1 @@
-"""Rewards that a language model judges, or a goal in words or pictures."""
+"""Rewards that a language model judges while a run trains."""

@@ -1,0 +1,325 @@
+"""What captions are worth by what was answered about them: a table of labels, a classifier of captions, a ranking."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from rewardlab.language.annotator import Annotator
+from rewardlab.language.captions import Captioned
+from rewardlab.language.judges import Annotation, Question
+from rewardlab.maths.counting import combine_keys
+from rewardlab.parts.minibatches import minibatches
+from rewardlab.parts.models.caption_model import CaptionModel
+from rewardlab.parts.moments.running_moments import RunningMoments
+from rewardlab.types import Metrics, State
+
+YES, NO = "YES", "NO"
+FIRST, SECOND, NEITHER = "1", "2", "0"
+_BOTH_KNOWN = 50  # labels of either class before a classifier pays
+_MANY = 25_000  # labels after which one step an iteration is enough
+_BATCH = 256
+_NORM = 10.0  # of the gradient of a ranking
+_FLOOR = -0.5  # what of a normalised ranking is below it pays 0
+
+
+def read_label(text: str) -> bool | None:
+    """Whether an answer says yes; None: neither yes nor no."""
+    found = re.findall(r"\b(yes|no)\b", text.lower())
+    return found[-1] == "yes" if found else None
+
+
+def read_preference(text: str) -> int | None:
+    """1 or 2, which of two captions is preferred, 0: neither; None: the answer does not say."""
+    found = re.findall(r"\b[012]\b", text)
+    return int(found[-1]) if found else None
+
+
+def pair_text(first: str, second: str) -> str:
+    """The question which of two captions is preferred; `pair_of` reads them back."""
+    return f"1: {first}\n2: {second}"
+
+
+def pair_of(text: str) -> tuple[str, str] | None:
+    """The two captions of `pair_text`, or None."""
+    found = re.fullmatch(r"1: (.*)\n2: (.*)", text)
+    return None if found is None else (found[1], found[2])
+
+
+def label_question(seen: Captioned, at: int) -> Question:
+    """Whether the caption of a flat step leads on."""
+    said = (YES, NO) if seen.helpful(at) else (NO, YES)
+    return Question(int(seen.keys.flat[at]), seen.text(at), *said)
+
+
+class Worth(Protocol):
+    """What the captions of a rollout are worth, and how it is learned.
+
+    metrics: columns of `learn`.
+    """
+
+    metrics: tuple[str, ...]
+
+    def of(self, seen: Captioned) -> torch.Tensor:
+        """float32 [D], of `seen.distinct`."""
+
+    def ask(self, seen: Captioned) -> None:
+        """Put what is to be known of the captions of a rollout."""
+
+    def learn(self, told: Sequence[Annotation]) -> Metrics:
+        """Learn from what has become known."""
+
+    def state_dict(self) -> State: ...
+
+    def load_state_dict(self, state: State) -> None: ...
+
+
+class Retrieval:
+    """1 where the answer was yes; what is not answered is worth nothing."""
+
+    metrics: tuple[str, ...] = ()
+
+    def __init__(self, annotator: Annotator) -> None:
+        self._annotator = annotator
+
+    def of(self, seen: Captioned) -> torch.Tensor:
+        answers = self._annotator.answers
+        return torch.tensor([float(bool(answers.get(key))) for key in seen.distinct.tolist()])
+
+    def ask(self, seen: Captioned) -> None:
+        self._annotator.put([label_question(seen, at) for at in seen.unseen(self._annotator)])
+
+    def learn(self, told: Sequence[Annotation]) -> Metrics:
+        return {}
+
+    def state_dict(self) -> State:
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        pass
+
+
+class _Texts:
+    """The words of captions that come again, by key; a cache, which no state needs to hold."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, str] = {}
+
+    def of(self, seen: Captioned) -> list[str]:
+        """Of `seen.distinct`."""
+        for at in seen.unseen(self._held):
+            self._held[int(seen.keys.flat[at])] = seen.text(at)
+        return [self._held[key] for key in seen.distinct.tolist()]
+
+
+class Classification(Retrieval):
+    """1 where a classifier of captions, learned from all labels, says yes with more than one half.
+
+    It pays once it has seen fifty labels of either class: before, it would pay what its first weights say.
+
+    Args:
+        steps: of learning after each iteration that brought labels, until there are 25,000.
+    """
+
+    metrics = ("loss/oni",)
+
+    def __init__(self, annotator: Annotator, model: CaptionModel, steps: int, generator: torch.Generator) -> None:
+        super().__init__(annotator)
+        self._model, self._steps, self._generator, self._cache = model, steps, generator, _Texts()
+        self._texts: list[str] = []
+        self._labels: list[float] = []
+
+    def of(self, seen: Captioned) -> torch.Tensor:
+        yes = sum(self._labels)
+        if min(yes, len(self._labels) - yes) < _BOTH_KNOWN:
+            return torch.zeros(len(seen.distinct))
+        return (self._model.score(self._cache.of(seen)) > 0).float()
+
+    def learn(self, told: Sequence[Annotation]) -> Metrics:
+        self._take(told)
+        if not self._labels:
+            return {}
+        losses = []
+        for _ in range(self._steps if told and len(self._labels) <= _MANY else 1):
+            chosen = torch.randint(len(self._labels), (_BATCH,), generator=self._generator).tolist()
+            labels = torch.tensor([self._labels[at] for at in chosen])
+            losses.append(self._model.learn_labels([self._texts[at] for at in chosen], labels))
+        return {"loss/oni": sum(losses) / len(losses)}
+
+    def state_dict(self) -> State:
+        return {"model": self._model.state_dict()}
+
+    def load_state_dict(self, state: State) -> None:
+        self._model.load_state_dict(state["model"])
+        self._texts, self._labels = [], []
+        self._take(self._annotator.annotations)
+
+    def _take(self, told: Sequence[Annotation]) -> None:
+        for each in told:
+            if (label := self._annotator.answers[each.question.key]) is not None:
+                self._texts.append(each.question.text)
+                self._labels.append(float(label))
+
+
+class Ranking:
+    """A score of captions under which the preferred one of two has the higher one.
+
+    Random pairs of all captions so far are asked for, while fewer than two iterations' worth of them wait.
+
+    Args:
+        each: pairs that an iteration adds. steps: as of `Classification`.
+        normalise: whether scores are normalised by their running mean and standard deviation, and what is below -0.5 pays
+            nothing, as the paper says; otherwise they are paid as they are, as its code does.
+    """
+
+    metrics = ("loss/oni",)
+
+    def __init__(
+        self,
+        annotator: Annotator,
+        model: CaptionModel,
+        each: int,
+        steps: int,
+        normalise: bool,
+        generator: torch.Generator,
+        rng: np.random.Generator,
+    ) -> None:
+        self._annotator, self._model, self._each, self._steps = annotator, model, each, steps
+        self._normalise, self._generator, self._rng, self._cache = normalise, generator, rng, _Texts()
+        self._scores = RunningMoments()
+        self._known: dict[int, tuple[str, bool]] = {}  # captions that pairs are drawn from, and whether they lead on
+        self._pairs: list[tuple[str, str, float]] = []
+        self._learned = False
+
+    def of(self, seen: Captioned) -> torch.Tensor:
+        if not self._learned:
+            return torch.zeros(len(seen.distinct))
+        scores = self._model.score(self._cache.of(seen))
+        if not self._normalise:
+            return scores
+        times = torch.from_numpy(np.bincount(seen.place.ravel(), minlength=len(scores)))
+        self._scores.add(scores, times)
+        scaled = (scores - self._scores.mean) / self._scores.std
+        return torch.where(scaled < _FLOOR, 0.0, scaled)
+
+    def ask(self, seen: Captioned) -> None:
+        for at in seen.unseen(self._known):
+            self._known[int(seen.keys.flat[at])] = (seen.text(at), seen.helpful(at))
+        if len(self._annotator) >= 2 * self._each or len(self._known) < 2:
+            return
+        keys = list(self._known)
+        for _ in range(self._each):
+            one, other = (keys[at] for at in self._rng.choice(len(keys), 2, replace=False).tolist())
+            (first, helps), (second, helps_too) = self._known[one], self._known[other]
+            said = {0: (NEITHER, FIRST), 1: (FIRST, SECOND), -1: (SECOND, FIRST)}[helps - helps_too]
+            key = int(combine_keys(np.array([one], dtype=np.int64), np.array([other]))[0])
+            self._annotator.put([Question(key, pair_text(first, second), *said)])
+
+    def learn(self, told: Sequence[Annotation]) -> Metrics:
+        self._take(told)
+        if not self._pairs:
+            return {}
+        losses = []
+        for _ in range(self._steps if told and len(self._pairs) <= _MANY else 1):
+            chosen = torch.randint(len(self._pairs), (_BATCH,), generator=self._generator).tolist()
+            losses.append(self._model.learn_pairs(*columns(self._pairs, chosen)))
+        self._learned = True
+        return {"loss/oni": sum(losses) / len(losses)}
+
+    def state_dict(self) -> State:
+        return {
+            "model": self._model.state_dict(),
+            "scores": self._scores.state_dict(),
+            "known": [[key, *words] for key, words in self._known.items()],
+            "learned": self._learned,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        self._model.load_state_dict(state["model"])
+        self._scores.load_state_dict(state["scores"])
+        self._known = {key: (text, helps) for key, text, helps in state["known"]}
+        self._learned, self._pairs = state["learned"], []
+        self._take(self._annotator.annotations)
+
+    def _take(self, told: Sequence[Annotation]) -> None:
+        for each in told:
+            found = labelled_pair(each.question.text, self._annotator.answers[each.question.key])
+            if found is not None:
+                self._pairs.append(found)
+
+
+class Offline:
+    """A ranking that was learned before training and stays: Motif (Klissarov et al. 2023, arXiv:2310.00166).
+
+    Four fifths of the pairs teach, the rest tell its loss. Scores are normalised by the mean and standard deviation of the
+    captions in the pairs, and what is below their median pays nothing.
+
+    Args:
+        pairs: two captions, and how much the first is preferred, 1, 0 or 0.5.
+    """
+
+    metrics = ("loss/oni", "loss/oni_heldout")
+
+    def __init__(
+        self,
+        pairs: Sequence[tuple[str, str, float]],
+        model: CaptionModel,
+        epochs: int,
+        batch: int,
+        generator: torch.Generator,
+    ) -> None:
+        self._model, self._cache = model, _Texts()
+        order = torch.randperm(len(pairs), generator=generator).tolist()
+        taught, held = order[: -(-len(pairs) * 4 // 5)], order[-(-len(pairs) * 4 // 5) :]
+        losses = [0.0]
+        for chosen in minibatches(len(taught), batch, epochs, generator):
+            losses.append(model.learn_pairs(*columns(pairs, [taught[at] for at in chosen.tolist()])))
+        self._told = {"loss/oni": losses[-1]}
+        if held:
+            self._told["loss/oni_heldout"] = model.pair_loss(*columns(pairs, held))
+        captions = sorted({text for pair in pairs for text in pair[:2]})
+        self._measure(model.score(captions))
+
+    def of(self, seen: Captioned) -> torch.Tensor:
+        scaled = (self._model.score(self._cache.of(seen)) - self._mean) / self._std
+        return torch.where(scaled < self._median, 0.0, scaled)
+
+    def ask(self, seen: Captioned) -> None:
+        pass
+
+    def learn(self, told: Sequence[Annotation]) -> Metrics:
+        return self._told
+
+    def state_dict(self) -> State:
+        scale = {"mean": self._mean, "std": self._std, "median": self._median}
+        return {"model": self._model.state_dict(), "told": self._told, **scale}
+
+    def load_state_dict(self, state: State) -> None:
+        self._model.load_state_dict(state["model"])
+        self._told = state["told"]
+        self._mean, self._std, self._median = state["mean"], state["std"], state["median"]
+
+    def _measure(self, scores: torch.Tensor) -> None:
+        self._mean = float(scores.mean())
+        self._std = max(float(scores.std(correction=0)), 1e-8)
+        self._median = float(((scores - self._mean) / self._std).quantile(0.5))
+
+
+def labelled_pair(text: str, preferred: int | None) -> tuple[str, str, float] | None:
+    """A pair that a ranking learns from; None where the answer says nothing, or the question holds no pair."""
+    captions = pair_of(text)
+    if captions is None or preferred is None:
+        return None
+    return (*captions, {0: 0.5, 1: 1.0, 2: 0.0}[preferred])
+
+
+def columns(
+    pairs: Sequence[tuple[str, str, float]], chosen: Sequence[int]
+) -> tuple[list[str], list[str], torch.Tensor]:
+    """First captions, second ones, and how much the first is preferred, of chosen pairs."""
+    first, second, preferred = zip(*(pairs[at] for at in chosen), strict=True)
+    return list(first), list(second), torch.tensor(preferred)

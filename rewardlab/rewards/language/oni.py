@@ -1,0 +1,195 @@
+"""ONI: pays what a language model calls helpful, asked about captions of what happens while the agent learns.
+
+Paper: Klissarov et al. 2024, Online intrinsic rewards for decision making agents from large language model feedback
+(arXiv:2410.23022); offline=DIR: Klissarov et al. 2023, Motif (arXiv:2310.00166)
+Source: https://github.com/facebookresearch/oni
+Assumes: privileged, for captions are made of facts of the full state; llm where one answers
+
+    rewardlab run env=keycorridor_s3r3 reward=oni reward.variant=retrieval reward.error=0.1
+    rewardlab run env=keycorridor_s3r3 reward=oni reward.llm=openai reward.model=NAME reward.base_url=URL
+
+What a step leads to has a caption (`language/captions.py`), which a judge is asked about (`language/judges.py`), newest
+first, `per_iteration` in each iteration. The step is paid r(caption) / N^3, N being how often that was met in the
+episode, its first frame included. `variant` says what r is:
+
+retrieval: 1 where the label is yes, 0 where it is no or not there yet.
+classification: 1 where a classifier of captions, learned from the labels, says yes, for captions without a label too.
+ranking: a score learned from which of two captions is preferred. The authors' code computes its normalisation and pays
+the raw score; normalise=true is as in the paper.
+
+offline=DIR is Motif: DIR is the folder of a finished run with variant=ranking, whose pairs teach the score before
+training; then nothing is asked. Recipes: oni_keycorridor_s3r3, motif_keycorridor_s3r3.
+
+Otherwise than published: a step is paid for what it led to, there for what was seen before it, a step late. The
+classifier pays after fifty labels of either class, there from its first weights on. By default N counts events, since
+with `caption=both` an event has another caption from every place; count=caption is as published. Captions of grids tell
+the event, and beside it what is in sight and what is carried, as much as NetHack's messages do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from rewardlab.errors import UserError
+from rewardlab.language import captions
+from rewardlab.language.annotator import METRICS, Annotator
+from rewardlab.language.captions import Captioned, Captions
+from rewardlab.language.judges import JudgeOptions, make_judge, read_answers
+from rewardlab.parts.memories.episode_counts import EpisodeCounts
+from rewardlab.parts.models.caption_model import CaptionModel
+from rewardlab.rewards.base import BonusConfig, BonusScheme
+from rewardlab.rewards.language.caption_rewards import (
+    FIRST,
+    NEITHER,
+    NO,
+    SECOND,
+    YES,
+    Classification,
+    Offline,
+    Ranking,
+    Retrieval,
+    Worth,
+    labelled_pair,
+    read_label,
+    read_preference,
+)
+from rewardlab.schemas import option
+from rewardlab.types import BuildContext, Metrics, Rollout, State
+
+VERSION = 1
+
+_LABEL = (
+    "You judge an agent in a grid world by short messages about what it did. Its task: {task}. Does what this message"
+    f" tells bring the agent closer to solving its task? Think shortly, then end with {YES} or {NO}."
+)
+_PAIR = (
+    "You judge an agent in a grid world by short messages about what it did. Its task: {task}. Which of these two"
+    f" messages tells of more progress towards solving it? Think shortly, then end with {FIRST} or {SECOND}, or with"
+    f" {NEITHER} if neither does."
+)
+_SHARE_OF_COUNT = 3  # the power of N
+
+
+@dataclass
+class Config(JudgeOptions, BonusConfig):
+    coef: float = option(0.1, "weight of the bonus", minimum=0)
+    variant: str = option("retrieval", "what a caption is worth", choices=("retrieval", "classification", "ranking"))
+    caption: str = option(
+        "both", "what captions tell: the event, what is in sight after it, or both", choices=captions.KINDS
+    )
+    count: str = option(
+        "event", "what N counts within the episode: events, or captions as published", choices=("event", "caption")
+    )
+    normalise: bool = option(False, "whether a ranking's scores are normalised, and low ones pay 0")
+    steps: int = option(4, "steps of a model after each iteration that brought answers; 32 as published", above=0)
+    learning_rate: float | None = option(None, "Adam's step size of a model; null: 1e-4, offline 1e-5", above=0)
+    offline: str | None = option(None, "folder of a run with variant=ranking, whose pairs teach before training")
+    epochs: int = option(10, "passes over the pairs of offline", above=0)
+    batch_size: int = option(1024, "size of its minibatches", above=0)
+    task: str | None = option(None, "the task in words, for a model; null: the environment's id")
+
+    def privileged(self) -> tuple[str, ...]:
+        return captions.FACTS
+
+    def validate(self) -> None:
+        super().validate()
+        if self.normalise and (self.variant != "ranking" or self.offline is not None):
+            raise ValueError("normalise=true: only with reward.variant=ranking, and not offline, which always does")
+        if self.offline is not None:
+            if self.variant != "ranking":
+                raise ValueError(f"offline={self.offline}: only with reward.variant=ranking")
+            self.pairs()
+        if self.count == "event" and self.caption == "view":
+            raise ValueError("count=event: captions of views tell no event; set reward.count=caption")
+
+    def pairs(self) -> list[tuple[str, str, float]]:
+        """Those of `offline`.
+
+        Raises:
+            ValueError: there are none.
+        """
+        told = read_answers(Path(self.offline or ""), "offline=")
+        found = [pair for text, said in told.items() if (pair := labelled_pair(text, read_preference(said)))]
+        if not found:
+            raise ValueError(f"offline={self.offline}: holds no answered pairs; it needs a run with variant=ranking")
+        return found
+
+
+class Scheme(BonusScheme):
+    """A rollout is paid by what was known before it, then asked about."""
+
+    reads = ("image",)
+    episodic_memory = True
+    stateful = ("counts", "annotator", "worth")
+
+    def __init__(self, config: Config, context: BuildContext) -> None:
+        """Raises:
+        UserError: the world tells no captions, or nobody can be asked.
+        """
+        super().__init__(config, context)
+        self.config, self.exact = config, config.wait
+        if context.spec.action.n is None:
+            raise UserError(f"reward=oni: captions are of discrete actions, and those of {context.spec.id} are a box")
+        asks = config.llm.partition(":")[0] != "scripted" and config.offline is None
+        self.assumes |= {"llm"} if asks else set()
+        self.captions, self.counts = Captions(config.caption), EpisodeCounts(context.num_envs)
+        seed = int(context.numpy_rng.integers(2**31))
+        instructions = (_PAIR if config.variant == "ranking" else _LABEL).format(task=config.task or context.spec.id)
+        judge = make_judge(config, instructions, seed)
+        self.annotator = Annotator(config, judge, read_preference if config.variant == "ranking" else read_label)
+        self.worth = self._worth(config, context)
+        self.metrics = (*METRICS, *self.worth.metrics)
+        self._seen: tuple[Rollout, Captioned] | None = None
+
+    def bonus(self, rollout: Rollout) -> torch.Tensor:
+        seen = self._captioned(rollout)
+        paid = self.worth.of(seen)[torch.from_numpy(seen.place)]
+        by_event = self.config.count == "event"
+        keys, starts = (seen.events, seen.events * 0) if by_event else (seen.keys, seen.begun)
+        times = torch.from_numpy(self.counts.add(keys, starts, rollout.first.cpu().numpy()))
+        return (paid / times.double() ** _SHARE_OF_COUNT).float().to(rollout.task_reward.device)
+
+    def update(self, rollout: Rollout) -> Metrics:
+        seen = self._captioned(rollout)
+        self._seen = None
+        known = self.annotator.metrics(seen.keys)
+        self.worth.ask(seen)
+        told = self.worth.learn(self.annotator.step())
+        return self.annotator.metrics() | {"annotate/coverage": known["annotate/coverage"]} | told
+
+    def annotations(self) -> str:
+        return self.annotator.table() if self.annotator.annotations else ""
+
+    def load_state_dict(self, state: State) -> None:
+        self.counts.load_state_dict(state["counts"])
+        self.annotator.load_state_dict(state["annotator"])
+        self.worth.load_state_dict(state["worth"])  # which reads what was answered
+
+    def _captioned(self, rollout: Rollout) -> Captioned:
+        """Its captions, made once."""
+        if self._seen is None or self._seen[0] is not rollout:
+            self._seen = (rollout, self.captions.of(rollout))
+        return self._seen[1]
+
+    def _worth(self, config: Config, context: BuildContext) -> Worth:
+        if config.variant == "retrieval":
+            return Retrieval(self.annotator)
+        offline = config.offline is not None
+        rate = config.learning_rate or (1e-5 if offline else 1e-4)
+        model = CaptionModel(rate, 10.0 if config.variant == "ranking" else None, context.generator)
+        if config.offline is not None:
+            return Offline(config.pairs(), model, config.epochs, config.batch_size, context.generator)
+        if config.variant == "classification":
+            return Classification(self.annotator, model, config.steps, context.generator)
+        return Ranking(
+            self.annotator,
+            model,
+            config.per_iteration,
+            config.steps,
+            config.normalise,
+            context.generator,
+            context.numpy_rng,
+        )
