@@ -1,9 +1,9 @@
 """Questions that are asked while a run trains, and what was answered so far.
 
 Questions neither answered nor pending lie on a stack: the newest is asked first. `step`, called once at the end of an
-iteration, asks `per_iteration` of them and makes known what is due: the answers to those asked `delay` iterations ago, so
-that with a delay of 1 the next rollout is the first that is paid by them. Answers become known there and nowhere else,
-which is why equal seeds give equal runs.
+iteration, asks `per_iteration` of them and makes known what is due: the answers to those asked `delay` iterations ago.
+With a delay of 1 the next rollout is the first that is paid by them. Answers become known there and nowhere else, which
+is why equal seeds give equal runs.
 
 With `wait`, `step` waits for what is due; without, an answer counts when it came, and a run that goes on asks again
 what was pending. Servers are asked from threads, so that they work while the learner does.
@@ -39,6 +39,7 @@ METRICS = tuple(
     f"annotate/{name}"
     for name in ("coverage", "distinct", "labelled", "positive", "queue", "age", "f1", "calls", "tokens")
 )
+_MOST = 20_000  # questions on the stack
 
 
 class Annotator:
@@ -65,7 +66,7 @@ class Annotator:
         self._told = _Told()
         self._waiting: SimpleQueue[tuple[Future[Answer], Question, int]] | None = None
 
-    def __contains__(self, key: int) -> bool:
+    def __contains__(self, key: object) -> bool:
         """Whether a question of this key was put before, so that it needs no words again."""
         return key in self._met
 
@@ -74,11 +75,17 @@ class Annotator:
         return len(self._stack) + len(self._pending)
 
     def put(self, questions: Iterable[Question]) -> None:
-        """Lay questions on the stack, the newest last; those that were put before are left out."""
+        """Lay questions on the stack, the newest last; those that were put before are left out.
+
+        What lies lowest falls out of a full stack, as if it had not been put.
+        """
         for question in questions:
             if question.key not in self._met:
                 self._met.add(question.key)
                 self._stack.append((self._iteration, question))
+        if (over := len(self._stack) - _MOST) > 0:
+            self._met.difference_update(question.key for _, question in self._stack[:over])
+            del self._stack[:over]
 
     def step(self) -> list[Annotation]:
         """End an iteration: ask what is on top of the stack, and make known what is due.
@@ -110,7 +117,8 @@ class Annotator:
     def metrics(self, keys: Array | None = None) -> Metrics:
         """Columns `METRICS`.
 
-        coverage: the share of steps whose captions are answered. distinct: questions so far. labelled: answers.
+        coverage: the share of steps whose captions are answered. distinct: questions on the stack, pending and
+        answered. labelled: answers.
         positive: the share of yes among them. queue: those on the stack or pending. age: the mean of iterations since
         these were put. f1: of yes against the engine's truth. calls, tokens: of all that is answered.
 

@@ -1,9 +1,9 @@
 """What happened on a grid and what is seen of it, as numbers that tell captions apart and as the words of a caption.
 
 An event is what an action did: a verb, and the kind and colour of what it was done to, one of 792 codes. It is told by
-the cell ahead, what is carried and where the agent stands, before and after the action, by MiniGrid's numbers. A view is
-the set of doors, keys, balls, boxes, goals and lava in sight, each with its colour, its state and the side that it is
-on, how many there are and how far left out.
+the cell ahead, what is carried and where the agent stands, before and after the action, by MiniGrid's numbers. A view
+is the set of doors, keys, balls, boxes, goals and lava in sight, each with its colour, its state and the side that it
+is on; how many there are and how far off is left out.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def events(before: Sequence[Array], action: Array, after: Sequence[Array]) -> Ar
     """Event codes of B steps, int64 [B].
 
     Args:
-        before, after: of the states around each action the cell ahead, int64 [B, 3], what is carried, int64 [B, 3], both
-            as kind, colour and state, and where the agent stands, int64 [B, 2].
+        before, after: of the states around each action the cell ahead, int64 [B, 3], what is carried, int64 [B, 3],
+            both as kind, colour and state, and where the agent stands, int64 [B, 2].
         action: int64 [B], MiniGrid's numbers.
     """
     codes = np.empty(len(action), dtype=np.int64)
@@ -84,8 +84,9 @@ def helpful_events() -> Array:
     """Which events lead on in most tasks, bool [792]: to pick up a key, to open a door or a box, to reach the goal."""
     codes = np.arange(EVENTS)
     verbs = verb_of(codes)
-    found: Array = np.isin(verbs, (UNLOCKED, OPENED, OPENED_BOX, REACHED_GOAL))
-    return found | ((verbs == PICKED_UP) & (kind_of(codes) == _KEY))
+    keys: Array = (verbs == PICKED_UP) & (kind_of(codes) == _KEY)
+    found: Array = keys | np.isin(verbs, (UNLOCKED, OPENED, OPENED_BOX, REACHED_GOAL))
+    return found
 
 
 def helpful_view(words: Array, carried: int) -> bool:
@@ -130,9 +131,11 @@ def characters(texts: Sequence[str], length: int) -> torch.Tensor:
 def _listed(words: Array) -> list[tuple[int, int, int, int]]:
     """Kind, colour, state and side of each thing in sight, in the order of these numbers."""
     found = []
-    for at in range(_THINGS):
-        if int(words[at // 63]) >> at % 63 & 1:
-            rest, side = divmod(at, len(_SIDES))
+    for word, bits in enumerate(words.tolist()):
+        while bits:
+            lowest = bits & -bits
+            bits ^= lowest
+            rest, side = divmod(63 * word + lowest.bit_length() - 1, len(_SIDES))
             rest, state = divmod(rest, len(_ARTICLES))
             kind, colour = divmod(rest, len(COLOURS))
             found.append((kind + _DOOR, colour, state, side))
@@ -186,7 +189,7 @@ def _events(
 def _views(images: Array, words: Array) -> None:  # pragma: no cover
     width, height = images.shape[1], images.shape[2]
     for u in range(images.shape[0]):
-        at_x, at_y, heading = width // 2, height - 1, 3
+        at_x, at_y, heading = width // 2, height - 1, np.int64(3)
         for x in range(width):
             for y in range(height):
                 if images[u, x, y, 0] == _AGENT:
@@ -200,9 +203,8 @@ def _views(images: Array, words: Array) -> None:  # pragma: no cover
                 if kind < _DOOR or kind > _LAVA or colour > 5 or state > 2 or (away_x == 0 and away_y == 0):
                     continue
                 right = away_y * forth_x - away_x * forth_y
+                side = 0 if away_x * forth_x + away_y * forth_y > 0 else 2
                 if right != 0:
                     side = 1 if right > 0 else 3
-                else:
-                    side = 0 if away_x * forth_x + away_y * forth_y > 0 else 2
                 at = (((kind - _DOOR) * 6 + colour) * 3 + state) * 4 + side
                 words[u, at // 63] |= np.int64(1) << np.int64(at % 63)

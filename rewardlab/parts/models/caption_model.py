@@ -1,8 +1,8 @@
 """A number for a caption, by a network over its letters: what labels or comparisons of captions teach.
 
 Architecture, after Klissarov et al. 2024 (arXiv:2410.23022), whose classifier reads characters by convolutions: an
-embedding of 16 for each letter, 64 filters over five letters in steps of two, their maximum over the caption, two layers
-of 512 with dropout 0.1. The filters' number and steps are ours.
+embedding of 16 for each letter, 64 filters over five letters in steps of two, their maximum over the caption, two
+layers of 512 with dropout 0.1. The filters' number and steps are ours.
 """
 
 from __future__ import annotations

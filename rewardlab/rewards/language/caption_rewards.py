@@ -125,7 +125,7 @@ class Classification(Retrieval):
         steps: of learning after each iteration that brought labels, until there are 25,000.
     """
 
-    metrics = ("loss/oni",)
+    metrics: tuple[str, ...] = ("loss/oni",)
 
     def __init__(self, annotator: Annotator, model: CaptionModel, steps: int, generator: torch.Generator) -> None:
         super().__init__(annotator)
@@ -172,11 +172,11 @@ class Ranking:
 
     Args:
         each: pairs that an iteration adds. steps: as of `Classification`.
-        normalise: whether scores are normalised by their running mean and standard deviation, and what is below -0.5 pays
-            nothing, as the paper says; otherwise they are paid as they are, as its code does.
+        normalise: whether scores are normalised by their running mean and standard deviation, and what is below -0.5
+            pays nothing, as the paper says; otherwise they are paid as they are, as its code does.
     """
 
-    metrics = ("loss/oni",)
+    metrics: tuple[str, ...] = ("loss/oni",)
 
     def __init__(
         self,
@@ -255,14 +255,14 @@ class Ranking:
 class Offline:
     """A ranking that was learned before training and stays: Motif (Klissarov et al. 2023, arXiv:2310.00166).
 
-    Four fifths of the pairs teach, the rest tell its loss. Scores are normalised by the mean and standard deviation of the
-    captions in the pairs, and what is below their median pays nothing.
+    Four fifths of the pairs teach, the rest tell its loss. Scores are normalised by the mean and standard deviation of
+    the captions in the pairs, and what is below their median pays nothing.
 
     Args:
         pairs: two captions, and how much the first is preferred, 1, 0 or 0.5.
     """
 
-    metrics = ("loss/oni", "loss/oni_heldout")
+    metrics: tuple[str, ...] = ("loss/oni", "loss/oni_heldout")
 
     def __init__(
         self,
