@@ -209,7 +209,8 @@ def environments_are_interchangeable(case: RewardCase) -> None:
 def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
     """The bonus of a final step is for the true final observation, never for the reset frame.
 
-    A scheme with `pays_prediction` pays before the outcome is known: it must not see the reset frame either.
+    A scheme with `pays_prediction` pays before the outcome is known: it must not see the reset frame either. One that
+    pays nothing at all, since whoever it asks has not answered yet, pays nothing for other observations either.
     """
     script = case.scripts()[0]
     plain = case.bonuses(script)
@@ -220,7 +221,7 @@ def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
     after_reset = case.bonuses(replace(script, shown=shown))
     for name, bonus in plain.items():
         _require_close(bonus, after_reset[name], f"{name}: another frame after a reset")
-    if case.build()[0].pays_prediction:
+    if case.build()[0].pays_prediction or not any(bool(bonus.any()) for bonus in plain.values()):
         return
     reached = np.where(script.done, script.shown[:-1], script.reached)  # the final frame is the one before it
     stayed = case.bonuses(replace(script, reached=reached))
