@@ -222,10 +222,11 @@ def test_a_recorded_run_is_the_run_again(scheme: str, tmp_path: Path) -> None:
         (["reward=calm", "reward.llm=recorded:/nowhere"], "annotations.csv: No such file"),
         (["reward=ellm", "reward.threshold=2"], "must be at most 1"),
         (["reward=ellm", "reward.error=0.1", "reward.llm=openai", "reward.model=m"], "only with reward.llm=scripted"),
-        (["reward=ellm", "env=crafter"], "reads the full-state fact"),
+        (["reward=ellm", "env=gym", "env.id=CartPole-v1"], "reads the image"),
     ],
 )
 def test_what_does_not_fit_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "env=empty_5x5", "frames=100", *words, "results_dir=/nonexistent"]) == 2
+    env = [] if "env=gym" in words else ["env=empty_5x5"]
+    assert main(["run", *words, *env, "frames=100", "results_dir=/nonexistent"]) == 2
     line = capsys.readouterr().err
     assert said in line and len(line.splitlines()) == 1

@@ -168,6 +168,7 @@ def test_weights_from_a_file_and_from_a_checkpoint(tmp_path: Path) -> None:
         (["reward.goal=[a door]", "reward.baseline=[a wall]"], "encoder=random reads no words"),
         (["reward.form=target"], "pay=potential: form=target pays steps"),
         (["reward.form=target", "reward.pay=direct", "reward.speed='nothing +'"], "speed=nothing +: "),
+        (["reward.task_coef=0"], "nothing is left to learn from"),
         (["reward.encoder=count"], "did you mean counts?"),
         (["reward.encoder=open_clip", "reward.file=x"], "needs a goal: in words, by reward.goal and reward.baseline"),
         (["reward.encoder=open_clip", "reward.file=x", "reward.goal=[a]", "reward.baseline=[b]"], "[clip]"),

@@ -18,7 +18,7 @@ form=target: VLM-RL's code. How far s is from b says what speed is wanted; `spee
 
 pay=potential pays gamma R(s') - R(s), with R 0 in terminal states. pay=direct pays R, as published, in tasks that go
 on: where success ends the episode, one that stays near the goal earns more than one that reaches it. Both papers leave
-the task's own reward out: reward.task_coef=0.
+the task's own reward out: reward.task_coef=0, with pay=direct.
 
 A world whose image shows no pixels is drawn for open_clip as for people, which takes room and time: set num_envs=8.
 """
@@ -97,6 +97,11 @@ class Config(DemosOptions, RewardConfig):
                 raise ValueError(f"{name}={text}: {error}") from None
         if self.form == "target" and self.pay == "potential":
             raise ValueError("pay=potential: form=target pays steps, not states; set reward.pay=direct")
+        if self.pay == "potential" and not self.task_coef:
+            raise ValueError(
+                "task_coef=0: pay=potential adds up to the same whatever is done, so that nothing is left to learn from;"
+                " set reward.pay=direct"
+            )
         if (self.encoder in _WITH_FILE) != (self.file is not None):
             needs = (
                 "needs its weights: reward.file=FILE" if self.file is None else "reads no file; leave out reward.file"
