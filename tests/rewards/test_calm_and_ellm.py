@@ -222,7 +222,7 @@ def test_a_recorded_run_is_the_run_again(scheme: str, tmp_path: Path) -> None:
         (["reward=calm", "reward.llm=recorded:/nowhere"], "annotations.csv: No such file"),
         (["reward=ellm", "reward.threshold=2"], "must be at most 1"),
         (["reward=ellm", "reward.error=0.1", "reward.llm=openai", "reward.model=m"], "only with reward.llm=scripted"),
-        (["reward=ellm", "env=gym", "env.id=CartPole-v1"], "reads the image"),
+        (["reward=ellm", "env=gym", "env.id=CartPole-v1"], "cannot give ahead, held"),
     ],
 )
 def test_what_does_not_fit_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

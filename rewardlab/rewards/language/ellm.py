@@ -30,6 +30,7 @@ from rewardlab.language.annotator import METRICS
 from rewardlab.language.captions import Captioned
 from rewardlab.language.judges import Annotation, Question
 from rewardlab.maths import captions as events
+from rewardlab.maths.counting import combine_keys
 from rewardlab.maths.word_vectors import cosines
 from rewardlab.rewards.language.asking import AskingConfig, AskingScheme
 from rewardlab.schemas import option
@@ -38,6 +39,7 @@ from rewardlab.types import Array, BuildContext, Metrics, Rollout, State
 VERSION = 1
 _MOST = 10  # suggestions of a state
 _TOLERANCE = 1e-5
+_CODES = events.EVENTS // len(events.VERBS)  # of a verb
 _ASK = (
     "You suggest what an agent in a grid world should do next. Its task: {task}. You read what it sees and carries."
     " Answer with one suggestion a line, ten at most, as if it had been done: picked up the red key; unlocked the red"
@@ -71,23 +73,23 @@ class Scheme(AskingScheme):
         super().__init__(config, context, "view", _ASK.format(task=config.task or "not known"), suggestions_in)
         self.config = config
         self.matched: list[set[str]] = [set() for _ in range(context.num_envs)]
-        self._near: dict[tuple[int, int], list[tuple[float, str]]] = {}  # of a state and an event, the best first
+        self._near: dict[int, list[tuple[float, str]]] = {}  # what a state and what was done there match, best first
         self._share = 0.0
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         seen = self.captioned(rollout)
-        matches = self._matches(seen)
+        place, near = self._near_of(seen)
         first = rollout.first.cpu().numpy()
         paid = np.zeros(first.shape, dtype=np.float32)
-        for t, env in zip(*np.nonzero(first | (matches >= 0)), strict=True):
+        matches = np.array([bool(each) for each in near])[place]
+        for t, env in zip(*np.nonzero(first | matches), strict=True):
             if first[t, env]:
                 self.matched[env].clear()
-            if matches[t, env] >= 0:
-                near = self._near[int(seen.begun[t, env]), int(seen.events[t, env])]
-                cosine, text = next(((each, text) for each, text in near if text not in self.matched[env]), (0.0, ""))
-                if text:
-                    self.matched[env].add(text)
-                    paid[t, env] = cosine
+            fresh = ((each, text) for each, text in near[place[t, env]] if text not in self.matched[env])
+            cosine, text = next(fresh, (0.0, None))
+            if text is not None:
+                self.matched[env].add(text)
+                paid[t, env] = cosine
         self._share = float((paid > 0).mean())
         return torch.from_numpy(paid).to(rollout.task_reward.device)
 
@@ -117,24 +119,18 @@ class Scheme(AskingScheme):
         self.matched = [set(each) for each in state["matched"]]
         self._near = {}
 
-    def _matches(self, seen: Captioned) -> Array:
-        """int64 [T, N]: 0 where a step matches some suggestion of the state before it, -1 where it matches none."""
-        did = ~np.isin(events.verb_of(seen.events), (events.NOTHING, events.BUMPED))
-        found = np.full(seen.events.shape, -1)
-        for t, env in zip(*np.nonzero(did), strict=True):
-            pair = int(seen.begun[t, env]), int(seen.events[t, env])
-            if pair not in self._near:
-                suggested = self.annotator.answers.get(pair[0])
-                if pair[0] not in self.annotator.answers:
-                    continue  # not known yet
-                self._near[pair] = self._compared(pair[1], suggested or [])
-            if self._near[pair]:
-                found[t, env] = 0
-        return found
+    def _near_of(self, seen: Captioned) -> tuple[Array, list[list[tuple[float, str]]]]:
+        """Which pair of a state and what was done in it each step has, int64 [T, N], and what each pair matches."""
+        pairs, at, place = np.unique(combine_keys(seen.begun, seen.events), return_index=True, return_inverse=True)
+        states, codes = seen.begun.ravel()[at].tolist(), seen.events.ravel()[at].tolist()
+        for pair, state, code in zip(pairs.tolist(), states, codes, strict=True):
+            if pair not in self._near and state in self.annotator.answers:
+                self._near[pair] = self._compared(code, self.annotator.answers[state] or [])
+        return place.reshape(seen.events.shape), [self._near.get(pair, []) for pair in pairs.tolist()]
 
     def _compared(self, event: int, suggested: list[str]) -> list[tuple[float, str]]:
         """Suggestions that an event matches, and how well, the best first."""
-        if not suggested:
+        if not suggested or event // _CODES in (events.NOTHING, events.BUMPED):
             return []
         found = cosines([events.event_text(event)], suggested)[0].tolist()
         least = self.config.threshold - _TOLERANCE

@@ -99,7 +99,7 @@ class Config(DemosOptions, RewardConfig):
             raise ValueError("pay=potential: form=target pays steps, not states; set reward.pay=direct")
         if self.pay == "potential" and not self.task_coef:
             raise ValueError(
-                "task_coef=0: pay=potential adds up to the same whatever is done, so that nothing is left to learn from;"
+                "task_coef=0: pay=potential adds up to the same whatever is done: nothing is left to learn from;"
                 " set reward.pay=direct"
             )
         if (self.encoder in _WITH_FILE) != (self.file is not None):
