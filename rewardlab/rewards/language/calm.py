@@ -98,7 +98,6 @@ class Scheme(AskingScheme):
     """Flags of captions are bits, one for each subgoal in the order of `names`."""
 
     metrics = (*METRICS, *_METRICS)
-    stateful = ("annotator",)
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         """Raises:

@@ -64,7 +64,6 @@ class Scheme(AskingScheme):
 
     metrics = (*METRICS, "ellm/matched", "ellm/suggested")
     episodic_memory = True
-    stateful = ("annotator",)
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         """Raises:
