@@ -46,6 +46,7 @@ VERSION = 1
 KNOWN = {  # subgoals that the engine knows: verbs, and the kind that they are done to
     "pick up the key": ((events.PICKED_UP,), "key"),
     "open the door": ((events.UNLOCKED, events.OPENED), "door"),
+    "unlock the door": ((events.UNLOCKED,), "door"),
     "pick up the ball": ((events.PICKED_UP,), "ball"),
     "pick up the box": ((events.PICKED_UP,), "box"),
     "open the box": ((events.OPENED_BOX,), "box"),
