@@ -160,7 +160,9 @@ class OpenClip(FrozenEncoder):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         model = self._model[0].to(pictures.device)
-        return torch.cat([unit(model.encode_image(self._scaled(few)).float()) for few in pictures.split(_AT_ONCE)])
+        return torch.cat(
+            [unit(model.encode_image(self._scaled(few)).float()) for few in torch.split(pictures, _AT_ONCE)]
+        )
 
     def words(self, texts: Sequence[str]) -> torch.Tensor:
         return unit(self._model[0].encode_text(self._tokens(list(texts)).to(self._mean.device)).float())
