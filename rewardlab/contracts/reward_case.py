@@ -61,7 +61,12 @@ class RewardCase:
         conditioner = self.made(new_context(self.spec)).conditioner
         return self.spec if conditioner is None else replace(self.spec, obs={**self.spec.obs, **conditioner.obs})
 
-    def bonuses(self, script: Script) -> dict[str, torch.Tensor]:
-        """What a fresh scheme pays for a script beside the task."""
-        streams = self.build()[0].compute(self.render(script)).streams
+    def bonuses(self, script: Script, learned: Script | None = None) -> dict[str, torch.Tensor]:
+        """What a fresh scheme pays for a script beside the task, or one that has learned from another before."""
+        scheme = self.build()[0]
+        if learned is not None:
+            rollout = self.render(learned)
+            scheme.compute(rollout)
+            scheme.update(rollout)
+        streams = scheme.compute(self.render(script)).streams
         return {name: signal for name, signal in streams.items() if name != "task"}

@@ -210,21 +210,25 @@ def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
     """The bonus of a final step is for the true final observation, never for the reset frame.
 
     A scheme with `pays_prediction` pays before the outcome is known: it must not see the reset frame either. One that
-    pays nothing at all, since whoever it asks has not answered yet, pays nothing for other observations either.
+    pays nothing until it was told of what it sees has learned from the script before; one that still pays nothing shows
+    nothing.
     """
     script = case.scripts()[0]
     plain = case.bonuses(script)
     if not plain:
         return
+    learned = None if any(bool(bonus.any()) for bonus in plain.values()) else script
+    if learned is not None:
+        plain = case.bonuses(script, learned)
     shown = script.shown.copy()
     shown[-1] = np.where(script.last_first, (shown[-1] + 1) % 8, shown[-1])  # other frames after the last step
-    after_reset = case.bonuses(replace(script, shown=shown))
+    after_reset = case.bonuses(replace(script, shown=shown), learned)
     for name, bonus in plain.items():
         _require_close(bonus, after_reset[name], f"{name}: another frame after a reset")
     if case.build()[0].pays_prediction or not any(bool(bonus.any()) for bonus in plain.values()):
         return
     reached = np.where(script.done, script.shown[:-1], script.reached)  # the final frame is the one before it
-    stayed = case.bonuses(replace(script, reached=reached))
+    stayed = case.bonuses(replace(script, reached=reached), learned)
     ends = torch.from_numpy(script.done)[:-1]
     for name, bonus in plain.items():
         changed = bool((bonus[:-1] != stayed[name][:-1])[ends].any())

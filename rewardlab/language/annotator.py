@@ -153,6 +153,7 @@ class Annotator:
         return {
             "iteration": self._iteration,
             "asked": self._asked,
+            "seed": self._judge.seed,
             "met": torch.tensor(sorted(self._met), dtype=torch.int64),
             "stack": [[put, *_plain(question)] for put, question in self._stack],
             "pending": [
@@ -163,7 +164,7 @@ class Annotator:
         }
 
     def load_state_dict(self, state: State) -> None:
-        self._iteration, self._asked = state["iteration"], state["asked"]
+        self._iteration, self._asked, self._judge.seed = state["iteration"], state["asked"], state["seed"]
         self._met = set(state["met"].tolist())
         self._stack = [(put, Question(*words)) for put, *words in state["stack"]]
         self._pending = []

@@ -3,7 +3,7 @@
 | llm= | who answers |
 |---|---|
 | scripted | no model: the engine's truth, wrong of a share `error` of the questions, the same ones each time |
-| recorded:DIR | the `annotations.csv` of an earlier run's folder; what is missing is refused |
+| recorded:DIR | the `annotations.csv` of earlier runs in a folder; a question that is missing fails the run |
 | openai | any server that speaks OpenAI's protocol: `model`, `base_url`; the key from OPENAI_API_KEY alone |
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +82,12 @@ class JudgeOptions(RewardConfig):
 class Judge(Protocol):
     """Who answers.
 
-    instant: whether it does so at once, so that nothing is gained by asking from another thread.
+    instant: whether it does so at once, so that nothing is gained by asking from another thread. seed: of what it
+    draws; it is saved with what was answered.
     """
 
     instant: bool
+    seed: int
 
     def ask(self, question: Question, number: int) -> Answer:
         """Raises:
@@ -110,6 +113,9 @@ def make_judge(options: JudgeOptions, instructions: str, seed: int) -> Judge:
             return RecordedJudge(Path(where))
         except ValueError as error:
             raise UserError(f"reward.{error}") from None
+    if options.base_url is None and "OPENAI_API_KEY" not in os.environ:
+        own = "reward.base_url=http://localhost:8080/v1 for your own server"
+        raise UserError(f"reward.llm=openai: set OPENAI_API_KEY, or {own}")
     model = OpenAI(options.model or "", options.base_url, options.temperature, seed, _TIMEOUT)
     return AskedJudge(model, instructions)
 
@@ -120,11 +126,13 @@ class ScriptedJudge:
     instant = True
 
     def __init__(self, error: float, seed: int) -> None:
-        self._error, self._seed = error, seed
+        self._error, self.seed = error, seed
 
     def errs(self, key: int) -> bool:
         """Whether it answers the question of this key wrongly."""
-        mixed = combine_keys(np.array([key], dtype=np.int64), np.array([self._seed + 1])).view(np.uint64)
+        if not self._error:
+            return False
+        mixed = combine_keys(np.array([key], dtype=np.int64), np.array([self.seed + 1])).view(np.uint64)
         return int(mixed[0] >> np.uint64(11)) / 2**53 < self._error
 
     def ask(self, question: Question, number: int) -> Answer:
@@ -134,7 +142,7 @@ class ScriptedJudge:
 class RecordedJudge:
     """Answers of an earlier run, by the words of the questions."""
 
-    instant = True
+    instant, seed = True, 0
 
     def __init__(self, folder: Path) -> None:
         """Raises:
@@ -151,7 +159,7 @@ class RecordedJudge:
 class AskedJudge:
     """A language model that is shown the instructions and the question."""
 
-    instant = False
+    instant, seed = False, 0
 
     def __init__(self, model: Model, instructions: str) -> None:
         self._model, self._instructions = model, instructions
@@ -187,7 +195,7 @@ def as_table(annotations: Sequence[Annotation]) -> str:
 
 
 def read_answers(folder: Path, key: str = "llm=recorded:") -> dict[str, str]:
-    """Questions and answers of an earlier run.
+    """Questions and answers of all runs in a folder, be it one's own or one of many.
 
     Args:
         key: the option that names the folder, for messages.
@@ -195,14 +203,19 @@ def read_answers(folder: Path, key: str = "llm=recorded:") -> dict[str, str]:
     Raises:
         ValueError: there are none.
     """
-    file = folder / ANNOTATIONS
-    try:
-        with file.open(encoding="utf-8", newline="") as opened:
-            rows = csv.DictReader(opened)
-            if not {"question", "answer"} <= set(rows.fieldnames or ()):
-                raise ValueError(f"{key}{folder}: {ANNOTATIONS} needs the columns question and answer")
-            return {row["question"]: row["answer"] or "" for row in rows}
-    except OSError as error:
-        raise ValueError(f"{key}{folder}: {ANNOTATIONS}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{key}{folder}: {ANNOTATIONS}: {error}") from None
+    found: dict[str, str] = {}
+    files = sorted(folder.rglob(ANNOTATIONS)) if folder.is_dir() else []
+    if not files:
+        raise ValueError(f"{key}{folder}: holds no {ANNOTATIONS}, which a run of reward=oni writes")
+    for file in files:
+        try:
+            with file.open(encoding="utf-8", newline="") as opened:
+                rows = csv.DictReader(opened)
+                if not {"question", "answer"} <= set(rows.fieldnames or ()):
+                    raise ValueError(f"{key}{folder}: {file.name} needs the columns question and answer")
+                found |= {row["question"]: row["answer"] or "" for row in rows}
+        except OSError as error:
+            raise ValueError(f"{key}{folder}: {file.name}: {error.strerror}") from None
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ValueError(f"{key}{folder}: {file.name}: {error}") from None
+    return found

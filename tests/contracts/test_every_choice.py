@@ -48,6 +48,8 @@ VARIANTS = [
     ),
     ("reward", "rnd", ["reward.error=l2", "reward.normalise_observation=false", "reward.normalise_reward=false"]),
     ("reward", "rnd", ["reward.update_proportion=0.5", "reward.warmup=0"]),
+    ("reward", "oni", ["reward.variant=ranking", "reward.caption=event", "reward.per_iteration=9", "reward.steps=1"]),
+    ("reward", "oni", ["reward.caption=view", "reward.count=caption", "reward.error=0.5", "reward.per_iteration=5"]),
     ("reward", "icm", ["reward.normalise_reward=true"]),
     ("reward", "e3b", ["reward.paid=current", "reward.normalise_reward=false"]),
     ("reward", "disagreement", ["reward.features_from=inverse", "reward.share=1"]),

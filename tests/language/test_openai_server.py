@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from rewardlab.errors import UserError
+from rewardlab.errors import OfTheTask, UserError
+from rewardlab.language.annotator import Annotator
 from rewardlab.language.extraction import code_in
+from rewardlab.language.judges import JudgeOptions, Question, make_judge
 from rewardlab.language.model import OpenAI, Purpose
 
 pytest.importorskip("openai", reason="needs the extra llm")
@@ -95,3 +97,25 @@ def test_a_refusal_is_one_line_and_keeps_the_key(server: Server, monkeypatch: py
 )
 def test_the_code_in_an_answer(answer: str, code: str) -> None:
     assert code_in(answer) == code
+
+
+def test_a_judge_shows_its_instructions_and_one_that_gets_no_answer_fails_the_run(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "of-the-user")
+    url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    options = JudgeOptions(llm="openai", model="m", base_url=url, per_iteration=1, parallel=1)
+    options.validate()
+    annotator = Annotator(options, make_judge(options, "Yes or no?", 3), lambda text: text == "yes")
+    annotator.put([Question(1, "turned", "no", "yes"), Question(2, "opened the red door", "yes", "no")])
+    server.answers = [reply("yes")]
+    assert [each.question.key for each in annotator.step()] == [2] and annotator.answers == {2: True}
+    assert [each["content"] for each in server.asked[0]["messages"]] == ["Yes or no?", "opened the red door"]
+    assert annotator.metrics()["annotate/tokens"] == 10.0 and "opened the red door,yes,m-1,7,3," in annotator.table()
+    server.answers = [(400, {"error": {"message": "too\nlong"}})]
+    with pytest.raises(OfTheTask, match=r"^llm=openai: no answer for .*too long"):
+        annotator.step()
+    monkeypatch.delenv("OPENAI_API_KEY")
+    options.base_url = None
+    with pytest.raises(UserError, match=r"set OPENAI_API_KEY, or reward.base_url="):
+        make_judge(options, "", 0)

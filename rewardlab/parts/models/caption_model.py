@@ -42,7 +42,7 @@ class CaptionModel:
 
     def learn_labels(self, texts: Sequence[str], labels: torch.Tensor) -> float:
         """One step on the cross-entropy of labels [B], 0 or 1; the loss."""
-        logits = self._network(_letters(texts), self._generator)
+        logits = self._seen(texts)
         return self._step(nn.functional.binary_cross_entropy_with_logits(logits, labels))
 
     def learn_pairs(self, first: Sequence[str], second: Sequence[str], preferred: torch.Tensor) -> float:
@@ -51,8 +51,7 @@ class CaptionModel:
         Args:
             preferred: float32 [B], how much the first is preferred: 1, 0, or 0.5 where neither is.
         """
-        scores = self._network(_letters([*first, *second]), self._generator)
-        one, other = scores.chunk(2)
+        one, other = self._seen([*first, *second]).chunk(2)
         return self._step(nn.functional.binary_cross_entropy_with_logits(one - other, preferred))
 
     def pair_loss(self, first: Sequence[str], second: Sequence[str], preferred: torch.Tensor) -> float:
@@ -66,6 +65,13 @@ class CaptionModel:
     def load_state_dict(self, state: State) -> None:
         self._network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
+
+    def _seen(self, texts: Sequence[str]) -> torch.Tensor:
+        """Scores [B] to learn from; each distinct caption passes once, with the same dropout wherever it stands."""
+        distinct = {text: at for at, text in enumerate(dict.fromkeys(texts))}
+        place = torch.tensor([distinct[text] for text in texts])
+        scores: torch.Tensor = self._network(_letters(distinct), self._generator)[place]
+        return scores
 
     def _step(self, loss: torch.Tensor) -> float:
         gradient = self._optimiser.gradient(loss)

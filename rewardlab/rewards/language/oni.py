@@ -17,8 +17,8 @@ classification: 1 where a classifier of captions, learned from the labels, says 
 ranking: a score learned from which of two captions is preferred. The authors' code computes its normalisation and pays
 the raw score; normalise=true is as in the paper.
 
-offline=DIR is Motif: DIR is the folder of a finished run with variant=ranking, whose pairs teach the score before
-training; then nothing is asked. Recipes: oni_keycorridor_s3r3, motif_keycorridor_s3r3.
+offline=DIR is Motif: DIR holds runs with variant=ranking, whose pairs teach the score before training; then nothing is
+asked. Recipes: oni_keycorridor_s3r3, oni_classification_keycorridor_s3r3, oni_motif_keycorridor_s3r3.
 
 Otherwise than published: a step is paid for what it led to, there for what was seen before it, a step late. The
 classifier pays after fifty labels of either class, there from its first weights on. By default N counts events, since
@@ -70,7 +70,7 @@ _PAIR = (
     f" messages tells of more progress towards solving it? Think shortly, then end with {FIRST} or {SECOND}, or with"
     f" {NEITHER} if neither does."
 )
-_SHARE_OF_COUNT = 3  # the power of N
+_POWER = 3  # the power of N
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Config(JudgeOptions, BonusConfig):
     normalise: bool = option(False, "whether a ranking's scores are normalised, and low ones pay 0")
     steps: int = option(4, "steps of a model after each iteration that brought answers; 32 as published", above=0)
     learning_rate: float | None = option(None, "Adam's step size of a model; null: 1e-4, offline 1e-5", above=0)
-    offline: str | None = option(None, "folder of a run with variant=ranking, whose pairs teach before training")
+    offline: str | None = option(None, "folder with runs of variant=ranking, whose pairs teach before training")
     epochs: int = option(10, "passes over the pairs of offline", above=0)
     batch_size: int = option(1024, "size of its minibatches", above=0)
     task: str | None = option(None, "the task in words, for a model; null: the environment's id")
@@ -150,7 +150,7 @@ class Scheme(BonusScheme):
         by_event = self.config.count == "event"
         keys, starts = (seen.events, seen.events * 0) if by_event else (seen.keys, seen.begun)
         times = torch.from_numpy(self.counts.add(keys, starts, rollout.first.cpu().numpy()))
-        return (paid / times.double() ** _SHARE_OF_COUNT).float().to(rollout.task_reward.device)
+        return (paid / times.double() ** _POWER).float().to(rollout.task_reward.device)
 
     def update(self, rollout: Rollout) -> Metrics:
         seen = self._captioned(rollout)

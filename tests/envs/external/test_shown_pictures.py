@@ -297,6 +297,7 @@ def weights(tree: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
 # They need demonstrations, goals, replay, a solver or tables.
 FIT_NOT = {
     *(
+        "oni",
         "progress_counts",
         "written",
         "airl",

@@ -14,7 +14,7 @@ from rewardlab.errors import UserError
 from rewardlab.gridworld import env_ids
 from rewardlab.run import run
 
-FACTS = ("state_hash", "agent_pos", "panorama", "lava_beside", "carrying", "doors_open")
+FACTS = ("state_hash", "agent_pos", "panorama", "lava_beside", "carrying", "held", "ahead", "doors_open")
 WALL_CLOCK = {"wall_seconds", "cpu_seconds", "fps"}
 
 
