@@ -208,10 +208,23 @@ def _check() -> Parser:
 def _write() -> Parser:
     parser = Parser(
         prog="rewardlab write",
-        description="Write a reward in rounds: ask for code, check it, train on it, tell what came of it.",
+        description="Write a reward in rounds: ask for code, check it, train on it, tell what came of it."
+        " Or lists of subgoals.",
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="env=NAME, agent=NAME and their options")
     parser.add_argument("--code", metavar="FILE", help="only check this reward, without training")
+    parser.add_argument(
+        "--kind",
+        choices=("reward", "subgoals"),
+        default="reward",
+        help="what is written; subgoals: for curriculum=subgoal_list, --writer once (default: reward)",
+    )
+    parser.add_argument(
+        "--runs",
+        type=_positive,
+        metavar="N",
+        help="of subgoals: for the levels of N seeds, from --seed on (default: 1)",
+    )
     parser.add_argument(
         "--writer", choices=("once", "eureka", "text2reward"), default="eureka", help="the loop (default: eureka)"
     )

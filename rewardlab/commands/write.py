@@ -1,9 +1,10 @@
-"""`rewardlab write env=E`: rewards written in rounds, or one that is only checked."""
+"""`rewardlab write env=E`: rewards written in rounds, or one that is only checked; lists of subgoals."""
 
 from __future__ import annotations
 
 import hashlib
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from rewardlab.language.model import KINDS, Model, OpenAI, Recorded, Scripted
 from rewardlab.parts.written_state import StateLayout, state_layout
 from rewardlab.sandbox.process import available
 from rewardlab.schemas import RootConfig
+from rewardlab.types import Array, EnvSpec
 
 if TYPE_CHECKING:
     from rewardlab.writing.sample import Sample
@@ -30,17 +32,19 @@ _OURS = {  # options that the loop itself sets: why
 
 
 def main(given: Namespace) -> int:
-    """Check one reward, or run a loop.
+    """Check one reward, run a loop, or write lists of subgoals.
 
     Raises:
         UserError: what was asked for does not fit.
     """
+    if given.kind == "subgoals":
+        return _write_subgoals(given)
+    if given.runs is not None:
+        raise UserError("--runs: of --kind subgoals; a loop has --final-seeds")
     if (missing := available()) is not None:
         raise UserError(f"rewardlab write: {missing}")
     starting.over()
-    for word in given.overrides:
-        if (key := word.partition("=")[0]) in _OURS:
-            raise UserError(f"{word}: rewardlab write sets {key} itself{_OURS[key]}")
+    _refuse_ours(given.overrides)
     try:
         source = None if given.code is None else read_code(given.code, "--code")
     except ValueError as error:
@@ -72,22 +76,79 @@ def main(given: Namespace) -> int:
     told = repr((given.overrides, given.llm, given.model, given.temperature, options, words))
     name = f"{prepared.labels['env']}-{given.writer}-{given.llm.partition(':')[0]}"
     folder = Path(config.results_dir) / "writing" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
-    return run_loop(folder, _model(given, layout), task, options)
+    return run_loop(folder, _model(given, lambda how: _scripted_reward(given, how, layout)), task, options)
 
 
-def _model(given: Namespace, layout: StateLayout) -> Model:
+def _refuse_ours(overrides: list[str]) -> None:
+    for word in overrides:
+        if (key := word.partition("=")[0]) in _OURS:
+            raise UserError(f"{word}: rewardlab write sets {key} itself{_OURS[key]}")
+
+
+def _write_subgoals(given: Namespace) -> int:
+    """Ask for a list of subgoals for each level."""
+    starting.over()
+    _refuse_ours(given.overrides)
+    if given.code is not None or given.writer not in ("once", "eureka"):  # eureka: nothing was said
+        raise UserError(
+            "--kind subgoals: asks once for each level; leave out --code and --writer, or say --writer once"
+        )
+    prepared = composition.compose([*given.overrides, "reward=none", f"seed={given.seed}"])
+    from rewardlab.writing.subgoals import grids_of, levels_of, write_lists
+
+    config = prepared.config
+    levels = levels_of(config, range(given.seed, given.seed + (given.runs or 1)))
+    spec, grids = grids_of(config, levels)
+    words = given.task or f"{spec.id}; success: {spec.task.success or 'the largest return'}"
+    told = repr((given.overrides, given.llm, given.model, given.temperature, given.seed, given.runs, words))
+    name = f"{prepared.labels['env'].replace('=', '-')}-subgoals-{given.llm.partition(':')[0]}"
+    folder = Path(config.results_dir) / "writing" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    return write_lists(
+        folder, _model(given, lambda how: _scripted_subgoals(given, how, spec, grids)), words, spec, grids
+    )
+
+
+def _scripted_reward(given: Namespace, how: str, layout: StateLayout) -> Model:
     """Raises:
-    UserError: there is no such model.
+    UserError: there is no such one.
+    """
+    from rewardlab.writing.grammar import Grammar
+
+    if how:
+        raise UserError(f"--llm {given.llm}: only recorded has a folder")
+    return Scripted(Grammar(layout, given.seed))
+
+
+def _scripted_subgoals(given: Namespace, how: str, spec: EnvSpec, grids: dict[int, Array]) -> Model:
+    """Raises:
+    UserError: there is no such one, or no exact lists are known.
+    """
+    from rewardlab.datasets.subgoal_lists import has_exact
+    from rewardlab.writing.scripted_subgoals import MODELS, SubgoalAnswers
+
+    if how and how not in MODELS:
+        raise unknown("--llm", given.llm, [f"scripted:{name}" for name in MODELS], "measured model")
+    if not has_exact(spec.id):
+        raise UserError(
+            f"--llm {given.llm}: no exact lists are known for {spec.id}, only for KeyCorridor, MultiRoom and DoorKey"
+        )
+    return Scripted(SubgoalAnswers(grids, MODELS.get(how), given.seed))
+
+
+def _model(given: Namespace, scripted: Callable[[str], Model]) -> Model:
+    """Args:
+        scripted: makes the one of --llm scripted:HOW.
+
+    Raises:
+        UserError: there is no such model.
     """
     kind, _, where = given.llm.partition(":")
     if kind not in KINDS:
         raise unknown("--llm", given.llm, KINDS, "language model")
+    if kind == "scripted":
+        return scripted(where)
     if where and kind != "recorded":
         raise UserError(f"--llm {given.llm}: only recorded has a folder")
-    if kind == "scripted":
-        from rewardlab.writing.grammar import Grammar
-
-        return Scripted(Grammar(layout, given.seed))
     if kind == "recorded":
         if not where or not Path(where).is_dir():
             raise UserError(f"--llm recorded:{where}: no such folder")

@@ -210,7 +210,8 @@ def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
     """The bonus of a final step is for the true final observation, never for the reset frame.
 
     A scheme with `pays_prediction` pays before the outcome is known: it must not see the reset frame either. One that
-    pays nothing until it was told of what it sees has learned from the script before.
+    pays nothing until it was told of what it sees has learned from the script before; one that still pays no final step
+    shows nothing.
     """
     script = case.scripts()[0]
     plain = case.bonuses(script)
@@ -231,7 +232,10 @@ def last_step_is_paid_on_its_own_frame(case: RewardCase) -> None:
     ends = torch.from_numpy(script.done)[:-1]
     for name, bonus in plain.items():
         changed = bool((bonus[:-1] != stayed[name][:-1])[ends].any())
-        require(changed, f"{name}: pays the same for other final observations, so it looks elsewhere than next_obs")
+        rare = learned is not None and not bool(bonus[:-1][ends].any() or stayed[name][:-1][ends].any())
+        require(
+            changed or rare, f"{name}: pays the same for other final observations, so it looks elsewhere than next_obs"
+        )
 
 
 def shaping_leaves_the_best_policies(case: RewardCase) -> None:

@@ -33,7 +33,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from rewardlab.datasets.subgoal_lists import LONGEST, read_lists
+from rewardlab.datasets.subgoal_lists import LONGEST, has_exact, read_lists
 from rewardlab.errors import UserError
 from rewardlab.facts import GRID, LEVEL
 from rewardlab.maths.goals import AGENT, goal_reward
@@ -56,7 +56,6 @@ from rewardlab.types import (
 
 VERSION = 1
 
-_KNOWN = ("MiniGrid-KeyCorridor", "MiniGrid-MultiRoom", "MiniGrid-DoorKey")
 _SIZES = {"relative": 2, "object": 3, "language": 384}  # 384: of the sentence vectors of the paper
 _SENTENCES = 20_241_008  # seed of the vectors that stand for them
 _NONE = -1
@@ -89,7 +88,7 @@ class Config(CurriculumConfig):
         if GRID not in spec.privileged:
             raise UserError(f"{said}: subgoals are cells of a grid, and {spec.id} has none; use a MiniGrid task")
         if self.file is None:
-            if not spec.id.rpartition(":")[2].startswith(_KNOWN):
+            if not has_exact(spec.id):
                 raise UserError(
                     f"{said}: no exact lists are known for {spec.id}, only for KeyCorridor, MultiRoom and DoorKey;"
                     f" {self.INSTEAD}"

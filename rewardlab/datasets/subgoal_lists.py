@@ -15,6 +15,12 @@ from pathlib import Path
 from rewardlab.errors import UserError, one_line
 
 LONGEST = 64  # entries of a list
+_EXACT = ("MiniGrid-KeyCorridor", "MiniGrid-MultiRoom", "MiniGrid-DoorKey")
+
+
+def has_exact(env_id: str) -> bool:
+    """Whether `maths.subgoals.exact_list` finds the lists of a task: of KeyCorridor, MultiRoom and DoorKey."""
+    return env_id.rpartition(":")[2].startswith(_EXACT)
 
 
 def read_lists(key: str, path: str, width: int, height: int) -> dict[int, list[tuple[int, int]]]:
@@ -38,15 +44,25 @@ def read_lists(key: str, path: str, width: int, height: int) -> dict[int, list[t
     for level, entries in found.items():
         if not (level.isascii() and level.isdigit()):
             raise UserError(f"{said}: {level[:40]!r} is no level seed: a whole number, at least 0")
-        if not isinstance(entries, list) or not 1 <= len(entries) <= LONGEST:
-            raise UserError(f"{said}: level {level}: needs a list of 1 to {LONGEST} cells")
-        for cell in entries:
-            if not _is_cell(cell, width, height):
-                raise UserError(
-                    f"{said}: level {level}: {str(cell)[:40]} is no cell [COLUMN, ROW] of {width} x {height}"
-                )
-        lists[int(level)] = [(int(column), int(row)) for column, row in entries]
+        try:
+            lists[int(level)] = cells_of(entries, width, height)
+        except ValueError as error:
+            raise UserError(f"{said}: level {level}: {error}") from None
     return lists
+
+
+def cells_of(entries: object, width: int, height: int) -> list[tuple[int, int]]:
+    """One list, checked.
+
+    Raises:
+        ValueError: it is none, or has cells outside of the grid; one line.
+    """
+    if not isinstance(entries, list) or not 1 <= len(entries) <= LONGEST:
+        raise ValueError(f"needs a list of 1 to {LONGEST} cells")
+    for cell in entries:
+        if not _is_cell(cell, width, height):
+            raise ValueError(f"{str(cell)[:40]} is no cell [COLUMN, ROW] of {width} x {height}")
+    return [(int(column), int(row)) for column, row in entries]
 
 
 def _is_cell(cell: object, width: int, height: int) -> bool:

@@ -85,6 +85,22 @@ def wrong_cell(grid: Array, right: int, by_look: bool, draw: Callable[[int], int
     return int(inner[draw(len(inner))])
 
 
+def moved_cell(grid: Array, right: int, steps: float, draw: Callable[[int], int]) -> int:
+    """A cell that is wrong by about so many steps along rows and columns, and never the right one.
+
+    Args:
+        grid: uint8 [W, H, 3]. right: a cell. draw: a number below the one that it is given; of all cells within the
+            outer wall whose distance is nearest to `steps`, it takes one.
+    """
+    width, height = grid.shape[:2]
+    inner = (np.arange(1, width - 1)[:, None] * height + np.arange(1, height - 1)).ravel()
+    inner = inner[inner != right]
+    away = np.abs(inner // height - right // height) + np.abs(inner % height - right % height)
+    off = np.abs(away - steps)
+    nearest = inner[off == off.min()]
+    return int(nearest[draw(len(nearest))])
+
+
 def contents(grids: Array, cell: Array) -> Array:
     """Object, colour and state of cells, uint8 [B, 3].
 

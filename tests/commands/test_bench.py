@@ -28,6 +28,7 @@ def test_of_all_schemes_those_that_fit_are_timed(capsys: pytest.CaptureFixture[s
         "airl",
         "exprd",
         "gail",
+        "goal_embedding",
         "her",
         "heron",
         "ircr",
