@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from rewardlab import starting
 from rewardlab.config import composition
-from rewardlab.datasets.folders import read_code
+from rewardlab.datasets.folders import answers_folder, read_code, recordings
 from rewardlab.errors import UserError, unknown
 from rewardlab.facts import GRID
 from rewardlab.language.model import KINDS, Model, OpenAI, Recorded, Scripted
 from rewardlab.parts.written_state import StateLayout, state_layout
 from rewardlab.sandbox.process import available
 from rewardlab.schemas import RootConfig
+from rewardlab.writing.writers import WRITERS
 
 if TYPE_CHECKING:
     from rewardlab.writing.sample import Sample
@@ -45,9 +46,11 @@ def main(given: Namespace) -> int:
         source = None if given.code is None else read_code(given.code, "--code")
     except ValueError as error:
         raise UserError(str(error)) from None
-    prepared = composition.compose([*given.overrides, "reward=written"])
+    writer = WRITERS[given.writer]
+    prepared = composition.compose([*given.overrides, *writer.reward, f"reward.code={writer.example}"])
     config = prepared.config
-    from rewardlab.writing.rounds import LoopOptions, Task, run_loop
+    from rewardlab.writing.asking import Task
+    from rewardlab.writing.rounds import LoopOptions, run_loop
     from rewardlab.writing.sample import sample_of
 
     facts = config.reward.privileged()
@@ -58,8 +61,8 @@ def main(given: Namespace) -> int:
     once = given.writer == "once"
     options = LoopOptions(
         given.writer,
-        1 if once else given.rounds,
-        1 if once else given.samples,
+        1 if once else given.rounds or writer.rounds,
+        1 if once else given.samples or writer.samples,
         config.frames if given.frames is None else given.frames,
         given.seed,
         given.final_seeds,
@@ -72,10 +75,15 @@ def main(given: Namespace) -> int:
     told = repr((given.overrides, given.llm, given.model, given.temperature, options, words))
     name = f"{prepared.labels['env']}-{given.writer}-{given.llm.partition(':')[0]}"
     folder = Path(config.results_dir) / "writing" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
-    return run_loop(folder, _model(given, layout), task, options)
+    recorded = None if given.record is None else Path(given.record).expanduser()
+    model = _model(given, layout, writer.kinds[0])
+    try:
+        return run_loop(folder, model, task, options, recorded)
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: can't be written ({error.strerror or error})") from None
 
 
-def _model(given: Namespace, layout: StateLayout) -> Model:
+def _model(given: Namespace, layout: StateLayout, asked: str) -> Model:
     """Raises:
     UserError: there is no such model.
     """
@@ -87,11 +95,11 @@ def _model(given: Namespace, layout: StateLayout) -> Model:
     if kind == "scripted":
         from rewardlab.writing.grammar import Grammar
 
-        return Scripted(Grammar(layout, given.seed))
+        return Scripted(Grammar(layout, given.seed, asked))
     if kind == "recorded":
-        if not where or not Path(where).is_dir():
-            raise UserError(f"--llm recorded:{where}: no such folder")
-        return Recorded(Path(where))
+        if (answers := answers_folder(where)) is None:
+            raise unknown("--llm", given.llm, [f"recorded:{name}" for name in recordings()], "folder of answers")
+        return Recorded(answers)
     if given.model is None:
         raise UserError("--llm openai: name the model, as in --model gpt-oss-20b")
     return OpenAI(given.model, given.base_url, given.temperature, given.seed, given.timeout)
