@@ -132,11 +132,11 @@ class Scheme(BaseScheme):
             self.streams += tuple(replace(s, name=self._names[key][s.name], coef=s.coef * weight) for s in bonuses)
             self.assumes |= scheme.assumes
             self.code += scheme.code
-            self.keeps |= scheme.keeps
             self.reads_policy |= scheme.reads_policy
             self.asks_policy |= scheme.asks_policy
             self.pays_anew &= scheme.pays_anew or not bonuses
             self.looks_ahead |= scheme.looks_ahead
+            self.keeps |= scheme.keeps
             self.metrics += tuple(_renamed(name, key) for name in scheme.metrics)
             self.warmup_steps = max(self.warmup_steps, scheme.warmup_steps)
             self.told_apart += scheme.told_apart

@@ -25,9 +25,10 @@ from rewardlab.types import (
 )
 
 _SAME = (
+    "code", "keeps",
     "context", "assumes", "privileged", "warmup_steps", "replaces_task", "pays_prediction", "pays_demonstrated",
     "relabels", "reads_policy", "asks_policy", "mixes_advantages", "whole_episodes", "reads", "told_apart",
-    "conditioner", "waits_for_ends", "best_share", "best_episodes", "code", "keeps",
+    "conditioner", "waits_for_ends", "best_share", "best_episodes",
 )  # fmt: skip
 _CUT = "transform/cut_steps"
 
