@@ -16,7 +16,7 @@ from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
 from rewardlab.errors import Diverged, Interrupted, OfTheTask, one_line, placed
 from rewardlab.networks.picture import network_for, reads_as_picture
-from rewardlab.parts.written_code import writer_of
+from rewardlab.parts.written_code import search_of, writer_of
 from rewardlab.records import archive
 from rewardlab.records.continuation import ANEW, Decision, decide, told
 from rewardlab.records.files import Damaged
@@ -150,6 +150,7 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         command=["rewardlab", "run", *prepared.flags, *prepared.overrides],
         code=code_of(config),
         writer=writer_of(parts.scheme.code) if parts.scheme.code else None,
+        search=search_of(parts.scheme.code),
     )
     if before is None:
         store.write_manifest(manifest)

@@ -206,6 +206,8 @@ def _check() -> Parser:
 
 
 def _write() -> Parser:
+    from rewardlab.writing.writers import WRITERS
+
     parser = Parser(
         prog="rewardlab write",
         description="Write a reward in rounds: ask for code, check it, train on it, tell what came of it."
@@ -225,19 +227,22 @@ def _write() -> Parser:
         metavar="N",
         help="of subgoals: for the levels of N seeds, from --seed on (default: 1)",
     )
-    parser.add_argument(
-        "--writer", choices=("once", "eureka", "text2reward"), default="eureka", help="the loop (default: eureka)"
-    )
+    parser.add_argument("--writer", choices=tuple(WRITERS), default="eureka", help="the loop (default: eureka)")
     parser.add_argument(
         "--llm", default="scripted", metavar="MODEL", help="scripted (default), recorded:DIR, or openai"
     )
+    parser.add_argument("--record", metavar="DIR", help="keep prompts and answers there, for recorded:DIR")
     parser.add_argument("--model", metavar="NAME", help="of openai: the model")
     parser.add_argument("--base-url", metavar="URL", help="of openai: your own server, as in http://localhost:8080/v1")
     parser.add_argument("--temperature", type=_number, default=1.0, metavar="T", help="of openai (default: 1)")
     parser.add_argument("--timeout", type=_number, default=120.0, metavar="S", help="of openai, seconds (default: 120)")
     parser.add_argument("--task", metavar="TEXT", help="the task in words, for the prompt")
-    parser.add_argument("--rounds", type=_positive, default=3, metavar="N", help="how many (default: 3)")
-    parser.add_argument("--samples", type=_positive, default=4, metavar="N", help="of a round of eureka (default: 4)")
+    parser.add_argument(
+        "--rounds", type=_positive, metavar="N", help="how many (default: 3; progress_counts and lare: 1)"
+    )
+    parser.add_argument(
+        "--samples", type=_positive, metavar="N", help="answers of a round of eureka, progress_counts (4), lare (5)"
+    )
     parser.add_argument(
         "--frames", type=_count, metavar="N", help="of each training (default: the environment's budget); 0: only check"
     )

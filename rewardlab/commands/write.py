@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rewardlab import starting
 from rewardlab.config import composition
-from rewardlab.datasets.folders import read_code
+from rewardlab.datasets.folders import answers_folder, read_code, recordings
 from rewardlab.errors import UserError, unknown
 from rewardlab.facts import GRID
 from rewardlab.language.model import KINDS, Model, OpenAI, Recorded, Scripted
@@ -18,6 +18,7 @@ from rewardlab.parts.written_state import StateLayout, state_layout
 from rewardlab.sandbox.process import available
 from rewardlab.schemas import RootConfig
 from rewardlab.types import Array, EnvSpec
+from rewardlab.writing.writers import WRITERS
 
 if TYPE_CHECKING:
     from rewardlab.writing.sample import Sample
@@ -49,9 +50,11 @@ def main(given: Namespace) -> int:
         source = None if given.code is None else read_code(given.code, "--code")
     except ValueError as error:
         raise UserError(str(error)) from None
-    prepared = composition.compose([*given.overrides, "reward=written"])
+    writer = WRITERS[given.writer]
+    prepared = composition.compose([*given.overrides, *writer.reward, f"reward.code={writer.example}"])
     config = prepared.config
-    from rewardlab.writing.rounds import LoopOptions, Task, run_loop
+    from rewardlab.writing.asking import Task
+    from rewardlab.writing.rounds import LoopOptions, run_loop
     from rewardlab.writing.sample import sample_of
 
     facts = config.reward.privileged()
@@ -62,8 +65,8 @@ def main(given: Namespace) -> int:
     once = given.writer == "once"
     options = LoopOptions(
         given.writer,
-        1 if once else given.rounds,
-        1 if once else given.samples,
+        1 if once else given.rounds or writer.rounds,
+        1 if once else given.samples or writer.samples,
         config.frames if given.frames is None else given.frames,
         given.seed,
         given.final_seeds,
@@ -76,7 +79,12 @@ def main(given: Namespace) -> int:
     told = repr((given.overrides, given.llm, given.model, given.temperature, options, words))
     name = f"{prepared.labels['env']}-{given.writer}-{given.llm.partition(':')[0]}"
     folder = Path(config.results_dir) / "writing" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
-    return run_loop(folder, _model(given, lambda how: _scripted_reward(given, how, layout)), task, options)
+    recorded = None if given.record is None else Path(given.record).expanduser()
+    model = _model(given, lambda how: _scripted_reward(given, how, layout, writer.kinds[0]))
+    try:
+        return run_loop(folder, model, task, options, recorded)
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: can't be written ({error.strerror or error})") from None
 
 
 def _refuse_ours(overrides: list[str]) -> None:
@@ -89,10 +97,10 @@ def _write_subgoals(given: Namespace) -> int:
     """Ask for a list of subgoals for each level."""
     starting.over()
     _refuse_ours(given.overrides)
-    if given.code is not None or given.writer not in ("once", "eureka"):  # eureka: nothing was said
-        raise UserError(
-            "--kind subgoals: asks once for each level; leave out --code and --writer, or say --writer once"
-        )
+    given_too = [f"--{name}" for name in ("code", "record") if getattr(given, name) is not None]
+    if given_too or given.writer not in ("once", "eureka"):  # eureka: nothing was said
+        wrong = given_too[0] if given_too else f"--writer {given.writer}"
+        raise UserError(f"--kind subgoals: asks once for each level; leave out {wrong}")
     prepared = composition.compose([*given.overrides, "reward=none", f"seed={given.seed}"])
     from rewardlab.writing.subgoals import grids_of, levels_of, write_lists
 
@@ -108,7 +116,7 @@ def _write_subgoals(given: Namespace) -> int:
     )
 
 
-def _scripted_reward(given: Namespace, how: str, layout: StateLayout) -> Model:
+def _scripted_reward(given: Namespace, how: str, layout: StateLayout, asked: str) -> Model:
     """Raises:
     UserError: there is no such one.
     """
@@ -116,7 +124,7 @@ def _scripted_reward(given: Namespace, how: str, layout: StateLayout) -> Model:
 
     if how:
         raise UserError(f"--llm {given.llm}: only recorded has a folder")
-    return Scripted(Grammar(layout, given.seed))
+    return Scripted(Grammar(layout, given.seed, asked))
 
 
 def _scripted_subgoals(given: Namespace, how: str, spec: EnvSpec, grids: dict[int, Array]) -> Model:
@@ -150,9 +158,9 @@ def _model(given: Namespace, scripted: Callable[[str], Model]) -> Model:
     if where and kind != "recorded":
         raise UserError(f"--llm {given.llm}: only recorded has a folder")
     if kind == "recorded":
-        if not where or not Path(where).is_dir():
-            raise UserError(f"--llm recorded:{where}: no such folder")
-        return Recorded(Path(where))
+        if (answers := answers_folder(where)) is None:
+            raise unknown("--llm", given.llm, [f"recorded:{name}" for name in recordings()], "folder of answers")
+        return Recorded(answers)
     if given.model is None:
         raise UserError("--llm openai: name the model, as in --model gpt-oss-20b")
     return OpenAI(given.model, given.base_url, given.temperature, given.seed, given.timeout)

@@ -26,6 +26,7 @@ def pays_anew_as_declared(case: RewardCase) -> None:
         scheme.compute(rollout)
         scheme.update(rollout)
     before, steps = saved(scheme, context), _steps(rollout)
+    steps.extra |= {name: column.flatten(0, 1) for name, column in scheme.kept_of(rollout).items()}
     if scheme.waits_for_ends:
         steps = _ended(case, scheme)
     paid = scheme.rewards_of(steps)

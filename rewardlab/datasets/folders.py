@@ -40,6 +40,19 @@ def codes() -> list[str]:
     return sorted(file.stem for file in (conf_dir() / "code").glob("*.py"))
 
 
+def answers_folder(path: str) -> Path | None:
+    """Recorded answers of a language model, by their place or by their name in conf/answers; None: there are none."""
+    for folder in (Path(path).expanduser(), conf_dir() / "answers" / path):
+        if path and folder.is_dir():
+            return folder
+    return None
+
+
+def recordings() -> list[str]:
+    """The names of those in conf/answers."""
+    return sorted(folder.name for folder in (conf_dir() / "answers").glob("*") if folder.is_dir())
+
+
 def read_code(path: str, what: str) -> str:
     """The text of a reward given as code.
 

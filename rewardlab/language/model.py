@@ -3,20 +3,23 @@
 | llm= | who answers |
 |---|---|
 | scripted | no model: a grammar that writes rewards and changes them, by the seed and the purpose alone |
-| recorded:DIR | files of an earlier conversation, `ROUND-SAMPLE.answer.md`; what is missing is refused |
+| recorded:DIR | `ROUND-SAMPLE.answer.md` of an earlier conversation, or a name in conf/answers; others are refused |
 | openai | any server that speaks OpenAI's protocol: `base_url`, `model`; the key from OPENAI_API_KEY alone |
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from rewardlab.errors import UserError
+from rewardlab.records.files import write_atomic
 
 Message = dict[str, str]  # role and content
 KINDS = ("scripted", "recorded", "openai")
@@ -24,13 +27,17 @@ KINDS = ("scripted", "recorded", "openai")
 
 @dataclass(frozen=True)
 class Purpose:
-    """What an answer is for: the sample of a round. It is the key of recorded answers, and of the scripted writer."""
+    """What an answer is for: the sample of a round. It is the key of recorded answers, and of the scripted writer.
+
+    role: who is asked, where it is not the writer: critic, analyser, draft.
+    """
 
     round: int
     sample: int
+    role: str = ""
 
     def __str__(self) -> str:
-        return f"{self.round}-{self.sample}"
+        return f"{self.round}-{self.sample}" + (f".{self.role}" if self.role else "")
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,28 @@ class Answer:
 class Model(Protocol):
     """Who can be asked."""
 
-    def ask(self, messages: Sequence[Message], purpose: Purpose) -> Answer:
-        """Raises:
-        UserError: there is no answer; one line says why.
+    def ask(self, messages: Sequence[Message], purpose: Purpose, temperature: float | None = None) -> Answer:
+        """Args:
+            temperature: instead of the model's own.
+
+        Raises:
+            UserError: there is no answer; one line says why.
         """
+
+
+def shown(messages: Sequence[Message]) -> str:
+    """Messages as a text to be read and compared."""
+    return "\n\n".join(f"## {message['role']}\n\n{message['content']}" for message in messages) + "\n"
+
+
+def record(folder: Path, messages: Sequence[Message], purpose: Purpose, answer: Answer) -> None:
+    """Keep an answer, and what it answers, so that `Recorded` gives it again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / f"{purpose}.prompt.md", shown(messages).encode())
+    write_atomic(folder / f"{purpose}.answer.md", answer.text.encode())
+    if answer.prompt_tokens or answer.answer_tokens:
+        told = {name: value for name, value in asdict(answer).items() if name not in ("text", "seconds")}
+        write_atomic(folder / f"{purpose}.answer.json", (json.dumps(told) + "\n").encode())
 
 
 @dataclass(frozen=True)
@@ -59,23 +84,45 @@ class Scripted:
 
     write: Callable[[Sequence[Message], Purpose], str]
 
-    def ask(self, messages: Sequence[Message], purpose: Purpose) -> Answer:
+    def ask(self, messages: Sequence[Message], purpose: Purpose, temperature: float | None = None) -> Answer:
         return Answer(self.write(messages, purpose), "scripted")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Recorded:
-    """Answers of an earlier conversation. A prompt may differ in figures, the purpose counts."""
+    """Answers of an earlier conversation. A prompt may differ, as in figures, since the purpose counts; it is told."""
 
     folder: Path
+    _told: bool = field(default=False, init=False)
 
-    def ask(self, messages: Sequence[Message], purpose: Purpose) -> Answer:
-        file = self.folder / f"{purpose}.answer.md"
+    def ask(self, messages: Sequence[Message], purpose: Purpose, temperature: float | None = None) -> Answer:
+        """Tokens are those of the time when it was recorded."""
+        text = self._read(f"{purpose}.answer.md")
+        if text is None:
+            raise UserError(f"llm=recorded:{self.folder}: no answer in {purpose}.answer.md ({self._reason(purpose)})")
+        prompt = self._read(f"{purpose}.prompt.md")
+        if prompt is not None and prompt != shown(messages) and not self._told:
+            self._told = True
+            line = f"llm=recorded:{self.folder}: {purpose}.prompt.md is another prompt than the one that is asked now"
+            print(f"warning: {line}; later ones are not compared", file=sys.stderr, flush=True)
+        name = f"recorded:{self.folder.name}"
         try:
-            return Answer(file.read_text(encoding="utf-8"), f"recorded:{self.folder.name}")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-            raise UserError(f"llm=recorded:{self.folder}: no answer in {file.name} ({reason})") from None
+            told = json.loads(self._read(f"{purpose}.answer.json") or "{}")
+            counts = {key: int(told.get(key, 0)) for key in ("prompt_tokens", "answer_tokens")}
+            by = f"{name} by {told['model']}" if told.get("model") else name
+        except (ValueError, TypeError, AttributeError):
+            raise UserError(f"llm=recorded:{self.folder}: {purpose}.answer.json is damaged") from None
+        return Answer(text, by, **counts)
+
+    def _read(self, name: str) -> str | None:
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _reason(self, purpose: Purpose) -> str:
+        there = (self.folder / f"{purpose}.answer.md").is_file()
+        return "it is no UTF-8 text" if there else "No such file"
 
 
 class OpenAI:
@@ -98,13 +145,16 @@ class OpenAI:
         self._client = openai.OpenAI(api_key=key or "none", base_url=base_url, timeout=timeout, max_retries=5)
         self._model, self._temperature, self._seed = model, temperature, seed
 
-    def ask(self, messages: Sequence[Message], purpose: Purpose) -> Answer:
+    def ask(self, messages: Sequence[Message], purpose: Purpose, temperature: float | None = None) -> Answer:
         began = time.monotonic()
         given: Any = list(messages)
         try:
             # One call for each sample: servers may ignore `n`.
             told = self._client.chat.completions.create(
-                model=self._model, messages=given, temperature=self._temperature, seed=self._seed + purpose.sample
+                model=self._model,
+                messages=given,
+                temperature=self._temperature if temperature is None else temperature,
+                seed=self._seed + purpose.sample,
             )
         except self._errors.OpenAIError as error:
             said = " ".join(str(error).split())[:300]

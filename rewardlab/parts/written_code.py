@@ -28,11 +28,19 @@ from rewardlab.sandbox.process import Field, Plan, Sandbox, printable
 from rewardlab.types import Array
 
 _WRITER = re.compile(r"^# writer: (.*)$", re.MULTILINE)
+_SEARCH = re.compile(r"^# search: (\d{1,15}) frames, (\d{1,9}) calls, (\d{1,12}) tokens$", re.MULTILINE)
 LONGEST = 20_000  # bytes of a source
 HAND = "hand"  # the writer that is no model
 COLUMNS = 16  # numbers for each row at most: what it pays, and 15 parts
 RISING = "RISING"
-TAKEN = ("nonfinite", "clipped", "mean", "least", "most")  # columns written/NAME of train.csv that are no parts
+TAKEN = (
+    "nonfinite",
+    "clipped",
+    "errors",
+    "mean",
+    "least",
+    "most",
+)  # columns written/NAME of train.csv that are no parts
 _STEP, _STATE = ("before", "action", "after"), ("state",)
 FUNCTIONS = {
     "reward": ("compute_reward",),
@@ -71,6 +79,17 @@ def writer_of(source: str) -> str:
     """Who wrote a source, by the last of its lines that say so, `# writer: NAME`; `hand`, where none does."""
     told = _WRITER.findall(source)
     return printable(told[-1].strip())[:80] if told else HAND
+
+
+def search_line(frames: int, calls: int, tokens: int) -> str:
+    """A comment that says what it took to find a source."""
+    return f"# search: {frames} frames, {calls} calls, {tokens} tokens\n"
+
+
+def search_of(source: str) -> dict[str, int] | None:
+    """What it took to find a source, by the last of its lines that say so: frames, calls of a model, their tokens."""
+    told = _SEARCH.findall(source)
+    return dict(zip(("frames", "calls", "tokens"), map(int, told[-1]), strict=True)) if told else None
 
 
 def kind_of(source: str) -> str:
@@ -149,6 +168,11 @@ class WrittenCode:
                     f"a part is named {name!r} (allowed: letters, digits, _ and ., but none of {', '.join(TAKEN)})"
                 )
         return dict(zip(self._sandbox.columns, told, strict=True))
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives, which what was wrong may have ended; a call starts another."""
+        return self._sandbox.running
 
     @property
     def rising(self) -> dict[str, bool]:

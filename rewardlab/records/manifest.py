@@ -48,6 +48,7 @@ def build_manifest(
     command: Sequence[str] | None = None,
     code: Mapping[str, str] | None = None,
     writer: str | None = None,
+    search: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Everything worth knowing of a run before its first step.
 
@@ -61,7 +62,7 @@ def build_manifest(
         backend: the environment's engine.
         command: the command line; this process's by default.
         code: a hash of the source of each plug-in and of the package, by where it stands in the config.
-        writer: who wrote the reward that was given as code.
+        writer: who wrote the reward that was given as code. search: what it took to find it: frames, calls, tokens.
 
     Returns:
         JSON-ready values. The labels stand at the top, too: whoever groups manifests by `agent` must not get one group
@@ -92,6 +93,7 @@ def build_manifest(
         "resume": "exact",
         "config": config,
         **({} if writer is None else {"writer": writer}),
+        **({} if search is None else {"search": dict(search)}),
     }
     described: dict[str, Any] = plain(manifest)
     return described

@@ -21,6 +21,7 @@ from rewardlab.types import (
     Signals,
     State,
     StreamSpec,
+    TensorObs,
     Transitions,
     Windows,
 )
@@ -45,6 +46,7 @@ class BaseScheme:
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
         pays_anew: whether `rewards_of` works.
+        keeps: whether `kept_of` has something kept for it, which demonstrations lack.
         looks_ahead: whether it pays a step by later ones, which an agent on replay may not have played yet.
         pays_demonstrated: whether it pays for `demonstrated` steps among those that are replayed, and needs some.
         waits_for_ends: whether `rewards_of` reads what `of_episode` says of steps, which is known only when an episode
@@ -72,6 +74,7 @@ class BaseScheme:
     episodic_memory: bool = False
     pays_prediction: bool = False
     pays_anew: bool = False
+    keeps: bool = False
     looks_ahead: bool = False
     pays_demonstrated: bool = False
     waits_for_ends: bool = False
@@ -154,6 +157,10 @@ class BaseScheme:
         Nothing is counted or advanced. Full-state facts of the true successors are in `steps.extra` as
         `privileged.<name>`.
         """
+        return {}
+
+    def kept_of(self, rollout: Rollout) -> TensorObs:
+        """What `rewards_of` wants kept of each step of the rollout that was just paid, [T, N, ...] each."""
         return {}
 
     def of_episode(self, episode: Episode) -> dict[str, torch.Tensor]:

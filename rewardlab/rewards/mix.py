@@ -45,6 +45,7 @@ from rewardlab.types import (
     Signals,
     State,
     StreamSpec,
+    TensorObs,
     Transitions,
 )
 
@@ -136,6 +137,7 @@ class Scheme(BaseScheme):
             self.asks_policy |= scheme.asks_policy
             self.pays_anew &= scheme.pays_anew or not bonuses
             self.looks_ahead |= scheme.looks_ahead
+            self.keeps |= scheme.keeps
             self.metrics += tuple(_renamed(name, key) for name in scheme.metrics)
             self.warmup_steps = max(self.warmup_steps, scheme.warmup_steps)
             self.told_apart += scheme.told_apart
@@ -205,10 +207,18 @@ class Scheme(BaseScheme):
             mixed.mixture = self._multiplier.mixture(mixed.streams, rollout)
         return mixed
 
+    def kept_of(self, rollout: Rollout) -> TensorObs:
+        return {
+            f"{key}:{name}": column
+            for key, scheme in self.schemes.items()
+            for name, column in scheme.kept_of(rollout).items()
+        }
+
     def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:
         paid: dict[str, torch.Tensor] = {}
         for key, scheme in self.schemes.items():
-            given = scheme.rewards_of(steps)
+            own = {n.removeprefix(f"{key}:"): column for n, column in steps.extra.items() if n.startswith(f"{key}:")}
+            given = scheme.rewards_of(replace(steps, extra=steps.extra | own) if own else steps)
             paid |= {name: given[original] for original, name in self._names[key].items()}
         if self._refiner is not None:
             paid = self._refiner.anew(paid)

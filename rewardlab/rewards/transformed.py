@@ -11,9 +11,21 @@ from rewardlab.maths.reward_transforms import cut_steps
 from rewardlab.parts.reward_transforms import Transform, made
 from rewardlab.rewards.base import BaseScheme
 from rewardlab.schemas import RewardConfig
-from rewardlab.types import AuxLoss, BuildContext, Episode, LogProb, Metrics, Rollout, Signals, State, Transitions
+from rewardlab.types import (
+    AuxLoss,
+    BuildContext,
+    Episode,
+    LogProb,
+    Metrics,
+    Rollout,
+    Signals,
+    State,
+    TensorObs,
+    Transitions,
+)
 
 _SAME = (
+    "code", "keeps",
     "context", "assumes", "privileged", "warmup_steps", "replaces_task", "pays_prediction", "pays_demonstrated",
     "relabels", "reads_policy", "asks_policy", "mixes_advantages", "whole_episodes", "reads", "told_apart",
     "conditioner", "waits_for_ends", "best_share", "best_episodes", "exact", "code",
@@ -81,6 +93,9 @@ class Transformed(BaseScheme):
         if self._cuts:
             self._cut = cut_steps(rollout.first, rollout.done)
         return signals
+
+    def kept_of(self, rollout: Rollout) -> TensorObs:
+        return self.scheme.kept_of(rollout)
 
     def of_episode(self, episode: Episode) -> dict[str, torch.Tensor]:
         return self.scheme.of_episode(episode)

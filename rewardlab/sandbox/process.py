@@ -124,6 +124,11 @@ class Sandbox:
         parts = [self._chunk([array[at : at + ROWS] for array in arrays]) for at in range(0, max(count, 1), ROWS)]
         return np.concatenate(parts, axis=1) if len(parts) != 1 else parts[0]
 
+    @property
+    def running(self) -> bool:
+        """Whether there is a process; a call starts another where one was ended."""
+        return self._process is not None
+
     def close(self) -> None:
         """End the process, whatever it is doing."""
         process, self._process = self._process, None

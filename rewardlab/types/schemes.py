@@ -72,6 +72,9 @@ class RewardScheme(Protocol):
     def relabel(self, episode: Episode, steps: int, rng: np.random.Generator) -> Windows | None:
         """Windows of `steps` steps under other goals, to be replayed beside the episode's own; None: there are none."""
 
+    def kept_of(self, rollout: Rollout) -> TensorObs:
+        """What `rewards_of` wants kept of each step of the rollout that was just paid, [T, N, ...] each."""
+
     def of_episode(self, episode: Episode) -> dict[str, torch.Tensor]:
         """What is kept of each step of an episode that ended, [L, ...] each, where it `waits_for_ends`."""
 

@@ -122,6 +122,10 @@ def _compare(asked: _Asked, verdict: Verdict) -> None:
             verdict.problems.append(f"{name} reaches {np.abs(column).max():g} (allowed: {LARGEST:g})")
     if verdict.problems:
         return
+    named = [name for name in asked.codes[0].rising if name not in told] if verdict.kind == "progress" else []
+    if named:
+        verdict.problems.append(f"RISING names {', '.join(named)}, and progress returns {', '.join(told)}")
+        return
     backwards = asked.of(rows[::-1])
     halves = [asked.of(part) for part in np.array_split(rows, 2)]
     again, elsewhere = asked.of(rows), asked.of(rows, which=1)
@@ -146,8 +150,8 @@ def _tell(asked: _Asked, sample: Sample, verdict: Verdict) -> None:
     if sample.distance is not None:
         first = next(iter(asked.told.values()))
         reached = sample.distance >= 0
-        found = float(spearmanr(first[reached], -sample.distance[reached]).statistic)
-        verdict.correlation = found if np.isfinite(found) else None
+        if np.ptp(first[reached]) > 0:
+            verdict.correlation = float(spearmanr(first[reached], -sample.distance[reached]).statistic)
 
 
 def _finishing(paid: Array, sample: Sample, verdict: Verdict, config: RootConfig) -> None:

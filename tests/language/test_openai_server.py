@@ -72,7 +72,8 @@ def test_what_is_asked_and_what_comes_back(server: Server, monkeypatch: pytest.M
     assert (told["seed"], told["temperature"], told["model"]) == (14, 0.5, "m")
     assert told["messages"] == [{"role": "user", "content": "hello"}] and told["authorization"] == "Bearer of-the-user"
     server.answers = [reply(None)]
-    assert client(server).ask([], Purpose(0, 0)).text == ""
+    assert client(server).ask([], Purpose(0, 0, "draft"), temperature=0.3).text == ""
+    assert server.asked[-1]["temperature"] == 0.3
 
 
 def test_a_refusal_is_one_line_and_keeps_the_key(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

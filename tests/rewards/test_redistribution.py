@@ -1,6 +1,7 @@
 """Redistribution: each method against a loop or a closed form, what it is refused for, and that credit is found."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from made_up import case, rollouts, scripts
 
 from rewardlab.config.composition import compose
+from rewardlab.contracts.replay_laws import _steps
 from rewardlab.contracts.state_laws import NUM_ENVS, new_context
 from rewardlab.errors import UserError
 from rewardlab.parts.models.return_lstm import ReturnLessons, ReturnLSTM, prediction_errors
@@ -15,6 +17,7 @@ from rewardlab.parts.models.sub_returns import SubReturns, side_by_side
 from rewardlab.rewards.learned.redistribution import Config
 from rewardlab.rewards.learned.redistribution_rudder import Rudder
 from rewardlab.rewards.learned.redistribution_stepwise import Diaster, Stepwise
+from rewardlab.sandbox.process import available
 from rewardlab.training.build import build
 from rewardlab.training.learning.base import make_learning
 from rewardlab.types import ActionSpec, EnvSpec, Episode, ObsSpec, Rollout, Transitions
@@ -52,7 +55,7 @@ def correlation(made: Stepwise) -> float:
         torch.cat([each.action for each in steps]),
         torch.cat([each.next_obs["vector"] for each in steps]),
     )
-    if made._factors is not None:
+    if made.factors is not None:
         steps = Transitions({"vector": obs}, action, {}, {"vector": following})
         paid = made.pay_anew(steps)
     else:
@@ -62,8 +65,8 @@ def correlation(made: Stepwise) -> float:
 
 def fitted(made: Stepwise, episodes: int, fits: int) -> Stepwise:
     for each in walks(episodes):
-        if made._factors is not None:
-            found = made._factors.of(each.obs, each.action, each.next_obs, {})
+        if made.factors is not None:
+            found = made.factors.of_steps(Transitions(each.obs, each.action, {}, each.next_obs))
             each = replace(each, obs={"factors": found}, next_obs={})
         made._ended.append(each)
     made.remember()
@@ -349,7 +352,7 @@ def test_factors_read_facts_of_the_true_successor_and_actions() -> None:
     a_case = case("redistribution", "vector", method="lare", factors=factors)
     made, _ = a_case.build()
     rollout = rollouts(a_case, 12)[0]
-    found = made.method._factors.of(rollout.obs, rollout.action, rollout.next_obs, rollout.privileged)
+    found = made.method.factors.of_rollout(rollout)
     vector, following = rollout.obs["vector"], rollout.next_obs["vector"]
     expected = [
         rollout.privileged["distance"],
@@ -361,6 +364,42 @@ def test_factors_read_facts_of_the_true_successor_and_actions() -> None:
     assert made.assumes == {"privileged"} and made.privileged == ("distance",)
 
 
+@pytest.mark.skipif(available() is not None, reason=f"no sandbox here: {available()}")
+def test_factors_as_code_are_those_of_expressions_and_kept_with_steps(tmp_path: Path) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text(
+        "def factors(before, action, after):\n    x, y = before.vector[:, 0], after.vector[:, 1]\n"
+        "    return {'x': x * x, 'y': y - x, 'which': action}"
+    )
+    terms = {"x": "vector[0]*vector[0]", "y": "next_vector[1] - vector[0]", "which": "action"}
+    ours = case("redistribution", "vector", method="lare", code=str(code), state="vector")
+    theirs = case("redistribution", "vector", method="lare", factors=terms)
+    (made, _), (expected, _) = ours.build(), theirs.build()
+    for rollout in rollouts(ours, 40, 40):
+        torch.testing.assert_close(made.compute(rollout).streams, expected.compute(rollout).streams)
+        made.update(rollout), expected.update(rollout)
+    kept = made.kept_of(rollout)
+    assert kept["factors"].shape == (40, NUM_ENVS, 3) and made.keeps and not expected.keeps
+    assert made.code == code.read_text() and made.assumes == set() and expected.kept_of(rollout) == {}
+    # From a buffer, without the code being asked again.
+    steps = Transitions({}, rollout.action.flatten(), {"factors": kept["factors"].flatten(0, 1)}, {})
+    torch.testing.assert_close(
+        made.rewards_of(steps)["intrinsic"], expected.rewards_of(_steps(rollout))["intrinsic"], rtol=1e-5, atol=1e-6
+    )
+    options = [each for each in TINY if not each.startswith("frames")]
+    config = compose([*options, "reward=redistribution", "reward.method=lare", f"reward.code={code}"]).config
+    assert config.reward.state == "vector"
+    parts = build(config)
+    learning, asked = make_learning(config, parts), []
+    of_steps = parts.scheme.method.factors._written.of_steps
+    parts.scheme.method.factors._written.of_steps = lambda rollout: (asked.append(rollout), of_steps(rollout))[1]
+    for _ in range(6):
+        learning.iterate(0)
+    assert len(asked) == 6, "once for each rollout, whatever is replayed"
+    kept = learning._replay.at(np.arange(len(learning._replay)))
+    torch.testing.assert_close(kept.extra["factors"][:, 2], kept.action.float())
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
@@ -369,6 +408,10 @@ def test_factors_read_facts_of_the_true_successor_and_actions() -> None:
         (["reward=redistribution", "reward.method=rrdd"], "reward.method=rrdd: no such option; did you mean rrd?"),
         (["reward=rudder", "reward.steps=8"], "reward.steps=8: method=rudder does not read it, only rrd, lare"),
         (["reward=redistribution", "reward.method=lare"], "reward.method=lare: needs factors"),
+        (["reward=rrd", "reward.code=upright"], "reward.code=upright: method=rrd does not read it, only lare"),
+        (["reward=redistribution", "reward.method=lare", "reward.code=upritgh"], "did you mean upright"),
+        (["reward=redistribution", "reward.method=lare", "reward.code=stages"], "defines potential, and this scheme"),
+        (["reward=redistribution", "reward.method=lare", "reward.code=upright"], "upright: fails on a made-up state"),
         (
             ["reward=redistribution", "reward.method=lare", "reward.factors.a='vector['"],
             "reward.factors.a=vector[: 'vector[' is no expression",

@@ -133,6 +133,24 @@ def test_what_is_not_finite_pays_nothing_and_too_much_of_it_fails(tmp_path: Path
         a_case.build()[0].compute(rollout)
 
 
+def test_errors_may_pay_nothing_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("rewardlab.sandbox.process", "rewardlab.rewards.written.code_states"):
+        monkeypatch.setattr(f"{module}.ROWS", 50)  # so that a rollout of 120 steps is asked for in three pieces
+    text = "def compute_reward(before, action, after):\n    if len(action) {} 50: 1 / 0\n    return after.agent_x"
+    rollout = rollouts(first := written_case(tmp_path, text.format(">")), 30)[0]
+    paid = first.build()[0].compute(rollout).streams["written"].flatten()
+    scheme, _ = written_case(tmp_path, text.format("<"), on_error="zero").build()
+    found, told = scheme.compute(rollout).streams["written"].flatten(), scheme.update(rollout)
+    assert torch.equal(found[:100], paid[:100]) and (found[100:] == 0).all() and (paid[100:] != 0).any()
+    assert told["written/errors"] == pytest.approx(1 / 6) and told["written/nonfinite"] == 0
+    text = "def compute_reward(before, action, after): raise SystemExit"
+    scheme, _ = written_case(tmp_path, text, on_error="zero").build()
+    assert (scheme.compute(rollout).streams["written"] == 0).all() and scheme.update(rollout)["written/errors"] == 1
+    monkeypatch.setattr("rewardlab.parts.written_code.WrittenCode.running", False)  # as where each error is a death
+    with pytest.raises(CodeError, match=r"once more after 3 restarts"):
+        _ = [scheme.compute(rollout) for _ in range(2)]
+
+
 def test_who_wrote_it_is_told_by_its_last_word_on_it(tmp_path: Path) -> None:
     text = "# writer: hand\ndef potential(state): return state.agent_x\n"
     for last, writer, assumed in (

@@ -1,11 +1,14 @@
 """What is asked of written code before anything is trained on it."""
 
+import ast
+
 import pytest
 
 from rewardlab.config import composition
-from rewardlab.datasets.folders import code_file, codes
+from rewardlab.datasets.folders import answers_folder, code_file, codes
 from rewardlab.facts import GRID
-from rewardlab.parts.written_code import kind_of
+from rewardlab.language.extraction import code_in
+from rewardlab.parts.written_code import HAND, kind_of, search_of, writer_of
 from rewardlab.parts.written_state import StateLayout, facts_of, state_layout
 from rewardlab.sandbox import process
 from rewardlab.writing.acceptance import Verdict, judge
@@ -39,12 +42,17 @@ def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: tuple[Sa
     file = code_file(name)
     assert file is not None
     source = file.read_text()
-    if "state.vector" in source:
-        assert kind_of(source) in ("potential", "progress")
+    if ".vector" in source:
+        assert kind_of(source) in ("potential", "progress", "factors")
         assert "which is not told" in verdict(source, tried).problems[0]
         return
     found = verdict(source, tried)
     assert found.problems == [] and found.correlation is not None
+    if writer_of(source) != HAND:
+        answers = [code_in(file.read_text()) for file in answers_folder(name).glob("*.answer.md")]
+        written = [ast.dump(ast.parse(each)) for each in answers if "def " in each]
+        assert ast.dump(ast.parse(source)) in written and search_of(source) is not None
+        return
     assert (found.correlation > 0.5) == name.startswith("stages")
     assert [warning.split(" on ")[0] for warning in found.warnings] == (
         ["staying pays more than finishing"] if name == "loitering" else []
@@ -77,3 +85,11 @@ def test_a_reward_that_pays_little_for_staying_is_not_warned_of(tried: tuple[Sam
     source = "def compute_reward(before, action, after): return {} * opened(after)"
     source += "\ndef opened(state): return ((state.object_kind == DOOR) & (state.object_state == 0)).any(axis=1)"
     assert verdict(source.format(1.0), tried).warnings and not verdict(source.format(0.01), tried).warnings
+
+
+def test_progress_that_rises_is_what_is_returned(tried: tuple[Sample, StateLayout]) -> None:
+    source = (
+        "RISING = {{'x': True, '{}': False}}\ndef progress(state): return {{'x': state.agent_x, 'y': state.agent_y}}"
+    )
+    assert verdict(source.format("y"), tried).problems == []
+    assert verdict(source.format("z"), tried).problems == ["RISING names z, and progress returns x, y"]

@@ -13,13 +13,15 @@ from rewardlab.errors import UserError
 from rewardlab.facts import GRID
 from rewardlab.language.extraction import code_in
 from rewardlab.language.model import Message, Purpose, Recorded, Scripted
+from rewardlab.parts.written_code import search_of
 from rewardlab.parts.written_state import facts_of, state_layout
 from rewardlab.sandbox import process
 from rewardlab.writing.acceptance import judge
+from rewardlab.writing.asking import Task
 from rewardlab.writing.grammar import Grammar
 from rewardlab.writing.prompts import continued, first_messages
 from rewardlab.writing.reflection import reflection
-from rewardlab.writing.rounds import LoopOptions, Task, run_loop
+from rewardlab.writing.rounds import LoopOptions, run_loop
 from rewardlab.writing.sample import sample_of
 
 pytestmark = pytest.mark.skipif(process.available() is not None, reason=f"no sandbox here: {process.available()}")
@@ -50,7 +52,9 @@ def test_the_planted_reward_wins_and_a_loop_goes_on_where_it_was(task: Task, tmp
     history = pd.read_csv(tmp_path / "loop" / "history.csv")
     assert history["accepted"].tolist() == [False, True, True, False, True, False]
     assert history["fitness"][2] == history["fitness"].max() > history["fitness"][1]
-    assert (tmp_path / "loop" / "best.py").read_text() == GOOD + "\n# writer: eureka, scripted\n"
+    searched = f"# search: {history['frames'].sum()} frames, 6 calls, 0 tokens\n"
+    assert (tmp_path / "loop" / "best.py").read_text() == GOOD + "\n# writer: eureka, scripted\n" + searched
+    assert search_of(searched) == {"frames": history["frames"].sum(), "calls": 6, "tokens": 0}
     final = json.loads((tmp_path / "loop" / "final.json").read_text())
     # One of the two of round 1 that could be used is the one of round 0 once more: trained already.
     assert final["best"] == "0-2" and final["search_frames"] == history["frames"].sum() and final["calls"] == 6
@@ -92,7 +96,7 @@ def test_a_training_that_was_stopped_is_no_fault_of_the_code(
     task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = LoopOptions("once", rounds=1, samples=1, frames=2000, seed=0, final_seeds=0)
-    monkeypatch.setattr("rewardlab.writing.rounds._sweep", lambda *given: None)
+    monkeypatch.setattr("rewardlab.writing.trainings.Trainings.sweep", lambda *given: None)
     with pytest.raises(UserError, match="its training is missing; the same command goes on"):
         run_loop(tmp_path / "loop", Scripted(lambda messages, purpose: GOOD), task, options)
     checked = LoopOptions("once", rounds=1, samples=1, frames=0, seed=0, final_seeds=0)
@@ -145,6 +149,9 @@ def test_recorded_answers_and_bad_input_are_one_line(tmp_path: Path, capsys: pyt
         (["--llm", "scriptd"], "did you mean scripted?"),
         (["--llm", "recorded:nowhere"], "no such folder"),
         (["--llm", "scripted:nowhere"], "only recorded has a folder"),
+        (["--llm", "recorded:lare_pendulun"], "did you mean recorded:lare_pendulum?"),
+        (["--writer", "auto_mcc"], "invalid choice: 'auto_mcc'"),
+        (["--frames", "0", "--samples", "1", "--record", "/dev/null/x"], "/dev/null/x: can't be written (Not a dir"),
         (["--rounds", "0"], "--rounds: 0: must be a whole number from 1 on"),
         (["--temperature", "nan"], "--temperature: nan: must be a number from 0 on"),
         (["reward=rnd"], "reward=rnd: rewardlab write sets reward itself"),

@@ -107,6 +107,10 @@ class Run:
     frames: int
     error: str
     assumes: tuple[str, ...]
+    writer: str  # of a reward that is code
+    search_frames: float | None  # that it took to find it, and a model's calls and tokens
+    model_calls: float | None
+    model_tokens: float | None
     random_return: float | None
     optimal_return: float | None
     optimum_kind: str
@@ -206,7 +210,9 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
     """
     manifest, status, state = opened.manifest, opened.status, opened.state
     labels = fields.mapping(manifest, "labels")
-    task = fields.mapping(manifest, "task") if isinstance(manifest.get("task"), dict) else {}
+    task, search = (
+        fields.mapping(manifest, name) if isinstance(manifest.get(name), dict) else {} for name in ("task", "search")
+    )
     evaluations, written = _evaluations(opened, tables[0])
     training, blemishes = _training(opened, tables[1])
     picture, hidden = _has_picture(opened.folder, opened.root)
@@ -225,6 +231,10 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
         frames=_frames_done(status.get("frames"), evaluations),
         error=clean(status["error"], 400) if isinstance(status.get("error"), str) else "",
         assumes=fields.texts(manifest, "assumes"),
+        writer=fields.optional_text(manifest, "writer"),
+        search_frames=fields.number(search, "frames"),
+        model_calls=fields.number(search, "calls"),
+        model_tokens=fields.number(search, "tokens"),
         random_return=fields.number(task, "random_return"),
         optimal_return=fields.number(task, "optimal_return"),
         optimum_kind=fields.optional_text(task, "optimum_kind"),

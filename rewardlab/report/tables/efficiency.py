@@ -19,7 +19,7 @@ from rewardlab.report.statistics import (
     pooled_interquartile_mean,
 )
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import SCORE, Counted, assumed, covered, setting_columns
+from rewardlab.report.tables.labels import SCORE, SEARCHED, Counted, assumed, covered, setting_columns
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class Measured(Counted):
             return None
         return estimate([np.array(known)], pooled_interquartile_mean, generator(self.setting.setting_id, what))
 
+    def searched(self, name: str) -> int | None:
+        """What it took to find the code that is paid by; the same in all runs, since the code is."""
+        told = [value for each in self.setting.outcomes if (value := getattr(each.run, name)) is not None]
+        return int(max(told)) if told else None
+
     def n_reached(self, threshold: float) -> int | None:
         """Seeds that reached a threshold; None if the task cannot be normalised."""
         times = [outcome.reached(threshold) for outcome in self.setting.outcomes]
@@ -85,6 +90,14 @@ def _time(unit: str, suffix: str, threshold: float, *, highest: bool) -> Column:
     )  # fmt: skip
 
 
+def _searched(of: tuple[str, str, str]) -> Column:
+    name, title, what = of
+    return Column(
+        name, Kind.COUNT, lambda row: row.searched(name), what, title=title, unit=name.rpartition("_")[2], form=amount,
+        optional=True, brief=False,
+    )  # fmt: skip
+
+
 def _notes(filled: Filled) -> list[str]:
     seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
     first = (
@@ -106,6 +119,7 @@ def efficiency_table(thresholds: Mapping[str, float]) -> Table:
             Column("n_missing", Kind.COUNT, lambda row: len(row.setting.runs) - len(row.setting.outcomes),
                    "runs that failed, were interrupted or have not ended"),
             Column("budget", Kind.COUNT, lambda row: row.setting.budget, "the largest budget of a run", unit="frames"),
+            *map(_searched, SEARCHED),
             *(_count(*each) for each in thresholds.items()),
             *(_time(unit, *each, highest=each == list(thresholds.items())[-1])
               for unit in ("frames", "cpu_seconds") for each in thresholds.items()),

@@ -16,6 +16,12 @@ SCORE = (
     "by 1 %; where achievements are unlocked"
 )
 
+SEARCHED = (  # name, heading, what it means
+    ("search_frames", "search frames", "of a reward that was written in rounds: training frames of all candidates"),
+    ("model_calls", "calls", "of such a reward: answers of the language model, or of what stands for one"),
+    ("model_tokens", "tokens", "of such a reward: tokens of prompts and answers; 0 where nobody counted them"),
+)
+
 
 @dataclass(frozen=True)
 class Counted:

@@ -20,7 +20,7 @@ from rewardlab.report.reading.written import Texts, as_floats, as_integers
 from rewardlab.report.reading.written import cells as written_cells
 from rewardlab.report.setting import NO_SETTING, Setting
 from rewardlab.report.tables.columns import Column, Filled, Kind, Table
-from rewardlab.report.tables.labels import SCORE, label_columns, setting_id_column
+from rewardlab.report.tables.labels import SCORE, SEARCHED, label_columns, setting_id_column
 
 _COPIED = ("return_mean", "return_std", "success_rate", "length_mean", "cells_mean", "episodes", "wall_seconds",
            "cpu_seconds")  # fmt: skip
@@ -99,6 +99,12 @@ def _told(name: str, definition: str) -> Column:
     return Column(name, Kind.NUMBER, column, definition, optional=True)
 
 
+def _searched(name: str, _: str, what: str) -> Column:
+    return Column(
+        name, Kind.NUMBER, lambda row: getattr(row.run, name), what, unit=name.rpartition("_")[2], optional=True
+    )
+
+
 KEYS = (
     Column("run", Kind.TEXT, lambda row: row.run.name, "the run's folder, below the results folder"),
     Column("env", Kind.TEXT, lambda row: row.setting.env, "label of the environment"),
@@ -120,6 +126,8 @@ RUNS = Table(
         setting_id_column(lambda row: row.setting.setting_id),
         Column("run_id", Kind.TEXT, lambda row: row.run.run_id, "what names the run"),
         Column("assumes", Kind.TEXT, lambda row: " ".join(row.run.assumes), "what the scheme uses that others do not"),
+        Column("writer", Kind.TEXT, lambda row: row.run.writer, "who wrote a reward that is code", optional=True),
+        *(_searched(*each) for each in SEARCHED),
         Column("budget", Kind.COUNT, lambda row: row.run.budget, "training frames that were asked for", unit="frames"),
         Column("frames", Kind.COUNT, lambda row: row.run.frames, "training frames so far", unit="frames"),
         _summary("final_return", "the task's own return in one evaluation, the last"),

@@ -13,7 +13,9 @@ episode has ended, so they are for agents on replay, with agent.bonus=replayed, 
 rd: a network r(s, a, s') whose mean over all steps of an episode is to be R / T. rrd (arXiv:2111.13485): over `steps`
 random ones; unbiased=true takes the variance off that this brings.
 lare (Qu et al. 2024, arXiv:2412.11120): rd, or rrd with `steps`, of named factors of a step, which a language model
-writes there and the setting here: reward.factors.NAME=EXPRESSION. Factors and R / T are standardised.
+writes there. Here they are expressions of the setting, reward.factors.NAME=EXPRESSION, or code=FILE with
+factors(before, action, after), which runs in a sandbox once for each step that is played (`rewardlab write
+--writer lare` has one written). Factors and R / T are standardised.
 rudder (Arjona-Medina et al. 2019, arXiv:1806.07857): differences of an LSTM's prediction of R, see
 `redistribution_rudder.py`.
 diaster (Lin et al. 2024, arXiv:2312.10642): a network learns the differences between what a GRU says the pieces of an
@@ -35,7 +37,7 @@ from rewardlab.rewards.learned.redistribution_ended import Ended
 from rewardlab.rewards.learned.redistribution_options import ENDED, Options
 from rewardlab.rewards.learned.redistribution_rudder import Rudder
 from rewardlab.rewards.learned.redistribution_stepwise import Diaster, Stepwise
-from rewardlab.types import BuildContext, Metrics, Rollout, Transitions
+from rewardlab.types import BuildContext, Metrics, Rollout, TensorObs, Transitions
 
 VERSION = 1
 
@@ -70,9 +72,16 @@ class Scheme(BonusScheme):
         self.pays_single_steps = isinstance(self.method, Stepwise)
         self.pays_prediction = not isinstance(self.method, Stepwise)
         self.metrics = self.method.metrics
+        self._factors = self.method.factors if isinstance(self.method, Stepwise) else None
+        if self._factors is not None:
+            self.keeps = self._factors.keeps
+            self.code, self.assumes = self._factors.code, self.assumes | self._factors.assumes
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         return self.method.pay(rollout)
+
+    def kept_of(self, rollout: Rollout) -> TensorObs:
+        return {} if self._factors is None else self._factors.kept_of(rollout)
 
     @torch.no_grad()
     def rewards_of(self, steps: Transitions) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rewardlab.parts.models.factors import facts_of
 from rewardlab.rewards.base import BonusConfig
+from rewardlab.rewards.written.code_states import SEEN, CodeOptions
 from rewardlab.schemas import RootConfig, option
 
 METHODS = ("uniform", "ircr", "rd", "rrd", "lare", "rudder", "diaster", "spa")
@@ -22,6 +23,9 @@ _READ_BY = {
     "steps": ("rrd", "lare"),
     "unbiased": ("rrd", "lare"),
     "factors": ("lare",),
+    "code": ("lare",),
+    "state": ("lare",),
+    "sandbox": ("lare",),
     "best_share": ("ircr",),
     "best_episodes": ("ircr",),
     "scale": ("rudder", "diaster"),
@@ -50,6 +54,14 @@ class Options(BonusConfig):
     )
     unbiased: bool = option(False, "rrd, lare: take off the variance that random steps bring")
     factors: dict[str, str] = option({}, "lare: expressions over vector, next_vector, action, facts", any_key=True)
+    code: str | None = option(
+        None,
+        "lare: factors as code, a file or a name in conf/code, in place of expressions",
+        neutral=None,
+        dataset=True,
+    )
+    state: str = option("auto", "lare: what the code sees, as of reward=written", choices=SEEN, neutral="auto")
+    sandbox: bool = option(True, "lare: whether the code is kept from files, network and processes", neutral=True)
     best_share: float = option(0.5, "ircr: share of a minibatch from the best episodes", minimum=0, maximum=1)
     best_episodes: int = option(10, "ircr: how many those are", above=0)
     scale: float | None = option(
@@ -63,7 +75,12 @@ class Options(BonusConfig):
     grounding: float = option(0.5, "spa: what a step is paid beside that changed the observation", minimum=0)
 
     def privileged(self) -> tuple[str, ...]:
-        return facts_of(self.factors)
+        return facts_of(self.factors) if self.code is None else self.coded().privileged()
+
+    def coded(self) -> CodeOptions:
+        """What `code` is run with."""
+        assert self.code is not None
+        return CodeOptions(name=self.name, plugin=self.plugin, code=self.code, state=self.state, sandbox=self.sandbox)
 
     @property
     def pace(self) -> float:
@@ -77,6 +94,10 @@ class Options(BonusConfig):
 
     def settle(self, setting: RootConfig) -> None:
         self.steps = self.drawn
+        if self.code is not None:
+            coded = self.coded()
+            coded.settle(setting)
+            self.state = coded.state
         if self.samples_per_step is None and self.method in _BY_NETWORK:
             self.samples_per_step = _ON_REPLAY.get(self.method, 64.0) if setting.agent.REPLAYS else _PACE
 
@@ -91,8 +112,14 @@ class Options(BonusConfig):
             value = getattr(self, name)
             if self.method not in readers and value != getattr(usual, name):
                 raise ValueError(f"{name}={value}: method={self.method} does not read it, only {', '.join(readers)}")
-        if self.method == "lare" and not self.factors:
-            raise ValueError("method=lare: needs factors, as in reward.factors.height='abs(vector[0])'")
+        if self.method == "lare" and not self.factors and self.code is None:
+            raise ValueError("method=lare: needs factors, as in reward.factors.height='abs(vector[0])', or code=FILE")
+        if self.code is not None:
+            if self.factors:
+                raise ValueError("factors and code: one of them")
+            self.coded().source("factors")
+        elif self.state != "auto" or not self.sandbox:
+            raise ValueError("state and sandbox are of code=FILE")
         if self.method == "rrd" and self.steps == 0:
             raise ValueError("steps=0: rrd draws some; method=rd takes all")
         if self.unbiased and self.drawn < 2:

@@ -12,11 +12,11 @@ from rewardlab.networks.init import mlp
 from rewardlab.networks.picture import flat_network
 from rewardlab.networks.standardised import Standardised
 from rewardlab.parts.buffers.whole_episodes import Drawn
-from rewardlab.parts.models.factors import FACTORS, Factors
+from rewardlab.parts.models.factors import FACTORS
 from rewardlab.parts.models.step_inputs import StepInputs
 from rewardlab.parts.models.step_rewards import StepRewards
 from rewardlab.parts.models.sub_returns import SubReturns, side_by_side
-from rewardlab.parts.state_keys import FACT
+from rewardlab.rewards.learned.redistribution_factors import StepFactors
 from rewardlab.rewards.learned.redistribution_memory import Remembering
 from rewardlab.rewards.learned.redistribution_options import Options
 from rewardlab.types import BuildContext, Metrics, ObsSpec, Rollout, State, TensorObs, Transitions
@@ -36,24 +36,25 @@ class Stepwise(Remembering):
     stateful: tuple[str, ...] = ("episodes", "memory", "model", "scaled")
 
     def __init__(self, config: Options, context: BuildContext) -> None:
-        super().__init__(config, context, successors=not config.factors)
+        of_factors = bool(config.factors) or config.code is not None
+        super().__init__(config, context, successors=not of_factors)
         spec, widths = context.spec, (config.hidden, config.hidden, 1)
         self.inputs = StepInputs(spec, context.device, successors=True)
-        self._factors = Factors(config.name or config.plugin, config.factors, spec) if config.factors else None
+        self.factors = StepFactors(config, context) if of_factors else None
         self.scaled = Standardised({})  # of factors
-        if self._factors is not None:
-            network = mlp((self._factors.size, *widths), context.generator)
-            self.scaled = Standardised({FACTORS: ObsSpec((self._factors.size,), "float32")}).to(context.device)
+        if self.factors is not None:
+            network = mlp((self.factors.size, *widths), context.generator)
+            self.scaled = Standardised({FACTORS: ObsSpec((self.factors.size,), "float32")}).to(context.device)
         else:
             network = flat_network(spec.obs, widths, context.generator, beside=self.inputs.beside)
-        self.rate = config.learning_rate or (_OF_FACTORS if self._factors is not None else _LEARNING_RATE)
+        self.rate = config.learning_rate or (_OF_FACTORS if self.factors is not None else _LEARNING_RATE)
         self.model = StepRewards(network.to(context.device), self.rate)
         self._owed = 0.0  # steps that are still to be learned from
         self._usual, self._spread = 0.0, 1.0  # mean and deviation of shares, where factors are learned from
 
     def pay(self, rollout: Rollout) -> torch.Tensor:
-        if self._factors is not None:
-            found = self._factors.of(rollout.obs, rollout.action, rollout.next_obs, rollout.privileged)
+        if self.factors is not None:
+            found = self.factors.of_rollout(rollout)
             self.note(replace(rollout, obs={FACTORS: found}, next_obs={}))
             return self._worth(found)
         self.note(rollout)
@@ -61,9 +62,8 @@ class Stepwise(Remembering):
         return self.model.of(inputs)[place] + self._grounding(rollout.obs, rollout.next_obs, 2)
 
     def pay_anew(self, steps: Transitions) -> torch.Tensor:
-        if self._factors is not None:
-            facts = {name.removeprefix(FACT): fact for name, fact in steps.extra.items() if name.startswith(FACT)}
-            return self._worth(self._factors.of(steps.obs, steps.action, steps.next_obs, facts))
+        if self.factors is not None:
+            return self._worth(self.factors.of_steps(steps))
         return self.model.of(self.inputs.of_steps(steps)) + self._grounding(steps.obs, steps.next_obs, 1)
 
     def learn(self, rollout: Rollout) -> Metrics:
@@ -80,11 +80,11 @@ class Stepwise(Remembering):
 
     def remember(self) -> int:
         """Keep the episodes that ended, and take the scales of factors and shares from them; how many they are."""
-        if self._factors is not None:
+        if self.factors is not None:
             for episode in self._ended:
                 self.scaled.add(episode.obs)
         count = super().remember()
-        if count and self._factors is not None and len(self.memory):
+        if count and self.factors is not None and len(self.memory):
             self._usual, self._spread = self.memory.share_scale()
         return count
 
@@ -111,7 +111,7 @@ class Stepwise(Remembering):
 
     def shown(self, drawn: Drawn) -> torch.Tensor:
         """The network's inputs, [B, D]."""
-        if self._factors is None:
+        if self.factors is None:
             return self.inputs.of_steps(drawn.steps)
         shown: torch.Tensor = self.scaled(drawn.steps.obs)[FACTORS]
         return shown

@@ -11,11 +11,17 @@ from rewardlab.datasets.folders import read_code
 from rewardlab.errors import CodeError, UserError
 from rewardlab.facts import GRID, HELD
 from rewardlab.maths.boxes import executed
-from rewardlab.parts.written_code import HAND, WrittenCode, check_fields, kind_of, writer_of
+from rewardlab.maths.counting import combine_keys, hash_bytes
+from rewardlab.parts.written_code import FUNCTIONS, HAND, WrittenCode, check_fields, kind_of, writer_of
 from rewardlab.parts.written_state import KINDS, VECTOR, StateLayout, facts_of, state_layout
-from rewardlab.sandbox.process import Field, available
+from rewardlab.sandbox.process import ROWS, Field, available
 from rewardlab.schemas import RewardConfig, RootConfig, option
 from rewardlab.types import Array, BuildContext, EnvSpec, Obs, Rollout
+
+ERRORS = "errors"  # a column beside those of the code: 1 for rows that it failed on
+SEEN = ("auto", "grid", "vector")  # what code may see of states
+_RESTARTS = 3
+_WORST = 0.01  # share of what is not finite
 
 
 @dataclass
@@ -26,7 +32,7 @@ class CodeOptions(RewardConfig):
     state: str = option(
         "auto",
         "what the code sees: the whole grid, or the vector that is observed; auto: the grid where there is one",
-        choices=("auto", "grid", "vector"),
+        choices=SEEN,
     )
     sandbox: bool = option(
         True, "whether the code is kept from files, network and processes; false: it may do all that you may"
@@ -62,17 +68,22 @@ class CodeStates:
         source: its text.
         assumes: what it needs to be known, and llm where it is not written by hand.
         columns: names of what it returns, found by one made-up state; none, where it fails on that.
+        failure: why it failed on that; empty: it did not.
     """
 
-    def __init__(self, config: CodeOptions, context: BuildContext, *kinds: str) -> None:
+    def __init__(self, config: CodeOptions, context: BuildContext, *kinds: str, forgiving: bool = False) -> None:
         """Args:
         kinds: what the code may define.
+        forgiving: whether up to 4096 rows on which it fails are NaN, and 1 in the column `ERRORS`, instead of an end.
+            Its process is started again three times at most.
 
         Raises:
             UserError: the world does not tell what the code reads, or this machine has no sandbox.
         """
-        self._config, self._spec = config, context.spec
+        self._config, self._spec, self._forgiving = config, context.spec, forgiving
+        self._restarts = 0
         self.source = config.source(*kinds)
+        self.failure = ""
         self._facts = config.privileged()
         by_hand = writer_of(self.source) == HAND
         self.assumes = frozenset(({"privileged"} if self._facts else set()) | (set() if by_hand else {"llm"}))
@@ -110,13 +121,24 @@ class CodeStates:
         begins[0] = True
         begun = begins.reshape(-1)
         states = {name: np.concatenate([after[name], before[name][begun]]) for name in after}
-        told = self._asked(state=self._arrays(states))
+        told = self._of_distinct(states)
         ends = {name: each[: len(begun)] for name, each in told.items()}
         starts = {}
         for name, each in ends.items():
             starts[name] = np.concatenate([np.zeros(rollout.num_envs, np.float32), each[: -rollout.num_envs]])
             starts[name][begun] = told[name][len(begun) :]
         return starts, ends
+
+    def _of_distinct(self, states: Obs) -> dict[str, Array]:
+        """What the code says of states, [B, ...]; of equal grids, of which rollouts have many, it is asked once."""
+        if not self._facts:
+            return self._asked(state=self._arrays(states))
+        grid, held = states[GRID], states[HELD]
+        keys = hash_bytes(grid.reshape(len(grid), -1))
+        keys = combine_keys(keys, held[:, 0] | held[:, 1] << 8 | held[:, 2] << 16)
+        _, rows, place = np.unique(keys, return_index=True, return_inverse=True)
+        told = self._asked(state=self._arrays({name: each[rows] for name, each in states.items()}))
+        return {name: each[place] for name, each in told.items()}
 
     def _tried(self) -> tuple[str, ...]:
         told = _made_up(self._spec, self._facts)
@@ -125,15 +147,55 @@ class CodeStates:
         arguments: dict[str, Any] = {"before": state, "action": action, "after": state}
         try:
             return tuple(self._code.of(**({"state": state} if self._code.of_states else arguments)))
-        except CodeError:
+        except CodeError as error:
+            self.failure = str(error)
             return ()
 
     def _asked(self, **arguments: Any) -> dict[str, Array]:
         assert self._code is not None  # whoever has states has laid them out
         try:
-            return self._code.of(**arguments)
+            return self._forgiven(arguments) if self._forgiving else self._code.of(**arguments)
         except CodeError as error:
             raise CodeError(f"reward.code={self._config.code}: {error}") from None
+
+    def _forgiven(self, arguments: dict[str, Any]) -> dict[str, Array]:
+        """What it says of rows in pieces, of which some may fail.
+
+        Raises:
+            CodeError: its process was ended once too often.
+        """
+        assert self._code is not None
+        given = {name: each if isinstance(each, dict) else {"": each} for name, each in arguments.items()}
+        count = len(next(iter(next(iter(given.values())).values())))
+        names = self.columns or FUNCTIONS[self._code.kind]
+        told = {name: np.full(count, np.nan, np.float32) for name in names} | {ERRORS: np.ones(count, np.float32)}
+        for at in range(0, count, ROWS):
+            rows = {
+                group: {name: each[at : at + ROWS] for name, each in fields.items()} for group, fields in given.items()
+            }
+            try:
+                found = self._code.of(**{group: fields.get("", fields) for group, fields in rows.items()})
+            except CodeError as error:
+                self._restarts += not self._code.running
+                if self._restarts > _RESTARTS:
+                    raise CodeError(f"{error}, once more after {_RESTARTS} restarts") from None
+                continue
+            told[ERRORS][at : at + ROWS] = 0.0
+            for name, each in found.items():
+                told.setdefault(name, np.full(count, np.nan, np.float32))[at : at + ROWS] = each
+        return told
+
+    def finite(self, paid: Array) -> tuple[Array, float]:
+        """What is paid with 0 where it is not finite, and the share of that.
+
+        Raises:
+            CodeError: more than 1 % of it.
+        """
+        wrong = ~np.isfinite(paid)
+        share = float(wrong.mean())
+        if share > _WORST:
+            raise CodeError(f"reward.code={self._config.code}: {share:.0%} of what it pays is not finite")
+        return np.where(wrong, 0.0, paid), share
 
     def _told(self, rollout: Rollout) -> tuple[Obs, Obs]:
         """What is known of the state before each step, and of that after it, each entry [T * N, ...]."""

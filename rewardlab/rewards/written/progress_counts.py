@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rewardlab.errors import CodeError
 from rewardlab.maths.counting import Keys, hash_rows
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.memories.visit_counts import VisitCounts
@@ -95,6 +96,10 @@ class Scheme(BonusScheme):
     def _progress(self, told: dict[str, Array]) -> Array:
         """float64 [B, K], what grows with progress; what is not finite is 0."""
         rising = self.states.rising
+        if unknown := [name for name in rising if name not in told]:
+            raise CodeError(
+                f"reward.code={self.config.code}: RISING names {', '.join(unknown)}, which it does not return"
+            )
         signed = [each if rising.get(name, True) else -each for name, each in told.items()]
         return np.nan_to_num(np.stack(signed, axis=1).astype(np.float64), posinf=0.0, neginf=0.0)
 

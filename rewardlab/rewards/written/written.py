@@ -14,8 +14,9 @@ one that finishes, since success ends the episode in MiniGrid.
 potential: gamma Phi(s') - Phi(s), with Phi 0 in terminal states (Ng et al. 1999): the best policies stay the best.
 signed: sgn(sparse) + 0.1 sgn(dense), of Auto MC-Reward.
 
-What is not finite pays 0, and is counted; a rollout with more than 1 % of it fails the run. What is beyond `clip` is
-cut to it, and counted. The published loops replace the task's reward: reward.task_coef=0.
+What is not finite pays 0, and is counted; a rollout with more than 1 % of it fails the run. So does an error, unless
+on_error=zero: then up to 4096 steps on which the code fails pay 0, and are counted. What is beyond `clip` is cut to it,
+and counted. The published loops replace the task's reward: reward.task_coef=0.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rewardlab.errors import CodeError
 from rewardlab.parts.written_code import TAKEN, kind_of
 from rewardlab.rewards.base import BaseScheme
-from rewardlab.rewards.written.code_states import CodeOptions, CodeStates
+from rewardlab.rewards.written.code_states import ERRORS, CodeOptions, CodeStates
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, Signals, StreamSpec
 
@@ -37,7 +37,6 @@ _PAYS = {"reward": "direct", "split": "signed", "potential": "potential"}  # wha
 _PAYABLE = {"direct": ("reward", "potential"), "signed": ("split",), "potential": ("potential",)}
 _PAID = ("compute_reward", "dense", "sparse", "potential")
 _TOLD = tuple(f"written/{name}" for name in TAKEN)
-_WORST = 0.01  # share of what is not finite
 _SHARE = 0.1  # of the dense part beside the sparse one
 
 
@@ -51,6 +50,12 @@ class Config(CodeOptions):
     coef: float = option(0.1, "weight of what it pays", minimum=0)
     task_coef: float = option(1.0, "weight of the task's reward beside it", minimum=0)
     clip: float = option(10.0, "what it pays is cut to [-clip, clip]", above=0)
+    on_error: str = option(
+        "fail",
+        "what an error does; zero: the steps that it was asked of pay 0, with three restarts at most",
+        choices=("fail", "zero"),
+        neutral="fail",
+    )
 
     def validate(self) -> None:
         kind = kind_of(self.source(*_PAYS))
@@ -63,7 +68,7 @@ class Scheme(BaseScheme):
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
-        self.config, self.states = config, CodeStates(config, context, *_PAYS)
+        self.config, self.states = config, CodeStates(config, context, *_PAYS, forgiving=config.on_error == "zero")
         kind = kind_of(self.states.source)
         self._of_states = kind == "potential"
         self._pay = _PAYS[kind] if config.pay == "auto" else config.pay
@@ -79,33 +84,36 @@ class Scheme(BaseScheme):
 
     @torch.no_grad()
     def compute(self, rollout: Rollout) -> Signals:
-        paid, told = self._paid(rollout)
-        finite = np.isfinite(paid)
-        if (share := 1.0 - finite.mean()) > _WORST:
-            raise CodeError(f"reward.code={self.config.code}: {share:.0%} of what it pays is not finite")
-        kept = np.where(finite, paid, 0.0)
+        paid, told, errors = self._paid(rollout)
+        kept, share = self.states.finite(np.where(errors, 0.0, paid))
         cut = kept.clip(-self.config.clip, self.config.clip)
-        found = (share, (cut != kept).mean(), cut.mean(), cut.min(), cut.max())
+        found = (share, (cut != kept).mean(), errors.mean(), cut.mean(), cut.min(), cut.max())
         self._told = {name: float(value) for name, value in zip(_TOLD, found, strict=True)}
-        self._told |= {f"written/{name}": float(told[name].mean()) for name in self._parts if name in told}
+        worked = ~errors
+        self._told |= {
+            f"written/{name}": float(told[name][worked].mean()) for name in self._parts if name in told and worked.any()
+        }
         stream = torch.from_numpy(cut.astype(np.float32)).to(rollout.task_reward.device)
         return Signals({"task": rollout.task_reward, "written": stream.view_as(rollout.task_reward)})
 
     def update(self, rollout: Rollout) -> Metrics:
         return self._told
 
-    def _paid(self, rollout: Rollout) -> tuple[Array, dict[str, Array]]:
-        """float32 [T * N], before anything is cut, and all that the code says of each step or its end."""
+    def _paid(self, rollout: Rollout) -> tuple[Array, dict[str, Array], Array]:
+        """float32 [T * N], before anything is cut; all that the code says of each step or its end; where it failed."""
+        none = np.zeros(rollout.task_reward.numel(), bool)
         if not self._of_states:
             told = self.states.of_steps(rollout)
+            errors = told[ERRORS] > 0 if ERRORS in told else none
             if self._pay == "direct":
-                return told["compute_reward"], told
+                return told["compute_reward"], told, errors
             signed: Array = np.sign(told["sparse"]) + _SHARE * np.sign(told["dense"])
-            return signed, told
+            return signed, told, errors
         before, after = self.states.of_both_ends(rollout)
+        errors = after[ERRORS] > 0 if ERRORS in after else none
         if self._pay == "direct":
-            return after["potential"], after
+            return after["potential"], after, errors
         ended = rollout.terminated.cpu().numpy().reshape(-1)
         reached = np.where(ended, np.float32(0), after["potential"])
         shaped: Array = self.context.gamma * reached - before["potential"]
-        return shaped, after
+        return shaped, after, errors | (before[ERRORS] > 0) if ERRORS in before else errors

@@ -93,6 +93,11 @@ def _check_replayed_bonus(scheme: BaseScheme, config: RootConfig) -> None:
             f"reward={config.reward.name} agent.bonus=replayed: reads full-state facts, which demonstrations lack; use"
             " agent.bonus=collected"
         )
+    if config.agent.demos is not None and scheme.keeps:
+        raise UserError(
+            f"reward={config.reward.name} agent.bonus=replayed: keeps with steps what its code says of them, which"
+            " demonstrations lack; use agent.bonus=collected"
+        )
     if config.curriculum.plugin != NO_CURRICULUM:
         raise UserError("agent.bonus=replayed: what a curriculum pays can't be paid anew; use agent.bonus=collected")
     if len(scheme.streams) > 1 and not scheme.pays_anew:
@@ -195,6 +200,7 @@ class Learning(Collected):
         extra |= {"terminated": terminated, "truncated": truncated}
         if self._options.bonus == "replayed":
             extra |= {f"{FACT}{name}": fact for name, fact in rollout.privileged.items()}
+            extra |= self.parts.scheme.kept_of(rollout)
         columns = columns_of(Transitions(rollout.obs, rollout.action, extra, rollout.next_obs))
         if self._waiting:
             columns = {name: torch.cat([self._waiting[name], column]) for name, column in columns.items()}
