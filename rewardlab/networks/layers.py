@@ -83,7 +83,8 @@ class Passes:
         if not self.fused:
             assert isinstance(inputs, dict)
             self._beside = torch.empty(0) if beside is None else beside.detach().requires_grad_(True)
-            self._outputs = self.network(inputs, None if beside is None else self._beside)
+            with torch.enable_grad():  # whoever learns by slopes needs no graph but this one
+                self._outputs = self.network(inputs, None if beside is None else self._beside)
             return self._outputs.detach()
         assert isinstance(inputs, torch.Tensor)
         return self._layers.forward(_joined(self._encoder.forward(inputs), beside))
@@ -93,7 +94,8 @@ class Passes:
 
         Args:
             gradient: overwritten.
-            of_beside: whether the gradient of what was given beside is asked for alone, [B, .]; weights keep theirs.
+            of_beside: whether the gradient of what was given beside is asked for, [B, .]; what is left in the places of
+                the weights' is of no use then.
         """
         if not self.fused:
             return self._backward(gradient, of_beside)
