@@ -165,6 +165,8 @@ VARIANTS = [
     ("agent", "ns", [FEWER, "agent.descriptor=last"]),
     ("agent", "ns", [FEWER, "agent.descriptor=signature", "agent.signature_time=true"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
+    ("agent", "iql", ["agent.network=cnn", "agent.hidden=[16]"]),
+    ("agent", "bc", ["agent.best=0.5", "agent.encoding=onehot"]),
     ("agent", "open_loop", ["agent.pd=joints", "agent.joints=[0,1]", "agent.velocities=[2,3]"]),
 ]
 
