@@ -8,8 +8,9 @@ and text: nothing in them is unpickled, imported or called.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,35 +70,77 @@ class DemonstrationFile:
     def __init__(
         self, key: str, path: str, spec: EnvSpec, episodes: int | None = None, levels: int | None = None
     ) -> None:
-        self._where, self._spec, self._episodes, self._levels = f"{key}={path}", spec, episodes, levels
-        self._storage = _storage(self._where, _data_folder(self._where, path))
+        self.where, self.spec, self._episodes, self._levels = f"{key}={path}", spec, episodes, levels
+        self._storage = _storage(self.where, _data_folder(self.where, path))
         self._native = self._fitting()
         total = self._storage.total_episodes
         if total < (episodes or 1):
-            raise UserError(f"{self._where}: {episodes or 1} episodes asked for, and it has {total}")
+            raise UserError(f"{self.where}: {episodes or 1} episodes asked for, and it has {total}")
 
     def read(self) -> Demonstrations:
         """Raises:
         UserError: it can't be read, does not fit after all, or has fewer levels than asked for.
         """
-        where, episodes, levels = self._where, self._episodes, self._levels
-        try:
-            chosen, seeds = _chosen(self._storage, episodes, levels)
-            start = int(getattr(self._storage.action_space, "start", 0))
-            found = [
-                _episode(where, raw, self._spec, start, self._native) for raw in self._storage.get_episodes(chosen)
-            ]
-        except UserError:
-            raise
-        except Exception as error:  # whatever a damaged file leads to
-            raise UserError(f"{where}: can't be read ({type(error).__name__}: {one_line(error, 200)})") from None
+        where, episodes, levels = self.where, self._episodes, self._levels
+        found = list(self.each())
+        seeds = [level for _, _, level in found]
         if len(found) < (episodes or 1):
             raise UserError(f"{where}: {episodes or 1} episodes asked for, and there are {len(found)}")
         if levels is not None and len(set(seeds)) < levels:
             raise UserError(f"{where}: {levels} levels asked for, and there are {len(set(seeds))}")
         return Demonstrations(
-            tuple(episode for episode, _ in found), np.array(seeds, dtype=np.int64), tuple(shown for _, shown in found)
+            tuple(episode for episode, _, _ in found),
+            np.array(seeds, dtype=np.int64),
+            tuple(shown for _, shown, _ in found),
         )
+
+    def each(self) -> Iterator[tuple[Episode, TensorObs, int]]:
+        """One episode after the other: what was done, what it showed, [L + 1, ...], and the seed of its level.
+
+        Raises:
+            UserError: it can't be read, or does not fit after all.
+        """
+        where = self.where
+        try:
+            chosen, seeds = self._chosen
+            start = int(getattr(self._storage.action_space, "start", 0))
+            for raw, level in zip(self._storage.get_episodes(chosen), seeds, strict=True):
+                yield (*_episode(where, raw, self.spec, start, self._native), level)
+        except UserError:
+            raise
+        except Exception as error:  # whatever a damaged file leads to
+            raise UserError(f"{where}: can't be read ({type(error).__name__}: {one_line(error, 200)})") from None
+
+    @cached_property
+    def _chosen(self) -> tuple[list[int], list[int]]:
+        return _chosen(self._storage, self._episodes, self._levels)
+
+    @property
+    def count(self) -> int:
+        """How many episodes there are.
+
+        Raises:
+            UserError: it can't be read.
+        """
+        return len(self._told)
+
+    @property
+    def steps(self) -> int:
+        """How many steps they have, as the file says.
+
+        Raises:
+            UserError: it can't be read.
+        """
+        return sum(self._told)
+
+    @cached_property
+    def _told(self) -> list[int]:
+        """The length of each episode, as the file says."""
+        try:
+            chosen, _ = self._chosen
+            return [int(told["total_steps"]) for told in self._storage.get_episode_metadata(chosen)]
+        except Exception as error:  # whatever a damaged file leads to
+            raise UserError(f"{self.where}: can't be read ({type(error).__name__}: {one_line(error, 200)})") from None
 
     def _fitting(self) -> Native | None:
         """What makes our entries of its observations; None: they are ours already.
@@ -105,7 +148,7 @@ class DemonstrationFile:
         Raises:
             UserError: observations or actions are not those of the environment.
         """
-        spec, shown = self._spec, self._storage.observation_space
+        spec, shown = self.spec, self._storage.observation_space
         native = spec.native
         reason = fitting.other_observations(shown, spec)
         if native is not None:
@@ -117,7 +160,7 @@ class DemonstrationFile:
                 native, reason = None, reason and (reason if ours else other)
         reason = reason or fitting.other_actions(self._storage.action_space, spec)
         if reason is not None:
-            raise UserError(f"{self._where}: {reason}")
+            raise UserError(f"{self.where}: {reason}")
         return native
 
 
@@ -188,11 +231,28 @@ def _episode(
     observations = raw["observations"] if native is None else native.entries(raw["observations"])
     shown = _shown(where, observations, spec, len(reward) + 1)
     action = _action(where, np.asarray(raw["actions"]), spec, len(reward), start)
+    _check_steps(where, raw, reward)
     terminated, truncated = bool(raw["terminations"][-1]), bool(raw["truncations"][-1])
     told = (raw["infos"] or {}).get("success")
     success = bool(told[-1]) if told is not None else terminated and float(reward[-1]) > 0
     obs = {name: entry[:-1] for name, entry in shown.items()}
-    return Episode(obs, action, reward, terminated, truncated, success), shown
+    following = {name: entry[1:] for name, entry in shown.items()}
+    return Episode(obs, action, reward, terminated, truncated, success, following), shown
+
+
+def _check_steps(where: str, raw: Mapping[str, Any], reward: torch.Tensor) -> None:
+    """Raises:
+    UserError: it goes on after its end, or its rewards are no numbers.
+    """
+    number = raw.get("id", "?")
+    if not bool(torch.isfinite(reward).all()):
+        raise UserError(f"{where}: episode {number} has rewards that are not finite")
+    for name in ("terminations", "truncations"):
+        flags = np.asarray(raw[name])
+        if flags.shape != tuple(reward.shape):
+            raise UserError(f"{where}: episode {number} has {len(reward)} rewards and {len(flags)} {name}")
+        if (early := np.flatnonzero(flags[:-1])).size:
+            raise UserError(f"{where}: episode {number} goes on after its end, at step {early[0]} of {len(flags)}")
 
 
 def _shown(where: str, observations: Any, spec: EnvSpec, count: int) -> TensorObs:

@@ -18,10 +18,10 @@ class FusedEncoder:
     tables that they choose, whose numbers floats hold exactly below 2^24.
 
     Args:
-        gradients: from a parameter to where its gradient goes (`Adam.gradients`).
+        gradients: from a parameter to where its gradient goes (`Adam.gradients`); None where nothing is to be learned.
     """
 
-    def __init__(self, encoder: Encoder, gradients: dict[torch.Tensor, torch.Tensor]) -> None:
+    def __init__(self, encoder: Encoder, gradients: dict[torch.Tensor, torch.Tensor] | None) -> None:
         self.learns = encoder.learns
         self._prepare = {name: cast(Flat, part).prepare for name, part in encoder.parts.items()}
         self._parts: list[_Part] = []
@@ -79,10 +79,11 @@ class _Part:
 class _Bag:
     """`Tokens`: the sum of a row of a table for each token, and tanh."""
 
-    def __init__(self, tokens: Tokens, gradients: dict[torch.Tensor, torch.Tensor]) -> None:
+    def __init__(self, tokens: Tokens, gradients: dict[torch.Tensor, torch.Tensor] | None) -> None:
         bag = tokens.bag
         self._weight, self._bias = bag.weight.detach(), bag.bias.detach()
-        self._weight_gradient, self._bias_gradient = gradients[bag.weight], gradients[bag.bias]
+        if gradients is not None:
+            self._weight_gradient, self._bias_gradient = gradients[bag.weight], gradients[bag.bias]
 
     def forward(self, rows: torch.Tensor, features: torch.Tensor) -> None:
         fused_kernels.gather(rows.numpy(), self._weight.numpy(), self._bias.numpy(), features.numpy())

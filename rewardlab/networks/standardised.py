@@ -17,6 +17,7 @@ from rewardlab.networks.flat import UNREAD
 from rewardlab.types import ObsSpec, TensorObs
 
 _FARTHEST = 10.0  # standard deviations
+_OF_DATA = 1e-3  # added to a standard deviation of data
 _EPSILON = 1e-8  # added to a variance: what never changed would divide by zero
 
 
@@ -59,3 +60,15 @@ class Standardised(nn.Module):
 
     def _moments(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         return getattr(self, f"{name}_mean"), getattr(self, f"{name}_squares")
+
+
+class StandardisedOnce(Standardised):
+    """The same by the mean and standard deviation of a data set that is there at once: (x - mean) / (std + 1e-3).
+
+    Fujimoto and Gu 2021, A minimalist approach to offline reinforcement learning (arXiv:2106.06860), section 4.
+    """
+
+    def _scaled(self, name: str, entry: torch.Tensor) -> torch.Tensor:
+        mean, squares = self._moments(name)
+        std = (squares / self.count).sqrt() if self.count else torch.ones_like(squares)
+        return (entry - mean.float()) / (std.float() + _OF_DATA)

@@ -46,6 +46,8 @@ class BaseScheme:
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
         pays_anew: whether `rewards_of` works.
         looks_ahead: whether it pays a step by later ones, which an agent on replay may not have played yet.
+        labels_data: whether it pays whole recorded episodes as it pays played ones: it learns nothing, and remembers
+            nothing beyond an episode. What it pays a data set is learned from offline.
         pays_demonstrated: whether it pays for `demonstrated` steps among those that are replayed, and needs some.
         waits_for_ends: whether `rewards_of` reads what `of_episode` says of steps, which is known only when an episode
             has ended: for agents on replay, whose buffer then takes whole episodes.
@@ -72,6 +74,7 @@ class BaseScheme:
     pays_prediction: bool = False
     pays_anew: bool = False
     looks_ahead: bool = False
+    labels_data: bool = False
     pays_demonstrated: bool = False
     waits_for_ends: bool = False
     best_share: float = 0.0

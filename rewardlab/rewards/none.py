@@ -15,3 +15,5 @@ class Config(RewardConfig):
 
 class Scheme(BaseScheme):
     """Pays the task's reward."""
+
+    labels_data = True

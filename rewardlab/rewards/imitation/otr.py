@@ -68,6 +68,7 @@ class Scheme(BonusScheme):
     models_task = True
     pays_single_steps = False
     looks_ahead = True
+    labels_data = True
     whole_episodes = True
     episodic_memory = True
     stateful = ("episodes",)
