@@ -158,6 +158,7 @@ VARIANTS = [
     ("agent", "ns", [FEWER, "agent.descriptor=last"]),
     ("agent", "ns", [FEWER, "agent.descriptor=signature", "agent.signature_time=true"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
+    ("agent", "smore", ["agent.loss=dual", "agent.hindsight=0.5"]),
     ("agent", "open_loop", ["agent.pd=joints", "agent.joints=[0,1]", "agent.velocities=[2,3]"]),
 ]
 
