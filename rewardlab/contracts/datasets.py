@@ -21,7 +21,7 @@ _folders: list[tempfile.TemporaryDirectory[str]] = []
 def solved(choice: str) -> str:
     """The folder of some episodes of the exact solver in the environment `choice`."""
     folder = _new_folder()
-    record(folder, composition.compose([choice]).config, None, Recording(episodes=6, levels=4))
+    record(folder, composition.compose([choice]).config, [None], [Recording(episodes=6, levels=4)])
     return str(folder)
 
 

@@ -47,8 +47,15 @@ class Totals:
     returned: float = 0.0
     solved: int = 0
     levels: set[int] = field(default_factory=set)
+    returns: list[float] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)  # what was acted on; of floats, to one decimal
 
     def add(self, episode: Recorded) -> None:
+        self.returns.append(float(episode.reward.sum()))
+        self.lengths.append(len(episode.action))
+        told = [np.round(e, 1) + 0.0 if e.dtype.kind == "f" else e for e in episode.obs.values()]
+        self.seen |= {hash(tuple(entry[i].tobytes() for entry in told)) for i in range(len(episode.action))}
         self.episodes += 1
         self.steps += len(episode.action)
         self.returned += float(episode.reward.sum())

@@ -1,4 +1,4 @@
-"""Recording episodes of the exact solver or of a trained policy as a dataset.
+"""Recording episodes of the exact solver, of random actions or of trained policies as a dataset.
 
 Quality: `noise` is the share of steps on which a uniformly random action takes the place of the player's; the solver
 then finds a new shortest way from where that led. Diversity: so many episodes on so many levels, level after level
@@ -26,7 +26,7 @@ from rewardlab.training.environments import longest_episode
 from rewardlab.training.showing import require_finite, require_finite_step
 from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
 
-SOLVER = "solver"
+SOLVER, RANDOM = "solver", "random"
 _AT_ONCE = 128  # levels played together
 _SPARE = 4  # candidates for each level: some cannot be solved
 
@@ -35,10 +35,11 @@ _SPARE = 4  # candidates for each level: some cannot be solved
 class Recording:
     """What to record.
 
-    source: solver, or the folder of a run.
+    source: solver, random, or the folder of a run.
     episodes, levels: how many, and on how many distinct levels (as many by default).
     noise: share of random actions.
     keep: solved episodes only, or all.
+    part: which of the sources of a dataset it is: levels and actions of each are drawn apart.
     """
 
     source: str = SOLVER
@@ -47,22 +48,25 @@ class Recording:
     noise: float = 0.0
     keep: str = "solved"
     seed: int = 0
+    part: int = 0
 
 
-def record(folder: Path, config: RootConfig, agent: Agent | None, what: Recording) -> Totals:
-    """Record episodes as a new dataset `folder`.
+def record(
+    folder: Path, config: RootConfig, agents: Sequence[Agent | None], parts: Sequence[Recording]
+) -> Totals:
+    """Record episodes as a new dataset `folder`, one part after the other.
 
     Args:
-        agent: what plays; None: the exact solver.
+        agents: what plays in each part; None: the exact solver, or nobody.
 
     Raises:
         UserError: the solver does not know the environment, or so few are solved that their number is not reached;
             nothing has been written then.
         OSError: the dataset can't be written.
     """
-    recorded = _episodes(config, agent, what)
+    recorded = chain.from_iterable(_episodes(config, *each) for each in zip(agents, parts, strict=True))
     first = next(recorded)
-    return write_dataset(folder, chain([first], recorded), _spec(config), _about(config, what))
+    return write_dataset(folder, chain([first], recorded), _spec(config), _about(config, parts))
 
 
 class Player(Protocol):
@@ -117,6 +121,24 @@ class SolverPlayer:
         return [list(way) if way else None for way in found]
 
 
+class RandomPlayer:
+    """Acts uniformly at random."""
+
+    def __init__(self, env: VecEnv, rng: np.random.Generator) -> None:
+        action = env.spec.action
+        shape = (env.num_envs, *action.shape)
+        self._spec, self._rng = env.spec, rng
+        self._like: Array = np.zeros(shape, dtype=np.int64 if action.discrete else np.float32)
+
+    def begin(self) -> Array:
+        return np.ones(len(self._like), dtype=bool)
+
+    def actions(self, obs: Obs, first: Array, wanted: Array) -> Array:
+        return _drawn(self._like, self._spec, self._rng)
+
+    def done(self, actions: Array) -> None: ...
+
+
 class PolicyPlayer:
     """Samples from a trained policy."""
 
@@ -146,9 +168,10 @@ def _episodes(config: RootConfig, agent: Agent | None, what: Recording) -> Itera
     """
     wanted, levels = what.episodes, what.levels or what.episodes
     # 32-bit seeds, as those of training and evaluation; a stream of their own.
-    candidates = seeding.env_seeds(what.seed, "demonstrations", _SPARE * levels + 64)
-    rng = seeding.numpy_rng(what.seed, "demonstrations")
-    sampling = seeding.torch_rng(what.seed, "demonstrations")
+    stream = f"demonstrations/{what.part}" if what.part else "demonstrations"
+    candidates = seeding.env_seeds(what.seed, stream, _SPARE * levels + 64)
+    rng = seeding.numpy_rng(what.seed, stream)
+    sampling = seeding.torch_rng(what.seed, stream)
     good: list[int] = []
     count = attempts = played = 0
     while count < wanted:
@@ -163,7 +186,7 @@ def _episodes(config: RootConfig, agent: Agent | None, what: Recording) -> Itera
                 f"only {count} of {wanted} episodes were solved in {attempts} attempts; lower --noise, take a better"
                 " run, or --keep all"
             )
-        for episode in _play(config, agent, chunk, what.noise, rng, sampling):
+        for episode in _play(config, agent, what, chunk, rng, sampling):
             if (what.keep == "all" or episode.success) and count < wanted:
                 if len(good) < levels and episode.level not in good:
                     good.append(episode.level)
@@ -175,8 +198,8 @@ def _episodes(config: RootConfig, agent: Agent | None, what: Recording) -> Itera
 def _play(
     config: RootConfig,
     agent: Agent | None,
+    what: Recording,
     levels: Sequence[int],
-    noise: float,
     rng: np.random.Generator,
     sampling: torch.Generator,
 ) -> Iterator[Recorded]:
@@ -185,9 +208,11 @@ def _play(
         config.env, Levels(len(levels), lists=[[level] for level in levels])
     )
     try:
-        player: Player = (
-            SolverPlayer(env) if agent is None else PolicyPlayer(agent, len(levels), sampling, config.eval.policy)
-        )
+        player: Player
+        if agent is not None:
+            player = PolicyPlayer(agent, len(levels), sampling, config.eval.policy)
+        else:
+            player = RandomPlayer(env, rng) if what.source == RANDOM else SolverPlayer(env)
         obs = env.reset(list(levels))
         require_finite(env.spec, obs, "after a reset")
         running = player.begin()
@@ -195,7 +220,7 @@ def _play(
         able, first = running.copy(), np.ones(len(levels), dtype=bool)
         limit, step = longest_episode(config, env.spec), 0
         while running.any():
-            random = rng.random(len(levels)) < noise
+            random = rng.random(len(levels)) < what.noise
             actions = player.actions(obs, first, running & ~random)
             actions = np.where(_beside(random, actions), _drawn(actions, env.spec, rng), actions)
             actions = _executed(actions, env.spec)
@@ -267,11 +292,19 @@ def _spec(config: RootConfig) -> EnvSpec:
     return env.spec
 
 
-def _about(config: RootConfig, what: Recording) -> About:
+def _about(config: RootConfig, parts: Sequence[Recording]) -> About:
     """What the dataset says of itself."""
-    how = {"source": what.source, "noise": what.noise, "keep": what.keep, "seed": what.seed}
-    player = "exact solver" if what.source == SOLVER else config.agent.name
-    return About(_registered(config), player, {"env": config.env.name} | how)
+    what = parts[0]
+    how: dict[str, Any] = {"source": what.source, "noise": what.noise, "keep": what.keep, "seed": what.seed}
+    if len(parts) > 1:
+        how |= {
+            "source": [part.source for part in parts],
+            "keep": [part.keep for part in parts],
+            "episodes": [part.episodes for part in parts],
+        }
+    named = {SOLVER: "exact solver", RANDOM: "random actions"}
+    players = dict.fromkeys(named.get(part.source, config.agent.name) for part in parts)
+    return About(_registered(config), ", ".join(players), {"env": config.env.name} | how)
 
 
 def _registered(config: RootConfig) -> str:
