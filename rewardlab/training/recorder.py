@@ -51,9 +51,7 @@ class Recording:
     part: int = 0
 
 
-def record(
-    folder: Path, config: RootConfig, agents: Sequence[Agent | None], parts: Sequence[Recording]
-) -> Totals:
+def record(folder: Path, config: RootConfig, agents: Sequence[Agent | None], parts: Sequence[Recording]) -> Totals:
     """Record episodes as a new dataset `folder`, one part after the other.
 
     Args:
