@@ -25,8 +25,9 @@ def effects(inputs: torch.Tensor, reward: torch.Tensor) -> torch.Tensor | None:
     columns = torch.cat([columns, _standardised(columns.square())], dim=1)
     wanted = (wanted - wanted.mean()) / spread
     gram = columns.t() @ columns + _RIDGE * len(wanted) * torch.eye(columns.shape[1], dtype=torch.float64)
-    found = torch.linalg.solve(gram, columns.t() @ wanted)
-    return found.view(2, -1).norm(dim=0).float()
+    solved: torch.Tensor = torch.linalg.solve(gram, columns.t() @ wanted)
+    found: torch.Tensor = torch.linalg.vector_norm(solved.view(2, -1), dim=0)
+    return found.float()
 
 
 def _standardised(columns: torch.Tensor) -> torch.Tensor:
