@@ -6,7 +6,8 @@ Beside the error of the values stands `conservative` times the gap log sum_a exp
 
 Discrete actions: one network with double Q-learning's targets, half the squared error, and the sum over all actions.
 What it converges to where the data do every action is Q(a) = r(a) - conservative (softmax Q(a) / beta(a) - 1), beta the
-shares of the data: the less an action was done, the less it is trusted. Evaluation does the best.
+shares of the data: the less an action was done, the less it is trusted. Evaluation does the best, or with temperature
+> 0 draws from softmax(Q / temperature): at 1 that is what was done, reweighed by 1 + (r(a) - Q(a)) / conservative.
 
 Boxes: twins, and soft actor-critic's policy. The sum becomes an integral by importance sampling: `samples` uniform
 actions, as many of the policy at s, and as many at s', all valued at s and none of them learned through. No entropy is
@@ -26,6 +27,7 @@ from rewardlab.agents.offline.base import OfflineAgent
 from rewardlab.agents.offline.critics import Critics
 from rewardlab.agents.offline.options import NetworkConfig
 from rewardlab.agents.offline.squashed_actor import SquashedActor
+from rewardlab.maths.distributions import sample
 from rewardlab.maths.offline import imitation, largest
 from rewardlab.maths.q_learning import q_targets
 from rewardlab.networks.layers import Inputs
@@ -40,6 +42,9 @@ _OF_BOXES, _OF_DISCRETE = 10.0, 1.0
 class Config(NetworkConfig):
     conservative: float | None = option(
         None, "weight of the gap between what could be done and what was; null: 10 of boxes, 1 of discrete", minimum=0
+    )
+    temperature: float = option(
+        0.0, "discrete: evaluation draws actions by softmax(Q / temperature); 0: the best one", minimum=0
     )
     samples: int = option(10, "boxes: actions of each of the three kinds", above=0, maximum=1000)
     policy_rate: float = option(3e-5, "boxes: Adam's step size, of policy and temperature", above=0)
@@ -66,6 +71,7 @@ class Agent(OfflineAgent):
             self.stateful = (*Agent.stateful, "policy", "temperature", "of_policy", "of_temperature")
             self.acts_by = "policy"
             self.metrics = (*Agent.metrics, "loss/policy", "loss/entropy")
+        self.stochastic = self._actor is None and config.temperature > 0
         plain = _OF_DISCRETE if self._actor is None else _OF_BOXES
         self._weight = plain if config.conservative is None else config.conservative
         box, number = (None, 1) if self._actor is None else (self._actor.box, 2)
@@ -79,7 +85,10 @@ class Agent(OfflineAgent):
     ) -> ActOutput:
         if self._actor is not None:
             return self._actor.act(obs, state)
-        return ActOutput(self._critics.outputs(self._critics.inputs(obs))[0].argmax(dim=-1), state)
+        values = self._critics.outputs(self._critics.inputs(obs))[0]
+        if self.stochastic and mode != "greedy":
+            return ActOutput(sample({"logits": values / self.config.temperature}, rng), state)
+        return ActOutput(values.argmax(dim=-1), state)
 
     @torch.no_grad()
     def learn(self, batch: Transitions, progress: float) -> TensorMetrics:

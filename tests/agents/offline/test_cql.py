@@ -39,6 +39,10 @@ def test_values_are_lower_the_less_an_action_was_done() -> None:
     obs = {"vector": torch.ones(4, 3)}
     acts = agent.act(obs, None, torch.zeros(4, dtype=torch.bool), "sample", torch_rng(0, "act")).action
     assert torch.equal(acts, values.argmax().expand(4))
+    agent.config.temperature, agent.stochastic = 1.0, True
+    obs, first = {"vector": torch.ones(20_000, 3)}, torch.zeros(20_000, dtype=torch.bool)
+    drawn = agent.act(obs, None, first, "sample", torch_rng(0, "act")).action.bincount(minlength=3) / 20_000
+    assert torch.allclose(drawn, share * (1.0 + (paid - values) / weight), atol=0.02)
 
 
 def test_a_step_of_boxes() -> None:
