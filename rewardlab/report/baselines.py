@@ -6,12 +6,15 @@ from rewardlab.errors import UserError, unknown
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.names import Method
 
+OFFLINE = "offline"  # among what runs assume
+
 
 def choose_baselines(comparison: Comparison, asked: str | None = None) -> dict[Method, Method]:
     """Scheme -> its baseline; schemes without one, and baselines themselves, are left out.
 
     One is asked for by a scheme's name, a reward's or agent's label, or the label of a results folder. By default it is
     the same scheme in the first folder where folders are compared, else the scheme `none` that is otherwise alike.
+    What learned from a data set is not compared with what played.
 
     Raises:
         UserError: there is no such scheme or folder.
@@ -25,7 +28,12 @@ def choose_baselines(comparison: Comparison, asked: str | None = None) -> dict[M
         pairs = {method: there.get(method.approach) for method in methods if method.folder != asked}
     else:
         candidates = _named(comparison, asked) if asked is not None else [s for s in methods if s.reward == "none"]
-        pairs = {method: _nearest(method, candidates) for method in methods if method not in candidates}
+        offline = {setting.method for setting in comparison.settings if OFFLINE in setting.assumes}
+        pairs = {
+            method: _nearest(method, [each for each in candidates if (each in offline) == (method in offline)])
+            for method in methods
+            if method not in candidates
+        }
     return {method: baseline for method, baseline in pairs.items() if baseline is not None}
 
 

@@ -147,6 +147,17 @@ class TestKeys:
         rewards = [row["reward"] for row in rows_of(tmp_path / "report/aggregate.csv")]
         assert rewards == ["rnd", "none", "oracle"]
 
+    def test_what_learned_offline_is_neither_ranked_nor_compared_with_what_played(self, tmp_path):
+        for seed in range(3):
+            write_run(tmp_path, seed=seed, reward="none", returns=[0.0, 0.3, 0.5])
+            write_run(tmp_path, seed=seed, reward="rnd", returns=[0.0, 0.5, 0.6])
+            write_run(tmp_path, seed=seed, reward="otr", agent="iql", returns=[0.9] * 3, assumes=["demos", "offline"])
+        result = make(tmp_path)
+        assert result.text.startswith("rnd") and any("(demos, offline)" in warning for warning in result.warnings)
+        assert [row["reward"] for row in rows_of(tmp_path / "report/differences.csv") if row["env"]] == ["rnd"]
+        rows = [row["reward"] for row in rows_of(tmp_path / "report/sample_efficiency.csv")]
+        assert rows == ["rnd", "none", "otr"]
+
     def test_aggregate_is_over_shared_environments_only(self, tmp_path):
         for reward, env in (("none", "a"), ("rnd", "a"), ("rnd", "b")):
             write_run(tmp_path, reward=reward, env=env)
