@@ -92,7 +92,7 @@ class Passes:
         if not self.fused:
             assert isinstance(inputs, dict)
             self._beside = torch.empty(0) if beside is None else beside.detach().requires_grad_(True)
-            with torch.enable_grad():
+            with torch.enable_grad():  # whoever learns by slopes needs no graph but this one
                 self._outputs = self.network(inputs, None if beside is None else self._beside)
             return self._outputs.detach()
         assert isinstance(inputs, torch.Tensor)
@@ -103,7 +103,8 @@ class Passes:
 
         Args:
             gradient: overwritten.
-            of_beside: whether the gradient of what was given beside is asked for alone, [B, .]; weights keep theirs.
+            of_beside: whether the gradient of what was given beside is asked for, [B, .]; what is left in the places of
+                the weights' is of no use then.
         """
         if not self.fused:
             return self._backward(gradient, of_beside)

@@ -163,6 +163,8 @@ VARIANTS = [
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
     ("agent", "smore", ["agent.loss=dual", "agent.hindsight=0.5"]),
     ("agent", "morec", [*MODEL, "agent.choose=uniform"]),
+    ("agent", "iql", ["agent.network=cnn", "agent.hidden=[16]"]),
+    ("agent", "bc", ["agent.best=0.5", "agent.encoding=onehot"]),
     ("agent", "open_loop", ["agent.pd=joints", "agent.joints=[0,1]", "agent.velocities=[2,3]"]),
 ]
 
