@@ -132,6 +132,11 @@ def load(group: str, stem: str) -> ModuleType:
     return module
 
 
+def worlds_with_goals() -> str:
+    """What a refusal tells someone whose environment has none: `env=goalgrid or env=...`."""
+    return " or ".join(f"env={name}" for name in plugins("env") if config_class("env", name).HAS_GOALS)
+
+
 def config_class(group: str, stem: str) -> type[Any]:
     """The dataclass `Config` of a plug-in.
 

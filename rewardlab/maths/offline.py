@@ -54,3 +54,38 @@ def gaussian_imitation(
     beside = weight.unsqueeze(-1)
     of_raw = -beside * scaled * (-log_std).exp() * (1.0 - mean.square())
     return weight * each.sum(dim=-1), of_raw, beside * (1.0 - scaled.square())
+
+
+def largest(values: torch.Tensor, log_density: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """log sum exp(Q - log mu) of actions, [B], and its slope in Q, [B, K]: what conservative critics push down.
+
+    Kumar et al. 2020, Conservative Q-learning (arXiv:2006.04779), eq. 4. Of all discrete actions it is the sum itself;
+    of drawn ones the integral over actions, up to log K, by importance sampling (their appendix F).
+
+    Args:
+        values: [B, K]. log_density: [B, K], of the draws; None: these are all actions there are.
+    """
+    scores = values if log_density is None else values - log_density
+    return scores.logsumexp(dim=-1), scores.softmax(dim=-1)
+
+
+def goal_scores(
+    later: torch.Tensor, targets: torch.Tensor, reaching: torch.Tensor, gamma: float, dual: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """SMORe's loss of scores, a scalar, and its slopes in the scores of both kinds of steps, [B] and [G].
+
+    Sikchi et al. 2024, Score models for offline goal-conditioned reinforcement learning (arXiv:2311.02013). In the
+    paper's dual, steps that reach their goal go up, others consistently with what follows; the authors' code makes
+    squares of it, with a score of 2 / (1 - gamma) for reaching and -2 a step.
+
+    Args:
+        later: [B], of steps towards goals reached later. targets: [B], gamma V of what follows them.
+        reaching: [G], of steps whose goal is where they lead.
+    """
+    if dual:
+        error, bound = later - targets, 1e-4
+        loss = -reaching.mean() + bound * later.mean() + 0.5 * error.square().mean()
+        return loss, (error + bound) / len(later), torch.full_like(reaching, -1.0 / len(reaching))
+    error, bound, short = later + 2.0 - targets, 1e-4 * (1.0 - gamma), reaching - 2.0 / (1.0 - gamma)
+    loss = short.square().mean() + bound * later.square().mean() + 0.5 * error.square().mean()
+    return loss, (error + 2.0 * bound * later) / len(later), 2.0 * short / len(reaching)

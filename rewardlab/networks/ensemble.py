@@ -13,10 +13,11 @@ from rewardlab.networks.init import RELU_GAIN
 class Ensemble(nn.Module):
     """E fully connected networks with their own weights: [B, inputs] or [E, B, inputs] -> [E, B, outputs].
 
-    ReLU between layers; orthogonal weights, zero biases. One batched product per layer serves all members.
+    ReLU between layers, or x sigmoid(x); orthogonal weights, zero biases. One batched product per layer serves all.
 
     Args:
         slope: of the ReLU below 0.
+        swish: whether it is x sigmoid(x) instead.
         last_gain: orthogonal gain of the last layer.
     """
 
@@ -27,10 +28,11 @@ class Ensemble(nn.Module):
         generator: torch.Generator,
         *,
         slope: float = 0.0,
+        swish: bool = False,
         last_gain: float = 1.0,
     ) -> None:
         super().__init__()
-        self._slope = slope
+        self._slope, self._swish = slope, swish
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for index, (inputs, outputs) in enumerate(pairwise(sizes)):
             gain = last_gain if index == len(sizes) - 2 else RELU_GAIN
@@ -70,6 +72,8 @@ class Ensemble(nn.Module):
         self.biases[-1].zero_()
 
     def _activated(self, outputs: torch.Tensor) -> torch.Tensor:
+        if self._swish:
+            return functional.silu(outputs)
         return functional.leaky_relu(outputs, self._slope) if self._slope else functional.relu(outputs)
 
 

@@ -25,6 +25,8 @@ class Layers(Reader):
     Args:
         beside: how many numbers join the features, such as an action's.
         standardised: the scale of what is observed, which networks may share; None: it stays as it is.
+        normed: whether what each layer between gives is brought to mean 0 and std 1 before its ReLU (Ba et al. 2016,
+            Layer normalization, arXiv:1607.06450).
     """
 
     def __init__(
@@ -37,10 +39,16 @@ class Layers(Reader):
         beside: int = 0,
         standardised: Standardised | None = None,
         last_gain: float = 1.0,
+        normed: bool = False,
     ) -> None:
         super().__init__()
-        self.encoder, self.standardised = encoder, standardised
+        self.encoder, self.standardised, self.normed = encoder, standardised, normed
         self.layers = mlp((encoder.size + beside, *hidden, outputs), generator, last_gain=last_gain)
+        if normed:
+            before = {2 * layer: nn.LayerNorm(width) for layer, width in enumerate(hidden)}
+            self.layers = nn.Sequential(
+                *(part for place, layer in enumerate(self.layers) for part in (layer, before.get(place)) if part)
+            )
 
     def forward(self, prepared: TensorObs, beside: torch.Tensor | None = None) -> torch.Tensor:
         features = self.encoder(prepared)
@@ -57,7 +65,8 @@ class Passes:
 
     def __init__(self, network: Layers, gradients: dict[torch.Tensor, torch.Tensor] | None = None) -> None:
         self.network, self._gradients = network, gradients
-        self.fused = FusedEncoder.fits(network.encoder) and can_fuse(network) and len(network.layers) > 0
+        plain = len(network.layers) > 0 and not network.normed
+        self.fused = plain and FusedEncoder.fits(network.encoder) and can_fuse(network)
         self._outputs, self._beside = torch.empty(0), torch.empty(0)
         if self.fused:
             self._encoder = FusedEncoder(network.encoder, gradients)

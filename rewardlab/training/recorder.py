@@ -307,6 +307,7 @@ def _about(config: RootConfig, parts: Sequence[Recording]) -> About:
 
 def _registered(config: RootConfig) -> str:
     """The name of the environment in gymnasium's registry; empty for a world that stands in none."""
-    from rewardlab.envs.registry import registered_name
+    from rewardlab.envs.registry import registered_ids, registered_name
 
-    return registered_name(getattr(config.env, "id", ""))
+    name = registered_name(getattr(config.env, "id", ""))
+    return name if name in registered_ids() else ""

@@ -27,6 +27,9 @@ FEWER, SHORTER = "agent.population=60", "agent.chunk=90"
 SMALL = {key: [FEWER] for key in ("random_search", "ga", "ga_ns", "ns", "taxons", "map_elites", "cma_me", "cma_mae")}
 SMALL |= {key: [FEWER, SHORTER] for key in ("serene", "stax")}
 TEACHER = ["curriculum.filters=2", "curriculum.epochs=1"]
+MODEL = ["agent.model_steps=3", "agent.model_hidden=[8]", "agent.reward_hidden=[8]", "agent.reward_rounds=1"]
+MODEL += ["agent.rollout_length=4", "agent.rollout_batch=8", "agent.rollout_every=2"]
+SMALL["morec"] = MODEL
 SMALL |= {key: TEACHER for key in ("paired", "flexible_paired", "minimax", "repaired")}
 # Options that lead to other code than the defaults do.
 VARIANTS = [
@@ -165,6 +168,8 @@ VARIANTS = [
     ("agent", "ns", [FEWER, "agent.descriptor=last"]),
     ("agent", "ns", [FEWER, "agent.descriptor=signature", "agent.signature_time=true"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
+    ("agent", "smore", ["agent.loss=dual", "agent.hindsight=0.5"]),
+    ("agent", "morec", [*MODEL, "agent.choose=uniform"]),
     ("agent", "iql", ["agent.network=cnn", "agent.hidden=[16]"]),
     ("agent", "bc", ["agent.best=0.5", "agent.encoding=onehot"]),
     ("agent", "open_loop", ["agent.pd=joints", "agent.joints=[0,1]", "agent.velocities=[2,3]"]),

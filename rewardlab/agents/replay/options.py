@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rewardlab.datasets.options import DemosConfig
+from rewardlab.parts.buffers.causal_swap import MODES
 from rewardlab.schemas import option
 
 
@@ -39,6 +40,13 @@ class ReplayConfig(DemosConfig):
         choices=("collected", "replayed"),
     )
 
+    causal_swap: str = option(
+        "none",
+        "swap a number of vector between halves of a minibatch: that of the least effect on what is paid; random: any",
+        choices=MODES,
+        neutral="none",
+    )
+    causal_every: int = option(10_000, "causal_swap: steps played between estimates", above=0, neutral=10_000)
     normalise_reward: bool = option(
         False, "divide replayed rewards by the running std of the return, if above 1", neutral=False
     )
@@ -58,6 +66,8 @@ class ReplayConfig(DemosConfig):
                 raise ValueError(f"{key}={getattr(self, key)}: only with demos=DIR")
         if self.prioritised and self.demos is not None and round(self.demos_share * self.batch_size) == self.batch_size:
             raise ValueError(f"demos_share={self.demos_share:g}: leaves no step to draw by priority; prioritised=false")
+        if self.causal_every != 10_000 and self.causal_swap != "least":
+            raise ValueError(f"causal_every={self.causal_every}: only with causal_swap=least")
         if self.learning_starts > self.buffer_size:
             raise ValueError(
                 f"learning_starts={self.learning_starts}: more than buffer_size={self.buffer_size} will ever hold"

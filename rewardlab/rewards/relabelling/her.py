@@ -49,7 +49,9 @@ class Scheme(BaseScheme):
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         if context.goal_outcome is None:
-            raise UserError(f"reward=her: needs goals, which {context.spec.id} has not; use {_with_goals()}")
+            raise UserError(
+                f"reward=her: needs goals, which {context.spec.id} has not; use {discovery.worlds_with_goals()}"
+            )
         self._config, self._outcome = config, context.goal_outcome
         self._remembered: Array = np.zeros((0, context.spec.obs["achieved"].shape[0]), dtype=np.float32)
         self._next = 0  # where the oldest goal is, once memory is full
@@ -117,8 +119,3 @@ def _shown(obs: TensorObs, rows: Array, goal: Array) -> TensorObs:
     """Entries [L, ...] -> [W, M, ...], with the goals in place of the one that was pursued."""
     taken = {name: entry[torch.from_numpy(rows).to(entry.device)] for name, entry in obs.items()}
     return taken | {"goal": torch.from_numpy(goal.copy()).to(obs["goal"].device)}
-
-
-def _with_goals() -> str:
-    able = [name for name in discovery.plugins("env") if discovery.config_class("env", name).HAS_GOALS]
-    return " or ".join(f"env={name}" for name in able)

@@ -19,6 +19,7 @@ from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import UserError
 from rewardlab.machine import memory
 from rewardlab.parts.buffers.best_episodes import BestEpisodes
+from rewardlab.parts.buffers.causal_swap import CausalSwap
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.buffers.prioritised_replay import PrioritisedReplay
 from rewardlab.parts.buffers.replay import Replay, columns_of, joined, with_returns
@@ -75,6 +76,7 @@ def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -
         )
     if options.bonus == "replayed":
         _check_replayed_bonus(scheme, config)
+    _swap(options, spec)
     if options.demos is not None:
         options.demonstrations("agent", spec)
     if scheme.waits_for_ends and options.bonus != "replayed":
@@ -125,6 +127,9 @@ class Learning(Collected):
         scales = self._options.normalise_reward
         self._scale = ReturnScale(config.num_envs, self._options.gamma, torch.device(config.device)) if scales else None
         self._best = BestEpisodes(parts.scheme.best_episodes)
+        self._swap = _swap(self._options, parts.env.spec)
+        if self._swap is not None:
+            self.metrics = (*self.metrics, "explore/causal_least")
         self._owed = 0.0  # samples that are still to be drawn for the steps played so far
         super().__init__(config, parts)
 
@@ -163,7 +168,8 @@ class Learning(Collected):
         waiting = {name: column.clone() for name, column in self._waiting.items()}
         scale = {} if self._scale is None else {"scale": self._scale.state_dict()}
         best = {"best": self._best.state_dict()} if self.parts.scheme.best_share else {}
-        return {"waiting": waiting, "owed": self._owed, "episodes": self._episodes.state_dict()} | scale | best
+        swap = {} if self._swap is None else {"swap": self._swap.state_dict()}
+        return {"waiting": waiting, "owed": self._owed, "episodes": self._episodes.state_dict()} | scale | best | swap
 
     def put_back(self, state: State) -> None:
         self._owed = state["owed"]
@@ -171,6 +177,8 @@ class Learning(Collected):
             self._scale.load_state_dict(state["scale"])
         if self.parts.scheme.best_share:
             self._best.load_state_dict(state["best"])
+        if self._swap is not None:
+            self._swap.load_state_dict(state["swap"])
         if self.exact:
             self._waiting = {name: column.to(self.device) for name, column in state["waiting"].items()}
             self._episodes.load_state_dict(state["episodes"])
@@ -265,6 +273,10 @@ class Learning(Collected):
         found: Metrics = {"explore/replay_steps": float(len(replay))}
         if len(replay) < options.learning_starts:
             return found
+        if self._swap is not None:
+            self._swap.played(played, replay, self._rng)
+            if self._swap.least is not None:
+                found["explore/causal_least"] = float(self._swap.least)
         if isinstance(replay, PrioritisedReplay):
             replay.beta = options.priority_beta + (1.0 - options.priority_beta) * progress
         self._owed += played * options.samples_per_step
@@ -296,6 +308,8 @@ class Learning(Collected):
             self._pay_anew(batch, progress)
         if self._scale is not None:
             batch.extra["reward"] = batch.extra["reward"] / self._scale.divisor
+        if self._swap is not None:
+            batch = self._swap.swapped(batch, self._rng)
         return self._agent.update_batch(batch)
 
     def _pay_anew(self, batch: Transitions, progress: float) -> None:
@@ -312,6 +326,15 @@ def _buffer(options: ReplayConfig, capacity: int, device: torch.device) -> Repla
     if options.prioritised:
         return PrioritisedReplay(capacity, options.priority_alpha, options.priority_beta, device)
     return Replay(capacity, device)
+
+
+def _swap(options: ReplayConfig, spec: EnvSpec) -> CausalSwap | None:
+    """Raises:
+    UserError: the environment shows nothing that could be swapped.
+    """
+    if options.causal_swap == "none":
+        return None
+    return CausalSwap(options.causal_swap, options.causal_every, options.kept_as, spec)
 
 
 def _capacity(config: RootConfig, scheme: RewardScheme) -> int:

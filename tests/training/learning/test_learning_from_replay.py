@@ -186,7 +186,14 @@ RUNS = {
         "agent.n_step=1",
         "agent.bonus=replayed",
     ],
-    "continuous": ["env=gym", "env.id=Pendulum-v1", "agent=sac", "agent.samples_per_step=2"],
+    "continuous": [
+        "env=gym",
+        "env.id=Pendulum-v1",
+        "agent=sac",
+        "agent.samples_per_step=2",
+        "agent.causal_swap=least",
+        "agent.causal_every=300",
+    ],
     "preferred": [
         "reward=preference",
         "reward.hidden=[8]",
@@ -291,6 +298,11 @@ def test_the_buffer_has_a_file_of_its_own_as_long_as_it_is_needed(tmp_path: Path
         (["agent.mask_probability=0.5"], "agent.mask_probability=0.5: only with heads > 1"),
         (["env=gym", "env.id=Pendulum-v1"], "agent=dqn: needs discrete actions, which Pendulum-v1 has not"),
         (["agent=sac"], "agent=sac: needs continuous actions"),
+        (
+            ["agent.causal_swap=random"],
+            "agent.causal_swap=random: swaps one of several numbers, and MiniGrid-Empty-5x5-v0",
+        ),
+        (["agent.causal_every=5"], "agent.causal_every=5: only with causal_swap=least"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(overrides: list[str], said: str) -> None:
