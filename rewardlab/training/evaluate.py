@@ -1,8 +1,9 @@
 """Evaluation: the task's own return on a fixed list of levels, the same for every scheme and run seed.
 
 Where the environment tells the agent's place, the distinct cells of an episode are counted too: how far a policy gets,
-whatever its scheme calls a state, and whatever noise is in view. An environment may tell more of what a policy did,
-numbers of an episode's last state: `EnvSpec.tells`.
+whatever its scheme calls a state, and whatever noise is in view. Where it tells what a
+step costs, an episode's regret is the sum. An environment may tell more of what a policy did, numbers of an episode's
+last state: `EnvSpec.tells`.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from rewardlab import seeding
-from rewardlab.facts import PLACE
+from rewardlab.facts import GAP, PLACE
 from rewardlab.schemas import RootConfig
 from rewardlab.training.compiled_play import CompiledPlay
 from rewardlab.training.environments import evaluation_levels, longest_episode, make_evaluation_env
@@ -49,8 +50,9 @@ def told_column(name: str) -> str:
     return f"{name}_mean"
 
 
+REGRET = "regret"  # the sum of `facts.GAP` over an episode
 _STEPS_AT_ONCE = 32  # of a compiled pass
-# Return, length, success, distinct cells (-1: none), whether it was cut, and what the environment tells.
+# Return, length, success, distinct cells (-1: none), whether it was cut, and what the environment tells, regret last.
 _Played = tuple[float, int, bool, int, bool, tuple[float, ...]]
 
 
@@ -63,6 +65,7 @@ class Evaluator:
         self._limit = longest_episode(config, spec)
         self._lists = evaluation_levels(config)
         self._env, _ = make_evaluation_env(config, spec, conditioner, self._lists)
+        self._tells = (*spec.tells, *((REGRET,) if GAP in spec.privileged else ()))
         self._agent: Agent | None = None  # whose compiled pass is at hand
         self._compiled: CompiledPlay | None = None
 
@@ -74,7 +77,7 @@ class Evaluator:
         """
         rng = seeding.torch_rng(self._config.seed, f"evaluation/{frames}")
         if self._agent is not agent:  # a pass cuts no episodes
-            fits = self._limit is None and not self._spec.tells
+            fits = self._limit is None and not self._tells
             self._compiled = CompiledPlay.of(self._env, agent, _STEPS_AT_ONCE, 4, unread={PLACE}) if fits else None
             self._agent = agent
         if self._compiled is not None:
@@ -103,7 +106,7 @@ class Evaluator:
             cells if placed else None,
             int(cut.sum()),
             self._limit,
-            dict(zip(self._spec.tells, told.T, strict=True)),
+            dict(zip(self._tells, told.T, strict=True)),
         )
 
     def _pass(self, compiled: CompiledPlay, rng: torch.Generator, stop: Callable[[], bool]) -> Evaluation | None:
@@ -148,6 +151,7 @@ class Evaluator:
         remaining = np.array(quota)
         overdue = np.zeros(env.num_envs, dtype=bool)  # counted as cut, and going on until it ends
         episode_return, episode_length = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)
+        regret = np.zeros(env.num_envs)
         visited = [{place} for place in _places(env.privileged())]
         while (remaining[~overdue] > 0).any():
             if stop():
@@ -159,6 +163,8 @@ class Evaluator:
             obs, state, first = batch.obs, output.state, batch.terminated | batch.truncated
             episode_return += batch.task_reward
             episode_length += 1
+            if GAP in batch.privileged:
+                regret += batch.privileged[GAP]
             for seen, place in zip(visited, _places(batch.privileged), strict=True):
                 seen.add(place)
             begun = _places(env.privileged()) if first.any() else []
@@ -167,7 +173,9 @@ class Evaluator:
                 if remaining[i] and not overdue[i]:
                     places = len(visited[i]) if visited else -1
                     success = bool(batch.success[i]) and not cut[i]
-                    told = tuple(float(batch.privileged[name][i]) for name in self._spec.tells)
+                    told = tuple(
+                        float(regret[i] if name == REGRET else batch.privileged[name][i]) for name in self._tells
+                    )
                     played.append(
                         (float(episode_return[i]), int(episode_length[i]), success, places, bool(cut[i]), told)
                     )
@@ -175,7 +183,7 @@ class Evaluator:
                 overdue[i] = cut[i]
                 if cut[i]:
                     continue
-                episode_return[i], episode_length[i] = 0.0, 0
+                episode_return[i], episode_length[i], regret[i] = 0.0, 0, 0.0
                 if visited:
                     visited[i] = {begun[i]}
         return [int(count) for count in remaining]

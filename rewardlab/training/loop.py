@@ -13,7 +13,7 @@ from rewardlab.records.store import EVAL, SUITE, TRAIN, RunStore
 from rewardlab.records.table import Table, check_continuation
 from rewardlab.schemas import NO_SUITE, RootConfig
 from rewardlab.training.cadence import Cadence, Clock, Means
-from rewardlab.training.evaluate import Evaluator, told_column
+from rewardlab.training.evaluate import REGRET, Evaluator, told_column
 from rewardlab.training.learning.base import make_learning
 from rewardlab.training.parts import RunParts
 from rewardlab.training.suite import Suite
@@ -62,9 +62,11 @@ class Training:
         self._learning = make_learning(config, parts)
         self._means = Means(self._learning.counts)
         counted = (*config.env.counted(), SCORE) if config.env.counted() else ()
-        columns = (*_TRAIN_COLUMNS, *counted, *streams, *parts.metrics, *self._learning.metrics)
+        regret = (REGRET,) if config.env.TELLS_GAP else ()
+        columns = (*_TRAIN_COLUMNS, *counted, *regret, *streams, *parts.metrics, *self._learning.metrics)
         self._suite = None if config.eval.suite == NO_SUITE else Suite(config, parts.env.spec, parts.conditioner)
-        evaluated = (*EVAL_COLUMNS, *map(told_column, parts.env.spec.tells))
+        told = map(told_column, (*parts.env.spec.tells, *regret))
+        evaluated = (*EVAL_COLUMNS, *told)
         self.saving, self._saved_at = False, time.monotonic()
         self._begun = checkpoint is not None
         if checkpoint is not None:  # no table is cut back before every part has been found whole
@@ -162,6 +164,8 @@ class Training:
                 row["return_mean"], row["success_rate"], row["length_mean"] = means
                 if self.parts.env.spec.task.success is None:
                     del row["success_rate"]
+            if statistics.regret is not None:
+                row[REGRET] = statistics.regret
             if shares := statistics.shares():
                 row |= shares | {SCORE: score(np.array(list(shares.values())))}
         self._train_table.append(row)
