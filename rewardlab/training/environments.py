@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rewardlab import discovery
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import MissingFacts, UserError
-from rewardlab.facts import GAP, PLACE
+from rewardlab.facts import BEST, GAP, GREEDY, PLACE
 from rewardlab.schemas import WITHOUT_LIMIT, RootConfig
 from rewardlab.training.levels import evaluation_list, training_levels
 from rewardlab.training.wrappers.goal_env import GoalEnv
@@ -53,14 +53,15 @@ def make_evaluation_env(
 ) -> tuple[VecEnv, list[int]]:
     """The evaluation environments, and how many whole episodes each of them plays; goals stay, nobody learns there.
 
-    They tell `PLACE` and `GAP` where the training environments, of `spec`, could, and what `spec.tells` names.
+    They tell `PLACE`, `GAP`, `BEST` and `GREEDY` where the training environments, of `spec`, could, and what `spec.tells`
+    names.
 
     Args:
         lists: the level seeds that each plays; those of `evaluation_levels` by default.
     """
     lists = evaluation_levels(config) if lists is None else lists
     make = discovery.load("env", config.env.plugin).make
-    told = (*(name for name in (PLACE, GAP) if name in spec.privileged), *spec.tells)
+    told = (*(name for name in (PLACE, GAP, BEST, GREEDY) if name in spec.privileged), *spec.tells)
     facts = tuple(dict.fromkeys((*config.curriculum.privileged(), *told)))
     env: VecEnv = make(config.env.as_reported(), Levels(len(lists), lists=lists), facts)
     if conditioner is not None:

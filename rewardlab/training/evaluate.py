@@ -15,9 +15,11 @@ import torch
 from rewardlab import seeding
 from rewardlab.facts import GAP, PLACE
 from rewardlab.schemas import RootConfig
+from rewardlab.training import bandit_play
 from rewardlab.training.compiled_play import CompiledPlay
 from rewardlab.training.environments import evaluation_levels, longest_episode, make_evaluation_env
 from rewardlab.training.showing import require_finite, require_finite_step
+from rewardlab.training.within import Within
 from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs, VecEnv
 
 
@@ -32,6 +34,7 @@ class Evaluation:
     cut: int = 0  # how many did not end within `limit` steps: they count with the return so far, as not solved
     limit: int | None = None
     told: dict[str, Array] = field(default_factory=dict)  # name -> a number of each episode's last state
+    within: Within | None = None  # what happened in them, where every step is known to be a best one or not
 
     def row(self) -> dict[str, float | int | None]:
         """The columns of eval.csv that an evaluation decides."""
@@ -82,11 +85,18 @@ class Evaluator:
             self._agent = agent
         if self._compiled is not None:
             return self._pass(self._compiled, rng, stop)
+        if self._limit is None and bandit_play.fits(self._env, agent):
+            found = bandit_play.play(self._env, agent, self._lists, rng, stop)
+            if found is None:
+                return None
+            (paid, regret), lengths = found[0].T, np.full(len(found[0]), self._spec.max_steps)
+            return Evaluation(paid, lengths, None, None, told={REGRET: regret}, within=found[1])
         played: list[_Played] = []
+        within = None if self._limit is not None else Within.of(self._env.spec, self._lists)
         lists, env = self._lists, self._env
         while True:
             try:
-                left = self._play(env, [len(levels) for levels in lists], agent, rng, stop, played)
+                left = self._play(env, [len(levels) for levels in lists], agent, rng, stop, played, within)
             finally:
                 if env is not self._env:
                     env.close()
@@ -107,6 +117,7 @@ class Evaluator:
             int(cut.sum()),
             self._limit,
             dict(zip(self._tells, told.T, strict=True)),
+            within,
         )
 
     def _pass(self, compiled: CompiledPlay, rng: torch.Generator, stop: Callable[[], bool]) -> Evaluation | None:
@@ -135,6 +146,7 @@ class Evaluator:
         rng: torch.Generator,
         stop: Callable[[], bool],
         played: list[_Played],
+        within: Within | None,
     ) -> list[int] | None:
         """Play `quota` episodes in each environment.
 
@@ -158,11 +170,14 @@ class Evaluator:
                 return None
             tensors = {key: torch.from_numpy(value).to(device) for key, value in obs.items()}
             output = agent.act(tensors, state, torch.from_numpy(first).to(device), config.eval.policy, rng)
-            batch = env.step(output.action.cpu().numpy())
+            action = output.action.cpu().numpy()
+            batch = env.step(action)
             require_finite_step(env.spec, batch)
             obs, state, first = batch.obs, output.state, batch.terminated | batch.truncated
             episode_return += batch.task_reward
             episode_length += 1
+            if within is not None:
+                within.add(batch, action, remaining > 0)
             if GAP in batch.privileged:
                 regret += batch.privileged[GAP]
             for seen, place in zip(visited, _places(batch.privileged), strict=True):
