@@ -53,8 +53,8 @@ def make_evaluation_env(
 ) -> tuple[VecEnv, list[int]]:
     """The evaluation environments, and how many whole episodes each of them plays; goals stay, nobody learns there.
 
-    They tell `PLACE`, `GAP`, `BEST` and `GREEDY` where the training environments, of `spec`, could, and what `spec.tells`
-    names.
+    They tell `PLACE`, `GAP`, `BEST` and `GREEDY` where the training environments, of `spec`, could, and all that
+    `spec.tells` names.
 
     Args:
         lists: the level seeds that each plays; those of `evaluation_levels` by default.
