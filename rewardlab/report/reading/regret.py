@@ -22,7 +22,7 @@ def read_regret(run_folder: Path, root: Path) -> tuple[Table, Table, tuple[str, 
             return {}, {}, ()
         try:
             content = read_bytes(run_folder / name, root, TABLE_LIMIT)
-            table = parse_table(content, name, lambda column, known=columns: column in known, columns, whole=True)
+            table = parse_table(content, name, columns.__contains__, columns, whole=True)
             if not all(np.isfinite(column).all() for column in table.values()):
                 raise Unreadable(f"{name}: holds cells that are no numbers")
         except Unreadable as problem:
