@@ -84,7 +84,7 @@ def _half(replicates: Columns, within: Columns) -> float:
     return float((replicates["last_best"] <= replicates["length"] / 2).mean())
 
 
-def _column(name: str, of_run: Callable[[Columns, Columns], float], means: str, title: str, better: str) -> Column:
+def _column(name: str, of_run: Callable[[Columns, Columns], float], means: str, title: str, better: int) -> Column:
     return Column(name, Kind.ESTIMATE, lambda row: row.mean(name, of_run), means, title=title, better=better)
 
 

@@ -63,13 +63,14 @@ def test_maximise_to_explore_is_an_index_where_there_is_one_step():
 @pytest.mark.parametrize("rule", [["agent.rule=rmax"], ["agent.rule=mex", "agent.eta=10"]])
 def test_deepsea_fails_as_often_as_there_are_pairs_to_try_and_never_again(tmp_path, rule):
     """2 n - 1 episodes, whatever actions mean: 18.9 of regret with n = 10."""
-    budget = ["num_envs=1", "frames=300", "eval.every=300", "eval.episodes=2"]
+    budget = ["num_envs=1", "frames=600", "eval.every=600", "eval.episodes=2"]
     prepared = compose(["env=deepsea", "agent=tabular", *rule, *budget, f"results_dir={tmp_path}"])
     assert run(prepared) == 0
     with open(prepared.folder / "train.csv") as file:
         rows = list(csv.DictReader(file))
     lost = {int(row["frames"]): float(row["regret"]) for row in rows}
-    assert lost[300] == lost[220] == pytest.approx(18.9, abs=0.1) and lost[100] < 10.1
+    late = max(frames for frames in lost if frames <= 500)
+    assert lost[600] == lost[late] == pytest.approx(18.9, abs=0.1) and lost[100] < 10.1
     with open(prepared.folder / "eval.csv") as file:
         assert float(list(csv.DictReader(file))[-1]["regret_mean"]) == 0.0
 
@@ -77,7 +78,6 @@ def test_deepsea_fails_as_often_as_there_are_pairs_to_try_and_never_again(tmp_pa
 def test_what_it_refuses():
     for overrides, reason in (
         (["env=bandit"], "needs a table of states"),
-        (["env=deepsea", "env.n=50"], "too many for it"),
         (["env=tabular", "agent.m=3"], "only rule=rmax has it"),
     ):
         with pytest.raises(UserError, match=reason):

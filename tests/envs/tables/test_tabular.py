@@ -8,6 +8,7 @@ from rewardlab.envs.levels import Levels
 from rewardlab.envs.tables import tabular, worlds
 from rewardlab.facts import BEST, GAP
 from rewardlab.maths.tables import best_within, occupancies, values_within
+from rewardlab.training.collect import EpisodeStatistics
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
@@ -64,3 +65,19 @@ def test_gaps_sum_to_what_is_lost_on_average():
         assert found.mean() == pytest.approx(expected, abs=4 * found.std() / 2000**0.5)
     shares = counts / counts.sum(axis=2, keepdims=True).clip(min=1)
     assert np.abs(shares - worlds.riverswim().mdp.chance)[:3].max() < 0.03
+
+
+def test_regret_of_training_is_counted_on_after_a_break():
+    env = tabular.make(tabular.Config(), Levels(3), (GAP,))
+    env.reset([1, 2, 3])
+    statistics, again = EpisodeStatistics(3), EpisodeStatistics(3)
+    assert statistics.regret is None
+    batches = [env.step(np.zeros(3, dtype=np.int64)) for _ in range(4)]
+    for batch in batches:
+        statistics.add(batch)
+    assert (
+        statistics.regret == pytest.approx(sum(batch.privileged[GAP].sum() for batch in batches))
+        and statistics.regret > 0
+    )
+    again.load_state_dict(statistics.state_dict())
+    assert again.regret == statistics.regret
