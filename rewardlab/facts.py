@@ -36,3 +36,6 @@ ROOM = "room"  # int64 [N]: the game's number of the screen that the agent is on
 SPOT = "spot"  # int64 [N, 2]: where on it, across and down, as the game counts
 GAME_LEVEL = "game_level"  # int64 [N]: the level that the game has got to
 ITEMS = "items"  # int64 [N]: what is carried, a bit each
+GAP = "gap"  # float64 [N]: what the action of the step that led here costs in return, Q* of the best one less its own
+BEST = "best"  # int64 [N]: 1 where that action was a best one
+GREEDY = "greedy"  # int64 [N]: 1 where that arm had the best mean reward so far of those pulled, of bandits

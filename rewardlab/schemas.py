@@ -93,6 +93,9 @@ class EnvConfig(PluginConfig):
     SHOWS_GLYPHS: ClassVar[bool] = False  # whether its observations show NetHack's map
     SUITES: ClassVar[tuple[str, ...]] = ()  # what eval.suite may name
     ON_GRID: ClassVar[bool] = False  # whether it tells the whole grid, and what is carried, as facts
+    TELLS_GAP: ClassVar[bool] = (
+        False  # whether it tells what each step costs, `facts.GAP`: regret is then in the tables
+    )
 
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
     levels: float = option(

@@ -28,6 +28,7 @@ class BaseAgent:
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
         acts_by: the name of the attribute whose state is the trained policy.
+        bandit_rule: what `act` does on bandits, where compiled passes can do it: see `maths.bandits`.
         row_policy: what `act` does of single observations, where compiled passes can do it: see `networks.row_policy`.
     """
 
@@ -43,6 +44,7 @@ class BaseAgent:
     whole_episodes: bool = False
     stateful: tuple[str, ...] = ()
     acts_by: str = ""
+    bandit_rule: Any = None
     row_policy: RowPolicy | None = None
     _updates: int = 0
 

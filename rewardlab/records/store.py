@@ -18,10 +18,11 @@ from rewardlab.records.status import read_status, write_status
 ANNOTATIONS = "annotations.csv"  # what a scheme asked and was answered
 CONFIG, MANIFEST, STATUS, SUMMARY, CODE = "config.yaml", "manifest.json", "status.json", "summary.json", "code.py"
 TRAIN, EVAL, SUITE, LOG = "train.csv", "eval.csv", "suite.csv", "run.log"
+REPLICATES, WITHIN = "replicates.csv", "within.csv"
 # Everything that belongs to one run, in the order in which `clear` removes it: a folder without a status is no run.
 _OWN = (
     STATUS, checkpoint.CHECKPOINT, checkpoint.POLICY, archive.ARCHIVE, archive.REWARD_MAP, SUMMARY, EVAL, SUITE,
-    TRAIN, MANIFEST, CONFIG, CODE, ANNOTATIONS, LOG, "play.gif",
+    REPLICATES, WITHIN, TRAIN, MANIFEST, CONFIG, CODE, ANNOTATIONS, LOG, "play.gif",
 )  # fmt: skip
 _FASTEST_PULSE, _SLOWEST_PULSE = 1.0, 30.0  # seconds between two writings of a running run's status
 

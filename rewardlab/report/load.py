@@ -84,7 +84,7 @@ class Results:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables of the report by name: sample_efficiency, aggregate, differences, curves, aggregate_curves; of
-        populations diversity, of held-out levels suite; where nothing is paid coverage.
+        populations diversity, of bandits regret, of held-out levels suite; where nothing is paid coverage.
         """
         numbers = Numbers(self._comparison, self._baseline, paired=self._paired)
         shared = AGGREGATE_CURVES.fill(numbers.aggregated.filled.sources)

@@ -7,7 +7,7 @@ from typing import cast
 from rewardlab import discovery, seeding
 from rewardlab.agents.base import BaseAgent
 from rewardlab.errors import UserError
-from rewardlab.facts import BEGUN
+from rewardlab.facts import BEGUN, GAP
 from rewardlab.rewards.transformed import transformed
 from rewardlab.schemas import NO_CURRICULUM, RootConfig
 from rewardlab.training.compatibility import check_agent_class, check_fit, check_scheme_class
@@ -47,7 +47,7 @@ def build(config: RootConfig) -> RunParts:
         scheme = transformed(scheme_class(config.reward, scheme_context), config.reward, scheme_context)
         conditioner = _conditioner(config, module, generators, env.spec, scheme)
         paid = scheme.streams
-        spec, kept = env.spec, config.reward.privileged()
+        spec, kept = env.spec, (*config.reward.privileged(), *((GAP,) if config.env.TELLS_GAP else ()))
         if conditioner is not None:
             spec, paid = replace(spec, obs={**spec.obs, **conditioner.obs}), paid + conditioner.streams
         agent_context = generators.context("agent", config, spec)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from rewardlab.errors import CannotRestore
+from rewardlab.facts import GAP
 from rewardlab.maths.returns import paid_at_ends
 from rewardlab.training.compiled_play import CompiledPlay
 from rewardlab.training.play_kernel import Steps
@@ -34,10 +35,14 @@ class EpisodeStatistics:
 
     Args:
         counted: names of facts, 0 or 1, of which all episodes' last states are counted.
+
+    Attributes:
+        regret: what all steps so far have cost, the sum of `facts.GAP`; None where the environments do not tell.
     """
 
     def __init__(self, num_envs: int, counted: Sequence[str] = ()) -> None:
         self.episodes = 0
+        self.regret: float | None = None
         self._counts = dict.fromkeys(counted, 0)
         self._return = np.zeros(num_envs)
         self._length = np.zeros(num_envs, dtype=np.int64)
@@ -47,6 +52,8 @@ class EpisodeStatistics:
     def add(self, batch: StepBatch) -> None:
         self._return += batch.task_reward
         self._length += 1
+        if GAP in batch.privileged:
+            self.regret = (self.regret or 0.0) + float(batch.privileged[GAP].sum())
         for i in np.flatnonzero(batch.terminated | batch.truncated):
             self._latest.append((float(self._return[i]), int(self._length[i]), bool(batch.success[i])))
             self._return[i], self._length[i], self._finished[i] = 0.0, 0, True
@@ -90,7 +97,9 @@ class EpisodeStatistics:
             "length": torch.from_numpy(self._length.copy()),
             "finished": torch.from_numpy(self._finished.copy()),
             "latest": [list(item) for item in self._latest],
-        } | ({"counts": dict(self._counts)} if self._counts else {})
+            **({"counts": dict(self._counts)} if self._counts else {}),
+            **({} if self.regret is None else {"regret": self.regret}),
+        }
 
     def load_state_dict(self, state: State) -> None:
         self.episodes = state["episodes"]
@@ -99,6 +108,7 @@ class EpisodeStatistics:
         self._latest.clear()
         self._latest.extend((item[0], item[1], item[2]) for item in state["latest"])
         self._counts |= state.get("counts", {})
+        self.regret = state.get("regret")
 
     def abandon(self) -> None:
         """The running episodes will not go on: nothing of them counts."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rewardlab import discovery
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import MissingFacts, UserError
-from rewardlab.facts import PLACE
+from rewardlab.facts import BEST, GAP, GREEDY, PLACE
 from rewardlab.schemas import WITHOUT_LIMIT, RootConfig
 from rewardlab.training.levels import evaluation_list, training_levels
 from rewardlab.training.wrappers.goal_env import GoalEnv
@@ -21,7 +21,8 @@ def make_training_env(config: RootConfig) -> VecEnv:
         UserError: they cannot give a full-state fact; says who asks for it.
     """
     asking = {kind: getattr(config, kind).privileged() for kind in ("reward", "curriculum")}
-    facts = tuple(dict.fromkeys((*asking["reward"], *asking["curriculum"], *config.env.counted())))
+    measured = (*config.env.counted(), *((GAP,) if config.env.TELLS_GAP else ()))
+    facts = tuple(dict.fromkeys((*asking["reward"], *asking["curriculum"], *measured)))
     make = discovery.load("env", config.env.plugin).make
     try:
         env: VecEnv = make(config.env, Levels(config.num_envs, pool=training_levels(config)), facts)
@@ -52,14 +53,15 @@ def make_evaluation_env(
 ) -> tuple[VecEnv, list[int]]:
     """The evaluation environments, and how many whole episodes each of them plays; goals stay, nobody learns there.
 
-    They tell `PLACE` where the training environments, of `spec`, could, and what `spec.tells` names.
+    They tell `PLACE`, `GAP`, `BEST` and `GREEDY` where the training environments, of `spec`, could, and all that
+    `spec.tells` names.
 
     Args:
         lists: the level seeds that each plays; those of `evaluation_levels` by default.
     """
     lists = evaluation_levels(config) if lists is None else lists
     make = discovery.load("env", config.env.plugin).make
-    told = (*((PLACE,) if PLACE in spec.privileged else ()), *spec.tells)
+    told = (*(name for name in (PLACE, GAP, BEST, GREEDY) if name in spec.privileged), *spec.tells)
     facts = tuple(dict.fromkeys((*config.curriculum.privileged(), *told)))
     env: VecEnv = make(config.env.as_reported(), Levels(len(lists), lists=lists), facts)
     if conditioner is not None:

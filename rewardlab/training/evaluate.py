@@ -1,8 +1,9 @@
 """Evaluation: the task's own return on a fixed list of levels, the same for every scheme and run seed.
 
 Where the environment tells the agent's place, the distinct cells of an episode are counted too: how far a policy gets,
-whatever its scheme calls a state, and whatever noise is in view. An environment may tell more of what a policy did,
-numbers of an episode's last state: `EnvSpec.tells`.
+whatever its scheme calls a state, and whatever noise is in view. Where it tells what a
+step costs, an episode's regret is the sum. An environment may tell more of what a policy did, numbers of an episode's
+last state: `EnvSpec.tells`.
 """
 
 from collections.abc import Callable
@@ -12,11 +13,13 @@ import numpy as np
 import torch
 
 from rewardlab import seeding
-from rewardlab.facts import PLACE
+from rewardlab.facts import GAP, PLACE
 from rewardlab.schemas import RootConfig
+from rewardlab.training import bandit_play
 from rewardlab.training.compiled_play import CompiledPlay
 from rewardlab.training.environments import evaluation_levels, longest_episode, make_evaluation_env
 from rewardlab.training.showing import require_finite, require_finite_step
+from rewardlab.training.within import Within
 from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Obs, VecEnv
 
 
@@ -31,6 +34,7 @@ class Evaluation:
     cut: int = 0  # how many did not end within `limit` steps: they count with the return so far, as not solved
     limit: int | None = None
     told: dict[str, Array] = field(default_factory=dict)  # name -> a number of each episode's last state
+    within: Within | None = None  # what happened in them, where every step is known to be a best one or not
 
     def row(self) -> dict[str, float | int | None]:
         """The columns of eval.csv that an evaluation decides."""
@@ -49,8 +53,9 @@ def told_column(name: str) -> str:
     return f"{name}_mean"
 
 
+REGRET = "regret"  # the sum of `facts.GAP` over an episode
 _STEPS_AT_ONCE = 32  # of a compiled pass
-# Return, length, success, distinct cells (-1: none), whether it was cut, and what the environment tells.
+# Return, length, success, distinct cells (-1: none), whether it was cut, and what the environment tells, regret last.
 _Played = tuple[float, int, bool, int, bool, tuple[float, ...]]
 
 
@@ -63,6 +68,7 @@ class Evaluator:
         self._limit = longest_episode(config, spec)
         self._lists = evaluation_levels(config)
         self._env, _ = make_evaluation_env(config, spec, conditioner, self._lists)
+        self._tells = (*spec.tells, *((REGRET,) if GAP in spec.privileged else ()))
         self._agent: Agent | None = None  # whose compiled pass is at hand
         self._compiled: CompiledPlay | None = None
 
@@ -74,16 +80,23 @@ class Evaluator:
         """
         rng = seeding.torch_rng(self._config.seed, f"evaluation/{frames}")
         if self._agent is not agent:  # a pass cuts no episodes
-            fits = self._limit is None and not self._spec.tells
+            fits = self._limit is None and not self._tells
             self._compiled = CompiledPlay.of(self._env, agent, _STEPS_AT_ONCE, 4, unread={PLACE}) if fits else None
             self._agent = agent
         if self._compiled is not None:
             return self._pass(self._compiled, rng, stop)
+        if self._limit is None and bandit_play.fits(self._env, agent):
+            found = bandit_play.play(self._env, agent, self._lists, rng, stop)
+            if found is None:
+                return None
+            (paid, regret), lengths = found[0].T, np.full(len(found[0]), self._spec.max_steps)
+            return Evaluation(paid, lengths, None, None, told={REGRET: regret}, within=found[1])
         played: list[_Played] = []
+        within = None if self._limit is not None else Within.of(self._env.spec, self._lists)
         lists, env = self._lists, self._env
         while True:
             try:
-                left = self._play(env, [len(levels) for levels in lists], agent, rng, stop, played)
+                left = self._play(env, [len(levels) for levels in lists], agent, rng, stop, played, within)
             finally:
                 if env is not self._env:
                     env.close()
@@ -103,7 +116,8 @@ class Evaluator:
             cells if placed else None,
             int(cut.sum()),
             self._limit,
-            dict(zip(self._spec.tells, told.T, strict=True)),
+            dict(zip(self._tells, told.T, strict=True)),
+            within,
         )
 
     def _pass(self, compiled: CompiledPlay, rng: torch.Generator, stop: Callable[[], bool]) -> Evaluation | None:
@@ -132,6 +146,7 @@ class Evaluator:
         rng: torch.Generator,
         stop: Callable[[], bool],
         played: list[_Played],
+        within: Within | None,
     ) -> list[int] | None:
         """Play `quota` episodes in each environment.
 
@@ -148,17 +163,23 @@ class Evaluator:
         remaining = np.array(quota)
         overdue = np.zeros(env.num_envs, dtype=bool)  # counted as cut, and going on until it ends
         episode_return, episode_length = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)
+        regret = np.zeros(env.num_envs)
         visited = [{place} for place in _places(env.privileged())]
         while (remaining[~overdue] > 0).any():
             if stop():
                 return None
             tensors = {key: torch.from_numpy(value).to(device) for key, value in obs.items()}
             output = agent.act(tensors, state, torch.from_numpy(first).to(device), config.eval.policy, rng)
-            batch = env.step(output.action.cpu().numpy())
+            action = output.action.cpu().numpy()
+            batch = env.step(action)
             require_finite_step(env.spec, batch)
             obs, state, first = batch.obs, output.state, batch.terminated | batch.truncated
             episode_return += batch.task_reward
             episode_length += 1
+            if within is not None:
+                within.add(batch, action, remaining > 0)
+            if GAP in batch.privileged:
+                regret += batch.privileged[GAP]
             for seen, place in zip(visited, _places(batch.privileged), strict=True):
                 seen.add(place)
             begun = _places(env.privileged()) if first.any() else []
@@ -167,7 +188,9 @@ class Evaluator:
                 if remaining[i] and not overdue[i]:
                     places = len(visited[i]) if visited else -1
                     success = bool(batch.success[i]) and not cut[i]
-                    told = tuple(float(batch.privileged[name][i]) for name in self._spec.tells)
+                    told = tuple(
+                        float(regret[i] if name == REGRET else batch.privileged[name][i]) for name in self._tells
+                    )
                     played.append(
                         (float(episode_return[i]), int(episode_length[i]), success, places, bool(cut[i]), told)
                     )
@@ -175,7 +198,7 @@ class Evaluator:
                 overdue[i] = cut[i]
                 if cut[i]:
                     continue
-                episode_return[i], episode_length[i] = 0.0, 0
+                episode_return[i], episode_length[i], regret[i] = 0.0, 0, 0.0
                 if visited:
                     visited[i] = {begun[i]}
         return [int(count) for count in remaining]

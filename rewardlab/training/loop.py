@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import numpy as np
 
@@ -9,14 +10,15 @@ from rewardlab import seeding
 from rewardlab.errors import Interrupted
 from rewardlab.maths.achievements import score
 from rewardlab.records.progress import Progress
-from rewardlab.records.store import EVAL, SUITE, TRAIN, RunStore
+from rewardlab.records.store import EVAL, REPLICATES, SUITE, TRAIN, WITHIN, RunStore
 from rewardlab.records.table import Table, check_continuation
 from rewardlab.schemas import NO_SUITE, RootConfig
 from rewardlab.training.cadence import Cadence, Clock, Means
-from rewardlab.training.evaluate import Evaluator, told_column
+from rewardlab.training.evaluate import REGRET, Evaluator, told_column
 from rewardlab.training.learning.base import make_learning
 from rewardlab.training.parts import RunParts
 from rewardlab.training.suite import Suite
+from rewardlab.training.within import REPLICATE_COLUMNS, WITHIN_COLUMNS, Within
 from rewardlab.types import Array, State
 
 _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
@@ -62,9 +64,11 @@ class Training:
         self._learning = make_learning(config, parts)
         self._means = Means(self._learning.counts)
         counted = (*config.env.counted(), SCORE) if config.env.counted() else ()
-        columns = (*_TRAIN_COLUMNS, *counted, *streams, *parts.metrics, *self._learning.metrics)
+        regret = (REGRET,) if config.env.TELLS_GAP else ()
+        columns = (*_TRAIN_COLUMNS, *counted, *regret, *streams, *parts.metrics, *self._learning.metrics)
         self._suite = None if config.eval.suite == NO_SUITE else Suite(config, parts.env.spec, parts.conditioner)
-        evaluated = (*EVAL_COLUMNS, *map(told_column, parts.env.spec.tells))
+        told = map(told_column, (*parts.env.spec.tells, *regret))
+        evaluated = (*EVAL_COLUMNS, *told)
         self.saving, self._saved_at = False, time.monotonic()
         self._begun = checkpoint is not None
         if checkpoint is not None:  # no table is cut back before every part has been found whole
@@ -162,6 +166,8 @@ class Training:
                 row["return_mean"], row["success_rate"], row["length_mean"] = means
                 if self.parts.env.spec.task.success is None:
                     del row["success_rate"]
+            if statistics.regret is not None:
+                row[REGRET] = statistics.regret
             if shares := statistics.shares():
                 row |= shares | {SCORE: score(np.array(list(shares.values())))}
         self._train_table.append(row)
@@ -184,6 +190,8 @@ class Training:
             self._suite_table.append(held_out)
         times = {"wall_seconds": self.clock.wall_seconds(), "cpu_seconds": self.clock.cpu_seconds()}
         self._eval_table.append({"frames": self.frames} | times | evaluation.row())
+        if self._finished and evaluation.within is not None:
+            self._write_within(evaluation.within)
         self._evaluated_at = self.frames
         self._evaluation.done(self.frames)
         if evaluation.cut and not self._cut_said:
@@ -192,6 +200,14 @@ class Training:
                 f"evaluation at frame {self.frames}: {evaluation.cut} of {len(evaluation.returns)} episodes did not end"
                 f" within {evaluation.limit} steps: the return so far counts (eval.max_steps=N sets another limit)"
             )
+
+    def _write_within(self, within: Within) -> None:
+        """Tables of the last evaluation's episodes and steps."""
+        of_each = ((REPLICATES, REPLICATE_COLUMNS, within.replicates()), (WITHIN, WITHIN_COLUMNS, within.steps()))
+        for name, columns, rows in of_each:
+            with closing(Table(self.store.folder / name, columns)) as table:
+                for row in rows:
+                    table.append(row)
 
     @property
     def _checkpoint_due(self) -> bool:

@@ -42,6 +42,7 @@ class Agent(Protocol):
     mixes_advantages: bool  # whether it learns from shares of the streams' advantages: `Signals.mixture`
     masks_actions: bool  # whether it plays with `ActionSpec.extra`, and `drop_actions` works
     curriculum: Curriculum | None  # where episodes begin, of an agent that finds such places itself
+    bandit_rule: Any  # a `maths.bandits.Rule`, or None
     row_policy: Any  # a `networks.row_policy.RowPolicy`, or None
 
     def initial_state(self, num_envs: int) -> torch.Tensor | None: ...

@@ -59,11 +59,12 @@ class ActionSpec:
 class Mdp:
     """A whole task of S numbered states and A actions.
 
-    chance: float64 [S, A, S], of going on in a state; what is missing to 1 ends the episode.
+    chance: float64 [S, A, S], of going on in a state; what is missing to 1 ends the episode. Of many states it may be
+    a sparse array of scipy's, [S * A, S], which all of `maths.tables` takes but `reachable` and `restricted`.
     reward: float64 [S, A], the mean that the task pays. start: float64 [S], where episodes begin.
     """
 
-    chance: Array
+    chance: Any
     reward: Array
     start: Array
 

@@ -21,7 +21,7 @@ import numpy as np
 from rewardlab.envs.arrays.base import ArrayEnv, pictured
 from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
-from rewardlab.facts import PICTURE, STATE_HASH
+from rewardlab.facts import BEST, GAP, PICTURE, STATE_HASH
 from rewardlab.maths.counting import hash_rows
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import ActionSpec, Array, EnvSpec, Mdp, Obs, ObsSpec, TaskFacts
@@ -35,6 +35,8 @@ _SIDE = 400  # pixels of a picture, about
 
 @dataclass
 class Config(OwnConfig):
+    TELLS_GAP = True
+
     n: int = option(10, "rows and columns, and steps in an episode", minimum=2, maximum=50)
     deterministic: bool = option(True, "false: right moves fail now and then, and two corners pay noise")
     mapping: int = option(42, "seed of which action means right in each cell", minimum=0)
@@ -52,7 +54,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Dee
     """N copies; a level is the seed of an episode's noise, and what actions mean is the same in all.
 
     Args:
-        privileged: full-state facts to compute: state_hash, picture.
+        privileged: full-state facts to compute: gap, best, state_hash, picture.
     """
     random_return, optimal_return = returns(config.n, config.deterministic)
     spec = EnvSpec(
@@ -62,7 +64,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Dee
         max_steps=config.n,
         task=TaskFacts(random_return, optimal_return, "exact", SUCCESS),
         backend="fast",
-        privileged=(STATE_HASH, PICTURE),
+        privileged=(GAP, BEST, STATE_HASH, PICTURE),
         restorable=True,
         mdp=partial(whole, config.n, config.deterministic, config.mapping),
     )
@@ -70,13 +72,15 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Dee
 
 
 class DeepSea(ArrayEnv):
-    """cell: int64 [N, 1]."""
+    """row, column: int64 [N]. bad: int64 [N], left moves on the diagonal. gap: float64 [N], of the step just taken."""
 
     def __init__(self, config: Config, spec: EnvSpec, levels: Levels, privileged: Sequence[str]) -> None:
         super().__init__(spec, levels, privileged)
         self._n, self._deterministic = config.n, config.deterministic
         self.right = meanings(config.n, config.mapping)
         self.arrays = {name: np.zeros(levels.num_envs, dtype=np.int64) for name in ("row", "column", "bad")}
+        self.arrays["gap"] = np.zeros(levels.num_envs)
+        self._gaps = gaps(config.n, config.deterministic)
 
     def begin(self, i: int, stream: np.random.Generator) -> None:
         for array in self.arrays.values():
@@ -85,6 +89,7 @@ class DeepSea(ArrayEnv):
     def advance(self, action: Array) -> tuple[Array, Array, Array]:
         n, row, column, bad = self._n, self.arrays["row"], self.arrays["column"], self.arrays["bad"]
         right = action == self.right[row, column]
+        self.arrays["gap"][:] = self._gaps[row, column, right.astype(np.int64)]
         reward = (right & (column == n - 1)) - right * (MOVE_COST / n)
         moves = np.where(right, 1, -1)
         if not self._deterministic:
@@ -102,7 +107,12 @@ class DeepSea(ArrayEnv):
         return {"cell": np.where(row < self._n, row * self._n + column, self._n * self._n)[:, None]}
 
     def fact(self, name: str) -> Array:
-        row, column = self.arrays["row"], self.arrays["column"]
+        row, column, gap = self.arrays["row"], self.arrays["column"], self.arrays["gap"]
+        if name == GAP:
+            return gap.copy()
+        if name == BEST:
+            best: Array = (gap == 0.0).astype(np.int64)
+            return best
         if name == STATE_HASH:
             return hash_rows(np.stack([row, column], axis=1))
         pixels = np.full((self.num_envs, self._n, self._n, 3), _WATER, dtype=np.uint8)
@@ -135,13 +145,25 @@ def whole(n: int, deterministic: bool, mapping: int) -> Mdp:
 
 def returns(n: int, deterministic: bool) -> tuple[float, float]:
     """The mean returns of uniformly random actions and of the best policy, exactly: by backward induction."""
-    slip = 0.0 if deterministic else 1.0 / n
-    column = np.arange(n)
-    lower, upper = np.maximum(column - 1, 0), np.minimum(column + 1, n - 1)
-    treasure = (column == n - 1) - MOVE_COST / n
     random, best = np.zeros(n), np.zeros(n)
     for _ in range(n):
-        right = treasure + (1.0 - slip) * random[upper] + slip * random
-        random = 0.5 * (right + random[lower])
-        best = np.maximum(treasure + (1.0 - slip) * best[upper] + slip * best, best[lower])
+        random = _moves(n, deterministic, random).mean(axis=1)
+        best = _moves(n, deterministic, best).max(axis=1)
     return float(random[0]), float(best[0])
+
+
+def gaps(n: int, deterministic: bool) -> Array:
+    """What a move costs, float64 [n, n, 2]: by row and column, the second of the two is the right one."""
+    found, best = np.empty((n, n, 2)), np.zeros(n)
+    for row in reversed(range(n)):
+        worth = _moves(n, deterministic, best)
+        best = worth.max(axis=1)
+        found[row] = best[:, None] - worth
+    return found
+
+
+def _moves(n: int, deterministic: bool, below: Array) -> Array:
+    """What moves to the left and to the right are worth, [n, 2], where the columns of the next row are, [n]."""
+    slip, column = 0.0 if deterministic else 1.0 / n, np.arange(n)
+    right = (column == n - 1) - MOVE_COST / n + (1.0 - slip) * below[np.minimum(column + 1, n - 1)] + slip * below
+    return np.stack([below[np.maximum(column - 1, 0)], right], axis=1)

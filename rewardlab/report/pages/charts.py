@@ -22,6 +22,7 @@ from rewardlab.report.tables.aggregate import PROFILE_GRID, SHARES, Pooled
 from rewardlab.report.tables.columns import Row
 from rewardlab.report.tables.curves import Curve
 from rewardlab.report.tables.numbers import Numbers
+from rewardlab.report.tables.regret import regret_curves
 
 _COVERED = re.compile(r"states|cells|visited|coverage|rooms|positions", re.IGNORECASE)
 RANKED = {"rank": "rank correlation\nwith the true reward", "rank_left": "rank correlation\nwith nearness to success"}
@@ -70,6 +71,7 @@ class LineChart:
     x_label: str
     panels: tuple[Panel, ...]
     x_frames: bool = True
+    x_log: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def charts(numbers: Numbers, styles: dict[str, Style], roots: Mapping[str, Path]
             yield MapChart(f"reward_map_{stems[env]}", named, "rank among cells", pairs)
         yield from _designed(title, recorded, styles, stems[env])
         yield from _coverage(title, recorded, styles, stems[env])
+        yield from _regret(numbers.comparison, env, styles, stems[env])
         diverse = [curve for curve in numbers.diversity_curves.get(env, []) if curve.setting.setting_id in best]
         yield from _diversity(title, diverse, styles, stems[env])
         if maps := maps_of(numbers.comparison, env, roots):
@@ -203,6 +206,24 @@ def _designed(env: str, recorded: list[Curve], styles: dict[str, Style], stem: s
     panels = tuple(Panel(label, lines) for key, label in OF_LEVELS.items() if (lines := _lines(recorded, key, styles)))
     if panels:
         yield LineChart(f"levels_{stem}", f"{env}: designed levels", "training frames", panels)
+
+
+def _regret(comparison: Comparison, env: str, styles: dict[str, Style], stem: str) -> Iterator[LineChart]:
+    """What problems cost up to a step, and how many fail from there on; the bands hold the seeds."""
+    found = regret_curves(comparison, env)[:_MOST_LINES]
+    drawn = (
+        ("regret", "regret", "mean regret"),
+        ("suffix_failure", "suffix failure", "share without a best step after"),
+    )
+    for which, (name, title, label) in enumerate(drawn):
+        lines = tuple(
+            Line(comparison.setting_name(setting), styles[comparison.name(setting.method)], step, bands[which])
+            for setting, step, *bands in found
+        )
+        if lines:
+            bounds = (-0.02, 1.04) if which else (None, None)
+            panel = Panel(label, lines, floor=bounds[0], top=bounds[1])
+            yield LineChart(f"{name}_{stem}", f"{env}: {title}", "step", (panel,), x_frames=False, x_log=True)
 
 
 def _diversity(env: str, curves: list[Curve], styles: dict[str, Style], stem: str) -> Iterator[LineChart]:

@@ -92,6 +92,9 @@ def _line_chart(chart: LineChart) -> Figure:
     if chart.x_frames:
         every_axes[-1].xaxis.set_major_formatter(_FRAMES)
         every_axes[-1].xaxis.set_major_locator(MaxNLocator(6))
+    elif chart.x_log:
+        every_axes[-1].set_xscale("log")
+        every_axes[-1].xaxis.set_major_formatter(_VALUES)
     else:
         every_axes[-1].set_xlim(0, 1)
     _legend_below(figure, every_axes)

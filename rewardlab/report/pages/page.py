@@ -76,6 +76,8 @@ def render_page(
         ("levels", "Designed levels", sections.levels(designed, strips, chips) if designed or strips else ""),
         ("coverage", "Coverage",
          sections.covered(*_table(numbers.coverage, styles)) if len(numbers.coverage) else ""),
+        ("regret", "Regret", sections.regret(*_table(numbers.regret, styles), reading(numbers.regret).notes)
+         if len(numbers.regret) else ""),
         ("diversity", "Diversity",
          sections.diversity(*_table(numbers.diversity, styles), _diverse(numbers), data.get("maps", []), chips)
          if len(numbers.diversity) else ""),

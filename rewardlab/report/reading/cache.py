@@ -22,6 +22,8 @@ from rewardlab.report.reading.run_folder import Evaluations, FloatArray, Run, Tr
 Stamp = tuple[tuple[str, int, int, int], ...]
 """(file name, size, time in nanoseconds, inode) of each file of a run."""
 
+_TABLES = ("suite", "replicates", "within")  # of a run, beside those of all
+
 
 class ReadingCache:
     """The runs below one results folder. A cache that is damaged, foreign or from other code is an empty one."""
@@ -68,7 +70,8 @@ def _packed(runs: Mapping[str, tuple[Stamp, Run]]) -> bytes:
     for name, (stamp, run) in runs.items():
         training = {"frames": run.training.frames} | run.training.series
         facts = vars(run) | {"evaluations": _texts(vars(run.evaluations)), "training": _texts(training)}
-        facts |= {"totals": _texts(run.training.totals), "suite": _texts(run.suite), "score": run.training.score}
+        facts |= {"totals": _texts(run.training.totals), "score": run.training.score}
+        facts |= {name: _texts(getattr(run, name)) for name in _TABLES}
         entries.append((name, stamp, facts))
     return json.dumps({"code": code_digest(), "runs": entries}).encode()
 
@@ -81,7 +84,8 @@ def _load(path: Path) -> dict[str, tuple[Stamp, Run]]:
         series = _columns(facts.pop("training"))
         totals, score = _columns(facts.pop("totals")), facts.pop("score")
         facts |= {"training": Training(series.pop("frames"), series, totals, score)}
-        facts |= {"evaluations": Evaluations(**_columns(facts["evaluations"])), "suite": _columns(facts["suite"])}
+        facts |= {"evaluations": Evaluations(**_columns(facts["evaluations"]))}
+        facts |= {name: _columns(facts[name]) for name in _TABLES}
         known[name] = (tuple(map(tuple, stamp)), Run(**facts))
     return known
 

@@ -23,6 +23,7 @@ from rewardlab.report.reading.plain import (
     read_bytes,
     read_json,
 )
+from rewardlab.report.reading.regret import REPLICATES, WITHIN, read_regret
 from rewardlab.report.reading.suite import SUITE, read_suite
 from rewardlab.report.reading.together import parse_together
 from rewardlab.report.reading.written import digest
@@ -30,7 +31,7 @@ from rewardlab.report.reading.written import digest
 FloatArray = NDArray[np.float64]
 
 MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE = "manifest.json", "status.json", "eval.csv", "train.csv", "play.gif"
-FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, SUITE, PICTURE, ARCHIVE, REWARD_MAP, LEVELS)
+FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, SUITE, REPLICATES, WITHIN, PICTURE, ARCHIVE, REWARD_MAP, LEVELS)
 """What the report reads of a run."""
 
 COUNTED_STATES = ("finished", "diverged")
@@ -132,6 +133,8 @@ class Run:
     updated_at: str
     training: Training = field(repr=False)
     suite: Table = field(repr=False)  # of held-out levels, as `read_suite` has it
+    replicates: Table = field(repr=False)  # of the last evaluation's problems, and
+    within: Table = field(repr=False)  # of their steps, as `read_regret` has them
     picture: bool  # whether there is a `play.gif` that can be shown
     blemishes: tuple[str, ...]  # files that could not be used, though the run itself can
 
@@ -217,6 +220,7 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
     training, blemishes = _training(opened, tables[1])
     picture, hidden = _has_picture(opened.folder, opened.root)
     suite, lost = read_suite(opened.folder, opened.root)
+    replicates, within, unusable = read_regret(opened.folder, opened.root)
     return Run(
         name=clean(opened.folder.relative_to(opened.root).as_posix(), 300),
         folder=label,
@@ -252,8 +256,10 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
         updated_at=fields.optional_text(status, "updated_at", 60),
         training=_with_coverage(training, evaluations),
         suite=suite,
+        replicates=replicates,
+        within=within,
         picture=picture,
-        blemishes=(*blemishes, *lost, *hidden),
+        blemishes=(*blemishes, *lost, *unusable, *hidden),
         **{name: fields.optional_text(manifest, name) for name in ("run_id", "git_sha", "device", "backend", "resume")},
     )
 

@@ -11,11 +11,13 @@ from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES
 from rewardlab.report.tables.differences import DIFFERENCES
 from rewardlab.report.tables.diversity import DIVERSITY
 from rewardlab.report.tables.efficiency import SAMPLE_EFFICIENCY
+from rewardlab.report.tables.regret import REGRET
 from rewardlab.report.tables.runs import EVALUATIONS, RUNS
 from rewardlab.report.tables.suite import SUITE
 
 TABLES = (
-    SAMPLE_EFFICIENCY, AGGREGATE, DIFFERENCES, DIVERSITY, SUITE, COVERAGE, RUNS, EVALUATIONS, CURVES, AGGREGATE_CURVES
+    SAMPLE_EFFICIENCY, AGGREGATE, DIFFERENCES, REGRET, DIVERSITY, SUITE, COVERAGE, RUNS, EVALUATIONS, CURVES,
+    AGGREGATE_CURVES,
 )  # fmt: skip
 BEGIN, END = "<!-- columns: made by `python -m rewardlab.report.tables.describe` -->", "<!-- columns: end -->"
 _ENDINGS = {Kind.ESTIMATE: "`_low` `_high`", Kind.CHANGE: "`_low` `_high`", Kind.TIME: "`_low` `_high` `_censored`"}

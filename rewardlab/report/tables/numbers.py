@@ -17,6 +17,7 @@ from rewardlab.report.tables.curves import (
 from rewardlab.report.tables.differences import differences
 from rewardlab.report.tables.diversity import diversity
 from rewardlab.report.tables.efficiency import sample_efficiency
+from rewardlab.report.tables.regret import regret
 from rewardlab.report.tables.suite import suite
 
 
@@ -57,6 +58,11 @@ class Numbers:
         return suite(self.comparison)
 
     @cached_property
+    def regret(self) -> Filled:
+        """Of runs that know of every step whether it was a best one: without rows where none does."""
+        return regret(self.comparison)
+
+    @cached_property
     def diversity_curves(self) -> dict[str, list[Curve]]:
         """Coverage and QD score against individuals that lived, of the environments that have some."""
         found = {env: diversity_curves_of(self.comparison, env) for env in self.comparison.envs}
@@ -71,7 +77,7 @@ class Numbers:
     def tables(self) -> tuple[Filled, ...]:
         """The tables for readers."""
         found = (self.efficiency, self.aggregated.filled, self.differences)
-        return (*found, *(each for each in (self.diversity, self.suite, self.coverage) if len(each)))
+        return (*found, *(each for each in (self.regret, self.diversity, self.suite, self.coverage) if len(each)))
 
     @property
     def curves(self) -> dict[str, list[Curve]]:

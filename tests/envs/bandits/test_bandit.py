@@ -1,0 +1,111 @@
+"""Bandits and their rules: compiled passes against pulls one by one, known regrets, what is told of problems."""
+
+import numpy as np
+import pytest
+import torch
+
+from rewardlab.config.composition import compose
+from rewardlab.envs.bandits import bandit
+from rewardlab.envs.levels import Levels
+from rewardlab.errors import UserError
+from rewardlab.maths import bandits
+from rewardlab.training import bandit_play
+from rewardlab.training.build import build
+from rewardlab.training.evaluate import Evaluator
+
+FIXED = "env.means=[0.6,0.4,0.4,0.4,0.4]"
+
+
+def evaluated(monkeypatch, compiled: bool, *overrides: str):
+    monkeypatch.setattr(bandit_play, "fits", bandit_play.fits if compiled else lambda env, agent: False)
+    config = compose(["env=bandit", "agent=bandit", "num_envs=2", *overrides]).config
+    parts = build(config)
+    found = Evaluator(config, parts.env.spec).evaluate(parts.agent, 0, lambda: False)
+    monkeypatch.undo()
+    return found
+
+
+@pytest.mark.parametrize("kind", bandits.KINDS)
+def test_compiled_problems_are_those_pulled_one_by_one(monkeypatch, kind):
+    for rule in bandits.RULES:
+        if (rule, kind) == ("exp3", "gaussian"):
+            continue
+        asked = (f"env.kind={kind}", f"agent.rule={rule}", "env.steps=40", "env.k=3", "eval.episodes=103")
+        one, other = (evaluated(monkeypatch, compiled, *asked) for compiled in (True, False))
+        assert one.row() == other.row()
+        assert one.within.replicates() == other.within.replicates()
+        np.testing.assert_allclose(
+            [list(row.values()) for row in one.within.steps()], [list(row.values()) for row in other.within.steps()]
+        )
+
+
+# 1,000 replicates each, computed independently, so that their own error is about as large as ours.
+KNOWN = {"ucb1": 13.8, "thompson": 11.0, "greedy": 10.5, "c": 9.8}
+
+
+@pytest.mark.parametrize("rule", KNOWN)
+def test_known_regrets(monkeypatch, rule):
+    asked = ["agent.rule=ucb1", "agent.c=0.5"] if rule == "c" else [f"agent.rule={rule}"]
+    found = evaluated(monkeypatch, True, FIXED, "eval.episodes=2000", *asked)
+    regret, error = found.told["regret"], found.told["regret"].std() * (1 / 1000 + 1 / 2000) ** 0.5
+    assert regret.mean() == pytest.approx(KNOWN[rule], abs=3.5 * error + 0.05)
+    rows = found.within.replicates()
+    failed = np.mean([row["last_best"] <= 50 for row in rows])
+    assert failed > 0.4 * (1 - 0.6**4) if rule == "greedy" else failed < 0.03
+    assert found.within.steps()[-1]["regret_mean"] == pytest.approx(regret.mean())
+
+
+def test_uniform_play_loses_what_the_arms_are_worse_on_average():
+    config = compose(["env=bandit", "agent=random", FIXED, "num_envs=2", "eval.episodes=400"]).config
+    parts = build(config)
+    found = Evaluator(config, parts.env.spec).evaluate(parts.agent, 0, lambda: False)
+    assert found.told["regret"].mean() == pytest.approx(16.0, abs=4 * 0.8 / 400**0.5)
+    assert found.within is not None and max(row["last_best"] for row in found.within.replicates()) == 100
+
+
+def test_exp3_keeps_its_bound_and_elimination_its_turns(monkeypatch):
+    adversarial = ("env.kind=adversarial", "env.k=4", "env.steps=1000", "eval.episodes=100")
+    found = evaluated(monkeypatch, True, "agent.rule=exp3", *adversarial)
+    assert found.told["regret"].mean() < (2 * 1000 * 4 * np.log(4)) ** 0.5
+    turns = evaluated(monkeypatch, True, "agent.rule=elimination", FIXED, "eval.episodes=20")
+    assert {row["k_min_share"] for row in turns.within.replicates()} == {1.0}  # too few pulls to drop any
+
+
+@pytest.mark.parametrize("kind", bandits.KINDS)
+def test_facts_and_what_is_shown(kind):
+    config = bandit.Config(kind=kind, k=3, steps=20, show="statistics")
+    env = bandit.make(config, Levels(50), ("gap", "best", "greedy"))
+    env.reset(range(50))
+    counts, sums, rng = np.zeros((50, 3)), np.zeros((50, 3)), np.random.default_rng(0)
+    for _ in range(19):
+        action = rng.integers(3, size=50)
+        tried = np.where(counts > 0, sums / counts.clip(1), -np.inf)
+        best = (tried.max(axis=1) == tried[np.arange(50), action]) & (counts.sum(axis=1) > 0)
+        batch = env.step(action)
+        assert (batch.privileged["greedy"] == best).all()
+        np.add.at(counts, (np.arange(50), action), 1)
+        np.add.at(sums, (np.arange(50), action), batch.task_reward)
+        np.testing.assert_allclose(
+            batch.obs["vector"], np.concatenate([counts / 20, sums / counts.clip(1)], axis=1), rtol=1e-6
+        )
+        if kind != "adversarial":
+            means = env.arrays["means"]
+            np.testing.assert_allclose(batch.privileged["gap"], means.max(axis=1) - means[np.arange(50), action])
+
+
+def test_refusals():
+    for overrides, reason in (
+        (["env.kind=gaussian", "agent.rule=exp3"], "rewards within 0 and 1"),
+        (["env.show=statistics"], "use env=bandit env.show=last"),
+        (["agent.c=1", "agent.rule=greedy"], "only rule=ucb1"),
+        (["env.means=[0.5,2]"], "within 0 and 1"),
+        (["reward=rnd"], "learns nothing"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            build(compose(["env=bandit", "agent=bandit", *overrides]).config)
+
+
+def test_memory_is_as_precise_as_it_must_be():
+    config = compose(["env=bandit", "agent=bandit", "num_envs=2"]).config
+    agent = build(config).agent
+    assert agent.initial_state(2).dtype == torch.float64
