@@ -104,7 +104,6 @@ def test_one_without_goals_is_refused() -> None:
 
 def test_a_missing_extra_is_one_line_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "add_robotics", lambda: False)
-    with pytest.raises(
-        UserError, match=r"^env.id=PointMaze_UMaze-v3: needs gymnasium-robotics; pip install 'rewardlab\[robo"
-    ):
-        schemas.check(robotics.Config(id="PointMaze_UMaze-v3"), "env.")
+    install = r"^env=robotics: needs the package gymnasium-robotics; pip install 'rewardlab\[robotics\]'$"
+    with pytest.raises(UserError, match=install):
+        schemas.check(robotics.Config(name="robotics"), "env.")
