@@ -21,9 +21,10 @@ offline=DIR is Motif: DIR holds runs with variant=ranking, whose pairs teach the
 asked. Recipes: oni_keycorridor_s3r3, oni_classification_keycorridor_s3r3, oni_motif_keycorridor_s3r3.
 
 Otherwise than published: a step is paid for what it led to, there for what was seen before it, a step late. The
-classifier pays after fifty labels of either class, there from its first weights on. By default N counts events, since
-with `caption=both` an event has another caption from every place; count=caption is as published. Captions of grids tell
-the event, and beside it what is in sight and what is carried, as much as NetHack's messages do.
+classifier pays after fifty labels of either class, there from its first weights on. N counts events: with caption=both
+an event has another caption from every place. count=caption is as published, and the same where captions are events.
+By default captions tell the event, as NetHack's messages do; there are few, so that a table of labels is soon complete.
+With caption=both there is no end of them, and what a variant makes of captions without a label matters.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Config(JudgeOptions, BonusConfig):
     coef: float = option(0.1, "weight of the bonus", minimum=0)
     variant: str = option("retrieval", "what a caption is worth", choices=("retrieval", "classification", "ranking"))
     caption: str = option(
-        "both", "what captions tell: the event, what is in sight after it, or both", choices=captions.KINDS
+        "event", "what captions tell: the event, what is in sight after it, or both", choices=captions.KINDS
     )
     count: str = option(
         "event", "what N counts within the episode: events, or captions as published", choices=("event", "caption")
