@@ -19,7 +19,7 @@ from rewardlab.agents.offline.options import NetworkConfig
 from rewardlab.datasets.steps import StoredSteps
 from rewardlab.errors import UserError
 from rewardlab.schemas import option
-from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
+from rewardlab.types import ActOutput, Array, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
 
 VERSION = 1
 
@@ -50,7 +50,7 @@ class Agent(OfflineAgent):
         )  # fmt: skip
         self.network, self.learned = self._actor.network, self._actor.learned
         self.stochastic = self._actor.stochastic
-        self._among: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None  # steps that are cloned; None: all
+        self._among: tuple[StoredSteps, Array] | None = None  # the data set, and its steps that are cloned
 
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
@@ -60,9 +60,9 @@ class Agent(OfflineAgent):
     def draw(self, data: StoredSteps, size: int, rng: np.random.Generator) -> Transitions:
         if self.config.best == 1.0:
             return data.sample(size, rng)
-        if self._among is None:
-            self._among = steps_of_best(data, self.config.best)
-        return data.at(rng.choice(self._among, size))
+        if self._among is None or self._among[0] is not data:
+            self._among = data, steps_of_best(data, self.config.best)
+        return data.at(rng.choice(self._among[1], size))
 
     def learn(self, batch: Transitions, progress: float) -> TensorMetrics:
         actor = self._actor
@@ -71,7 +71,7 @@ class Agent(OfflineAgent):
         return {"loss/policy": loss}
 
 
-def steps_of_best(data: StoredSteps, share: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def steps_of_best(data: StoredSteps, share: float) -> Array:
     """The steps of that share of the episodes, one at least, that return most; of equals, the first."""
     count = max(1, round(share * len(data.returns)))
     best = np.sort(np.argsort(-data.returns, kind="stable")[:count])
