@@ -27,6 +27,7 @@ from rewardlab.agents.offline.base import OfflineAgent
 from rewardlab.agents.offline.critics import Critics
 from rewardlab.agents.offline.options import NetworkConfig
 from rewardlab.agents.offline.squashed_actor import SquashedActor
+from rewardlab.errors import UserError
 from rewardlab.maths.distributions import sample
 from rewardlab.maths.offline import imitation, largest
 from rewardlab.maths.q_learning import q_targets
@@ -59,6 +60,11 @@ class Agent(OfflineAgent):
     acts_by = "critics"
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
+        """Raises:
+        UserError: a box lacks bounds, or has a temperature.
+        """
+        if config.temperature > 0 and not context.spec.action.discrete:
+            raise UserError(f"agent.temperature={config.temperature:g}: of discrete actions; leave it out")
         self.config, self._generator = config, context.generator
         self.standardised = config.scale(context)
         self._actor: SquashedActor | None = None

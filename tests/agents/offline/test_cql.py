@@ -1,10 +1,12 @@
 """CQL: its closed form with discrete actions, and for boxes one gradient step of each network by torch's own means."""
 
 import numpy as np
+import pytest
 import torch
 
 from rewardlab.agents.offline.cql import Agent, Config
 from rewardlab.datasets.steps import StoredSteps
+from rewardlab.errors import UserError
 from rewardlab.seeding import numpy_rng, torch_rng
 from rewardlab.types import ActionSpec, BuildContext, EnvSpec, ObsSpec, StreamSpec, Transitions
 
@@ -43,6 +45,11 @@ def test_values_are_lower_the_less_an_action_was_done() -> None:
     obs, first = {"vector": torch.ones(20_000, 3)}, torch.zeros(20_000, dtype=torch.bool)
     drawn = agent.act(obs, None, first, "sample", torch_rng(0, "act")).action.bincount(minlength=3) / 20_000
     assert torch.allclose(drawn, share * (1.0 + (paid - values) / weight), atol=0.02)
+
+
+def test_boxes_have_no_temperature() -> None:
+    with pytest.raises(UserError, match=r"agent\.temperature=1: of discrete actions"):
+        make(BOX, temperature=1.0)
 
 
 def test_a_step_of_boxes() -> None:
