@@ -103,6 +103,10 @@ class Config(JudgeOptions, BonusConfig):
             if self.variant != "ranking":
                 raise ValueError(f"offline={self.offline}: only with reward.variant=ranking")
             self.pairs()
+        if self.variant == "classification" and self.caption == "event":
+            raise ValueError(
+                "caption=event: tells too few different things to learn a classifier of; set reward.caption=both"
+            )
         if self.count == "event" and self.caption == "view":
             raise ValueError("count=event: captions of views tell no event; set reward.count=caption")
 
