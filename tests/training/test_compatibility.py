@@ -29,7 +29,7 @@ class Scheme:
 """
 ALONE = AGENT.format(base="object", body="")
 BROKEN = "class Config: ...\n\nraise RuntimeError('boom')\n"
-LISTED = "(allowed: exploring, on_policy, population, replay)"
+LISTED = "(allowed: exploring, offline, on_policy, population, replay)"
 
 
 def agent(body: str) -> str:
