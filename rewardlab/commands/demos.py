@@ -23,11 +23,13 @@ def main(given: Namespace) -> int:
     """Record what the flags ask for."""
     sources = given.source or [SOLVER]
     shares = [_share(text) for text in sources]
+    counts = _divided(given.episodes, [share for _, share in shares])
+    for text, count in zip(sources, counts, strict=True):
+        if count < 1 <= given.episodes:
+            raise UserError(f"--from {text}: no episode falls to it of --episodes {given.episodes}; record more")
     parts = [
         Recording(source, episodes, given.levels, given.noise, given.keep or _kept(source), given.seed, part)
-        for part, ((source, _), episodes) in enumerate(
-            zip(shares, _divided(given.episodes, [share for _, share in shares]), strict=True)
-        )
+        for part, ((source, _), episodes) in enumerate(zip(shares, counts, strict=True))
     ]
     return record(given.overrides, given.out, *parts)
 

@@ -8,6 +8,7 @@ and text: nothing in them is unpickled, imported or called.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,7 +72,8 @@ class DemonstrationFile:
         self, key: str, path: str, spec: EnvSpec, episodes: int | None = None, levels: int | None = None
     ) -> None:
         self.where, self.spec, self._episodes, self._levels = f"{key}={path}", spec, episodes, levels
-        self._storage = _storage(self.where, _data_folder(self.where, path))
+        self._storage, metadata = _storage(self.where, _data_folder(self.where, path))
+        self._recorded_in = fitting.other_world(metadata, spec)
         self._native = self._fitting()
         total = self._storage.total_episodes
         if total < (episodes or 1):
@@ -97,10 +99,14 @@ class DemonstrationFile:
     def each(self) -> Iterator[tuple[Episode, TensorObs, int]]:
         """One episode after the other: what was done, what it showed, [L + 1, ...], and the seed of its level.
 
+        Says on stderr where they were recorded in another environment, whose spaces are the same.
+
         Raises:
             UserError: it can't be read, or does not fit after all.
         """
         where = self.where
+        if self._recorded_in is not None:
+            print(f"{where}: recorded in {self._recorded_in}, not in {self.spec.id}", file=sys.stderr, flush=True)
         try:
             chosen, seeds = self._chosen
             start = int(getattr(self._storage.action_space, "start", 0))
@@ -185,7 +191,8 @@ def _data_folder(where: str, path: str) -> Path:
     return found
 
 
-def _storage(where: str, data: Path) -> Any:
+def _storage(where: str, data: Path) -> tuple[Any, Mapping[str, Any]]:
+    """The dataset, and its metadata as they stand in the file."""
     storage_class = minari_storage()
     import h5py
 
@@ -200,7 +207,7 @@ def _storage(where: str, data: Path) -> Any:
         h5py.File(data / EPISODES).close()  # episodes are read when they are needed: one that is cut shows now
     except Exception as error:  # ImportError for formats other than hdf5; else a damaged file
         raise UserError(f"{where}: can't be read ({type(error).__name__}: {one_line(error, 200)})") from None
-    return storage
+    return storage, metadata
 
 
 def _chosen(storage: Any, episodes: int | None, levels: int | None) -> tuple[list[int], list[int]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +36,20 @@ def other_observations(space: Any, spec: EnvSpec) -> str | None:
     return None
 
 
+def other_world(metadata: Mapping[str, Any], spec: EnvSpec) -> str | None:
+    """The environment that a dataset says it was recorded in, if it is another one; None: the same, or it says none.
+
+    Versions of gymnasium's ids are not compared, such as the -v4 of AntMaze_UMaze-v4.
+    """
+    ours = metadata.get("rewardlab")
+    told = ours.get("world") if isinstance(ours, Mapping) else None
+    if told is None and isinstance(made := metadata.get("env_spec"), str):
+        with contextlib.suppress(ValueError, RecursionError):
+            read = json.loads(made)
+            told = read.get("id") if isinstance(read, dict) else None
+    return told if isinstance(told, str) and _unversioned(told) != _unversioned(spec.id) else None
+
+
 def named(space: Any) -> Mapping[Any, Any]:
     """The parts of a space by name."""
     parts = getattr(space, "spaces", None)
@@ -49,6 +66,10 @@ def unlike(theirs: Any, ours: Any, env_id: str, place: str = "observations") -> 
         found = (unlike(part, own[i], env_id, f"{place}.{i}") for i, part in enumerate(parts))
         return next((reason for reason in found if reason is not None), None)
     return None if _alike(theirs, ours) else f"its {place}: {_text(theirs)}, those of {env_id}: {_text(ours)}"
+
+
+def _unversioned(env_id: str) -> str:
+    return re.sub(r"-v\d+$", "", env_id.rpartition(":")[2])
 
 
 def _alike(theirs: Any, ours: Any) -> bool:

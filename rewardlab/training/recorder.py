@@ -64,7 +64,8 @@ def record(folder: Path, config: RootConfig, agents: Sequence[Agent | None], par
     """
     recorded = chain.from_iterable(_episodes(config, *each) for each in zip(agents, parts, strict=True))
     first = next(recorded)
-    return write_dataset(folder, chain([first], recorded), _spec(config), _about(config, parts))
+    spec = _spec(config)
+    return write_dataset(folder, chain([first], recorded), spec, _about(config, spec.id, parts))
 
 
 class Player(Protocol):
@@ -290,7 +291,7 @@ def _spec(config: RootConfig) -> EnvSpec:
     return env.spec
 
 
-def _about(config: RootConfig, parts: Sequence[Recording]) -> About:
+def _about(config: RootConfig, world: str, parts: Sequence[Recording]) -> About:
     """What the dataset says of itself."""
     what = parts[0]
     how: dict[str, Any] = {"source": what.source, "noise": what.noise, "keep": what.keep, "seed": what.seed}
@@ -302,7 +303,7 @@ def _about(config: RootConfig, parts: Sequence[Recording]) -> About:
         }
     named = {SOLVER: "exact solver", RANDOM: "random actions"}
     players = dict.fromkeys(named.get(part.source, config.agent.name) for part in parts)
-    return About(_registered(config), ", ".join(players), {"env": config.env.name} | how)
+    return About(_registered(config), ", ".join(players), {"env": config.env.name, "world": world} | how)
 
 
 def _registered(config: RootConfig) -> str:

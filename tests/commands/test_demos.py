@@ -108,6 +108,7 @@ def test_a_runs_policy_is_recorded(rewardlab, tmp_path):
         (["env=gym", "env.id=CartPole-v1"], "it does not know CartPole-v1"),
         (["reward=rnd"], "only env=NAME"),
         (["--from", "nowhere"], "no such run"),
+        (["--from", "random=0.1", "--from", "solver=0.9", "--episodes", "2"], "--from random=0.1: no episode falls"),
         (["env=doorkey", "--episodes", "0"], "--episodes 0: must be at least 1"),
         (["env=doorkey", "--levels", "101"], "--levels 101: must be from 1"),
         (["env=doorkey", "--noise", "1.5"], "--noise 1.5: must be from 0 to 1"),

@@ -94,6 +94,23 @@ def test_what_does_not_fit_is_refused(dataset: Path, spec: EnvSpec, tmp_path: Pa
         DemonstrationFile("agent.demos", str(dataset), spec, levels=4).read()
 
 
+def test_another_world_of_the_same_spaces_is_said(dataset: Path, spec: EnvSpec, tmp_path: Path, capsys) -> None:
+    older = Path(shutil.copytree(dataset, tmp_path / "older"))  # it tells what gymnasium calls its environment alone
+    told = json.loads((older / "data" / "metadata.json").read_text())
+    assert told.pop("rewardlab")["world"] == spec.id
+    (older / "data" / "metadata.json").write_text(json.dumps(told))
+    for folder in (dataset, older):
+        for ours, line in (
+            (spec.id, ""),
+            ("somewhere:MiniGrid-DoorKey-5x5-v1", ""),
+            ("MiniGrid-DoorKey-6x6-v0", f"recorded in {ENV}, not in MiniGrid-DoorKey-6x6-v0\n"),
+        ):
+            capsys.readouterr()
+            DemonstrationFile("agent.demos", str(folder), replace(spec, id=ours)).read()
+            said = capsys.readouterr().err
+            assert said == (line and f"agent.demos={folder}: {line}")
+
+
 @pytest.mark.parametrize("left", [0, 2000])
 def test_damage_is_one_line_before_a_run(dataset: Path, spec: EnvSpec, tmp_path: Path, left: int) -> None:
     broken = Path(shutil.copytree(dataset, tmp_path / "broken"))

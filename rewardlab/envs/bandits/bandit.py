@@ -216,4 +216,4 @@ def _largest_of(count: int) -> float:
     from scipy.special import ndtr
 
     x = np.linspace(-9.0, 9.0, 20_001)
-    return float(np.trapezoid((x > 0) - ndtr(x) ** count, x))
+    return float(np.trapezoid(np.heaviside(x, 0.5) - ndtr(x) ** count, x))

@@ -93,6 +93,12 @@ def test_facts_and_what_is_shown(kind):
             np.testing.assert_allclose(batch.privileged["gap"], means.max(axis=1) - means[np.arange(50), action])
 
 
+def test_what_the_best_of_gaussian_arms_pay():
+    for arms, largest in ((2, np.pi**-0.5), (3, 1.5 * np.pi**-0.5)):  # known in closed form
+        task = bandit.make(bandit.Config(kind="gaussian", k=arms, steps=10, variance=4.0), Levels(1)).spec.task
+        assert (task.random_return, task.optimal_return) == pytest.approx((0.0, 20.0 * largest), rel=1e-6)
+
+
 def test_refusals():
     for overrides, reason in (
         (["env.kind=gaussian", "agent.rule=exp3"], "rewards within 0 and 1"),
