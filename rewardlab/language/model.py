@@ -78,6 +78,40 @@ def record(folder: Path, messages: Sequence[Message], purpose: Purpose, answer: 
         write_atomic(folder / f"{purpose}.answer.json", (json.dumps(told) + "\n").encode())
 
 
+def kept(
+    text: Path,
+    model: Model,
+    messages: Sequence[Message],
+    purpose: Purpose,
+    temperature: float | None = None,
+    recorded: Path | None = None,
+) -> Answer:
+    """The answer on disk, or a new one that is written down at once.
+
+    Args:
+        text: the file of its words, NAME.md; the rest of it is in NAME.json.
+        recorded: a folder where prompt and answer are kept once more, for `Recorded`.
+
+    Raises:
+        UserError: there is no answer.
+    """
+    facts = text.with_suffix(".json")
+    if text.is_file() and facts.is_file():
+        try:
+            answer = Answer(text.read_text(encoding="utf-8"), **json.loads(facts.read_text()))
+        except (ValueError, TypeError):
+            raise UserError(f"{facts}: it, or the text beside it, is damaged; delete it to ask again") from None
+    else:
+        answer = model.ask(messages, purpose, temperature)
+        text.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(text, answer.text.encode())
+        told = {name: value for name, value in asdict(answer).items() if name != "text"}
+        write_atomic(facts, json.dumps(told).encode())
+    if recorded is not None:
+        record(recorded, messages, purpose, answer)
+    return answer
+
+
 @dataclass(frozen=True)
 class Scripted:
     """Answers by a function of the messages and the purpose, without a model."""
