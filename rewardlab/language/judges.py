@@ -22,9 +22,9 @@ import numpy as np
 from rewardlab.errors import OfTheTask, UserError, unknown
 from rewardlab.language.model import KINDS, Answer, Model, OpenAI, Purpose
 from rewardlab.maths.counting import combine_keys
+from rewardlab.records.store import ANNOTATIONS
 from rewardlab.schemas import RewardConfig, option
 
-ANNOTATIONS = "annotations.csv"
 COLUMNS = ("iteration", "question", "answer", "model", "prompt_tokens", "answer_tokens", "seconds")
 _TIMEOUT = 120.0
 _LONGEST = 10_000  # letters of an answer that are kept

@@ -144,6 +144,11 @@ def test_a_run_of_pairs_teaches_motif(tmp_path: Path) -> None:
     motif = compose([*small, *offline])
     assert run(motif) == 0 and not (motif.folder / "annotations.csv").exists()
     assert "loss/oni_heldout" in (motif.folder / "train.csv").read_text().splitlines()[0]
+    from_all = [*small, *pairs, f"reward.offline='{tmp_path}'"]
+    before = compose(from_all).setting_id
+    with (gathered.folder / "annotations.csv").open("a") as file:
+        file.write('0,"1: a\n2: b",1,m,0,0,0.0\n')
+    assert compose(from_all).setting_id != before  # other pairs, another setting
 
 
 @pytest.mark.parametrize(

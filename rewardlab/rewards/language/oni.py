@@ -86,7 +86,9 @@ class Config(AskingConfig):
     normalise: bool = option(False, "whether a ranking's scores are normalised, and low ones pay 0")
     steps: int = option(4, "steps of a model after each iteration that brought answers; 32 as published", above=0)
     learning_rate: float | None = option(None, "Adam's step size of a model; null: 1e-4, offline 1e-5", above=0)
-    offline: str | None = option(None, "folder with runs of variant=ranking, whose pairs teach before training")
+    offline: str | None = option(
+        None, "folder with runs of variant=ranking, whose pairs teach before training", dataset=True
+    )
     epochs: int = option(10, "passes over the pairs of offline", above=0)
     batch_size: int = option(1024, "size of its minibatches", above=0)
     task: str | None = option(None, "the task in words, for a model; null: the environment's id")
