@@ -86,6 +86,14 @@ def test_a_classifier_pays_captions_that_have_no_label(play: Rollout) -> None:
     assert [bool(paid[at]) for at, text in enumerate(texts) if text.startswith(("opened", "bumped"))] == expected
 
 
+def test_the_score_of_a_caption_is_its_own_whatever_stands_beside_it() -> None:
+    model = CaptionModel(1e-4, None, torch.Generator().manual_seed(0))
+    texts = ["", "no", "turned", "opened the red door", "a" * 400]
+    alone = torch.cat([model.score([text]) for text in texts])
+    torch.testing.assert_close(model.score(texts), alone, rtol=1e-5, atol=1e-6)
+    assert len(set(alone.tolist())) == len(texts)
+
+
 def test_a_ranking_prefers_what_helps_and_may_be_normalised(play: Rollout) -> None:
     made = case("oni", variant="ranking", caption="event", per_iteration=60, steps=10, learning_rate=1e-3)
     scheme, _ = made.build()
