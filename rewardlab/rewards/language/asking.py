@@ -23,7 +23,7 @@ class AskingScheme(BonusScheme):
     """A rollout is paid by what was known before it; then its captions are asked about."""
 
     reads = ("image",)
-    stateful = ("annotator",)
+    stateful: tuple[str, ...] = ("annotator",)
 
     def __init__(
         self,
