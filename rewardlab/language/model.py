@@ -190,15 +190,19 @@ class OpenAI:
                 temperature=self._temperature if temperature is None else temperature,
                 seed=self._seed + purpose.sample,
             )
-        except self._errors.OpenAIError as error:
+        except (self._errors.OpenAIError, ValueError) as error:  # ValueError: what came is no JSON
             said = " ".join(str(error).split())[:300]
             raise UserError(f"llm=openai: no answer for {purpose}: {type(error).__name__}: {said}") from None
-        text = told.choices[0].message.content if told.choices else None
+        choices = getattr(told, "choices", None)  # what came is not checked: a page of a web server is a string
+        if not choices or getattr(choices[0], "message", None) is None:
+            raise UserError(
+                f"llm=openai: no answer for {purpose}: what came is no chat completion; most servers' URLs end in /v1"
+            )
         used = told.usage
         return Answer(
-            (text or "").encode(errors="replace").decode(),  # half a letter can't be written to a file
+            (choices[0].message.content or "").encode(errors="replace").decode(),  # half a letter can't be written
             told.model or self._model,
-            used.prompt_tokens if used is not None else 0,
-            used.completion_tokens if used is not None else 0,
+            (used.prompt_tokens or 0) if used is not None else 0,
+            (used.completion_tokens or 0) if used is not None else 0,
             time.monotonic() - began,
         )
