@@ -51,6 +51,8 @@ def main(given: Namespace) -> int:
     except ValueError as error:
         raise UserError(str(error)) from None
     writer = WRITERS[given.writer]
+    if given.writer == "once" and (wrong := [name for name in ("rounds", "samples") if getattr(given, name)]):
+        raise UserError(f"--writer once: one round of one sample; leave out --{wrong[0]}, or use --writer eureka")
     prepared = composition.compose([*given.overrides, *writer.reward, f"reward.code={writer.example}"])
     config = prepared.config
     from rewardlab.writing.asking import Task
@@ -62,11 +64,10 @@ def main(given: Namespace) -> int:
     layout = state_layout(sample.spec, facts, sample.before[GRID].shape[1:] if facts else ())
     if source is not None:
         return _check(config, given.code, source, sample, layout)
-    once = given.writer == "once"
     options = LoopOptions(
         given.writer,
-        1 if once else given.rounds or writer.rounds,
-        1 if once else given.samples or writer.samples,
+        given.rounds or writer.rounds,
+        given.samples or writer.samples,
         config.frames if given.frames is None else given.frames,
         given.seed,
         given.final_seeds,
@@ -79,12 +80,15 @@ def main(given: Namespace) -> int:
     told = repr((given.overrides, given.llm, given.model, given.temperature, options, words))
     name = f"{prepared.labels['env']}-{given.writer}-{given.llm.partition(':')[0]}"
     folder = Path(config.results_dir) / "writing" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
-    recorded = None if given.record is None else Path(given.record).expanduser()
     model = _model(given, lambda how: _scripted_reward(given, how, layout, writer.kinds[0]))
     try:
-        return run_loop(folder, model, task, options, recorded)
+        return run_loop(folder, model, task, options, _recorded(given))
     except OSError as error:
         raise UserError(f"{error.filename or folder}: can't be written ({error.strerror or error})") from None
+
+
+def _recorded(given: Namespace) -> Path | None:
+    return None if given.record is None else Path(given.record).expanduser()
 
 
 def _refuse_ours(overrides: list[str]) -> None:
@@ -97,10 +101,11 @@ def _write_subgoals(given: Namespace) -> int:
     """Ask for a list of subgoals for each level."""
     starting.over()
     _refuse_ours(given.overrides)
-    given_too = [f"--{name}" for name in ("code", "record") if getattr(given, name) is not None]
-    if given_too or given.writer not in ("once", "eureka"):  # eureka: nothing was said
-        wrong = given_too[0] if given_too else f"--writer {given.writer}"
-        raise UserError(f"--kind subgoals: asks once for each level; leave out {wrong}")
+    wrong = [f"--{name}" for name in ("code", "rounds", "samples", "frames") if getattr(given, name) is not None]
+    if given.writer not in ("once", "eureka"):  # eureka: nothing was said
+        wrong.append(f"--writer {given.writer}")
+    if wrong:
+        raise UserError(f"--kind subgoals: asks once for each level; leave out {wrong[0]}")
     prepared = composition.compose([*given.overrides, "reward=none", f"seed={given.seed}"])
     from rewardlab.writing.subgoals import grids_of, levels_of, write_lists
 
@@ -111,9 +116,11 @@ def _write_subgoals(given: Namespace) -> int:
     told = repr((given.overrides, given.llm, given.model, given.temperature, given.seed, given.runs, words))
     name = f"{prepared.labels['env'].replace('=', '-')}-subgoals-{given.llm.partition(':')[0]}"
     folder = Path(config.results_dir) / "writing" / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
-    return write_lists(
-        folder, _model(given, lambda how: _scripted_subgoals(given, how, spec, grids)), words, spec, grids
-    )
+    model = _model(given, lambda how: _scripted_subgoals(given, how, spec, grids))
+    try:
+        return write_lists(folder, model, words, spec, grids, _recorded(given))
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: can't be written ({error.strerror or error})") from None
 
 
 def _scripted_reward(given: Namespace, how: str, layout: StateLayout, asked: str) -> Model:

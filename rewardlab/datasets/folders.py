@@ -14,6 +14,7 @@ from rewardlab.records.files import write_atomic
 METADATA, EPISODES = "metadata.json", "main_data.hdf5"
 SEGMENTS = "segments.npz"  # what the labels beside it compare
 LEARNED = "checkpoint.pt"  # of a run: holds what its reward learned
+ASKED = "annotations.csv"  # of runs: what a judge was asked
 _SETTLED = 2.0  # seconds: a file may change once more within what its times can tell apart
 
 
@@ -73,7 +74,9 @@ def read_code(path: str, what: str) -> str:
 
 
 def fingerprint(path: str) -> str:
-    """The same wherever a dataset, labels, code or a run lie, another once a byte changes; else the path itself."""
+    """The same wherever a dataset, labels, code, a run or what runs asked lie, another once a byte changes; else the
+    path itself.
+    """
     file, data = Path(path).expanduser(), data_folder(path)
     try:
         if file.is_file():
@@ -87,6 +90,8 @@ def fingerprint(path: str) -> str:
             return _digest(file / LEARNED)[:16]
         if (named := code_file(path)) is not None:
             return _digest(named)[:16]
+        if asked := sorted(file.rglob(ASKED)):
+            return hashlib.sha256("".join(map(_digest, asked)).encode()).hexdigest()[:16]
     except OSError:  # what lacks a part is refused when it is opened
         pass
     return path

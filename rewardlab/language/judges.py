@@ -22,9 +22,9 @@ import numpy as np
 from rewardlab.errors import OfTheTask, UserError, unknown
 from rewardlab.language.model import KINDS, Answer, Model, OpenAI, Purpose
 from rewardlab.maths.counting import combine_keys
+from rewardlab.records.store import ANNOTATIONS
 from rewardlab.schemas import RewardConfig, option
 
-ANNOTATIONS = "annotations.csv"
 COLUMNS = ("iteration", "question", "answer", "model", "prompt_tokens", "answer_tokens", "seconds")
 _TIMEOUT = 120.0
 _LONGEST = 10_000  # letters of an answer that are kept
@@ -206,14 +206,14 @@ def read_answers(folder: Path, key: str = "llm=recorded:") -> dict[str, str]:
     found: dict[str, str] = {}
     files = sorted(folder.rglob(ANNOTATIONS)) if folder.is_dir() else []
     if not files:
-        raise ValueError(f"{key}{folder}: holds no {ANNOTATIONS}, which a run of reward=oni writes")
+        raise ValueError(f"{key}{folder}: holds no {ANNOTATIONS}, which a run writes that asks a judge")
     for file in files:
         try:
             with file.open(encoding="utf-8", newline="") as opened:
                 rows = csv.DictReader(opened)
                 if not {"question", "answer"} <= set(rows.fieldnames or ()):
                     raise ValueError(f"{key}{folder}: {file.name} needs the columns question and answer")
-                found |= {row["question"]: row["answer"] or "" for row in rows}
+                found |= {row["question"] or "": row["answer"] or "" for row in rows}
         except OSError as error:
             raise ValueError(f"{key}{folder}: {file.name}: {error.strerror}") from None
         except (UnicodeDecodeError, csv.Error) as error:

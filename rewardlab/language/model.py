@@ -78,6 +78,40 @@ def record(folder: Path, messages: Sequence[Message], purpose: Purpose, answer: 
         write_atomic(folder / f"{purpose}.answer.json", (json.dumps(told) + "\n").encode())
 
 
+def kept(
+    text: Path,
+    model: Model,
+    messages: Sequence[Message],
+    purpose: Purpose,
+    temperature: float | None = None,
+    recorded: Path | None = None,
+) -> Answer:
+    """The answer on disk, or a new one that is written down at once.
+
+    Args:
+        text: the file of its words, NAME.md; the rest of it is in NAME.json.
+        recorded: a folder where prompt and answer are kept once more, for `Recorded`.
+
+    Raises:
+        UserError: there is no answer.
+    """
+    facts = text.with_suffix(".json")
+    if text.is_file() and facts.is_file():
+        try:
+            answer = Answer(text.read_text(encoding="utf-8"), **json.loads(facts.read_text()))
+        except (ValueError, TypeError):
+            raise UserError(f"{facts}: it, or the text beside it, is damaged; delete it to ask again") from None
+    else:
+        answer = model.ask(messages, purpose, temperature)
+        text.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(text, answer.text.encode())
+        told = {name: value for name, value in asdict(answer).items() if name != "text"}
+        write_atomic(facts, json.dumps(told).encode())
+    if recorded is not None:
+        record(recorded, messages, purpose, answer)
+    return answer
+
+
 @dataclass(frozen=True)
 class Scripted:
     """Answers by a function of the messages and the purpose, without a model."""
@@ -156,15 +190,19 @@ class OpenAI:
                 temperature=self._temperature if temperature is None else temperature,
                 seed=self._seed + purpose.sample,
             )
-        except self._errors.OpenAIError as error:
+        except (self._errors.OpenAIError, ValueError) as error:  # ValueError: what came is no JSON
             said = " ".join(str(error).split())[:300]
             raise UserError(f"llm=openai: no answer for {purpose}: {type(error).__name__}: {said}") from None
-        text = told.choices[0].message.content if told.choices else None
+        choices = getattr(told, "choices", None)  # what came is not checked: a page of a web server is a string
+        if not choices or getattr(choices[0], "message", None) is None:
+            raise UserError(
+                f"llm=openai: no answer for {purpose}: what came is no chat completion; most servers' URLs end in /v1"
+            )
         used = told.usage
         return Answer(
-            (text or "").encode(errors="replace").decode(),  # half a letter can't be written to a file
+            (choices[0].message.content or "").encode(errors="replace").decode(),  # half a letter can't be written
             told.model or self._model,
-            used.prompt_tokens if used is not None else 0,
-            used.completion_tokens if used is not None else 0,
+            (used.prompt_tokens or 0) if used is not None else 0,
+            (used.completion_tokens or 0) if used is not None else 0,
             time.monotonic() - began,
         )

@@ -159,11 +159,14 @@ def _finishing(paid: Array, sample: Sample, verdict: Verdict, config: RootConfig
     limit, gamma = sample.spec.max_steps, config.agent.gamma
     options: Any = config.reward
     coef, task_coef = options.coef, options.task_coef
-    worse, ways = 0, [way for way in np.unique(sample.way) if way >= 0]
-    for way in ways:
+    if limit is None:
+        return
+    worse, solved = 0, 0
+    for way in range(sample.way.max() + 1):
         rows = np.flatnonzero(sample.way == way)
-        if sample.task_reward[rows[-1]] <= 0 or limit is None:
+        if not len(rows) or sample.task_reward[rows[-1]] <= 0:
             continue
+        solved += 1
         discounts = gamma ** np.arange(len(rows))
         finished = float((discounts * (coef * paid[rows] + task_coef * sample.task_reward[rows])).sum())
         best = int(paid[rows[:-1]].argmax()) if len(rows) > 1 else 0
@@ -172,5 +175,5 @@ def _finishing(paid: Array, sample: Sample, verdict: Verdict, config: RootConfig
         worse += stayed > finished
     if worse:
         verdict.warnings.append(
-            f"staying pays more than finishing on {worse} of {len(ways)} solved levels: write a potential, or pay less"
+            f"staying pays more than finishing on {worse} of {solved} solved levels: write a potential, or pay less"
         )

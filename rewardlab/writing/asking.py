@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from rewardlab.language.extraction import code_in
-from rewardlab.language.model import Answer, Message, Model, Purpose, record, shown
+from rewardlab.language.model import Answer, Message, Model, Purpose, kept, shown
 from rewardlab.parts.written_state import StateLayout
 from rewardlab.records.files import write_atomic
 from rewardlab.sandbox.process import printable
@@ -73,17 +73,7 @@ class Desk:
         """The answer on disk, or a new one that is written down at once."""
         place = self.folder / f"round{purpose.round}"
         name = f"answer{purpose.sample}" + (f".{purpose.role}" if purpose.role else "")
-        text, facts = place / f"{name}.md", place / f"{name}.json"
-        if text.is_file() and facts.is_file():
-            answer = Answer(text.read_text(encoding="utf-8"), **json.loads(facts.read_text()))
-        else:
-            answer = self._model.ask(messages, purpose, temperature)
-            place.mkdir(parents=True, exist_ok=True)
-            write_atomic(text, answer.text.encode())
-            told = {name: value for name, value in asdict(answer).items() if name != "text"}
-            write_atomic(facts, json.dumps(told).encode())
-        if self._recorded is not None:
-            record(self._recorded, messages, purpose, answer)
+        answer = kept(place / f"{name}.md", self._model, messages, purpose, temperature, self._recorded)
         self.calls[purpose] = answer
         return answer
 

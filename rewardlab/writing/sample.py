@@ -1,4 +1,4 @@
-"""Transitions that code is tried on before anything is trained: half random play, half the solver's ways."""
+"""Transitions that code is tried on before anything is trained: random play, and the solver's ways."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rewardlab.training.recorder import SolverPlayer
 from rewardlab.types import Array, EnvSpec, Obs, VecEnv
 
 _ENVS, _STEPS = 16, 32
-_ROWS = _ENVS * _STEPS
+_LONGEST = 640  # steps of a solved way
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _made(config: RootConfig, privileged: tuple[str, ...]) -> VecEnv:
 
 
 def _played(config: RootConfig, facts: tuple[str, ...], read: tuple[str, ...], *, solved: bool) -> list[Sample]:
-    """One episode in each environment, until there are rows enough."""
+    """Random play until there are rows enough, or one episode in each environment to its solved end."""
     env = _made(config, read)
     try:
         player = SolverPlayer(env) if solved else None
@@ -74,7 +74,7 @@ def _played(config: RootConfig, facts: tuple[str, ...], read: tuple[str, ...], *
         obs = env.reset(seeding.env_seeds(config.seed, "written_sample", _ENVS))
         rows: list[Sample] = []
         first, told = np.ones(_ENVS, dtype=bool), env.privileged()
-        while sum(len(each.action) for each in rows) < _ROWS and running.any() and len(rows) < 20 * _STEPS:
+        while running.any() and len(rows) < (_LONGEST if solved else _STEPS):
             action = player.actions(obs, first, running) if player is not None else _drawn(env.spec, rng)
             batch = env.step(action)
             if player is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from rewardlab.config.saved import quoted
 from rewardlab.datasets.subgoal_lists import cells_of, has_exact
 from rewardlab.errors import UserError
 from rewardlab.facts import GRID
-from rewardlab.language.model import Answer, Message, Model, Purpose
+from rewardlab.language.model import Message, Model, Purpose, kept, shown
 from rewardlab.maths.goals import AGENT
 from rewardlab.maths.subgoals import exact_list
 from rewardlab.parts.written_state import COLOURS, KINDS
@@ -100,12 +100,18 @@ def levels_of(config: RootConfig, seeds: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def write_lists(folder: Path, model: Model, words: str, spec: EnvSpec, grids: Mapping[int, Array]) -> int:
-    """Ask for what is not answered yet, and write the file. Returns the exit code."""
+def write_lists(
+    folder: Path, model: Model, words: str, spec: EnvSpec, grids: Mapping[int, Array], recorded: Path | None = None
+) -> int:
+    """Ask for what is not answered yet, and write the file. Returns the exit code.
+
+    Args:
+        recorded: a folder where prompts and answers are kept once more.
+    """
     (folder / "answers").mkdir(parents=True, exist_ok=True)
     lists = Lists({}, [])
     for level, grid in grids.items():
-        _ask(folder / "answers", model, first_messages(words, grid), level, grid, lists)
+        _ask(folder / "answers", model, first_messages(words, grid), level, grid, lists, recorded)
     told: dict[str, Any] = {
         "levels": len(grids),
         "unusable": lists.unusable,
@@ -190,13 +196,22 @@ def quality(cells: Mapping[int, Sequence[tuple[int, int]]], grids: Mapping[int, 
     }
 
 
-def _ask(folder: Path, model: Model, begin: Sequence[Message], level: int, grid: Array, lists: Lists) -> None:
+def _ask(
+    folder: Path,
+    model: Model,
+    begin: Sequence[Message],
+    level: int,
+    grid: Array,
+    lists: Lists,
+    recorded: Path | None,
+) -> None:
     """One level's list."""
     width, height = grid.shape[:2]
     messages = list(begin)
     for repair in range(_REPAIRS + 1):
         purpose = Purpose(level, repair)
-        answer = _answer(folder, model, purpose, messages)
+        write_atomic(folder / f"{purpose}.prompt.md", shown(messages).encode())
+        answer = kept(folder / f"{purpose}.answer.md", model, messages, purpose, recorded=recorded)
         lists.calls += 1
         lists.prompt_tokens += answer.prompt_tokens
         lists.answer_tokens += answer.answer_tokens
@@ -209,16 +224,3 @@ def _ask(folder: Path, model: Model, begin: Sequence[Message], level: int, grid:
     column, row = np.argwhere(grid[..., 0] == AGENT)[0].tolist()
     lists.cells[level] = [(column, row)]
     lists.unusable.append(level)
-
-
-def _answer(folder: Path, model: Model, purpose: Purpose, messages: Sequence[Message]) -> Answer:
-    """The one on disk, or a new one that is written down at once, as `Recorded` reads it."""
-    text, facts = folder / f"{purpose}.answer.md", folder / f"{purpose}.answer.json"
-    if text.is_file() and facts.is_file():
-        return Answer(text.read_text(encoding="utf-8"), **json.loads(facts.read_text()))
-    answer = model.ask(messages, purpose)
-    asked = "\n\n".join(f"## {message['role']}\n\n{message['content']}" for message in messages) + "\n"
-    write_atomic(folder / f"{purpose}.prompt.md", asked.encode())
-    write_atomic(text, answer.text.encode())
-    write_atomic(facts, json.dumps({name: value for name, value in asdict(answer).items() if name != "text"}).encode())
-    return answer

@@ -23,6 +23,7 @@ from rewardlab.writing.reflection import failure, reflection
 from rewardlab.writing.writers import Writer
 
 FITNESS = ("max", "final", "auc")
+_REFUSED = 2  # exit code
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,11 @@ class Trainings:
             self.note(each, seed)
 
     def sweep(self, codes: Sequence[Path], seeds: Sequence[int]) -> None:
-        """Do the runs that are not finished."""
+        """Do the runs that are not finished.
+
+        Raises:
+            UserError: they were refused, of which the line before tells why.
+        """
         left = [
             (code, seed) for code in codes for seed in seeds if state_of(self.prepared(code, seed).folder) != "finished"
         ]
@@ -53,7 +58,9 @@ class Trainings:
         codes, seeds = (list(dict.fromkeys(each)) for each in zip(*left, strict=True))
         listed, numbers = ",".join(quoted(str(code)) for code in codes), ",".join(map(str, seeds))
         words = [*self._overrides(), f"reward.code={listed}", f"seed={numbers}"]
-        subprocess.run([sys.executable, "-m", "rewardlab", "run", "-m", *words], check=False)
+        done = subprocess.run([sys.executable, "-m", "rewardlab", "run", "-m", *words], check=False)
+        if done.returncode == _REFUSED:
+            raise UserError(f"{self.folder}: no training can begin, as the line above says")
 
     def note(self, candidate: Candidate, seed: int) -> None:
         """What a run came to; one that failed is told to the writer like code that was refused."""

@@ -134,3 +134,15 @@ def test_answers_are_read_by_their_last_word() -> None:
     said = ["YES", "no.", "It is no key, so: yes", "nothing", ""]
     assert [read_label(text) for text in said] == [True, False, True, None, None]
     assert [read_preference(text) for text in ("1", "The second, 2.", "10", "neither: 0")] == [1, 2, None, 0]
+
+
+def test_errors_go_on_as_they_were_under_another_seed() -> None:
+    one, other = (annotator(ScriptedJudge(0.5, seed), per_iteration=20) for seed in (3, 4))
+    other.load_state_dict(one.state_dict())
+    for each in (one, other):
+        each.put(questions(*range(20)))
+        each.step()
+    fresh = annotator(ScriptedJudge(0.5, 4), per_iteration=20)
+    fresh.put(questions(*range(20)))
+    fresh.step()
+    assert one.answers == other.answers != fresh.answers

@@ -19,7 +19,7 @@ USED = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
 class Server(ThreadingHTTPServer):
-    answers: list[tuple[int, dict[str, Any]]]
+    answers: list[tuple[int, Any]]
     asked: list[dict[str, Any]]
 
 
@@ -72,6 +72,7 @@ def test_what_is_asked_and_what_comes_back(server: Server, monkeypatch: pytest.M
     assert (told["seed"], told["temperature"], told["model"]) == (14, 0.5, "m")
     assert told["messages"] == [{"role": "user", "content": "hello"}] and told["authorization"] == "Bearer of-the-user"
     server.answers = [reply(None)]
+    server.answers[0][1]["usage"] = {"prompt_tokens": 7, "completion_tokens": None}
     assert client(server).ask([], Purpose(0, 0, "draft"), temperature=0.3).text == ""
     assert server.asked[-1]["temperature"] == 0.3
 
@@ -82,6 +83,10 @@ def test_a_refusal_is_one_line_and_keeps_the_key(server: Server, monkeypatch: py
     with pytest.raises(UserError, match=r"llm=openai: no answer for 1-0: AuthenticationError: .*no such") as raised:
         client(server).ask([], Purpose(1, 0))
     assert "\n" not in str(raised.value) and "of-the-user" not in str(raised.value)
+    for nothing in ({}, {"choices": []}, {"choices": [{"index": 0}]}, "a page"):
+        server.answers = [(200, nothing)]
+        with pytest.raises(UserError, match=r"no answer for 1-0: .*no chat completion"):
+            client(server).ask([], Purpose(1, 0))
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(UserError, match="set OPENAI_API_KEY"):
         OpenAI("m", None, 1.0, seed=0, timeout=1.0)

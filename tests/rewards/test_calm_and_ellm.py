@@ -219,7 +219,7 @@ def test_a_recorded_run_is_the_run_again(scheme: str, tmp_path: Path) -> None:
         (["reward=calm", "reward.subgoals=[pick up a key]"], "did you mean pick up the key?"),
         (["reward=calm", "reward.table=counts", "reward.once=false"], "table=counts does not pay subgoals"),
         (["reward=calm", "reward.subgoals=[Open the door,open the  door]"], "has one twice"),
-        (["reward=calm", "reward.llm=recorded:/nowhere"], "annotations.csv: No such file"),
+        (["reward=calm", "reward.llm=recorded:/nowhere"], "holds no annotations.csv"),
         (["reward=ellm", "reward.threshold=2"], "must be at most 1"),
         (["reward=ellm", "reward.error=0.1", "reward.llm=openai", "reward.model=m"], "only with reward.llm=scripted"),
         (["reward=ellm", "env=gym", "env.id=CartPole-v1"], "cannot give ahead, held"),

@@ -86,6 +86,14 @@ def test_a_classifier_pays_captions_that_have_no_label(play: Rollout) -> None:
     assert [bool(paid[at]) for at, text in enumerate(texts) if text.startswith(("opened", "bumped"))] == expected
 
 
+def test_the_score_of_a_caption_is_its_own_whatever_stands_beside_it() -> None:
+    model = CaptionModel(1e-4, None, torch.Generator().manual_seed(0))
+    texts = ["", "no", "turned", "opened the red door", "a" * 400]
+    alone = torch.cat([model.score([text]) for text in texts])
+    torch.testing.assert_close(model.score(texts), alone, rtol=1e-5, atol=1e-6)
+    assert len(set(alone.tolist())) == len(texts)
+
+
 def test_a_ranking_prefers_what_helps_and_may_be_normalised(play: Rollout) -> None:
     made = case("oni", variant="ranking", caption="event", per_iteration=60, steps=10, learning_rate=1e-3)
     scheme, _ = made.build()
@@ -144,6 +152,11 @@ def test_a_run_of_pairs_teaches_motif(tmp_path: Path) -> None:
     motif = compose([*small, *offline])
     assert run(motif) == 0 and not (motif.folder / "annotations.csv").exists()
     assert "loss/oni_heldout" in (motif.folder / "train.csv").read_text().splitlines()[0]
+    from_all = [*small, *pairs, f"reward.offline='{tmp_path}'"]
+    before = compose(from_all).setting_id
+    with (gathered.folder / "annotations.csv").open("a") as file:
+        file.write('0,"1: a\n2: b",1,m,0,0,0.0\n')
+    assert compose(from_all).setting_id != before  # other pairs, another setting
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import ast
 
+import numpy as np
 import pytest
 
 from rewardlab.config import composition
@@ -28,9 +29,10 @@ def verdict(source: str, tried: tuple[Sample, StateLayout]) -> Verdict:
     return judge(source, *tried, CONFIG)
 
 
-def test_a_sample_has_random_play_and_whole_ways_to_success(tried: tuple[Sample, StateLayout]) -> None:
-    sample, _ = tried
-    assert sample.distance is not None and (sample.way == -1).sum() >= 512
+def test_a_sample_has_random_play_and_whole_ways_to_success_however_long() -> None:
+    sample = sample_of(composition.compose(["env=doorkey_16x16", "reward=written"]).config, facts_of(True))
+    assert max(np.bincount(sample.way[sample.way >= 0])) > 32
+    assert sample.distance is not None and (sample.way == -1).sum() == 512
     for way in range(16):
         rows = sample.way == way
         assert sample.task_reward[rows][-1] > 0 and (sample.task_reward[rows][:-1] == 0).all()

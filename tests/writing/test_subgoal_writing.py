@@ -37,9 +37,12 @@ def test_a_file_of_the_command_is_exact_and_is_played(tmp_path: Path, capsys: py
     # The answers are those of an earlier conversation now, and asked again, nothing is.
     answers = file.parent / "answers"
     words[-1] = f"results_dir={tmp_path / 'again'}"
-    assert main(["write", *words, "--kind", "subgoals", "--runs", "2", "--llm", f"recorded:{answers}"]) == 0
+    more = ["--kind", "subgoals", "--runs", "2", "--record", str(tmp_path / "kept")]
+    assert main(["write", *words, *more, "--llm", f"recorded:{answers}"]) == 0
     (again,) = tmp_path.glob("again/writing/*/subgoals.json")
     assert again.read_bytes() == file.read_bytes()
+    for one in answers.glob("*.md"):
+        assert (tmp_path / "kept" / one.name).read_bytes() == one.read_bytes()
 
 
 def test_errors_are_as_they_were_measured() -> None:
@@ -120,6 +123,7 @@ def test_what_cannot_be_used_is_sent_back_and_kept(tmp_path: Path, capsys: pytes
         ([*DOORKEY, "--llm", "scripted:lama"], "did you mean scripted:llama?"),
         ([*DOORKEY, "--llm", "openai"], "name the model"),
         ([*DOORKEY, "--writer", "text2reward"], "asks once for each level"),
+        ([*DOORKEY, "--frames", "100"], "leave out --frames"),
         ([*DOORKEY, "reward=rnd"], "rewardlab write sets reward itself"),
     ],
 )

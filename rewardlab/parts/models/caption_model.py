@@ -97,18 +97,22 @@ class _Network(nn.Module):
 
     def forward(self, letters: torch.Tensor, dropout: torch.Generator | None) -> torch.Tensor:
         seen = self.embedding[letters].movedim(2, 1).unsqueeze(2)
-        features = torch.relu(self.filters(seen)).flatten(2).amax(dim=2)
+        found = torch.relu(self.filters(seen)).flatten(2)
+        # What begins beyond a caption's end is there or not by the longest caption beside it.
+        begins = torch.arange(found.shape[2]) * _STRIDE
+        features = (found * (begins < (letters != 0).sum(dim=1, keepdim=True)).unsqueeze(1)).amax(dim=2)
         for layer in self.layers:
             features = torch.relu(layer(features))
             if dropout is not None:
                 kept = torch.rand(features.shape, generator=dropout) >= _DROPOUT
                 features = features * kept / (1.0 - _DROPOUT)
-        found: torch.Tensor = self.last(features).squeeze(1)
-        return found
+        scores: torch.Tensor = self.last(features).squeeze(1)
+        return scores
 
 
 def _letters(texts: Iterable[str]) -> torch.Tensor:
-    """Letters [B, L], as long as the longest caption needs."""
+    """Letters [B, L], as long as the longest caption and a window from its last letter on need."""
     held = list(texts)
-    length = max(_REACH, min(LONGEST, max(map(len, held), default=0)))
-    return characters(held, length).clamp(max=_LETTERS - 1)
+    longest = min(LONGEST, max((len(text.encode(errors="replace")) for text in held), default=0))
+    rows = characters(held, LONGEST)[:, :longest]
+    return nn.functional.pad(rows, (0, _REACH)).clamp(max=_LETTERS - 1)

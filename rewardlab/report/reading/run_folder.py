@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,8 +110,8 @@ class Run:
     error: str
     assumes: tuple[str, ...]
     writer: str  # of a reward that is code
-    search_frames: float | None  # that it took to find it, and a model's calls and tokens
-    model_calls: float | None
+    search_frames: float | None  # that it took to find it
+    model_calls: float | None  # that this took, and those of a judge while it trained; tokens likewise
     model_tokens: float | None
     random_return: float | None
     optimal_return: float | None
@@ -217,7 +218,7 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
         fields.mapping(manifest, name) if isinstance(manifest.get(name), dict) else {} for name in ("task", "search")
     )
     evaluations, written = _evaluations(opened, tables[0])
-    training, blemishes = _training(opened, tables[1])
+    training, asked, blemishes = _training(opened, tables[1])
     picture, hidden = _has_picture(opened.folder, opened.root)
     suite, lost = read_suite(opened.folder, opened.root)
     replicates, within, unusable = read_regret(opened.folder, opened.root)
@@ -237,8 +238,8 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
         assumes=fields.texts(manifest, "assumes"),
         writer=fields.optional_text(manifest, "writer"),
         search_frames=fields.number(search, "frames"),
-        model_calls=fields.number(search, "calls"),
-        model_tokens=fields.number(search, "tokens"),
+        model_calls=_added(fields.number(search, "calls"), asked.get("calls")),
+        model_tokens=_added(fields.number(search, "tokens"), asked.get("tokens")),
         random_return=fields.number(task, "random_return"),
         optimal_return=fields.number(task, "optimal_return"),
         optimum_kind=fields.optional_text(task, "optimum_kind"),
@@ -307,25 +308,43 @@ def _training_content(run_folder: Path, root: Path) -> tuple[bytes | None, tuple
         return None, (str(problem),)
 
 
-def _training(opened: Opened, known: Table | None) -> tuple[Training, tuple[str, ...]]:
-    """What can be had of `train.csv`: the statistics do without it, so a damaged one costs the run nothing else."""
+def _training(opened: Opened, known: Table | None) -> tuple[Training, dict[str, float], tuple[str, ...]]:
+    """What can be had of `train.csv`: the statistics do without it, so a damaged one costs the run nothing else.
+
+    Beside it, calls and tokens of judges that were asked, and what could not be used.
+    """
     if opened.training is None:
-        return Training(), opened.blemishes
+        return Training(), {}, opened.blemishes
     try:
         columns = known if known is not None else parse_table(opened.training, TRAINING, *_OF_TRAINING, whole=False)
         frames = columns["frames"]
         if not np.isfinite(frames).all() or (frames < 0).any() or (np.diff(frames) <= 0).any():
             raise Unreadable(f"{TRAINING}: frames do not increase")
     except Unreadable as problem:
-        return Training(), (str(problem),)
+        return Training(), {}, (str(problem),)
     series = {name: column for key, column in columns.items() if (name := _series(key)) is not None}
     series = dict(sorted(series.items())[:_MOST_SERIES])
     counted = {name: column for name in (*TOTALS, *FIRSTS) if (column := columns.get(f"explore/{name}")) is not None}
     totals = {name: _picked(column) for name, column in counted.items()} if "evaluations" in counted else {}
-    scored = columns.get(_SCORE, np.empty(0))
-    scored = scored[np.isfinite(scored)]
+    asked: dict[str, float] = {}
+    for key in columns:
+        if (found := _ASKED.fullmatch(key)) is not None and (end := _last(columns, key)) is not None:
+            asked[found[1]] = asked.get(found[1], 0.0) + end
     averaged = {name: _averaged(column) for name, column in series.items()}
-    return Training(_averaged(frames), averaged, totals, float(scored[-1]) if scored.size else None), ()
+    return Training(_averaged(frames), averaged, totals, _last(columns, _SCORE)), asked, ()
+
+
+def _last(columns: Table, name: str) -> float | None:
+    """The last number of a column; None where there is none."""
+    column = columns.get(name, np.empty(0))
+    known = column[np.isfinite(column)]
+    return float(known[-1]) if known.size else None
+
+
+def _added(*numbers: float | None) -> float | None:
+    """The sum of those that there are."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
 
 
 def _with_coverage(training: Training, evaluations: Evaluations) -> Training:
@@ -362,7 +381,15 @@ _OF_STREAMS = {"_mean": "bonus", "_rank": "rank", "_rank_left": "rank_left"}
 _OF_EVALUATIONS = (_EVALUATED.__contains__, _EVALUATED[:2])
 _FIRST_COLUMNS = tuple(f"explore/{name}" for name in FIRSTS)
 _SCORE = "score"
-_OF_TRAINING = (lambda name: _series(name) is not None or name in (*_FIRST_COLUMNS, _SCORE), ("frames",))
+_ASKED = re.compile(r"annotate/(?:[^/]*\.)?(calls|tokens)")  # with a key before it where schemes are mixed
+
+
+def _is_read(column: str) -> bool:
+    """Whether the report makes something of a column of `train.csv`."""
+    return _series(column) is not None or column in (*_FIRST_COLUMNS, _SCORE) or _ASKED.fullmatch(column) is not None
+
+
+_OF_TRAINING = (_is_read, ("frames",))
 
 
 def _averaged(column: FloatArray) -> FloatArray:

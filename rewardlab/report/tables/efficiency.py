@@ -54,7 +54,7 @@ class Measured(Counted):
         return estimate([np.array(known)], pooled_interquartile_mean, generator(self.setting.setting_id, what))
 
     def searched(self, name: str) -> int | None:
-        """What it took to find the code that is paid by; the same in all runs, since the code is."""
+        """What it took to find the code that is paid by, and judges of a run: the most of all runs."""
         told = [value for each in self.setting.outcomes if (value := getattr(each.run, name)) is not None]
         return int(max(told)) if told else None
 

@@ -18,8 +18,13 @@ SCORE = (
 
 SEARCHED = (  # name, heading, what it means
     ("search_frames", "search frames", "of a reward that was written in rounds: training frames of all candidates"),
-    ("model_calls", "calls", "of such a reward: answers of the language model, or of what stands for one"),
-    ("model_tokens", "tokens", "of such a reward: tokens of prompts and answers; 0 where nobody counted them"),
+    (
+        "model_calls",
+        "calls",
+        "answers of the language model, or of what stands for one, while a reward was written and"
+        " by a judge while the run trained; of several runs the most",
+    ),
+    ("model_tokens", "tokens", "tokens of these prompts and answers; 0 where nobody counted them"),
 )
 
 

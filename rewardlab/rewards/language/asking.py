@@ -11,7 +11,7 @@ from rewardlab.language.annotator import METRICS, Annotator
 from rewardlab.language.captions import Captioned, Captions
 from rewardlab.language.judges import Annotation, JudgeOptions, make_judge
 from rewardlab.rewards.base import BonusConfig, BonusScheme
-from rewardlab.types import Array, BuildContext, Metrics, Rollout, State
+from rewardlab.types import Array, BuildContext, Metrics, Rollout
 
 
 @dataclass
@@ -23,6 +23,7 @@ class AskingScheme(BonusScheme):
     """A rollout is paid by what was known before it; then its captions are asked about."""
 
     reads = ("image",)
+    stateful: tuple[str, ...] = ("annotator",)
 
     def __init__(
         self,
@@ -48,9 +49,8 @@ class AskingScheme(BonusScheme):
         self.exact = config.wait
         self.assumes |= {"llm"} if config.llm.partition(":")[0] != "scripted" else set()
         self.captions = Captions(caption)
-        self._asked = config, instructions, read
-        self._seed = int(context.numpy_rng.integers(2**31))  # of the judge
-        self.annotator = self._annotator()
+        seed = int(context.numpy_rng.integers(2**31))
+        self.annotator = Annotator(config, make_judge(config, instructions, seed), read)
         self._seen: tuple[Rollout, Captioned] | None = None
 
     def ask(self, seen: Captioned, rollout: Rollout) -> None:
@@ -73,15 +73,6 @@ class AskingScheme(BonusScheme):
         more = self.learn(seen, self.annotator.step(), rollout)
         return self.annotator.metrics() | {METRICS[0]: known[METRICS[0]]} | more
 
-    def state_dict(self) -> State:
-        return {**super().state_dict(), "annotator": self.annotator.state_dict(), "seed": self._seed}
-
-    def load_state_dict(self, state: State) -> None:
-        super().load_state_dict(state)
-        self._seed = state["seed"]
-        self.annotator = self._annotator()
-        self.annotator.load_state_dict(state["annotator"])
-
     def annotations(self) -> str:
         return self.annotator.table() if self.annotator.annotations else ""
 
@@ -90,10 +81,6 @@ class AskingScheme(BonusScheme):
         if self._seen is None or self._seen[0] is not rollout:
             self._seen = (rollout, self.captions.of(rollout))
         return self._seen[1]
-
-    def _annotator(self) -> Annotator:
-        config, instructions, read = self._asked
-        return Annotator(config, make_judge(config, instructions, self._seed), read)
 
 
 def known_of(annotator: Annotator, keys: Array) -> list[Any]:

@@ -155,7 +155,7 @@ class Scheme(AskingScheme):
             try:
                 told = json.loads(found)
                 break
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
         if told is None:
             return None

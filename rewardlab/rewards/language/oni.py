@@ -34,14 +34,13 @@ from pathlib import Path
 
 import torch
 
-from rewardlab.errors import UserError
 from rewardlab.language import captions
-from rewardlab.language.annotator import METRICS, Annotator
-from rewardlab.language.captions import Captioned, Captions
-from rewardlab.language.judges import JudgeOptions, make_judge, read_answers
+from rewardlab.language.annotator import METRICS
+from rewardlab.language.captions import Captioned
+from rewardlab.language.judges import Annotation, read_answers
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.models.caption_model import CaptionModel
-from rewardlab.rewards.base import BonusConfig, BonusScheme
+from rewardlab.rewards.language.asking import AskingConfig, AskingScheme
 from rewardlab.rewards.language.caption_rewards import (
     FIRST,
     NEITHER,
@@ -58,7 +57,7 @@ from rewardlab.rewards.language.caption_rewards import (
     read_preference,
 )
 from rewardlab.schemas import option
-from rewardlab.types import BuildContext, Metrics, Rollout, State
+from rewardlab.types import BuildContext, Metrics, Rollout
 
 VERSION = 1
 
@@ -75,7 +74,7 @@ _POWER = 3  # the power of N
 
 
 @dataclass
-class Config(JudgeOptions, BonusConfig):
+class Config(AskingConfig):
     coef: float = option(0.1, "weight of the bonus", minimum=0)
     variant: str = option("retrieval", "what a caption is worth", choices=("retrieval", "classification", "ranking"))
     caption: str = option(
@@ -87,7 +86,9 @@ class Config(JudgeOptions, BonusConfig):
     normalise: bool = option(False, "whether a ranking's scores are normalised, and low ones pay 0")
     steps: int = option(4, "steps of a model after each iteration that brought answers; 32 as published", above=0)
     learning_rate: float | None = option(None, "Adam's step size of a model; null: 1e-4, offline 1e-5", above=0)
-    offline: str | None = option(None, "folder with runs of variant=ranking, whose pairs teach before training")
+    offline: str | None = option(
+        None, "folder with runs of variant=ranking, whose pairs teach before training", dataset=True
+    )
     epochs: int = option(10, "passes over the pairs of offline", above=0)
     batch_size: int = option(1024, "size of its minibatches", above=0)
     task: str | None = option(None, "the task in words, for a model; null: the environment's id")
@@ -123,61 +124,38 @@ class Config(JudgeOptions, BonusConfig):
         return found
 
 
-class Scheme(BonusScheme):
-    """A rollout is paid by what was known before it, then asked about."""
+class Scheme(AskingScheme):
+    """What captions are worth is told by `variant`."""
 
-    reads = ("image",)
     episodic_memory = True
-    stateful = ("counts", "annotator", "worth")
+    stateful = ("counts", "annotator", "worth")  # worth is of what was answered, and comes after it
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         """Raises:
         UserError: the world tells no captions, or nobody can be asked.
         """
-        super().__init__(config, context)
-        self.config, self.exact = config, config.wait
-        if context.spec.action.n is None:
-            raise UserError(f"reward=oni: captions are of discrete actions, and those of {context.spec.id} are a box")
-        asks = config.llm.partition(":")[0] != "scripted" and config.offline is None
-        self.assumes |= {"llm"} if asks else set()
-        self.captions, self.counts = Captions(config.caption), EpisodeCounts(context.num_envs)
-        seed = int(context.numpy_rng.integers(2**31))
-        instructions = (_PAIR if config.variant == "ranking" else _LABEL).format(task=config.task or context.spec.id)
-        judge = make_judge(config, instructions, seed)
-        self.annotator = Annotator(config, judge, read_preference if config.variant == "ranking" else read_label)
+        ranks = config.variant == "ranking"
+        instructions = (_PAIR if ranks else _LABEL).format(task=config.task or context.spec.id)
+        super().__init__(config, context, config.caption, instructions, read_preference if ranks else read_label)
+        self.config, self.counts = config, EpisodeCounts(context.num_envs)
+        if config.offline is not None:
+            self.assumes -= {"llm"}  # nobody is asked
         self.worth = self._worth(config, context)
         self.metrics = (*METRICS, *self.worth.metrics)
-        self._seen: tuple[Rollout, Captioned] | None = None
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        seen = self._captioned(rollout)
+        seen = self.captioned(rollout)
         paid = self.worth.of(seen)[torch.from_numpy(seen.place)]
         by_event = self.config.count == "event"
         keys, starts = (seen.events, seen.events * 0) if by_event else (seen.keys, seen.begun)
         times = torch.from_numpy(self.counts.add(keys, starts, rollout.first.cpu().numpy()))
         return (paid / times.double() ** _POWER).float().to(rollout.task_reward.device)
 
-    def update(self, rollout: Rollout) -> Metrics:
-        seen = self._captioned(rollout)
-        self._seen = None
-        known = self.annotator.metrics(seen.keys)
+    def ask(self, seen: Captioned, rollout: Rollout) -> None:
         self.worth.ask(seen)
-        told = self.worth.learn(self.annotator.step())
-        return self.annotator.metrics() | {"annotate/coverage": known["annotate/coverage"]} | told
 
-    def annotations(self) -> str:
-        return self.annotator.table() if self.annotator.annotations else ""
-
-    def load_state_dict(self, state: State) -> None:
-        self.counts.load_state_dict(state["counts"])
-        self.annotator.load_state_dict(state["annotator"])
-        self.worth.load_state_dict(state["worth"])  # which reads what was answered
-
-    def _captioned(self, rollout: Rollout) -> Captioned:
-        """Its captions, made once."""
-        if self._seen is None or self._seen[0] is not rollout:
-            self._seen = (rollout, self.captions.of(rollout))
-        return self._seen[1]
+    def learn(self, seen: Captioned, told: list[Annotation], rollout: Rollout) -> Metrics:
+        return self.worth.learn(told)
 
     def _worth(self, config: Config, context: BuildContext) -> Worth:
         if config.variant == "retrieval":

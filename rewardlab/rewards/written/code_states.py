@@ -222,7 +222,7 @@ class CodeStates:
 
 
 def _made_up(spec: EnvSpec, facts: tuple[str, ...]) -> Obs:
-    """One state of such a world: an empty room with the agent in its corner, or zeros."""
+    """One state of such a world: an empty room with the agent in its middle, or zeros."""
     if not facts:
         return {VECTOR: np.zeros((1, *spec.obs[VECTOR].shape), np.float32)}
     width, height = (int(each) + 1 for each in spec.place[1]) if spec.place is not None else (8, 8)
