@@ -97,8 +97,8 @@ def mex(counts: Counts, most: Array, eta: float) -> Array:
     """A plan of large J + sum d^2 / (4 eta n), d [H, S, A] its occupancy in what was counted: a local maximum.
 
     The largest is max_Q of V(start) - eta sum n (Q - TQ)^2. Each plan has bonuses d / (2 eta n) of the one before, so
-    that the sum never falls while no value is cut; the first has those of a plan that is sure to come everywhere, 1 / (4 eta n), which is exact where
-    episodes have one step.
+    that the sum never falls while no value is cut; the first has 1 / (4 eta n), which is exact where episodes have one
+    step.
     """
     model, known = counts.model, counts.tried > 0
     weight = np.where(known, 1.0 / (4.0 * eta * np.maximum(counts.tried, 1.0)), 0.0)
