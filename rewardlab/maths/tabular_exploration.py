@@ -5,7 +5,7 @@ pay at most, `most` [H], unless it is said otherwise. Random ones draw all they 
 
 Sources: Brafman and Tennenholtz 2002 (R-max); Osband, Russo and Van Roy 2013 (PSRL); Azar, Osband and Munos 2017
 (UCBVI); Osband, Van Roy and Wen 2016 (RLSVI); Liu et al. 2023 (maximise to explore, arXiv:2305.18258), of which
-`mex` is the exact form for tables.
+`mex` is the form for tables.
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ def rlsvi(counts: Counts, most: Array, c: float, rng: np.random.Generator) -> Ar
 
 
 def mex(counts: Counts, most: Array, eta: float) -> Array:
-    """The plan of the largest J + sum d^2 / (4 eta n), d [H, S, A] its occupancy in what was counted.
+    """A plan of large J + sum d^2 / (4 eta n), d [H, S, A] its occupancy in what was counted: a local maximum.
 
-    That is max_Q of V(start) - eta sum n (Q - TQ)^2. Each plan has bonuses d / (2 eta n) of the one before, so that the
-    sum never falls; the first has those of a plan that is sure to come everywhere, 1 / (4 eta n), which is exact where
-    episodes have one step.
+    The largest is max_Q of V(start) - eta sum n (Q - TQ)^2. Each plan has bonuses d / (2 eta n) of the one before, so
+    that the sum never falls while no value is cut; the first has 1 / (4 eta n), which is exact where episodes have one
+    step.
     """
     model, known = counts.model, counts.tried > 0
     weight = np.where(known, 1.0 / (4.0 * eta * np.maximum(counts.tried, 1.0)), 0.0)

@@ -301,9 +301,12 @@ def _about(config: RootConfig, world: str, parts: Sequence[Recording]) -> About:
             "keep": [part.keep for part in parts],
             "episodes": [part.episodes for part in parts],
         }
+    registered = _registered(config)
+    if registered != world:  # else it stands in the file already
+        how["world"] = world
     named = {SOLVER: "exact solver", RANDOM: "random actions"}
     players = dict.fromkeys(named.get(part.source, config.agent.name) for part in parts)
-    return About(_registered(config), ", ".join(players), {"env": config.env.name, "world": world} | how)
+    return About(registered, ", ".join(players), {"env": config.env.name} | how)
 
 
 def _registered(config: RootConfig) -> str:

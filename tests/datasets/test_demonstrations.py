@@ -95,11 +95,12 @@ def test_what_does_not_fit_is_refused(dataset: Path, spec: EnvSpec, tmp_path: Pa
 
 
 def test_another_world_of_the_same_spaces_is_said(dataset: Path, spec: EnvSpec, tmp_path: Path, capsys) -> None:
-    older = Path(shutil.copytree(dataset, tmp_path / "older"))  # it tells what gymnasium calls its environment alone
-    told = json.loads((older / "data" / "metadata.json").read_text())
-    assert told.pop("rewardlab")["world"] == spec.id
-    (older / "data" / "metadata.json").write_text(json.dumps(told))
-    for folder in (dataset, older):
+    unregistered = Path(shutil.copytree(dataset, tmp_path / "unregistered"))
+    told = json.loads((unregistered / "data" / "metadata.json").read_text())
+    del told["env_spec"]
+    told["rewardlab"]["world"] = spec.id
+    (unregistered / "data" / "metadata.json").write_text(json.dumps(told))
+    for folder in (dataset, unregistered):
         for ours, line in (
             (spec.id, ""),
             ("somewhere:MiniGrid-DoorKey-5x5-v1", ""),

@@ -14,7 +14,7 @@ rollout: with `num_envs=1` after each episode, as the papers do; with more, plan
 | ucbvi | a bonus of c / sqrt(n) + V_max / n; never tried: V_max |
 | psrl | best in a table drawn from the posterior, Dirichlet(`agent.alpha`) and N(0, 1) |
 | rlsvi | best where every reward is off by N(0, c^2 / n) at every step |
-| mex | the largest return + sum d^2 / (4 eta n), d where the plan comes |
+| mex | a local maximum of return + sum d^2 / (4 eta n), d where the plan comes |
 | epsilon | best by what was seen, nothing else; with probability `agent.epsilon` any action, in training |
 
 V_max is `agent.r_max` for each step that is left.
