@@ -204,7 +204,8 @@ def read_answers(folder: Path, key: str = "llm=recorded:") -> dict[str, str]:
         ValueError: there are none.
     """
     found: dict[str, str] = {}
-    files = sorted(folder.rglob(ANNOTATIONS)) if folder.is_dir() else []
+    place = folder.expanduser()
+    files = sorted(place.rglob(ANNOTATIONS)) if place.is_dir() else []
     if not files:
         raise ValueError(f"{key}{folder}: holds no {ANNOTATIONS}, which a run writes that asks a judge")
     for file in files:
