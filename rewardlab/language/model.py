@@ -78,7 +78,7 @@ def record(folder: Path, messages: Sequence[Message], purpose: Purpose, answer: 
         write_atomic(folder / f"{purpose}.answer.json", (json.dumps(told) + "\n").encode())
 
 
-def kept(
+def ask_once(
     text: Path,
     model: Model,
     messages: Sequence[Message],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from rewardlab.language.extraction import code_in
-from rewardlab.language.model import Answer, Message, Model, Purpose, kept, shown
+from rewardlab.language.model import Answer, Message, Model, Purpose, ask_once, shown
 from rewardlab.parts.written_state import StateLayout
 from rewardlab.records.files import write_atomic
 from rewardlab.sandbox.process import printable
@@ -73,7 +73,7 @@ class Desk:
         """The answer on disk, or a new one that is written down at once."""
         place = self.folder / f"round{purpose.round}"
         name = f"answer{purpose.sample}" + (f".{purpose.role}" if purpose.role else "")
-        answer = kept(place / f"{name}.md", self._model, messages, purpose, temperature, self._recorded)
+        answer = ask_once(place / f"{name}.md", self._model, messages, purpose, temperature, self._recorded)
         self.calls[purpose] = answer
         return answer
 

@@ -21,7 +21,7 @@ from rewardlab.config.saved import quoted
 from rewardlab.datasets.subgoal_lists import cells_of, has_exact
 from rewardlab.errors import UserError
 from rewardlab.facts import GRID
-from rewardlab.language.model import Message, Model, Purpose, kept, shown
+from rewardlab.language.model import Message, Model, Purpose, ask_once, shown
 from rewardlab.maths.goals import AGENT
 from rewardlab.maths.subgoals import exact_list
 from rewardlab.parts.written_state import COLOURS, KINDS
@@ -211,7 +211,7 @@ def _ask(
     for repair in range(_REPAIRS + 1):
         purpose = Purpose(level, repair)
         write_atomic(folder / f"{purpose}.prompt.md", shown(messages).encode())
-        answer = kept(folder / f"{purpose}.answer.md", model, messages, purpose, recorded=recorded)
+        answer = ask_once(folder / f"{purpose}.answer.md", model, messages, purpose, recorded=recorded)
         lists.calls += 1
         lists.prompt_tokens += answer.prompt_tokens
         lists.answer_tokens += answer.answer_tokens
