@@ -11,6 +11,7 @@ import math
 import torch
 from torch import nn
 
+from rewardlab.agents.offline.options import NetworkConfig
 from rewardlab.errors import UserError
 from rewardlab.maths.distributions import sample
 from rewardlab.maths.offline import gaussian_imitation, imitation
@@ -44,9 +45,7 @@ class Actor:
     """A policy and its optimiser.
 
     Args:
-        encoder: of its own.
         spread: whether a box has one; without, actions are imitated by their squared error.
-        rate: Adam's step size.
 
     Attributes:
         network: what is saved, and acts.
@@ -59,23 +58,22 @@ class Actor:
 
     def __init__(
         self,
-        name: str,
+        config: NetworkConfig,
         context: BuildContext,
-        encoder: Encoder,
-        hidden: list[int],
         standardised: Standardised | None,
         *,
-        rate: float,
         spread: bool,
     ) -> None:
         action = context.spec.action
         self.stochastic = self.discrete = action.discrete
-        self.box = None if action.discrete else Box(name, context.spec.id, action, context.device)
+        self.box = None if action.discrete else Box(config.plugin, context.spec.id, action, context.device)
         outputs = action.n or math.prod(action.shape)
         spreads = spread and not action.discrete
-        network = PolicyLayers(encoder, outputs, context.generator, hidden, standardised, spreads)
+        network = PolicyLayers(
+            config.encoder(context), outputs, context.generator, config.hidden, standardised, spreads
+        )
         self.network = network.to(context.device)
-        self.learned = Learned([self.network], rate)
+        self.learned = Learned([self.network], config.learning_rate)
         self.passes = self.learned.passes(self.network)
         self._of_spread = None if self.network.log_std is None else self.learned.place(self.network.log_std)
 

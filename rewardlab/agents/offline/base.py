@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from rewardlab.agents.base import BaseAgent
+from rewardlab.agents.offline.actor import Actor
+from rewardlab.agents.offline.squashed_actor import SquashedActor
 from rewardlab.datasets.steps import StoredSteps
 from rewardlab.networks.standardised import Standardised
-from rewardlab.types import TensorMetrics, TensorObs, Transitions
+from rewardlab.types import ActOutput, TensorMetrics, TensorObs, Transitions
 
 
 class OfflineAgent(BaseAgent):
@@ -21,6 +24,12 @@ class OfflineAgent(BaseAgent):
     assumes = frozenset({"offline"})
     standardised: Standardised | None = None
     rollout_steps = 1  # nothing is played
+    _actor: Actor | SquashedActor  # its policy
+
+    def act(
+        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
+    ) -> ActOutput:
+        return self._actor.act(obs, state, mode, rng)
 
     def observe(self, obs: TensorObs) -> None:
         if self.standardised is not None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from rewardlab.agents.offline.actor import Actor
 from rewardlab.agents.offline.base import OfflineAgent
@@ -19,7 +18,7 @@ from rewardlab.agents.offline.options import NetworkConfig
 from rewardlab.datasets.steps import StoredSteps
 from rewardlab.errors import UserError
 from rewardlab.schemas import option
-from rewardlab.types import ActOutput, Array, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
+from rewardlab.types import Array, BuildContext, StreamSpec, TensorMetrics, Transitions
 
 VERSION = 1
 
@@ -35,6 +34,7 @@ class Agent(OfflineAgent):
     metrics = ("loss/policy",)
     stateful = ("network", "learned")
     acts_by = "network"
+    _actor: Actor
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         """Raises:
@@ -44,18 +44,10 @@ class Agent(OfflineAgent):
             raise UserError("agent=bc: imitates whatever is paid; use reward=none")
         self.config = config
         self.standardised = config.scale(context)
-        self._actor = Actor(
-            "bc", context, config.encoder(context), config.hidden, self.standardised,
-            rate=config.learning_rate, spread=False,
-        )  # fmt: skip
+        self._actor = Actor(config, context, self.standardised, spread=False)
         self.network, self.learned = self._actor.network, self._actor.learned
         self.stochastic = self._actor.stochastic
         self._among: tuple[StoredSteps, Array] | None = None  # the data set, and its steps that are cloned
-
-    def act(
-        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
-    ) -> ActOutput:
-        return self._actor.act(obs, state, mode, rng)
 
     def draw(self, data: StoredSteps, size: int, rng: np.random.Generator) -> Transitions:
         if self.config.best == 1.0:

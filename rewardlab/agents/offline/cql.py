@@ -67,20 +67,18 @@ class Agent(OfflineAgent):
             raise UserError(f"agent.temperature={config.temperature:g}: of discrete actions; leave it out")
         self.config, self._generator = config, context.generator
         self.standardised = config.scale(context)
-        self._actor: SquashedActor | None = None
+        self._squashed: SquashedActor | None = None
         if not context.spec.action.discrete:
-            self._actor = actor = SquashedActor(
-                "cql", context, config.encoder(context), config.hidden, self.standardised, rate=config.policy_rate
-            )
+            self._squashed = actor = SquashedActor(config, context, self.standardised, rate=config.policy_rate)
             self.policy, self.temperature = actor.network, actor.temperature
             self.of_policy, self.of_temperature = actor.learned, actor.warmed
             self.stateful = (*Agent.stateful, "policy", "temperature", "of_policy", "of_temperature")
             self.acts_by = "policy"
             self.metrics = (*Agent.metrics, "loss/policy", "loss/entropy")
-        self.stochastic = self._actor is None and config.temperature > 0
-        plain = _OF_DISCRETE if self._actor is None else _OF_BOXES
+        self.stochastic = self._squashed is None and config.temperature > 0
+        plain = _OF_DISCRETE if self._squashed is None else _OF_BOXES
         self._weight = plain if config.conservative is None else config.conservative
-        box, number = (None, 1) if self._actor is None else (self._actor.box, 2)
+        box, number = (None, 1) if self._squashed is None else (self._squashed.box, 2)
         self._critics = Critics(config, context, self.standardised, box, config.target_rate, False, number)
         self.critics, self.target, self.of_critics = (
             self._critics.networks, self._critics.target, self._critics.learned
@@ -89,8 +87,8 @@ class Agent(OfflineAgent):
     def act(
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
     ) -> ActOutput:
-        if self._actor is not None:
-            return self._actor.act(obs, state)
+        if self._squashed is not None:
+            return self._squashed.act(obs, state, mode, rng)
         values = self._critics.outputs(self._critics.inputs(obs))[0]
         if self.stochastic and mode != "greedy":
             return ActOutput(sample({"logits": values / self.config.temperature}, rng), state)
@@ -101,8 +99,8 @@ class Agent(OfflineAgent):
         critics = self._critics
         inputs, following = critics.inputs(batch.obs), critics.inputs(batch.next_obs)
         reward, discount = batch.extra["reward"], batch.extra["discount"]
-        if self._actor is not None:
-            found = self._learn_box(self._actor, inputs, following, batch)
+        if self._squashed is not None:
+            found = self._learn_box(self._squashed, inputs, following, batch)
         else:
             targets = q_targets(reward, discount, critics.slow_outputs(following), critics.outputs(following))[0]
             found = self._step(inputs, batch.action, targets)

@@ -13,13 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from rewardlab.agents.offline.actor import Actor
 from rewardlab.agents.offline.base import OfflineAgent
 from rewardlab.agents.offline.goals import GoalConfig, check_goals, later, with_goals
 from rewardlab.datasets.steps import StoredSteps
-from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
+from rewardlab.types import BuildContext, StreamSpec, TensorMetrics, Transitions
 
 VERSION = 1
 
@@ -33,6 +32,7 @@ class Agent(OfflineAgent):
     metrics = ("loss/policy",)
     stateful = ("network", "learned")
     acts_by = "network"
+    _actor: Actor
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         """Raises:
@@ -40,17 +40,9 @@ class Agent(OfflineAgent):
         """
         check_goals("gcsl", context, streams)
         self.standardised = config.scale(context)
-        self._actor = Actor(
-            "gcsl", context, config.encoder(context), config.hidden, self.standardised,
-            rate=config.learning_rate, spread=False,
-        )  # fmt: skip
+        self._actor = Actor(config, context, self.standardised, spread=False)
         self.network, self.learned = self._actor.network, self._actor.learned
         self.stochastic = self._actor.stochastic
-
-    def act(
-        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
-    ) -> ActOutput:
-        return self._actor.act(obs, state, mode, rng)
 
     def draw(self, data: StoredSteps, size: int, rng: np.random.Generator) -> Transitions:
         steps = rng.integers(len(data), size=size)

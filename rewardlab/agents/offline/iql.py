@@ -16,14 +16,10 @@ from dataclasses import dataclass
 
 import torch
 
-from rewardlab.agents.offline.actor import Actor
-from rewardlab.agents.offline.base import OfflineAgent
-from rewardlab.agents.offline.critics import Critics
+from rewardlab.agents.offline.expectile import ExpectileAgent
 from rewardlab.agents.offline.options import NetworkConfig
-from rewardlab.maths.offline import advantage_weights, cosine, expectile
-from rewardlab.networks.layers import Layers, Learned
 from rewardlab.schemas import option
-from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
+from rewardlab.types import BuildContext, StreamSpec, TensorMetrics, Transitions
 
 VERSION = 1
 
@@ -35,59 +31,30 @@ class Config(NetworkConfig):
     target_rate: float = option(0.005, "how far the target critics move at each gradient step", above=0, maximum=1)
 
 
-class Agent(OfflineAgent):
+class Agent(ExpectileAgent):
     """See `learn` for one gradient step of each network, read from top to bottom."""
 
     metrics = ("loss/value", "loss/critic", "loss/policy", "loss/v_mean", "loss/advantage_mean")
-    stateful = ("policy", "critics", "target", "value", "of_policy", "of_critics", "of_value")
-    acts_by = "policy"
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
-        self.config = config
-        self.standardised = config.scale(context)
-        self._actor = Actor(
-            "iql", context, config.encoder(context), config.hidden, self.standardised,
-            rate=config.learning_rate, spread=True,
-        )  # fmt: skip
-        self.policy, self.stochastic = self._actor.network, self._actor.stochastic
-        self._critics = Critics(config, context, self.standardised, self._actor.box, config.target_rate, True)
-        self.critics, self.target = self._critics.networks, self._critics.target
-        self.value = Layers(
-            config.encoder(context), 1, context.generator, config.hidden, standardised=self.standardised
-        ).to(context.device)
-        self.of_policy, self.of_critics = self._actor.learned, self._critics.learned
-        self.of_value = Learned([self.value], config.learning_rate)
-        self._value = self.of_value.passes(self.value)
-
-    def act(
-        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
-    ) -> ActOutput:
-        return self._actor.act(obs, state, mode, rng)
+        super().__init__(config, context, halved=True, normed=False)
 
     @torch.no_grad()
     def learn(self, batch: Transitions, progress: float) -> TensorMetrics:
-        config, size = self.config, len(batch.action)
         inputs, following = self._value.inputs(batch.obs), self._value.inputs(batch.next_obs)
 
         then = self._value.predict(following).squeeze(-1)  # before the step of V
         least = self._critics.slow(inputs, batch.action).amin(dim=0)
-        value = self._value.forward(inputs).squeeze(-1)
-        advantage = least - value
-        value_loss, slope = expectile(advantage, config.expectile)
-        value_mean = value.mean()
-        self._value.backward(slope.div_(-size).unsqueeze(-1))
-        self.of_value.step()
+        value_loss, value_mean, advantage = self.learn_value(inputs, least)
 
         targets = batch.extra["reward"] + batch.extra["discount"] * then
         critic_loss, _ = self._critics.learn(inputs, batch.action, targets)
-
-        self.of_policy.optimiser.learning_rate = config.learning_rate * cosine(progress)
-        weight = advantage_weights(advantage, config.beta)
         self._critics.follow()
-        policy_loss = self._actor.imitate(inputs, batch.action, weight)
+
+        policy_loss = self.imitate(inputs, batch.action, advantage, progress)
         self._updates += 1
         return {
-            "loss/value": value_loss.mean(),
+            "loss/value": value_loss,
             "loss/critic": critic_loss,
             "loss/policy": policy_loss,
             "loss/v_mean": value_mean,

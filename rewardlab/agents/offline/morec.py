@@ -34,7 +34,7 @@ from rewardlab.parts.buffers.replay import Replay, joined
 from rewardlab.parts.models.dynamics_ensemble import DynamicsEnsemble, Steps
 from rewardlab.parts.models.dynamics_reward import DynamicsReward
 from rewardlab.schemas import option
-from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
+from rewardlab.types import BuildContext, StreamSpec, TensorMetrics, Transitions
 
 VERSION = 1
 _SHARPNESS = 10.0  # of softmax
@@ -88,6 +88,7 @@ class Agent(OfflineAgent):
         "policy", "temperature", "critics", "target", "of_policy", "of_temperature", "of_critics", "model", "played",
     )  # fmt: skip
     acts_by = "policy"
+    _actor: SquashedActor
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         """Raises:
@@ -100,9 +101,7 @@ class Agent(OfflineAgent):
             raise UserError(f"agent=morec: models one vector, and {spec.id} shows {', '.join(spec.obs)}; use agent=iql")
         self.config, self._generator, self._device = config, context.generator, device
         self.standardised = config.scale(context)
-        self._actor = actor = SquashedActor(
-            "morec", context, config.encoder(context), config.hidden, self.standardised, rate=config.policy_rate
-        )
+        self._actor = actor = SquashedActor(config, context, self.standardised, rate=config.policy_rate)
         self.policy, self.temperature = actor.network, actor.temperature
         self.of_policy, self.of_temperature = actor.learned, actor.warmed
         self._critics = Critics(config, context, self.standardised, actor.box, config.target_rate, False)
@@ -120,11 +119,6 @@ class Agent(OfflineAgent):
             self.stateful = (*Agent.stateful, "likely")
         self.played = Replay(config.rollout_length * config.rollout_batch * config.rollouts_kept, device)
         self._told: TensorMetrics = {}  # of the latest rollouts
-
-    def act(
-        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
-    ) -> ActOutput:
-        return self._actor.act(obs, state)
 
     def begin(self, data: StoredSteps) -> None:
         super().begin(data)

@@ -20,15 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rewardlab.agents.offline.actor import Actor
-from rewardlab.agents.offline.base import OfflineAgent
-from rewardlab.agents.offline.critics import Critics
+from rewardlab.agents.offline.expectile import ExpectileAgent
 from rewardlab.agents.offline.goals import GoalConfig, check_goals, later, with_goals
 from rewardlab.datasets.steps import StoredSteps
-from rewardlab.maths.offline import advantage_weights, cosine, expectile, goal_scores
-from rewardlab.networks.layers import Layers, Learned
+from rewardlab.maths.offline import goal_scores
 from rewardlab.schemas import option
-from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
+from rewardlab.types import BuildContext, StreamSpec, TensorMetrics, Transitions
 
 VERSION = 1
 
@@ -53,38 +50,17 @@ class Config(GoalConfig):
             raise ValueError("batch_size=1: half of each kind; 2 at least")
 
 
-class Agent(OfflineAgent):
+class Agent(ExpectileAgent):
     """See `learn` for one gradient step of each network, read from top to bottom."""
 
     metrics = ("loss/value", "loss/score", "loss/policy", "loss/v_mean", "loss/advantage_mean")
-    stateful = ("policy", "critics", "target", "value", "of_policy", "of_critics", "of_value")
-    acts_by = "policy"
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         """Raises:
         UserError: the world has no goals, or something but the task pays.
         """
         check_goals("smore", context, streams)
-        self.config = config
-        self.standardised = config.scale(context)
-        self._actor = Actor(
-            "smore", context, config.encoder(context), config.hidden, self.standardised,
-            rate=config.learning_rate, spread=True,
-        )  # fmt: skip
-        self.policy, self.stochastic = self._actor.network, self._actor.stochastic
-        self._critics = Critics(config, context, self.standardised, self._actor.box, config.target_rate, False)
-        self.critics, self.target = self._critics.networks, self._critics.target
-        self.value = Layers(
-            config.encoder(context), 1, context.generator, config.hidden, standardised=self.standardised, normed=True
-        ).to(context.device)
-        self.of_policy, self.of_critics = self._actor.learned, self._critics.learned
-        self.of_value = Learned([self.value], config.learning_rate)
-        self._value = self.of_value.passes(self.value)
-
-    def act(
-        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
-    ) -> ActOutput:
-        return self._actor.act(obs, state, mode, rng)
+        super().__init__(config, context, halved=False, normed=True)
 
     def draw(self, data: StoredSteps, size: int, rng: np.random.Generator) -> Transitions:
         """First the steps towards goals, then as many, or one less, that reach theirs."""
@@ -109,15 +85,10 @@ class Agent(OfflineAgent):
         inputs = self._actor.passes.inputs(towards)
 
         least = self._critics.slow(inputs, action).amin(dim=0)
-        value = self._value.forward(here).squeeze(-1)
-        value_loss, slope = expectile(least - value, config.expectile)
-        value_mean = value.mean()
-        self._value.backward(slope.div_(-count).unsqueeze(-1))
-        self.of_value.step()
+        value_loss, value_mean, _ = self.learn_value(here, least)
 
         advantage = least - self._value.predict(here).squeeze(-1)
-        self.of_policy.optimiser.learning_rate = config.learning_rate * cosine(progress)
-        policy_loss = self._actor.imitate(inputs, action, advantage_weights(advantage, config.beta))
+        policy_loss = self.imitate(inputs, action, advantage, progress)
 
         targets = config.gamma * self._value.predict(there).squeeze(-1)
         losses = []
@@ -131,7 +102,7 @@ class Agent(OfflineAgent):
         self._critics.follow()
         self._updates += 1
         return {
-            "loss/value": value_loss.mean(),
+            "loss/value": value_loss,
             "loss/score": torch.stack(losses).mean(),
             "loss/policy": policy_loss,
             "loss/v_mean": value_mean,

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from rewardlab.agents.offline.actor import Box
+from rewardlab.agents.offline.options import NetworkConfig
 from rewardlab.maths.squashed import squashed_sample
-from rewardlab.networks.encoder import Encoder
 from rewardlab.networks.layers import Inputs, Layers, Learned
 from rewardlab.networks.standardised import Standardised
 from rewardlab.types import ActOutput, BuildContext, TensorObs
@@ -36,7 +36,6 @@ class SquashedActor:
     """The policy, its temperature, and the optimisers of both.
 
     Args:
-        encoder: of its own.
         rate: Adam's step size, of both.
 
     Attributes:
@@ -48,28 +47,27 @@ class SquashedActor:
 
     def __init__(
         self,
-        name: str,
+        config: NetworkConfig,
         context: BuildContext,
-        encoder: Encoder,
-        hidden: list[int],
         standardised: Standardised | None,
         *,
         rate: float,
     ) -> None:
         action = context.spec.action
-        self.box = Box(name, context.spec.id, action, context.device)
+        self.box = Box(config.plugin, context.spec.id, action, context.device)
         self.size = math.prod(action.shape)
         made = Layers(
-            encoder, 2 * self.size, context.generator, hidden, standardised=standardised, last_gain=_LAST_GAIN
-        )
+            config.encoder(context), 2 * self.size, context.generator, config.hidden, standardised=standardised,
+            last_gain=_LAST_GAIN,
+        )  # fmt: skip
         self.network, self.temperature = made.to(context.device), Temperature().to(context.device)
         self.learned, self.warmed = Learned([self.network], rate), Learned([self.temperature], rate)
         self.passes = self.learned.passes(self.network)
         self._generator = context.generator
 
     @torch.no_grad()
-    def act(self, obs: TensorObs, state: torch.Tensor | None) -> ActOutput:
-        """What the mean of the Gaussian becomes: see `Agent.act`."""
+    def act(self, obs: TensorObs, state: torch.Tensor | None, mode: str, rng: torch.Generator) -> ActOutput:
+        """What the mean of the Gaussian becomes, in all modes: see `Agent.act`."""
         mean, _ = self._gaussian(self.passes.predict(self.passes.inputs(obs)))
         return ActOutput(self.box.done(mean.tanh()), state)
 

@@ -21,7 +21,7 @@ from rewardlab.errors import UserError
 from rewardlab.networks.layers import Passes
 from rewardlab.parts.models.ema_target import EmaTarget
 from rewardlab.schemas import option
-from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
+from rewardlab.types import BuildContext, StreamSpec, TensorMetrics, Transitions
 
 VERSION = 1
 
@@ -41,6 +41,7 @@ class Agent(OfflineAgent):
     metrics = ("loss/critic", "loss/policy", "loss/imitation", "loss/q_mean")
     stateful = ("policy", "slow_policy", "critics", "target", "of_policy", "of_critics")
     acts_by = "policy"
+    _actor: Actor
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         """Raises:
@@ -52,10 +53,7 @@ class Agent(OfflineAgent):
             )
         self.config, self._generator = config, context.generator
         self.standardised = config.scale(context)
-        self._actor = Actor(
-            "td3_bc", context, config.encoder(context), config.hidden, self.standardised,
-            rate=config.learning_rate, spread=False,
-        )  # fmt: skip
+        self._actor = Actor(config, context, self.standardised, spread=False)
         assert self._actor.box is not None
         self._box = self._actor.box
         self.policy, self.of_policy = self._actor.network, self._actor.learned
@@ -65,11 +63,6 @@ class Agent(OfflineAgent):
         self.critics, self.target, self.of_critics = (
             self._critics.networks, self._critics.target, self._critics.learned
         )  # fmt: skip
-
-    def act(
-        self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
-    ) -> ActOutput:
-        return self._actor.act(obs, state, mode, rng)
 
     @torch.no_grad()
     def learn(self, batch: Transitions, progress: float) -> TensorMetrics:
