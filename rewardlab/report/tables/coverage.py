@@ -6,7 +6,7 @@ from rewardlab.report.comparison import Comparison
 from rewardlab.report.reading.run_folder import COVERED
 from rewardlab.report.statistics import Estimate, estimate, generator, pooled_interquartile_mean
 from rewardlab.report.tables.columns import MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import Counted, assumed, covered, setting_columns
+from rewardlab.report.tables.labels import Counted, explained, setting_columns
 
 _TOLD = {
     "cells_visited": "distinct cells that the agent stood on in an episode",
@@ -41,13 +41,10 @@ def _column(name: str, definition: str) -> Column:
     )  # fmt: skip
 
 
-def _notes(filled: Filled) -> list[str]:
-    seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
-    first = (
-        "Where nothing is paid: what evaluations tell of an episode, mean of the last tenth of a run's evaluations, "
-        "interquartile mean over seeds, in brackets 95 % bootstrap intervals."
-    )
-    return [first + covered(seeds), *assumed(filled.sources)]
+_NOTES = explained(
+    "Where nothing is paid: what evaluations tell of an episode, mean of the last tenth of a run's evaluations, "
+    "interquartile mean over seeds, in brackets 95 % bootstrap intervals."
+)
 
 
 COVERAGE = Table(
@@ -56,7 +53,7 @@ COVERAGE = Table(
     (*setting_columns(), *(_column(*told) for told in _TOLD.items())),
     names=2,
     group=("env", "assumes"),
-    notes=_notes,
+    notes=_NOTES,
 )
 
 

@@ -10,7 +10,7 @@ from rewardlab.report.numbers import amount
 from rewardlab.report.outcomes import Outcome
 from rewardlab.report.statistics import Estimate, FloatArray, estimate, generator, kaplan_meier_estimate
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import Counted, assumed, covered, setting_columns
+from rewardlab.report.tables.labels import Counted, explained, setting_columns
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,11 @@ def _median(tasks: Sequence[FloatArray]) -> FloatArray:
     return np.asarray(np.median(np.concatenate(list(tasks), axis=-1), axis=-1))
 
 
-def _notes(filled: Filled) -> list[str]:
-    seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
-    first = (
-        "Medians over seeds, in brackets 95 % bootstrap intervals. Coverage: share of 50 x 50 cells of places in which "
-        "an individual ended its life. QD score: the sum over these cells of the best return above the lowest possible "
-        "one. First reward: individuals and frames until a life is paid more than nothing, seeds without one censored."
-    )
-    return [first + covered(seeds), *assumed(filled.sources)]
+_NOTES = explained(
+    "Medians over seeds, in brackets 95 % bootstrap intervals. Coverage: share of 50 x 50 cells of places in which "
+    "an individual ended its life. QD score: the sum over these cells of the best return above the lowest possible "
+    "one. First reward: individuals and frames until a life is paid more than nothing, seeds without one censored."
+)
 
 
 DIVERSITY = Table(
@@ -85,7 +82,7 @@ DIVERSITY = Table(
     ),
     names=2,
     group=("env", "assumes"),
-    notes=_notes,
+    notes=_NOTES,
 )  # fmt: skip
 
 

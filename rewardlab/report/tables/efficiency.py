@@ -19,7 +19,7 @@ from rewardlab.report.statistics import (
     pooled_interquartile_mean,
 )
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import SCORE, SEARCHED, Counted, assumed, covered, setting_columns
+from rewardlab.report.tables.labels import SCORE, SEARCHED, Counted, explained, setting_columns
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,11 @@ def _searched(of: tuple[str, str, str]) -> Column:
     )  # fmt: skip
 
 
-def _notes(filled: Filled) -> list[str]:
-    seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
-    first = (
-        "Frames and CPU time: median over seeds with unreached runs censored (Kaplan-Meier), and how many seeds got "
-        "there. Area, success and return: interquartile mean over seeds; late: the mean of the last tenth of a run's "
-        "evaluations. In brackets: 95 % bootstrap intervals."
-    )
-    return [first + covered(seeds), *assumed(filled.sources)]
+_NOTES = explained(
+    "Frames and CPU time: median over seeds with unreached runs censored (Kaplan-Meier), and how many seeds got "
+    "there. Area, success and return: interquartile mean over seeds; late: the mean of the last tenth of a run's "
+    "evaluations. In brackets: 95 % bootstrap intervals."
+)
 
 
 def efficiency_table(thresholds: Mapping[str, float]) -> Table:
@@ -151,7 +148,7 @@ def efficiency_table(thresholds: Mapping[str, float]) -> Table:
         ),
         names=2,
         group=("env", "assumes"),
-        notes=_notes,
+        notes=_NOTES,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from rewardlab.report.names import Method
 from rewardlab.report.numbers import share_range
 from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import coverage
-from rewardlab.report.tables.columns import Column, Kind
+from rewardlab.report.tables.columns import Column, Filled, Kind
 
 SCORE = (
     "Crafter's score: the geometric mean of the shares of all training episodes that unlock each achievement, each up "
@@ -96,3 +96,15 @@ def assumed(sources: Sequence[Any]) -> list[str]:
     """Which rows assume more than others, as a sentence; none if no row does."""
     told = sorted({f"{source.name}: {', '.join(source.assumes)}" for source in sources if source.assumes})
     return ["† assumes more than the others and is ranked apart: " + "; ".join(told) + "."] if told else []
+
+
+def explained(first: str) -> Callable[[Filled], list[str]]:
+    """The notes of a table whose rows are settings: what its numbers are, what 95 % means with the fewest seeds of a
+    row, and which rows assume more.
+    """
+
+    def notes(filled: Filled) -> list[str]:
+        seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
+        return [first + covered(seeds), *assumed(filled.sources)]
+
+    return notes

@@ -11,7 +11,7 @@ from rewardlab.report.reading.plain import Table as Columns
 from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import Band, Estimate, FloatArray, estimate, generator, mean_over_tasks
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import Counted, assumed, covered, setting_columns
+from rewardlab.report.tables.labels import Counted, explained, setting_columns
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,11 @@ def regret_curves(comparison: Comparison, env: str) -> list[tuple[Setting, Float
     return found
 
 
-def _notes(filled: Filled) -> list[str]:
-    seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
-    first = (
-        "Problems of the last evaluation: means over them, then over seeds, in brackets 95 % bootstrap intervals. "
-        "Suffix failure: share of problems without a best step in their second half. Of runs that do not learn, seeds "
-        "differ in their own chance alone: all play the same problems."
-    )
-    return [first + covered(seeds), *assumed(filled.sources)]
+_NOTES = explained(
+    "Problems of the last evaluation: means over them, then over seeds, in brackets 95 % bootstrap intervals. "
+    "Suffix failure: share of problems without a best step in their second half. Of runs that do not learn, seeds "
+    "differ in their own chance alone: all play the same problems."
+)
 
 
 def _half(replicates: Columns, within: Columns) -> float:
@@ -113,7 +110,7 @@ REGRET = Table(
     ),
     names=2,
     group=("env", "assumes"),
-    notes=_notes,
+    notes=_NOTES,
 )  # fmt: skip
 
 

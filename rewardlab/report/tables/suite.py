@@ -11,7 +11,7 @@ from rewardlab.report.outcomes import Outcome
 from rewardlab.report.reading.suite import late, levels
 from rewardlab.report.statistics import Estimate, estimate, generator, mean_over_tasks
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
-from rewardlab.report.tables.labels import Counted, assumed, covered, setting_columns
+from rewardlab.report.tables.labels import Counted, explained, setting_columns
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,11 @@ def _rows(comparison: Comparison) -> Iterator[OnLevel]:
                 yield OnLevel(comparison, setting, level, place)
 
 
-def _notes(filled: Filled) -> list[str]:
-    seeds = min((len(source.setting.outcomes) for source in filled.sources), default=0)
-    first = (
-        "Levels that nobody trained on: means over the last tenth of the evaluations, then over seeds, in brackets "
-        "95 % bootstrap intervals. Optimum: the best return there is, exactly. Oracle regret: the optimum less the "
-        "return. Walk: fewest steps between cells, turns not counted."
-    )
-    return [first + covered(seeds), *assumed(filled.sources)]
+_NOTES = explained(
+    "Levels that nobody trained on: means over the last tenth of the evaluations, then over seeds, in brackets "
+    "95 % bootstrap intervals. Optimum: the best return there is, exactly. Oracle regret: the optimum less the "
+    "return. Walk: fewest steps between cells, turns not counted."
+)
 
 
 SUITE = Table(
@@ -76,7 +73,7 @@ SUITE = Table(
     ),
     names=3,
     group=("env", "level", "assumes"),
-    notes=_notes,
+    notes=_NOTES,
 )  # fmt: skip
 
 
