@@ -1,9 +1,8 @@
 """Evaluation: the task's own return on a fixed list of levels, the same for every scheme and run seed.
 
 Where the environment tells the agent's place, the distinct cells of an episode are counted too: how far a policy gets,
-whatever its scheme calls a state, and whatever noise is in view. Where it tells what a
-step costs, an episode's regret is the sum. An environment may tell more of what a policy did, numbers of an episode's
-last state: `EnvSpec.tells`.
+whatever its scheme calls a state, and whatever noise is in view. Where it tells what a step costs, an episode's regret
+is the sum. An environment may tell more of what a policy did, numbers of an episode's last state: `EnvSpec.tells`.
 """
 
 from collections.abc import Callable

@@ -14,7 +14,7 @@ import torch
 
 from rewardlab.envs.config import check_privileged
 from rewardlab.envs.levels import Levels
-from rewardlab.facts import SIGHT
+from rewardlab.facts import BEST, SIGHT
 from rewardlab.maths.pictures import resized
 from rewardlab.seeding import generator_state, set_generator_state
 from rewardlab.types import Array, EnvSpec, Obs, State, StepBatch
@@ -140,6 +140,12 @@ class ArrayEnv(ABC):
     def _sight(self) -> Array:
         state = {name: array.copy() for name, array in self.arrays.items()}
         return cast(Array, Drawn(self.drawn, state, self.num_envs))
+
+
+def fact_of_gap(name: str, gap: Array) -> Array:
+    """`facts.GAP` or `facts.BEST`, [N], of the steps just taken, by what each cost: a best one costs nothing."""
+    best: Array = (gap == 0.0).astype(np.int64)
+    return best if name == BEST else gap.copy()
 
 
 class Drawn:

@@ -18,7 +18,7 @@ from functools import partial
 
 import numpy as np
 
-from rewardlab.envs.arrays.base import ArrayEnv, pictured
+from rewardlab.envs.arrays.base import ArrayEnv, fact_of_gap, pictured
 from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
 from rewardlab.facts import BEST, GAP, PICTURE, STATE_HASH
@@ -108,11 +108,8 @@ class DeepSea(ArrayEnv):
 
     def fact(self, name: str) -> Array:
         row, column, gap = self.arrays["row"], self.arrays["column"], self.arrays["gap"]
-        if name == GAP:
-            return gap.copy()
-        if name == BEST:
-            best: Array = (gap == 0.0).astype(np.int64)
-            return best
+        if name in (GAP, BEST):
+            return fact_of_gap(name, gap)
         if name == STATE_HASH:
             return hash_rows(np.stack([row, column], axis=1))
         pixels = np.full((self.num_envs, self._n, self._n, 3), _WATER, dtype=np.uint8)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.envs.arrays.base import ArrayEnv, pictured
+from rewardlab.envs.arrays.base import ArrayEnv, fact_of_gap, pictured
 from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.tables.worlds import World, chain, drawn, riverswim
@@ -130,11 +130,8 @@ class Tabular(ArrayEnv):
 
     def fact(self, name: str) -> Array:
         cell, gap = self.arrays["cell"], self.arrays["gap"]
-        if name == GAP:
-            return gap.copy()
-        if name == BEST:
-            best: Array = (gap == 0.0).astype(np.int64)
-            return best
+        if name in (GAP, BEST):
+            return fact_of_gap(name, gap)
         if name == STATE_HASH:
             return hash_rows(np.stack([cell, self.steps], axis=1))
         pixels = np.full((self.num_envs, 1, len(self._mdp.start), 3), _WATER, dtype=np.uint8)
