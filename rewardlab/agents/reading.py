@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from rewardlab.networks.picture import GLYPHS, NETWORKS, network_for
 from rewardlab.schemas import RootConfig, option
+
+_WIDEST = 65536  # a layer
 
 
 class Reading(Protocol):
@@ -34,6 +37,14 @@ def check_encoding(options: Reading) -> None:
     """
     if options.encoding == "onehot" and options.network not in ("auto", "mlp"):
         raise ValueError("encoding=onehot: only with network=mlp")
+
+
+def check_widths(key: str, widths: Sequence[int]) -> None:
+    """Raises:
+    ValueError: there are no layers, or one is too narrow or too wide.
+    """
+    if not widths or not all(1 <= width <= _WIDEST for width in widths):
+        raise ValueError(f"{key}={list(widths)}: one width at least, from 1 to {_WIDEST}")
 
 
 def settle_network(options: Reading, setting: RootConfig) -> None:

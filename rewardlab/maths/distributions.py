@@ -31,8 +31,12 @@ def sample(dist: Parameters, rng: torch.Generator) -> torch.Tensor:
         below = (logits - logits.amax(dim=-1, keepdim=True)).exp_().cumsum(dim=-1)
         return (below[..., :-1] <= (uniform.unsqueeze(-1) * below[..., -1:])).sum(dim=-1)
     mean = dist["mean"]
-    noise = torch.empty(mean.shape, device=rng.device).normal_(generator=rng)
-    return mean + dist["log_std"].exp() * noise.to(mean.device)
+    return mean + dist["log_std"].exp() * normal(mean, rng)
+
+
+def normal(like: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Standard normal numbers of the shape and on the device of a tensor, drawn where `rng` is."""
+    return torch.empty(like.shape, device=rng.device).normal_(generator=rng).to(like.device)
 
 
 def mode(dist: Parameters) -> torch.Tensor:

@@ -26,8 +26,10 @@ from rewardlab.agents.offline.base import OfflineAgent
 from rewardlab.agents.offline.critics import Critics
 from rewardlab.agents.offline.options import NetworkConfig
 from rewardlab.agents.offline.squashed_actor import SquashedActor
+from rewardlab.agents.reading import check_widths
 from rewardlab.datasets.steps import StoredSteps
 from rewardlab.errors import UserError
+from rewardlab.maths.distributions import normal
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.flat import UNREAD
 from rewardlab.parts.buffers.replay import Replay, joined
@@ -39,7 +41,6 @@ from rewardlab.types import BuildContext, StreamSpec, TensorMetrics, Transitions
 VERSION = 1
 _SHARPNESS = 10.0  # of softmax
 _VECTOR = "vector"
-_WIDEST = 65536  # a layer
 
 
 @dataclass
@@ -71,9 +72,7 @@ class Config(NetworkConfig):
     def validate(self) -> None:
         super().validate()
         for key in ("model_hidden", "reward_hidden"):
-            widths = list(getattr(self, key))
-            if not widths or not all(1 <= width <= _WIDEST for width in widths):
-                raise ValueError(f"{key}={widths}: one width at least, from 1 to {_WIDEST}")
+            check_widths(key, getattr(self, key))
         if self.elites > self.members:
             raise ValueError(f"elites={self.elites}: more than members={self.members}")
 
@@ -180,7 +179,7 @@ class Agent(OfflineAgent):
         config, rows = self.config, torch.arange(len(state), device=state.device)
         mean, std, ends = (told[self.model.elites] for told in self.model(state, action))
         wide, spread = mean.repeat(config.samples, 1, 1), std.repeat(config.samples, 1, 1)
-        draws = wide + spread * self._normal(wide)
+        draws = wide + spread * normal(wide, self._generator)
         over = ends.sigmoid().mean(dim=0) >= 0.5
         if self.likely is None:
             chosen = self._drawn(torch.zeros(len(state), len(draws)))
@@ -206,10 +205,6 @@ class Agent(OfflineAgent):
         self._updates += 1
         found = {"loss/critic": critic_loss, "loss/policy": policy_loss, "loss/entropy": entropy}
         return found | {"loss/q_mean": values.mean()} | self._told
-
-    def _normal(self, like: torch.Tensor) -> torch.Tensor:
-        generator = self._generator
-        return torch.empty(like.shape, device=generator.device).normal_(generator=generator).to(like.device)
 
     def _drawn(self, logits: torch.Tensor) -> torch.Tensor:
         """One of each row by its softmax, int64 [B]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rewardlab.agents.reading import check_encoding, encoding_option, network_option, settle_network
+from rewardlab.agents.reading import check_encoding, check_widths, encoding_option, network_option, settle_network
 from rewardlab.datasets.demonstrations import DemonstrationFile
 from rewardlab.errors import UserError
 from rewardlab.networks.encoder import Encoder
@@ -13,7 +13,6 @@ from rewardlab.networks.standardised import StandardisedOnce
 from rewardlab.schemas import AgentConfig, RootConfig, option
 from rewardlab.types import BuildContext, EnvSpec
 
-_WIDEST = 65536  # a layer
 _LABELLED = "otr"  # whose paper learns from rewards on a scale of their own
 
 
@@ -62,8 +61,7 @@ class NetworkConfig(OfflineConfig):
     hidden: list[int] = option([256, 256], "widths of the layers")
 
     def validate(self) -> None:
-        if not self.hidden or not all(1 <= width <= _WIDEST for width in self.hidden):
-            raise ValueError(f"hidden={list(self.hidden)}: one width at least, from 1 to {_WIDEST}")
+        check_widths("hidden", self.hidden)
         check_encoding(self)
 
     def settle(self, setting: RootConfig) -> None:

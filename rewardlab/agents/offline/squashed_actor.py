@@ -14,6 +14,7 @@ from torch import nn
 
 from rewardlab.agents.offline.actor import Box
 from rewardlab.agents.offline.options import NetworkConfig
+from rewardlab.maths.distributions import normal
 from rewardlab.maths.squashed import squashed_sample
 from rewardlab.networks.layers import Inputs, Layers, Learned
 from rewardlab.networks.standardised import Standardised
@@ -75,7 +76,7 @@ class SquashedActor:
     def draw(self, inputs: Inputs, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Actions in units of the box, [B, count, A], and their log-densities [B, count]."""
         mean, log_std = self._gaussian(self.passes.predict(inputs).unsqueeze(1).expand(-1, count, -1))
-        return squashed_sample(mean, log_std, self._noise(mean))
+        return squashed_sample(mean, log_std, normal(mean, self._generator))
 
     def climb(self, inputs: Inputs, slope: Slope) -> tuple[torch.Tensor, torch.Tensor]:
         """A gradient step up the values of drawn actions with their entropy; the loss, and the entropy: scalars.
@@ -87,7 +88,7 @@ class SquashedActor:
         warmth = self.temperature.log.detach().exp()
         with torch.enable_grad():
             mean, log_std = self._gaussian(outputs)
-            units, log_prob = squashed_sample(mean, log_std, self._noise(mean))
+            units, log_prob = squashed_sample(mean, log_std, normal(mean, self._generator))
         values, of_units = slope(units.detach())
         with torch.enable_grad():
             loss = (warmth * log_prob - (of_units * units).sum(dim=-1)).mean()
@@ -102,7 +103,3 @@ class SquashedActor:
     def _gaussian(self, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_std = outputs.chunk(2, dim=-1)
         return mean, log_std.clamp(*_LOG_STD)
-
-    def _noise(self, like: torch.Tensor) -> torch.Tensor:
-        drawn = torch.empty(like.shape, device=self._generator.device).normal_(generator=self._generator)
-        return drawn.to(like.device)

@@ -18,6 +18,7 @@ from rewardlab.agents.offline.base import OfflineAgent
 from rewardlab.agents.offline.critics import Critics
 from rewardlab.agents.offline.options import NetworkConfig
 from rewardlab.errors import UserError
+from rewardlab.maths.distributions import normal
 from rewardlab.networks.layers import Passes
 from rewardlab.parts.models.ema_target import EmaTarget
 from rewardlab.schemas import option
@@ -71,8 +72,7 @@ class Agent(OfflineAgent):
         action = self._box.units(batch.action)
 
         mean = self._slow.predict(following).tanh()
-        noise = torch.empty(mean.shape, device=self._generator.device).normal_(generator=self._generator)
-        noise = (config.policy_noise * noise).clamp_(-config.noise_clip, config.noise_clip).to(mean.device)
+        noise = (config.policy_noise * normal(mean, self._generator)).clamp_(-config.noise_clip, config.noise_clip)
         then = self._critics.slow_of(following, (mean + noise).clamp_(-1.0, 1.0)).amin(dim=0)
         targets = batch.extra["reward"] + batch.extra["discount"] * then
         critic_loss, values = self._critics.learn(inputs, batch.action, targets)

@@ -19,9 +19,10 @@ import torch
 from torch import nn
 
 from rewardlab.agents.base import BaseAgent
-from rewardlab.agents.reading import check_encoding, encoding_option, network_option, settle_network
+from rewardlab.agents.reading import check_encoding, check_widths, encoding_option, network_option, settle_network
 from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import Diverged, UserError
+from rewardlab.maths.distributions import normal
 from rewardlab.maths.squashed import squashed_sample
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.encoder import Encoder
@@ -33,7 +34,6 @@ from rewardlab.schemas import RootConfig, option
 from rewardlab.types import ActOutput, BuildContext, State, StreamSpec, TensorMetrics, TensorObs, Transitions
 
 VERSION = 1
-_WIDEST = 65536  # a layer
 
 
 @dataclass
@@ -51,8 +51,7 @@ class Config(ReplayConfig):
 
     def validate(self) -> None:
         super().validate()
-        if not self.hidden or not all(1 <= width <= _WIDEST for width in self.hidden):
-            raise ValueError(f"hidden={list(self.hidden)}: one width at least, from 1 to {_WIDEST}")
+        check_widths("hidden", self.hidden)
         check_encoding(self)
 
     def settle(self, setting: RootConfig) -> None:
@@ -109,7 +108,7 @@ class Agent(BaseAgent):
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
     ) -> ActOutput:
         mean, log_std = self.policy(self.policy.prepare(obs))
-        action = squashed_sample(mean, log_std, _normal(mean, rng))[0] if mode == "explore" else mean.tanh()
+        action = squashed_sample(mean, log_std, normal(mean, rng))[0] if mode == "explore" else mean.tanh()
         return ActOutput(self._middle + self._reach * action.view(len(action), *self._shape), state)
 
     def observe(self, obs: TensorObs) -> None:
@@ -168,7 +167,7 @@ class Agent(BaseAgent):
     def _sample(self, obs: TensorObs) -> tuple[torch.Tensor, torch.Tensor]:
         """Actions [B, A] in (-1, 1) of the policy of now, and their log-densities [B]."""
         mean, log_std = self.policy(self.policy.prepare(obs))
-        return squashed_sample(mean, log_std, _normal(mean, self._generator))
+        return squashed_sample(mean, log_std, normal(mean, self._generator))
 
     def _descend(self, name: str, loss: torch.Tensor) -> None:
         optimiser = self.optimisers[name]
@@ -176,7 +175,3 @@ class Agent(BaseAgent):
         if not math.isfinite(float(loss.detach() + gradient.sum())):
             raise Diverged(f"gradient step {self._updates}: the loss of the {name} is {float(loss):g}")
         optimiser.step(gradient)
-
-
-def _normal(like: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    return torch.empty(like.shape, device=rng.device).normal_(generator=rng).to(like.device)

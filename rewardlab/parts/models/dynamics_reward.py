@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from rewardlab.maths.distributions import normal
 from rewardlab.networks.adam import Adam
 from rewardlab.networks.ensemble import Ensemble
 from rewardlab.parts.models.dynamics_ensemble import DynamicsEnsemble, Steps
@@ -71,8 +72,8 @@ class DynamicsReward(nn.Module):
 
     def _made(self, steps: Steps, deceiver: DynamicsEnsemble, generator: torch.Generator) -> torch.Tensor:
         mean, std, _ = deceiver(steps.state, steps.action)
-        noise = torch.empty(steps.change.shape, device=generator.device).normal_(generator=generator)
-        return mean[0, :, :-1] + std[0, :, :-1] * noise.to(mean.device)  # type: ignore[no-any-return]
+        noise = normal(steps.change, generator)
+        return mean[0, :, :-1] + std[0, :, :-1] * noise  # type: ignore[no-any-return]
 
     def _logits(self, state: torch.Tensor, action: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = self.learning(self._inputs(state, action, change))
