@@ -72,6 +72,10 @@ def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: tuple[Sa
         ("calls.append(1); return state.agent_x + len(calls)", "not the same when the same rows are asked for again"),
         ("return state.agent_x + hash('x') % 10**6 / 10**6", "not the same when the same rows are asked for again"),
         ("return state.agent_x[:3]", "is wanted"),
+        (
+            "return np.array([x + 0 * sum(range(3000)) for x in state.agent_x])",
+            "s for 4096 rows (allowed: 0.05): let numpy",
+        ),
         ("return state.agentx", "did you mean agent_x"),
         ("return state.agent_x, {'potential': 0}", "a part is named potential, as what is returned itself"),
         ("return state.agent_x, {'mean': 0}", "a part is named 'mean' (allowed: letters"),
