@@ -165,8 +165,9 @@ def _tell(asked: _Asked, sample: Sample, verdict: Verdict) -> None:
     if sample.distance is not None:
         first = next(iter(asked.told.values()))
         reached = sample.distance >= 0
-        if np.ptp(first[reached]) > 0:
-            verdict.correlation = float(spearmanr(first[reached], -sample.distance[reached]).statistic)
+        said, near = first[reached], -sample.distance[reached]
+        if len(near) and np.ptp(said) > 0 and np.ptp(near) > 0:
+            verdict.correlation = float(spearmanr(said, near).statistic)
 
 
 def _finishing(paid: Array, sample: Sample, verdict: Verdict, config: RootConfig) -> None:
