@@ -36,7 +36,7 @@ def option(
     infinite: bool = False,
     in_setting: bool = True,
     neutral: Any = ALWAYS_IN_SETTING,
-    dataset: bool = False,
+    dataset: bool | str = False,
     any_key: bool = False,
 ) -> Any:
     """A config field: its default, one line of explanation, and what it allows.
@@ -48,7 +48,8 @@ def option(
         in_setting: whether the value distinguishes settings; false for what cannot change the numbers.
         neutral: of a field added later, the value at which all is as before: left out of the setting id there,
             so that old runs keep theirs.
-        dataset: whether the value names a dataset, whose content distinguishes settings, not its place.
+        dataset: whether the value names a dataset, whose content distinguishes settings, not its place. A text: only
+            what begins with it does, and the place comes after it.
         any_key: of a dict, whether keys of the user's own are set like others, without a `+`.
     """
     metadata = {

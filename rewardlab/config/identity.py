@@ -91,8 +91,10 @@ def _distinguishing(value: Any, of_dataset: Callable[[str], str]) -> Any:
             item = getattr(value, spec.name)
             if not _counts(spec, item):
                 continue
-            if spec.metadata.get("dataset") and isinstance(item, str):
-                item = of_dataset(item)
+            named = spec.metadata.get("dataset", False)
+            before = named if isinstance(named, str) else ""
+            if named and isinstance(item, str) and item.startswith(before):
+                item = before + of_dataset(item.removeprefix(before))
             kept[spec.name] = _distinguishing(item, of_dataset)
         return kept
     if isinstance(value, Mapping):

@@ -247,12 +247,13 @@ def _objects(world: World) -> np.ndarray:
 
 def _grids(world: World) -> np.ndarray:
     width, height = int(world.params[WIDTH]), int(world.params[HEIGHT])
-    planes = world.cells.astype("<u4", copy=False).view(np.uint8).reshape(-1, height, width, 4)
-    grids = np.ascontiguousarray(planes[..., :3].swapaxes(1, 2))
-    columns, rows = world.facts[:, X], world.facts[:, Y]
-    grids[np.arange(len(grids)), columns, rows, 0] = AGENT
-    grids[np.arange(len(grids)), columns, rows, 1] = RED
-    grids[np.arange(len(grids)), columns, rows, 2] = world.facts[:, DIRECTION]
+    cells = world.cells.reshape(-1, height, width).swapaxes(1, 2).astype("<u4", order="C")
+    place = np.arange(len(cells)), world.facts[:, X], world.facts[:, Y]
+    cells[place] = AGENT | RED << 8 | world.facts[:, DIRECTION] << 16
+    planes = cells.view(np.uint8).reshape(*cells.shape, 4)
+    grids = np.empty((*cells.shape, 3), np.uint8)
+    for at in range(3):  # a plane at once: three bytes of every four take twice as long
+        grids[..., at] = planes[..., at]
     return grids
 
 

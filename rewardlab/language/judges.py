@@ -12,19 +12,20 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from rewardlab.errors import OfTheTask, UserError, unknown
-from rewardlab.language.model import KINDS, Answer, Model, OpenAI, Purpose
+from rewardlab.language.model import KINDS, Answer, Model, OpenAI, Purpose, recorded_name
 from rewardlab.maths.counting import combine_keys
 from rewardlab.records.store import ANNOTATIONS
-from rewardlab.schemas import RewardConfig, option
+from rewardlab.schemas import RewardConfig, option, shown
 
+SCRIPTED = "scripted"  # the name of whoever answers without a model
 COLUMNS = ("iteration", "question", "answer", "model", "prompt_tokens", "answer_tokens", "seconds")
 _TIMEOUT = 120.0
 _LONGEST = 10_000  # letters of an answer that are kept
@@ -48,7 +49,7 @@ class Question:
 class JudgeOptions(RewardConfig):
     """What every scheme has that asks while it trains."""
 
-    llm: str = option("scripted", "who answers: scripted, recorded:DIR or openai")
+    llm: str = option("scripted", "who answers: scripted, recorded:DIR or openai", dataset="recorded:")
     model: str | None = option(None, "the model's name, of llm=openai")
     base_url: str | None = option(None, "where llm=openai is served; null: OpenAI's own")
     temperature: float = option(0.1, "of llm=openai", minimum=0, maximum=2)
@@ -60,6 +61,12 @@ class JudgeOptions(RewardConfig):
     )
     parallel: int = option(4, "questions that are put to a server at once", above=0, maximum=256)
 
+    def asking(self) -> list[str]:
+        """Of these options those that were set, as KEY=VALUE."""
+        usual = {name: getattr(JudgeOptions, name) for name in JudgeOptions.__annotations__}
+        told = {name: getattr(self, name) for name in usual}
+        return [f"{name}={shown(value)}" for name, value in told.items() if value != usual[name]]
+
     def validate(self) -> None:
         kind, _, where = self.llm.partition(":")
         if kind not in KINDS:
@@ -69,7 +76,7 @@ class JudgeOptions(RewardConfig):
                 f"llm={self.llm}: " + ("name its folder, as recorded:DIR" if not where else "has no folder")
             )
         if kind == "recorded":
-            read_answers(Path(where))
+            read_annotations(Path(where))
         if (self.model is None) == (kind == "openai"):
             needed = "name it, as in reward.model=gpt-oss-20b" if kind == "openai" else "only with reward.llm=openai"
             raise ValueError(f"model={'null' if self.model is None else self.model}: {needed}")
@@ -136,11 +143,11 @@ class ScriptedJudge:
         return int(mixed[0] >> np.uint64(11)) / 2**53 < self._error
 
     def ask(self, question: Question, number: int) -> Answer:
-        return Answer(question.wrong if self.errs(question.key) else question.truth, "scripted")
+        return Answer(question.wrong if self.errs(question.key) else question.truth, SCRIPTED)
 
 
 class RecordedJudge:
-    """Answers of an earlier run, by the words of the questions."""
+    """Answers of an earlier run, by the words of the questions; their tokens are those of that time."""
 
     instant, seed = True, 0
 
@@ -148,12 +155,13 @@ class RecordedJudge:
         """Raises:
         ValueError: there are none.
         """
-        self._folder, self._answers = folder, read_answers(folder)
+        self._folder, self._answers = folder, dict(read_annotations(folder))
 
     def ask(self, question: Question, number: int) -> Answer:
         if question.text not in self._answers:
             raise OfTheTask(f"llm=recorded:{self._folder}: {ANNOTATIONS} has no answer to: {question.text[:200]}")
-        return Answer(self._answers[question.text], f"recorded:{self._folder.name}")
+        answer = self._answers[question.text]
+        return replace(answer, model=recorded_name(answer.model))
 
 
 class AskedJudge:
@@ -194,7 +202,7 @@ def as_table(annotations: Sequence[Annotation]) -> str:
     return held.getvalue()
 
 
-def read_answers(folder: Path, key: str = "llm=recorded:") -> dict[str, str]:
+def read_annotations(folder: Path, key: str = "llm=recorded:") -> list[tuple[str, Answer]]:
     """Questions and answers of all runs in a folder, be it one's own or one of many.
 
     Args:
@@ -203,7 +211,7 @@ def read_answers(folder: Path, key: str = "llm=recorded:") -> dict[str, str]:
     Raises:
         ValueError: there are none.
     """
-    found: dict[str, str] = {}
+    found: list[tuple[str, Answer]] = []
     place = folder.expanduser()
     files = sorted(place.rglob(ANNOTATIONS)) if place.is_dir() else []
     if not files:
@@ -213,10 +221,18 @@ def read_answers(folder: Path, key: str = "llm=recorded:") -> dict[str, str]:
             with file.open(encoding="utf-8", newline="") as opened:
                 rows = csv.DictReader(opened)
                 if not {"question", "answer"} <= set(rows.fieldnames or ()):
-                    raise ValueError(f"{key}{folder}: {file.name} needs the columns question and answer")
-                found |= {row["question"] or "": row["answer"] or "" for row in rows}
+                    raise ValueError("needs the columns question and answer")
+                found += [(row["question"] or "", _answer_in(row)) for row in rows]
         except OSError as error:
             raise ValueError(f"{key}{folder}: {file.name}: {error.strerror}") from None
-        except (UnicodeDecodeError, csv.Error) as error:
+        except (ValueError, csv.Error) as error:
             raise ValueError(f"{key}{folder}: {file.name}: {error}") from None
     return found
+
+
+def _answer_in(row: Mapping[str, str | None]) -> Answer:
+    """Raises:
+    ValueError: its tokens are no numbers.
+    """
+    prompt, answered = (int(row.get(name) or 0) for name in ("prompt_tokens", "answer_tokens"))
+    return Answer(row["answer"] or "", row.get("model") or "", prompt, answered)

@@ -122,6 +122,11 @@ class Scripted:
         return Answer(self.write(messages, purpose), "scripted")
 
 
+def recorded_name(model: str) -> str:
+    """What stands for whoever gave a recorded answer, wherever the recording lies. model: empty where nobody knows."""
+    return model if model.startswith("recorded") else f"recorded by {model}" if model else "recorded"
+
+
 @dataclass
 class Recorded:
     """Answers of an earlier conversation. A prompt may differ, as in figures, since the purpose counts; it is told."""
@@ -139,11 +144,10 @@ class Recorded:
             self._told = True
             line = f"llm=recorded:{self.folder}: {purpose}.prompt.md is another prompt than the one that is asked now"
             print(f"warning: {line}; later ones are not compared", file=sys.stderr, flush=True)
-        name = f"recorded:{self.folder.name}"
         try:
             told = json.loads(self._read(f"{purpose}.answer.json") or "{}")
             counts = {key: int(told.get(key, 0)) for key in ("prompt_tokens", "answer_tokens")}
-            by = f"{name} by {told['model']}" if told.get("model") else name
+            by = recorded_name(str(told.get("model") or ""))
         except (ValueError, TypeError, AttributeError):
             raise UserError(f"llm=recorded:{self.folder}: {purpose}.answer.json is damaged") from None
         return Answer(text, by, **counts)

@@ -9,6 +9,7 @@ is on; how many there are and how far off is left out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -91,10 +92,10 @@ def helpful_events() -> Array:
 
 def helpful_view(words: Array, carried: int) -> bool:
     """Whether a view shows an open door or a goal, or a key is carried: its kind, 0 for nothing."""
-    seen = _listed(words)
-    return carried == _KEY or any(kind == _GOAL or (kind == _DOOR and state == _OPEN) for kind, _, state, _ in seen)
+    return carried == _KEY or any(_HELPS[thing] for thing in _listed(words))
 
 
+@cache
 def event_text(code: int) -> str:
     """An event in words, as `picked up the yellow key`."""
     verb, kind, colour = code // 66, code // 6 % 11, code % 6
@@ -110,13 +111,9 @@ def event_text(code: int) -> str:
 
 def view_text(words: Array, carried_kind: int, carried_colour: int) -> str:
     """A view in words, as `in sight: a locked red door ahead; carrying: a red key`."""
-    things = [
-        f"{_ARTICLES[state] if kind == _DOOR else 'a '}{COLOURS[colour] + ' ' if kind < _GOAL else ''}{KINDS[kind]}"
-        f" {_SIDES[side]}"
-        for kind, colour, state, side in _listed(words)
-    ]
+    things = ", ".join([_PHRASES[thing] for thing in _listed(words)]) or "nothing"
     carried = f"a {COLOURS[carried_colour]} {KINDS[carried_kind]}" if carried_kind else "nothing"
-    return f"in sight: {', '.join(things) or 'nothing'}; carrying: {carried}"
+    return f"in sight: {things}; carrying: {carried}"
 
 
 def characters(texts: Sequence[str], length: int) -> torch.Tensor:
@@ -128,18 +125,30 @@ def characters(texts: Sequence[str], length: int) -> torch.Tensor:
     return torch.from_numpy(rows)
 
 
-def _listed(words: Array) -> list[tuple[int, int, int, int]]:
-    """Kind, colour, state and side of each thing in sight, in the order of these numbers."""
-    found = []
-    for word, bits in enumerate(words.tolist()):
+def _listed(words: Array) -> list[int]:
+    """Which things are in sight, of all `_told` tells apart, ascending."""
+    found, before = [], -1
+    for bits in words.tolist():
         while bits:
             lowest = bits & -bits
             bits ^= lowest
-            rest, side = divmod(63 * word + lowest.bit_length() - 1, len(_SIDES))
-            rest, state = divmod(rest, len(_ARTICLES))
-            kind, colour = divmod(rest, len(COLOURS))
-            found.append((kind + _DOOR, colour, state, side))
+            found.append(before + lowest.bit_length())
+        before += 63
     return found
+
+
+def _told(thing: int) -> tuple[str, bool]:
+    """A thing in words, and whether to have it in sight leads on: an open door or a goal."""
+    rest, side = divmod(thing, len(_SIDES))
+    rest, state = divmod(rest, len(_ARTICLES))
+    kind, colour = divmod(rest, len(COLOURS))
+    kind += _DOOR
+    article, coloured = _ARTICLES[state] if kind == _DOOR else "a ", f"{COLOURS[colour]} " if kind < _GOAL else ""
+    helps = kind == _GOAL or (kind == _DOOR and state == _OPEN)
+    return f"{article}{coloured}{KINDS[kind]} {_SIDES[side]}", helps
+
+
+_PHRASES, _HELPS = zip(*map(_told, range(_THINGS)), strict=True)  # made once: each new view needs several
 
 
 @kept

@@ -24,16 +24,6 @@ def hash_rows(rows: npt.NDArray[np.integer]) -> Keys:
     return scramble(np.concatenate(sums)).view(np.int64).reshape(rows.shape[:-1])
 
 
-def hash_bytes(rows: npt.NDArray[np.uint8]) -> Keys:
-    """One 64-bit key per row of bytes, [B, D] -> int64 [B]: eight at once, so that it is for full grids."""
-    count, length = rows.shape
-    padded = np.zeros((count, -(-length // 8) * 8), np.uint8)
-    padded[:, :length] = rows
-    words = padded.view(np.uint64)
-    # Scrambled before they are added up: the high bits of words would else hardly count.
-    return scramble(scramble(words ^ _multipliers(words.shape[1])).sum(axis=1, dtype=np.uint64)).view(np.int64)
-
-
 def combine_keys(keys: Keys, other: npt.NDArray[np.integer]) -> Keys:
     """Keys of pairs, [...] and a broadcastable [...] -> int64 [...]."""
     return scramble(scramble(keys.view(np.uint64)) + np.asarray(other).astype(np.uint64) * GOLDEN).view(np.int64)

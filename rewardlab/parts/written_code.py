@@ -175,6 +175,11 @@ class WrittenCode:
         return self._sandbox.running
 
     @property
+    def cpu_seconds(self) -> float | None:
+        """What its process has computed so far; None where nobody tells."""
+        return self._sandbox.cpu_seconds
+
+    @property
     def rising(self) -> dict[str, bool]:
         """What RISING says, after the first call."""
         return self._sandbox.notes.get(RISING, {})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, plural, share_range
-from rewardlab.report.reading.collection import DUPLICATE, UNREADABLE
+from rewardlab.report.reading.collection import CANDIDATE, DUPLICATE, UNREADABLE
 from rewardlab.report.scaling import GIVEN
 from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import coverage
@@ -66,6 +66,10 @@ def _lost(comparison: Comparison) -> Iterable[Caution]:
     if twice := tuple(f"{p.name} ({p.reason})" for p in comparison.problems if p.state == DUPLICATE):
         were = "is a duplicate" if len(twice) == 1 else "are duplicates"
         yield Caution(f"{plural(len(twice), 'run')} {were}: of each setting and seed one is used", twice, _PAGE, "; ")
+    if tried := tuple(p.name for p in comparison.problems if p.state == CANDIDATE):
+        were = "is a candidate" if len(tried) == 1 else "are candidates"
+        text = f"{plural(len(tried), 'run')} {were} of rewardlab write and left out; its own folder's report has them"
+        yield Caution(text, tried, _PAGE)
     if blemished := tuple(f"{run.name} ({'; '.join(run.blemishes)})" for run in comparison.runs if run.blemishes):
         yield Caution("Files that could not be used, though the runs count", blemished, _PAGE)
     for state, what in (

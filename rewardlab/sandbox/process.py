@@ -36,6 +36,8 @@ from rewardlab.types.aliases import Array
 ROWS = 4096  # rows of a request at most
 _SEALS = 0x0001 | 0x0002 | 0x0004  # no more seals, not shorter, not longer: see fcntl.h
 _ADD_SEALS = 1033
+_CPU_CLOCK = 2  # of a process's clocks the one of the time that it computed: see clock_getcpuclockid(3)
+_PATIENCE = 0.2  # seconds until a process that waits for a processor is looked at again
 _ALIGNED = 64  # bytes
 _PASSED_ON = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
@@ -59,7 +61,8 @@ class Plan:
 
     functions: that it must define, called one after another with the same arguments. arguments: groups of fields, in
     order. constants: names that it finds defined. notes: dictionaries of truths beside the functions that are reported.
-    columns: numbers for a row at most. seconds: for a request. memory: bytes of the process.
+    columns: numbers for a row at most. seconds: for a request, without those in which others had the processor that
+    it waited for. memory: bytes of the process.
     """
 
     functions: tuple[str, ...]
@@ -104,7 +107,7 @@ class Sandbox:
         self.columns: tuple[str, ...] = ()
         self.notes: dict[str, dict[str, bool]] = {}
         self._source, self._plan, self._confined = source, plan, confined
-        self._asked = 0
+        self._asked, self._computed = 0, 0.0  # its processor's time when it was asked last
         self._process: subprocess.Popen[bytes] | None = None
         self._rows: list[Array] = []
         self._results: Array | None = None
@@ -128,6 +131,16 @@ class Sandbox:
     def running(self) -> bool:
         """Whether there is a process; a call starts another where one was ended."""
         return self._process is not None
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """What its process has computed so far, however busy the machine is; None where nobody tells."""
+        if self._process is None or sys.platform != "linux":
+            return None
+        try:
+            return time.clock_gettime(~self._process.pid << 3 | _CPU_CLOCK)
+        except OSError:
+            return None
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -185,6 +198,7 @@ class Sandbox:
             "rows": ROWS,
             "memory": plan.memory,
         }
+        self._computed = 0.0
         for text in (json.dumps(told), self._source):
             written = text.encode()
             self._send(len(written).to_bytes(4, "little") + written, time.monotonic() + plan.seconds)
@@ -196,7 +210,8 @@ class Sandbox:
         for place, array in zip(self._rows, arrays, strict=True):
             place[:count] = array
         deadline = time.monotonic() + self._plan.seconds
-        if self._waiting(0):
+        self._computed = self.cpu_seconds or 0.0
+        if self._waiting(0.0):
             raise self._ended("wrote where only replies belong")
         self._asked += 1
         self._send(worker.REQUEST.pack(self._asked, count), deadline)
@@ -234,7 +249,9 @@ class Sandbox:
         os.set_blocking(stream.fileno(), False)
         while data:
             _, ready, _ = select.select([], [stream], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            if not ready and self._starved():
+                deadline = time.monotonic() + _PATIENCE
+            elif not ready:
                 raise self._ended(f"took longer than {self._plan.seconds:g} s")
             try:
                 data = data[os.write(stream.fileno(), data) :]
@@ -247,12 +264,25 @@ class Sandbox:
         read = b""
         while len(read) < count:
             if not self._waiting(max(0.0, deadline - time.monotonic())):
+                if self._starved():
+                    deadline = time.monotonic() + _PATIENCE
+                    continue
                 raise self._ended(f"took longer than {self._plan.seconds:g} s")
             part = os.read(stream.fileno(), count - len(read))
             if not part:
                 raise self._ended(None)
             read += part
         return read
+
+    def _starved(self) -> bool:
+        """Whether its process wants to compute and got less time for it than it may take: the machine is busy."""
+        if self._process is None or (computed := self.cpu_seconds) is None:
+            return False
+        try:
+            state = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (OSError, IndexError):
+            return False
+        return state == "R" and computed - self._computed < self._plan.seconds
 
     def _waiting(self, seconds: float) -> bool:
         assert self._process is not None

@@ -16,12 +16,13 @@ from scipy.stats import spearmanr
 from rewardlab.errors import CodeError
 from rewardlab.parts.written_code import FUNCTIONS, WrittenCode, check_fields, kind_of
 from rewardlab.parts.written_state import StateLayout
-from rewardlab.sandbox.process import Field
+from rewardlab.sandbox.process import ROWS, Field
 from rewardlab.schemas import RootConfig
 from rewardlab.types import Array
 from rewardlab.writing.sample import Sample
 
 LARGEST = 1000.0  # of what is paid
+SLOWEST = 0.05  # seconds of computing for as many rows as a request holds; most code needs a tenth of that or less
 _ALIKE = 1e-6
 
 
@@ -105,6 +106,16 @@ class _Asked:
             before={name: each[rows] for name, each in self._before.items()}, action=self._action[rows], after=after
         )
 
+    def seconds(self) -> float:
+        """What a full request takes at best, of the time that the code computed; 0 where nobody tells that."""
+        rows, code, taken = np.resize(np.arange(self.count), ROWS), self.codes[0], list[float]()
+        for _ in range(2):
+            began = code.cpu_seconds
+            self.of(rows)
+            ended = code.cpu_seconds
+            taken.append(0.0 if began is None or ended is None else ended - began)
+        return min(taken)
+
     def close(self) -> None:
         for code in self.codes:
             code.close()
@@ -141,6 +152,10 @@ def _compare(asked: _Asked, verdict: Verdict) -> None:
     paid = [told[name] for name in FUNCTIONS[verdict.kind] if name in told] or list(told.values())
     if all(column.min() == column.max() for column in paid):
         verdict.problems.append(f"is {paid[0][0]:g} in all of {asked.count} rows")
+    if not verdict.problems and (taken := asked.seconds()) > SLOWEST:
+        verdict.problems.append(
+            f"computes {taken:.2f} s for {ROWS} rows (allowed: {SLOWEST:g}): let numpy do all rows at once"
+        )
 
 
 def _tell(asked: _Asked, sample: Sample, verdict: Verdict) -> None:
@@ -150,8 +165,9 @@ def _tell(asked: _Asked, sample: Sample, verdict: Verdict) -> None:
     if sample.distance is not None:
         first = next(iter(asked.told.values()))
         reached = sample.distance >= 0
-        if np.ptp(first[reached]) > 0:
-            verdict.correlation = float(spearmanr(first[reached], -sample.distance[reached]).statistic)
+        said, near = first[reached], -sample.distance[reached]
+        if len(near) and np.ptp(said) > 0 and np.ptp(near) > 0:
+            verdict.correlation = float(spearmanr(said, near).statistic)
 
 
 def _finishing(paid: Array, sample: Sample, verdict: Verdict, config: RootConfig) -> None:

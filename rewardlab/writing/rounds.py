@@ -82,7 +82,7 @@ def run_loop(folder: Path, model: Model, task: Task, options: LoopOptions, recor
             desk.write_calls()
             return _say_checks(found)
         trainings.train([each for each in found if not each.problems], options.seed)
-        if writer.analyser and options.reflect:
+        if writer.analyser and options.reflect and number + 1 < options.rounds:  # nobody reads it after the last
             for each in found:
                 _analyse(desk, trainings, each, options.seed)
         _write_feedback(folder / f"round{number}", found)

@@ -111,16 +111,19 @@ def test_recorded_answers_are_found_by_their_words(tmp_path) -> None:
     asked = annotator()
     asked.put(questions(1, 2))
     asked.step()
-    (tmp_path / "annotations.csv").write_text(asked.table())
+    table = asked.table().replace("scripted,0,0,", "a-model,70,30,")
+    (tmp_path / "annotations.csv").write_text(table)
     again = annotator(RecordedJudge(tmp_path))
     again.put(questions(1, 2))
     again.step()
-    assert again.answers == asked.answers
+    assert again.answers == asked.answers and again.metrics()["annotate/tokens"] == 200
+    assert {each.answer.model for each in again.annotations} == {"recorded by a-model"}
     again.put(questions(3))
     with pytest.raises(OfTheTask, match=r"annotations.csv has no answer to: caption 3"):
         again.step()
     for text, problem in (
         ("iteration\n1\n", "needs the columns question and answer"),
+        (table.replace("70", "many"), "annotations.csv: invalid literal"),
         (None, "holds no annotations.csv"),
     ):
         (tmp_path / "annotations.csv").unlink(missing_ok=True)

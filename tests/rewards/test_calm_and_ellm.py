@@ -1,5 +1,6 @@
 """CALM and ELLM: a real walk paid by plain recomputation, the quality of judges that err, runs and refusals."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from rewardlab import gridworld
 from rewardlab.cli import main
+from rewardlab.config.composition import compose
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.envs.grids import minigrid
 from rewardlab.envs.levels import Levels
@@ -206,6 +208,11 @@ def test_a_recorded_run_is_the_run_again(scheme: str, tmp_path: Path) -> None:
     assert first["annotate/labelled"].iloc[-1] == len(pd.read_csv(file)) > 0
     words[-1] = f"results_dir={tmp_path / 'again'}"
     words[-2] = f"reward.llm='recorded:{file.parent}'"
+    copy = Path(shutil.copytree(file.parent, tmp_path / "copied" / "elsewhere"))
+    ids = [compose([*words[:-2], f"reward.llm='recorded:{place}'"]).setting_id for place in (file.parent, copy)]
+    assert ids[0] == ids[1]  # what was recorded counts, not where it lies
+    (copy / "annotations.csv").write_text((copy / "annotations.csv").read_text().replace("scripted", "another"))
+    assert compose([*words[:-2], f"reward.llm='recorded:{copy}'"]).setting_id != ids[0]
     assert main(["run", *words]) == 0
     (again,) = (tmp_path / "again").rglob("train.csv")
     second = pd.read_csv(again)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from captioned_play import played
@@ -151,7 +152,11 @@ def test_a_run_of_pairs_teaches_motif(tmp_path: Path) -> None:
     offline = [*pairs, f"reward.offline='{gathered.folder}'", "reward.epochs=2"]
     motif = compose([*small, *offline])
     assert run(motif) == 0 and not (motif.folder / "annotations.csv").exists()
-    assert "loss/oni_heldout" in (motif.folder / "train.csv").read_text().splitlines()[0]
+    told = pd.read_csv(motif.folder / "train.csv").iloc[-1]
+    # What the pairs took is told of the run that they teach.
+    assert told["loss/oni_heldout"] > 0 and told["annotate/calls"] == len(
+        pd.read_csv(gathered.folder / "annotations.csv")
+    )
     from_all = [*small, *pairs, f"reward.offline='{tmp_path}'"]
     before = compose(from_all).setting_id
     with (gathered.folder / "annotations.csv").open("a") as file:
@@ -172,6 +177,8 @@ def test_a_run_of_pairs_teaches_motif(tmp_path: Path) -> None:
         ({"normalise": True}, "only with reward.variant=ranking"),
         ({"offline": "nowhere"}, "only with reward.variant=ranking"),
         ({"offline": "nowhere", "variant": "ranking"}, "offline=nowhere: holds no annotations.csv"),
+        ({"offline": "d", "variant": "ranking", "error": 0.1}, "error=0.1: nobody is asked with reward.offline"),
+        ({"offline": "d", "variant": "ranking", "wait": False}, "wait=false: nobody is asked with reward.offline"),
         ({"caption": "view"}, "set reward.count=caption"),
         ({"error": 2.0}, "at most 1"),
     ],

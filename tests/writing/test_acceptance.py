@@ -3,6 +3,7 @@
 import ast
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rewardlab.config import composition
@@ -72,6 +73,10 @@ def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: tuple[Sa
         ("calls.append(1); return state.agent_x + len(calls)", "not the same when the same rows are asked for again"),
         ("return state.agent_x + hash('x') % 10**6 / 10**6", "not the same when the same rows are asked for again"),
         ("return state.agent_x[:3]", "is wanted"),
+        (
+            "return np.array([x + 0 * sum(range(3000)) for x in state.agent_x])",
+            "s for 4096 rows (allowed: 0.05): let numpy",
+        ),
         ("return state.agentx", "did you mean agent_x"),
         ("return state.agent_x, {'potential': 0}", "a part is named potential, as what is returned itself"),
         ("return state.agent_x, {'mean': 0}", "a part is named 'mean' (allowed: letters"),
@@ -81,6 +86,16 @@ def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: tuple[Sa
 def test_what_no_reward_may_do_is_found(body: str, says: str, tried: tuple[Sample, StateLayout]) -> None:
     source = f"import numpy as np\ncalls = []\ndef potential(state):\n    {body}\n"
     assert any(says in problem for problem in verdict(source, tried).problems)
+
+
+def test_the_rank_correlation_is_that_of_ranks_with_ties(tried: tuple[Sample, StateLayout]) -> None:
+    sample, layout = tried
+    after = layout.arrays(sample.after)
+    said = pd.Series(after["agent_x"] + 3.0 * after["agent_y"])
+    reached = sample.distance >= 0
+    by_hand = np.corrcoef(said[reached].rank(), pd.Series(-sample.distance[reached]).rank())[0, 1]
+    found = verdict("def potential(state): return state.agent_x + 3.0 * state.agent_y", tried).correlation
+    assert found == pytest.approx(by_hand, abs=1e-9) and abs(by_hand) > 0.05
 
 
 def test_a_reward_that_pays_little_for_staying_is_not_warned_of(tried: tuple[Sample, StateLayout]) -> None:

@@ -19,6 +19,7 @@ from rewardlab.report.pages.charts import OF_LEVELS, RANKED
 from rewardlab.report.pages.data import metrics, page_data, run_places
 from rewardlab.report.pages.level_strips import level_strips
 from rewardlab.report.pages.styles import Style
+from rewardlab.report.reading.collection import CANDIDATE, DUPLICATE, UNREADABLE
 from rewardlab.report.statistics import COVERED, Estimate
 from rewardlab.report.tables.columns import Column, Filled, Kind, Row
 from rewardlab.report.tables.efficiency import height_of
@@ -129,7 +130,7 @@ def _facts(comparison: Comparison, filters: Sequence[str]) -> str:
     """How much the answer rests on."""
     tally = [f"{n} {state}" for state in STATES if (n := sum(run.state == state for run in comparison.runs))]
     found = [problem.state for problem in comparison.problems]
-    tally += [f"{found.count(state)} {state}" for state in ("unreadable", "duplicate") if state in found]
+    tally += [f"{found.count(state)} {state}" for state in (UNREADABLE, DUPLICATE, CANDIDATE) if state in found]
     counts = f"{plural(len(comparison.methods), 'scheme')} · {plural(len(comparison.envs), 'environment')}"
     only = f" · only {', '.join(filters)}" if filters else ""
     common = "".join(f" · {phrase}" for phrase in comparison.in_common)

@@ -30,7 +30,8 @@ from rewardlab.report.reading.run_folder import (
 
 # A folder with one of these and no manifest was a run once: it is named, not passed over.
 _TRACES = {MANIFEST, STATUS, EVALUATIONS}
-UNREADABLE, DUPLICATE = "unreadable", "duplicate"
+UNREADABLE, DUPLICATE, CANDIDATE = "unreadable", "duplicate", "candidate"
+FIRST_ROUND = "round0"  # a folder that every loop of `rewardlab write` begins with, beside its runs
 _WORTH_A_HELPER = 200  # runs: below, starting processes takes longer than reading
 _TOGETHER = 25  # runs, whose tables are parsed together
 _HELD_AT_ONCE = 8 * 2**20  # bytes of tables that are not parsed yet
@@ -44,7 +45,7 @@ class Problem:
     name: str
     folder: str
     reason: str
-    state: str = UNREADABLE  # or DUPLICATE
+    state: str = UNREADABLE  # or DUPLICATE, CANDIDATE
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ class Found:
     @property
     def name(self) -> str:
         return self.path.relative_to(self.root).as_posix()
+
+    @property
+    def loop(self) -> Path | None:
+        """Below a results folder, the folder of the `rewardlab write` that trained it."""
+        inside = self.path.relative_to(self.root).parts
+        ends = [at for at, part in enumerate(inside) if at and part == "runs"]
+        folders = (self.root.joinpath(*inside[:at]) for at in ends)
+        return next((each for each in folders if (each / FIRST_ROUND).is_dir()), None)
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,9 @@ def find_runs(roots: Sequence[tuple[str, Path]]) -> list[Found]:
 def read_found(found: Sequence[Found], helpers: Helpers | None = None) -> Collection:
     """Reads folders of runs, those that have not changed since they were last read from the user's cache.
 
-    The same setting and seed found twice below one folder counts once, and the others are named. Where
-    many are to be read, helpers read with this process.
+    The same setting and seed found twice below one folder counts once, and the others are named. So are the
+    candidates of loops that wrote rewards, which are no methods. Where many are to be read, helpers read with this
+    process.
     """
     read: dict[int, Run | Problem] = {}
     caches = {root: ReadingCache(root) for root in dict.fromkeys(each.root for each in found)}
@@ -101,7 +111,7 @@ def read_found(found: Sequence[Found], helpers: Helpers | None = None) -> Collec
             for place, each in enumerate(found)
             if each.root == root and each.stamp is not None and isinstance(run := read[place], Run)
         })  # fmt: skip
-    return _without_twins([read[place] for place in range(len(found))])
+    return _without_twins([_or_candidate(each, read[place]) for place, each in enumerate(found)])
 
 
 def _run_folders(root: Path) -> Iterator[Path]:
@@ -167,6 +177,14 @@ def _or_problem(found: Found, task: Callable[..., Any], *given: Any) -> Any:
     except (OSError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
         reason = clean(f"{type(error).__name__}: {error}", 200)
     return Problem(clean(found.name, 300), found.label, reason)
+
+
+def _or_candidate(found: Found, read: Run | Problem) -> Run | Problem:
+    """A run of a loop stays where it is of what the loop found, whose code tells what the search took."""
+    if not isinstance(read, Run) or read.search_frames is not None or (loop := found.loop) is None:
+        return read
+    name = clean(loop.relative_to(found.root).as_posix(), 300)
+    return Problem(read.name, read.folder, f"one of those that {name} chose from", CANDIDATE)
 
 
 def _without_twins(read: Sequence[Run | Problem]) -> Collection:

@@ -260,6 +260,7 @@ class Offline:
 
     Args:
         pairs: two captions, and how much the first is preferred, 1, 0 or 0.5.
+        cost: columns of train.csv that tell what the pairs took.
     """
 
     metrics: tuple[str, ...] = ("loss/oni", "loss/oni_heldout")
@@ -271,9 +272,10 @@ class Offline:
         epochs: int,
         batch: int,
         generator: torch.Generator,
+        cost: Metrics | None = None,
     ) -> None:
         self._pairs, self._model, self._epochs, self._batch = pairs, model, epochs, batch
-        self._generator, self._cache = generator, _Texts()
+        self._generator, self._cache, self._cost = generator, _Texts(), cost or {}
         self._told: Metrics = {}  # empty until it is taught
         self._mean = self._std = self._median = 0.0
 
@@ -287,7 +289,7 @@ class Offline:
         pass
 
     def learn(self, told: Sequence[Annotation]) -> Metrics:
-        return self._told
+        return self._cost | self._told
 
     def state_dict(self) -> State:
         scale = {"mean": self._mean, "std": self._std, "median": self._median}

@@ -37,7 +37,8 @@ import torch
 from rewardlab.language import captions
 from rewardlab.language.annotator import METRICS
 from rewardlab.language.captions import Captioned
-from rewardlab.language.judges import Annotation, read_answers
+from rewardlab.language.judges import SCRIPTED, Annotation, read_annotations
+from rewardlab.language.model import Answer
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.models.caption_model import CaptionModel
 from rewardlab.rewards.language.asking import AskingConfig, AskingScheme
@@ -53,6 +54,7 @@ from rewardlab.rewards.language.caption_rewards import (
     Retrieval,
     Worth,
     labelled_pair,
+    pair_of,
     read_label,
     read_preference,
 )
@@ -103,6 +105,8 @@ class Config(AskingConfig):
         if self.offline is not None:
             if self.variant != "ranking":
                 raise ValueError(f"offline={self.offline}: only with reward.variant=ranking")
+            if set_ := self.asking():
+                raise ValueError(f"{set_[0]}: nobody is asked with reward.offline; it is of the runs in {self.offline}")
             self.pairs()
         if self.variant == "classification" and self.caption == "event":
             raise ValueError(
@@ -111,17 +115,18 @@ class Config(AskingConfig):
         if self.count == "event" and self.caption == "view":
             raise ValueError("count=event: captions of views tell no event; set reward.count=caption")
 
-    def pairs(self) -> list[tuple[str, str, float]]:
-        """Those of `offline`.
+    def pairs(self) -> tuple[list[tuple[str, str, float]], list[Answer]]:
+        """Those of `offline`, each once, and all answers that were given for them.
 
         Raises:
             ValueError: there are none.
         """
-        told = read_answers(Path(self.offline or ""), "offline=")
-        found = [pair for text, said in told.items() if (pair := labelled_pair(text, read_preference(said)))]
+        told = [each for each in read_annotations(Path(self.offline or ""), "offline=") if pair_of(each[0])]
+        said = dict(told).items()
+        found = [pair for text, answer in said if (pair := labelled_pair(text, read_preference(answer.text)))]
         if not found:
             raise ValueError(f"offline={self.offline}: holds no answered pairs; it needs a run with variant=ranking")
-        return found
+        return found, [answer for _, answer in told]
 
 
 class Scheme(AskingScheme):
@@ -138,8 +143,6 @@ class Scheme(AskingScheme):
         instructions = (_PAIR if ranks else _LABEL).format(task=config.task or context.spec.id)
         super().__init__(config, context, config.caption, instructions, read_preference if ranks else read_label)
         self.config, self.counts = config, EpisodeCounts(context.num_envs)
-        if config.offline is not None:
-            self.assumes -= {"llm"}  # nobody is asked
         self.worth = self._worth(config, context)
         self.metrics = (*METRICS, *self.worth.metrics)
 
@@ -164,7 +167,11 @@ class Scheme(AskingScheme):
         rate = config.learning_rate or (1e-5 if offline else 1e-4)
         model = CaptionModel(rate, 10.0 if config.variant == "ranking" else None, context.generator)
         if config.offline is not None:
-            return Offline(config.pairs(), model, config.epochs, config.batch_size, context.generator)
+            pairs, answers = config.pairs()
+            self.assumes |= {"llm"} if any(each.model not in ("", SCRIPTED) for each in answers) else set()
+            tokens = sum(each.prompt_tokens + each.answer_tokens for each in answers)
+            cost = {"annotate/calls": float(len(answers)), "annotate/tokens": float(tokens)}
+            return Offline(pairs, model, config.epochs, config.batch_size, context.generator, cost)
         if config.variant == "classification":
             return Classification(self.annotator, model, config.steps, context.generator)
         return Ranking(

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from rewardlab.datasets.folders import read_code
 from rewardlab.errors import CodeError, UserError
 from rewardlab.facts import GRID, HELD
 from rewardlab.maths.boxes import executed
-from rewardlab.maths.counting import combine_keys, hash_bytes
+from rewardlab.maths.distinct import tell_apart
 from rewardlab.parts.written_code import FUNCTIONS, HAND, WrittenCode, check_fields, kind_of, writer_of
 from rewardlab.parts.written_state import KINDS, VECTOR, StateLayout, facts_of, state_layout
 from rewardlab.sandbox.process import ROWS, Field, available
@@ -133,12 +134,9 @@ class CodeStates:
         """What the code says of states, [B, ...]; of equal grids, of which rollouts have many, it is asked once."""
         if not self._facts:
             return self._asked(state=self._arrays(states))
-        grid, held = states[GRID], states[HELD]
-        keys = hash_bytes(grid.reshape(len(grid), -1))
-        keys = combine_keys(keys, held[:, 0] | held[:, 1] << 8 | held[:, 2] << 16)
-        _, rows, place = np.unique(keys, return_index=True, return_inverse=True)
-        told = self._asked(state=self._arrays({name: each[rows] for name, each in states.items()}))
-        return {name: each[place] for name, each in told.items()}
+        distinct, place = tell_apart({name: torch.from_numpy(each) for name, each in states.items()})
+        told = self._asked(state=self._arrays({name: each.numpy() for name, each in distinct.items()}))
+        return {name: each[place.numpy()] for name, each in told.items()}
 
     def _tried(self) -> tuple[str, ...]:
         told = _made_up(self._spec, self._facts)
