@@ -22,6 +22,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
         ("interrupted", None, None, True, "continue", "interrupted at frame 700"),
         ("interrupted", None, None, False, "start", "no checkpoint"),
         ("paused", None, None, True, "continue", "paused at frame 700"),
+        ("paused", None, None, False, "start", "no checkpoint"),
         ("failed", FULL, None, True, "continue", "could not write"),
         ("failed", FULL, None, False, "start", "could not write"),
         ("failed", "signal 9", "killed", True, "continue", "killed after frame 700"),
