@@ -82,6 +82,10 @@ class Interrupted(Exception):
         return 128 + self.signal_number
 
 
+class Paused(Exception):
+    """A run has come as far as `pause_at` asked: its checkpoint is written, and it can go on from there."""
+
+
 def unknown(what: str, given: str, allowed: Iterable[str], kind: str) -> UserError:
     """The one form of "no such thing": what was given, the nearest match, what is allowed.
 

@@ -14,7 +14,7 @@ from rewardlab.config import loggers
 from rewardlab.config.code import code_of
 from rewardlab.config.composition import Prepared
 from rewardlab.config.identity import shown_labels
-from rewardlab.errors import Diverged, Interrupted, OfTheTask, one_line, placed
+from rewardlab.errors import Diverged, Interrupted, OfTheTask, Paused, one_line, placed
 from rewardlab.networks.picture import network_for, reads_as_picture
 from rewardlab.parts.written_code import search_of, writer_of
 from rewardlab.records import archive
@@ -50,7 +50,7 @@ def run(prepared: Prepared, parts: RunParts | None = None) -> int:
     """
     if prepared.config.device == "cpu":
         use_one_thread()  # one process per core beats threads inside an update
-    decision = decide(prepared.folder, prepared.config.overwrite)
+    decision = decide(prepared.folder, prepared.config.overwrite, pause_at=prepared.config.pause_at)
     if decision.settled is not None:
         return _settled(prepared, decision)
     parts = parts or build(prepared.config)
@@ -58,7 +58,7 @@ def run(prepared: Prepared, parts: RunParts | None = None) -> int:
     try:
         with stop_by_signals() as stop, store.lock():  # a signal that comes in between must not leave a lone lock
             # Another process may just have finished it.
-            decision = decide(prepared.folder, prepared.config.overwrite, held=True)
+            decision = decide(prepared.folder, prepared.config.overwrite, True, prepared.config.pause_at)
             if decision.settled is not None:
                 return _settled(prepared, decision)
             if decision.action == "damaged":
@@ -187,6 +187,11 @@ def _train(prepared: Prepared, parts: RunParts, store: RunStore, checkpoint: Sta
         state, code = "finished", 0
     except Interrupted as interrupt:
         state, error, code = "interrupted", str(interrupt), interrupt.exit_code
+    except Paused:
+        state, code = "paused", 0
+        where = (
+            f" at frame {training.frames if training else frames} of {config.frames}; a larger pause_at continues it"
+        )
     except Diverged as diverged:
         state, error = "diverged", f"after frame {training.frames if training else frames}: {diverged}"
     except OfTheTask as fault:

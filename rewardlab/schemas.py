@@ -257,6 +257,12 @@ class RootConfig:
     logger: Any = option(None, "where else the tables go", in_setting=False)
     seed: int = option(0, "the one seed of every random stream", minimum=0, maximum=LARGEST_SEED, in_setting=False)
     frames: Any = option("${env.frames}", "training budget in environment frames; 2_000_000 and 2e6 both work")
+    pause_at: int | None = option(
+        None,
+        "training frames at which the run pauses on its way to `frames`: a larger one, or null, goes on exactly",
+        above=0,
+        in_setting=False,
+    )
     num_envs: int = option(64, "environments stepped together", above=0, maximum=_MOST)
     eval: EvalConfig = field(default_factory=EvalConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig, metadata={"in_setting": False})

@@ -20,6 +20,8 @@ from rewardlab.config.composition import Prepared, compose
 from rewardlab.errors import UserError
 from rewardlab.machine import THREAD_VARIABLES
 from rewardlab.records.status import write_status
+from rewardlab.report.outcomes import counts
+from rewardlab.report.reading.run_folder import read_run
 from rewardlab.run import run
 from rewardlab.training.loop import Training
 
@@ -151,6 +153,25 @@ def test_a_signal_interrupts_and_the_same_command_continues(tmp_path: Path, numb
     assert int(rows[len(rows_before)]["updates"]) > int(rows_before[-1]["updates"])  # the counters go on
     assert float(rows[len(rows_before)]["explore/states"]) >= states_before  # and so do the scheme's
     assert json.loads((prepared.folder / "manifest.json").read_text())["resume"] == "exact"
+
+
+def test_a_paused_run_goes_on_as_if_it_had_not_been(finished: Prepared, tmp_path: Path) -> None:
+    tiny = ("reward=rnd", "reward.warmup=16", "seed=0")
+    paused = prepare(tmp_path, *tiny, "pause_at=512")
+    assert paused.folder.relative_to(tmp_path) == finished.folder.relative_to(finished.folder.parents[4])
+    for _ in range(2):  # the second time there is nothing to do
+        assert run(paused) == 0
+        status = json.loads((paused.folder / "status.json").read_text())
+        assert (status["state"], 512 <= status["frames"] < 640) == ("paused", True)
+    known = read_run(paused.folder, tmp_path)
+    assert (known.budget, known.evaluations.frames[-1], counts(known)) == (512, status["frames"], True)
+
+    assert run(prepare(tmp_path, *tiny, "pause_at=600")) == 0
+    assert run(prepare(tmp_path, *tiny)) == 0
+    for name in ("train.csv", "eval.csv"):
+        assert table(paused.folder / name) == table(finished.folder / name)
+    assert json.loads((paused.folder / "manifest.json").read_text())["resume"] == "exact"
+    assert json.loads((paused.folder / "status.json").read_text())["state"] == "finished"
 
 
 def test_not_a_number_in_a_loss_is_divergence(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ _WORDS = {
     "start": "new",
     "continue": "continues",
     "skip": "finished",
+    "paused": "paused",
     "diverged": "diverged",
     "locked": "at work",
     "damaged": "damaged",
@@ -77,7 +78,7 @@ def _tasks(jobs: Sequence[Prepared]) -> list[Task]:
     tasks = []
     for number, job in enumerate(jobs):
         label = setting_label(job, [item for item in job.overrides if item not in common])
-        state = _WORDS[decide(job.folder, job.config.overwrite).action]
+        state = _WORDS[decide(job.folder, job.config.overwrite, pause_at=job.config.pause_at).action]
         frames, seconds, size = 0, 0.0, 0
         task = Task(number, job.setting_id, label, job.config.seed, state, frames, seconds, size)
         tasks.append(_to_do(task, job, past) if state in _TO_DO else task)
@@ -86,7 +87,8 @@ def _tasks(jobs: Sequence[Prepared]) -> list[Task]:
 
 def _to_do(task: Task, job: Prepared, past: Past) -> Task:
     begun = read_status(job.folder)[0] if task.state == "continues" else None
-    frames = max(0, job.config.frames - (begun.frames if begun is not None else 0))
+    wanted = min(job.config.frames, job.config.pause_at or job.config.frames)
+    frames = max(0, wanted - (begun.frames if begun is not None else 0))
     known = past.expected(job.flat)
     seconds = None if known is None else frames / known.frames_per_second
     size = None if known is None else max(0, known.size - folder_size(job.folder))

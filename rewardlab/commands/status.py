@@ -34,7 +34,7 @@ _NUMBERS = (3, 4, 5)  # columns that stand to the right
 _FEWEST_LINES = 5  # of a live view
 _SHORTEST_NAME = 16
 _KILLED = "killed"  # running by its status, but nobody holds its lock
-_ORDER = ("running", _KILLED, "failed", "diverged", "interrupted", "unreadable", "finished")
+_ORDER = ("running", _KILLED, "failed", "diverged", "interrupted", "unreadable", "paused", "finished")
 
 
 @dataclass(frozen=True)

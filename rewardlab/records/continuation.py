@@ -19,7 +19,8 @@ ANEW = "overwrite=true starts anew and keeps aside what is there"
 class Decision:
     """What to do, and one line for people that says why.
 
-    action: start, continue, skip, diverged, locked, or damaged: neither can it go on, nor is it begun anew unasked.
+    action: start, continue, skip, paused, diverged, locked, or damaged: neither can it go on, nor is it begun anew
+        unasked.
     keep: before a start, put aside what is there: it is of a run that lost a part of itself.
     """
 
@@ -30,7 +31,7 @@ class Decision:
     @property
     def settled(self) -> str | None:
         """What a sweep calls a run about which there is nothing to do; None where it is to be started or continued."""
-        return {"skip": "skipped", "diverged": "diverged", "locked": "left"}.get(self.action)
+        return {"skip": "skipped", "paused": "skipped", "diverged": "diverged", "locked": "left"}.get(self.action)
 
     @property
     def exit_code(self) -> int:
@@ -38,13 +39,14 @@ class Decision:
         return 1 if self.action in ("diverged", "damaged") else 0
 
 
-def decide(folder: Path, overwrite: bool, held: bool = False) -> Decision:
+def decide(folder: Path, overwrite: bool, held: bool = False, pause_at: int | None = None) -> Decision:
     """Decide from the files of a folder, without loading them.
 
     Args:
         folder: the run's folder, which need not exist.
         overwrite: whether to start anew whatever is there; a live process is left alone all the same.
         held: whether the caller itself holds the lock.
+        pause_at: training frames that are wanted for now; None: all.
     """
     if not held and (owner := live_owner(folder)) is not None:
         return Decision("locked", f"left to {owner}")
@@ -65,13 +67,17 @@ def decide(folder: Path, overwrite: bool, held: bool = False) -> Decision:
             "diverged",
             f"diverged at frame {status.frames}{_because(status)}: that is a result; overwrite=true runs it anew",
         )
+    if status.state == "paused" and pause_at is not None and status.frames >= pause_at:
+        return Decision("paused", f"paused at frame {status.frames} already: a larger pause_at, or none, continues it")
     return _again(folder, _what_happened(status), keep=status.frames > 0)
 
 
 def told(decision: Decision, folder: Path, code: Mapping[str, str]) -> str:
     """The reason, and, of a run that stands as a result, in what the code that made it differs from that of now."""
     changed = (
-        other_code(read_json(folder / "manifest.json")[0], code) if decision.action in ("skip", "diverged") else []
+        other_code(read_json(folder / "manifest.json")[0], code)
+        if decision.action in ("skip", "paused", "diverged")
+        else []
     )
     if not changed:
         return decision.reason
@@ -111,8 +117,8 @@ def _again(folder: Path, happened: str, keep: bool) -> Decision:
 
 
 def _what_happened(status: Status) -> str:
-    if status.state == "interrupted":
-        return f"interrupted at frame {status.frames}"
+    if status.state in ("interrupted", "paused"):
+        return f"{status.state} at frame {status.frames}"
     if status.state == "running" or status.kind == "killed":
         return f"killed after frame {status.frames}"
     if status.kind == "damaged":

@@ -8,7 +8,7 @@ from pathlib import Path
 from rewardlab.errors import one_line, placed
 from rewardlab.records.files import now, read_json, write_json
 
-STATES = ("finished", "diverged", "running", "interrupted", "failed")  # in the order in which they are told
+STATES = ("finished", "diverged", "running", "paused", "interrupted", "failed")  # in the order in which they are told
 KINDS = ("error", "storage", "killed", "damaged")  # what made a failed run fail
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.EROFS)
 _STORAGE_ERRORS_INSIDE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM)  # about the run's own files

@@ -74,6 +74,7 @@ def _lost(comparison: Comparison) -> Iterable[Caution]:
         yield Caution("Files that could not be used, though the runs count", blemished, _PAGE)
     for state, what in (
         ("running", "still going (or killed): dotted in the learning curves, in no table and no comparison"),
+        ("paused", "paused on the way to the whole budget: each counts up to its pause"),
         ("interrupted", "interrupted and missing from the statistics"),
         ("failed", "failed and missing from the statistics"),
         ("diverged", "diverged: the last evaluation is carried to the end of the budget, and no threshold counts as "

@@ -10,7 +10,7 @@ from rewardlab.report.reading.run_folder import Run
 
 # Fields that are no part of a setting: where, on what and how often something is written.
 NO_SETTING = re.compile(
-    r"(seed|results_dir|device|overwrite|extend|skip_invalid|fidelity)$|(logger|checkpoint|hydra|launcher)\b"
+    r"(seed|results_dir|device|overwrite|pause_at|skip_invalid|fidelity)$|(logger|checkpoint|hydra|launcher)\b"
 )
 # How long a run trains and how it is looked at: they distinguish settings, but are no part of a scheme's name.
 BUDGET = re.compile(r"(frames|env\.frames|eval\.(every|episodes))$")

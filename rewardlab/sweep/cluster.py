@@ -129,7 +129,7 @@ class _Watch:
 
 def _settled(job: Job) -> Outcome | None:
     """What is known already without asking the cluster; a run that somebody holds is waited for there."""
-    decision = decide(job.folder, job.overwrite)
+    decision = decide(job.folder, job.overwrite, pause_at=job.pause_at)
     if decision.settled is None or decision.action == "locked":
         return None
     return Outcome(job.number, job.label, decision.settled, job.folder, detail=told(decision, job.folder, job.code))

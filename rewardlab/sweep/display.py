@@ -102,7 +102,9 @@ class LiveDisplay(Display):
     def _totals(self, rows: Sequence["_Row"], waiting: int) -> Text:
         counted = Counter(outcome.state for outcome in self._ended.values())
         states = ", ".join(f"{count} {state}" for state, count in counted.items())
-        durations = [outcome.seconds for outcome in self._ended.values() if outcome.state in ("finished", "continued")]
+        durations = [
+            outcome.seconds for outcome in self._ended.values() if outcome.state in ("finished", "continued", "paused")
+        ]
         left = eta([row.left for row in rows], waiting, [item for item in durations if item is not None], self.slots)
         so_far = clock(time.monotonic() - self._started_at)
         to_go = f"{clock(left)} left" if left is not None else ""

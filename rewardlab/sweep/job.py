@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # In the order of the final table: what needs attention stands last, next to the totals.
-STATES = ("skipped", "finished", "continued", "left", "not started", "interrupted", "diverged", "failed")
+STATES = ("skipped", "finished", "continued", "paused", "left", "not started", "interrupted", "diverged", "failed")
 MISSING = ("left", "not started", "interrupted", "failed")  # no result yet
 
 
@@ -21,6 +21,7 @@ class Job:
     frames: its budget.
     command: what to execute.
     shown: the same as a user would type it.
+    pause_at: training frames that it is to come to for now; None: all.
     code: hashes of what it would be made by.
     kind: names what it imports; empty where that is code of the user's own, or would open a GPU.
     """
@@ -32,6 +33,7 @@ class Job:
     command: tuple[str, ...]
     shown: str
     overwrite: bool = False
+    pause_at: int | None = None
     code: Mapping[str, str] = field(default_factory=dict)
     kind: str = ""
 

@@ -125,10 +125,11 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
                 number=number,
                 label=f"{setting_label(prepared, swept)} seed{prepared.config.seed}",
                 folder=prepared.folder,
-                frames=prepared.config.frames,
+                frames=min(prepared.config.frames, prepared.config.pause_at or prepared.config.frames),
                 command=tuple(command.job_command(arguments)),
                 shown=command.shown_command(arguments),
                 overwrite=prepared.config.overwrite,
+                pause_at=prepared.config.pause_at,
                 code=codes[prepared.setting_id],
                 kind=_kind(prepared.config),
             )

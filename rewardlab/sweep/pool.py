@@ -120,7 +120,7 @@ class Pool:
             self._settle(Outcome(job.number, job.label, "skipped", job.folder, detail=f"the same run as job {first}"))
             return True
         # The second look never undoes what the other process has just finished.
-        decision = decide(job.folder, job.overwrite and not again)
+        decision = decide(job.folder, job.overwrite and not again, pause_at=job.pause_at)
         if decision.settled is not None:
             self._settle(
                 Outcome(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rewardlab.records.continuation import decide, told
+from rewardlab.records.continuation import Decision, decide, told
 from rewardlab.sweep.command import job_command
 from rewardlab.sweep.job import Job, Outcome
 from rewardlab.sweep.process import JobProcess
@@ -38,7 +38,7 @@ class Remote:
         os.environ.update(self.environment)
         job = replace(self.job, command=tuple(job_command(self.job.arguments)))
         give_up = time.monotonic() + _LOCKED_SECONDS
-        while (decision := decide(job.folder, job.overwrite)).action == "locked" and time.monotonic() < give_up:
+        while (decision := _decision(job)).action == "locked" and time.monotonic() < give_up:
             time.sleep(_POLL_SECONDS)
         if decision.settled is not None:
             return Outcome(
@@ -64,3 +64,7 @@ class Remote:
             self._process.ask_to_stop(signal.SIGTERM)
             while not self._process.ended():
                 time.sleep(_POLL_SECONDS)
+
+
+def _decision(job: Job) -> Decision:
+    return decide(job.folder, job.overwrite, pause_at=job.pause_at)

@@ -29,6 +29,8 @@ def judge(folder: Path, exit_code: int, before: Status | None, continued: bool, 
     fresh = status if status != before else None
     if exit_code == 0 and fresh is not None and fresh.state == "finished":
         return ("continued" if continued else "finished"), ""
+    if exit_code == 0 and status is not None and status.state == "paused":  # perhaps by another process
+        return "paused", f"at frame {status.frames}"
     if fresh is not None and fresh.state == "diverged":
         return "diverged", fresh.error or ""
     if exit_code in _STOPPED:

@@ -7,7 +7,7 @@ from contextlib import closing
 import numpy as np
 
 from rewardlab import seeding
-from rewardlab.errors import Interrupted
+from rewardlab.errors import Interrupted, Paused
 from rewardlab.maths.achievements import score
 from rewardlab.records.progress import Progress
 from rewardlab.records.store import EVAL, REPLICATES, SUITE, TRAIN, WITHIN, RunStore
@@ -91,6 +91,7 @@ class Training:
         Raises:
             Diverged: a loss or a reward is not finite.
             Interrupted: a signal asked for the end; a checkpoint has been written.
+            Paused: it has come as far as it was to come for now; likewise.
         """
         try:
             if not self._begun:
@@ -104,6 +105,9 @@ class Training:
                     raise Interrupted(signal_number)
                 if self._finished:
                     return
+                if self.config.pause_at is not None and self.frames >= self.config.pause_at:
+                    self._checkpoint()
+                    raise Paused
                 self._iterate()
         finally:
             opened = (self._train_table, self._eval_table, self._suite_table, self._evaluator, self._suite)

@@ -21,6 +21,8 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
         ("running", None, None, False, "start", "no checkpoint"),
         ("interrupted", None, None, True, "continue", "interrupted at frame 700"),
         ("interrupted", None, None, False, "start", "no checkpoint"),
+        ("paused", None, None, True, "continue", "paused at frame 700"),
+        ("paused", None, None, False, "start", "no checkpoint"),
         ("failed", FULL, None, True, "continue", "could not write"),
         ("failed", FULL, None, False, "start", "could not write"),
         ("failed", "signal 9", "killed", True, "continue", "killed after frame 700"),
@@ -45,6 +47,19 @@ def test_what_becomes_of_a_run(tmp_path, state, error, kind, checkpoint, action,
         assert decide(store.folder, overwrite).action == "locked"
         assert decide(store.folder, overwrite).reason.startswith("left to process ")
         assert decide(store.folder, overwrite, held=True) == decision
+
+
+@pytest.mark.parametrize(
+    ("pause_at", "action"), [(700, "paused"), (600, "paused"), (701, "continue"), (None, "continue")]
+)
+def test_a_paused_run_goes_on_where_more_is_wanted(tmp_path, pause_at, action):
+    store = RunStore(tmp_path / "run")
+    store.save_checkpoint({"frames": 700})
+    store.set_status("paused", 700)
+    decision = decide(store.folder, overwrite=False, pause_at=pause_at)
+    assert decision.action == action
+    assert decision.settled == (None if action == "continue" else "skipped")
+    assert decide(store.folder, overwrite=True, pause_at=pause_at).action == "start"
 
 
 def test_deciding_writes_nothing(tmp_path):

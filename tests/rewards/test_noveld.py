@@ -33,6 +33,25 @@ def test_bonus_recomputed(key: str, alpha: float) -> None:
     assert revisits > 30  # the test has met what it is about
 
 
+@pytest.mark.parametrize("name", ["noveld", "ride", "ngu"])
+def test_halves_of_a_bonus_alone(name: str) -> None:
+    """One rollout before anything is learned, so that all three see the same networks."""
+    paid = {}
+    for scope in ("both", "episodic", "lifelong"):
+        a_case = case(name, scope=scope)
+        scheme, _ = a_case.build()
+        (rollout,) = rollouts(a_case, 30)
+        paid[scope] = scheme.compute(rollout).streams["intrinsic"]
+        assert set(scheme.update(rollout)) == set(scheme.metrics)
+        assert scheme.clears("intrinsic") == (scope != "lifelong")
+    factor = paid["lifelong"] + 1.0 if name == "ngu" else paid["lifelong"]
+    torch.testing.assert_close(paid["both"], paid["episodic"] * factor)
+    if name == "noveld":
+        assert set(paid["episodic"].unique().tolist()) == {0.0, 1.0}
+    assert all(len(each.unique()) > 1 and (each >= 0).all() for each in paid.values())
+    assert (paid["lifelong"] != paid["both"]).any()
+
+
 def test_share_of_first_visits_is_told() -> None:
     a_case = case("noveld")
     scheme, _ = a_case.build()

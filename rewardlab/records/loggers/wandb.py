@@ -107,7 +107,7 @@ class Sink:
 
     def close(self, state: str, summary: Mapping[str, Any]) -> None:
         self._run.summary.update({name: value for name, value in summary.items() if value is not None})
-        self._run.finish(exit_code=0 if state == "finished" else 1)
+        self._run.finish(exit_code=0 if state in ("finished", "paused") else 1)
 
 
 def _logged_in() -> bool:

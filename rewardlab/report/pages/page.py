@@ -27,7 +27,15 @@ from rewardlab.report.tables.numbers import Numbers
 from rewardlab.report.tables.text import cell, reading
 from rewardlab.report.verdict import NOTHING, Verdict, still_running
 
-SIGNS = {"finished": "✓", "diverged": "≁", "running": "…", "interrupted": "‖", "failed": "✗", "absent": "·"}
+SIGNS = {
+    "finished": "✓",
+    "diverged": "≁",
+    "running": "…",
+    "paused": "–",
+    "interrupted": "‖",
+    "failed": "✗",
+    "absent": "·",
+}
 _AREA = "Area under the learning curve, share of the optimum (95 % interval)"
 _MOST_RANKED = 4  # environments whose returns the first screen ranks
 _MOST_SEEDS = 60  # columns of the grid of runs

@@ -35,8 +35,8 @@ MANIFEST, STATUS, EVALUATIONS, TRAINING, PICTURE = "manifest.json", "status.json
 FILES = (MANIFEST, STATUS, EVALUATIONS, TRAINING, SUITE, REPLICATES, WITHIN, PICTURE, ARCHIVE, REWARD_MAP, LEVELS)
 """What the report reads of a run."""
 
-COUNTED_STATES = ("finished", "diverged")
-"""States of runs that ended by themselves."""
+COUNTED_STATES = ("finished", "diverged", "paused")
+"""States of runs that ended by themselves, if only for now."""
 
 TRAINING_POINTS = 100  # rows of train.csv are averaged down to so many
 PICTURE_LIMIT = 2 * 2**20  # bytes
@@ -104,7 +104,7 @@ class Run:
     agent: str
     curriculum: str
     seed: int
-    budget: int
+    budget: int  # training frames that it was to have; of a paused run, to its pause
     state: str
     frames: int
     error: str
@@ -222,6 +222,7 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
     picture, hidden = _has_picture(opened.folder, opened.root)
     suite, lost = read_suite(opened.folder, opened.root)
     replicates, within, unusable = read_regret(opened.folder, opened.root)
+    config = {key: value for key, value in fields.flat(manifest.get("config")).items() if key != "seed"}
     return Run(
         name=clean(opened.folder.relative_to(opened.root).as_posix(), 300),
         folder=label,
@@ -231,7 +232,7 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
         agent=fields.text(labels, "agent", "labels."),
         curriculum=fields.optional_text(labels, "curriculum") or "none",
         seed=fields.integer(manifest, "seed"),
-        budget=fields.integer(manifest, "frames", least=1),
+        budget=_budget(manifest, config, state),
         state=state,
         frames=_frames_done(status.get("frames"), evaluations),
         error=clean(status["error"], 400) if isinstance(status.get("error"), str) else "",
@@ -249,7 +250,7 @@ def finish_run(opened: Opened, tables: tuple[Table | None, Table | None], label:
         seen_in_training=fields.number(task, "seen_in_training"),
         evaluations=evaluations,
         written=written,
-        config={key: value for key, value in fields.flat(manifest.get("config")).items() if key != "seed"},
+        config=config,
         command=fields.optional_text(manifest, "command", 2000),
         packages=fields.short(manifest.get("packages")),
         code=fields.short(manifest.get("code")),
@@ -418,6 +419,12 @@ def _has_picture(run_folder: Path, root: Path) -> tuple[bool, tuple[str, ...]]:
     except Unreadable as problem:
         return False, (str(problem),)
     return True, ()
+
+
+def _budget(manifest: dict[str, Any], config: dict[str, Any], state: str) -> int:
+    """What a paused run was asked for is where it was to pause: no later frame says anything of it."""
+    asked, pause = fields.integer(manifest, "frames", least=1), config.get("pause_at")
+    return min(asked, pause) if state == "paused" and type(pause) is int and pause > 0 else asked
 
 
 def _frames_done(given: Any, evaluations: Evaluations) -> int:

@@ -115,7 +115,7 @@ KEYS = (
     Column("setting", Kind.TEXT, lambda row: row.comparison.setting_name(row.setting),
            "the full name of the setting: runs of one environment with equal names differ in the seed only"),
     Column("seed", Kind.COUNT, lambda row: row.run.seed, "the run's seed"),
-    Column("state", Kind.TEXT, lambda row: row.run.state, "finished, diverged, running, interrupted or failed"),
+    Column("state", Kind.TEXT, lambda row: row.run.state, "finished, diverged, running, paused, interrupted or failed"),
 )  # fmt: skip
 
 RUNS = Table(

@@ -28,6 +28,12 @@ VERSION = 3
 class Config(pseudocount.Config):
     coef: float = option(3e-5, "weight of the bonus", minimum=0)
     most: float = option(5.0, "the most that lifelong novelty multiplies by", minimum=1)
+    scope: str = option(
+        "both",
+        "both: episodic novelty times the lifelong factor; or episodic novelty alone, or that factor less 1",
+        choices=("both", "episodic", "lifelong"),
+        neutral="both",
+    )
     scale_error: bool = option(True, "centre and scale the error of distillation before it multiplies")
     distillation_rate: float = option(1e-4, "Adam's step size of distillation", above=0)
 
@@ -40,7 +46,8 @@ class Scheme(pseudocount.Scheme):
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
-        self.most, self.scale_error = config.most, config.scale_error
+        self.most, self.scale_error, self.scope = config.most, config.scale_error, config.scope
+        self.episodic_memory = config.scope != "lifelong"
         self.distillation = RandomDistillation(
             context,
             hidden=config.hidden,
@@ -56,7 +63,11 @@ class Scheme(pseudocount.Scheme):
         if self.scale_error:
             self.errors.add(error.flatten())
             error = (error - self.errors.mean) / self.errors.std
-        return super().bonus(rollout) * (1.0 + error).clamp(1.0, self.most)
+        factor = (1.0 + error).clamp(1.0, self.most)
+        episodic = super().bonus(rollout)  # its memory is of every step, whatever is paid
+        if self.scope == "lifelong":  # less 1: what is known pays nothing, and no step pays for being one
+            return factor - 1.0
+        return episodic if self.scope == "episodic" else episodic * factor
 
     def update(self, rollout: Rollout) -> Metrics:
         config = self.config
