@@ -28,6 +28,9 @@ def main(study: str, results: str) -> int:
         for setting in comparison.of_env(env):
             if setting.outcomes:
                 told[verdict(setting)].append(setting.method.reward)
+        if not any(told.values()):
+            print(f"# {env}: no run has ended or paused yet")
+            continue
         going = told.pop("goes on")
         print(
             f"# {env}: {'; '.join(f'{what}: {chr(44).join(who)}' for what, who in told.items() if who) or 'all go on'}"
