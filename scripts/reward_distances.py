@@ -3,8 +3,8 @@
     python scripts/reward_distances.py [TABLES]
 
 A table has 32 states, 4 actions and a discount of 0.95. Actions lead to 1 to 4 states, Dirichlet(1). Two rewards of
-all triples are drawn, N(0, 1), each with potential shaping N(0, 5^2), a factor U(0.1, 10) and a shift N(0, 5^2) of its
-own. Sixteen rewards lie between them, on a line. The first one is compared with each.
+all triples are drawn, N(0, 1), and sixteen lie on the line from the first to the second. Each of them is then given
+potential shaping, N(0, 1), a factor, U(0.1, 10), and a shift, N(0, 1), of its own. The first one is compared with each.
 """
 
 import sys
@@ -26,9 +26,8 @@ def table(rng: np.random.Generator) -> Mdp:
     return Mdp(chance, np.zeros((STATES, ACTIONS)), np.full(STATES, 1 / STATES))
 
 
-def reward(rng: np.random.Generator) -> np.ndarray:
-    drawn = rng.standard_normal((STATES, ACTIONS, STATES))
-    return rng.uniform(0.1, 10) * shaped(drawn, 5 * rng.standard_normal(STATES), GAMMA) + 5 * rng.standard_normal()
+def disguised(reward: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return rng.uniform(0.1, 10) * shaped(reward, rng.standard_normal(STATES), GAMMA) + rng.standard_normal()
 
 
 def main(tables: int = 48) -> None:
@@ -36,10 +35,11 @@ def main(tables: int = 48) -> None:
     found: dict[tuple[str, bool], list[float]] = {(name, w): [] for w in (False, True) for name in CANONICAL}
     lost: list[float] = []
     for _ in range(tables):
-        mdp, first, last = table(rng), reward(rng), reward(rng)
+        mdp, ends = table(rng), rng.standard_normal((2, STATES, ACTIONS, STATES))
+        first = disguised(ends[0], rng)
         kept = {key: canonical(key[0], first, mdp.chance, GAMMA, key[1]) for key in found}
         for share in np.linspace(0, 1, BETWEEN + 1)[1:]:
-            other = (1 - share) * first + share * last
+            other = disguised((1 - share) * ends[0] + share * ends[1], rng)
             lost.append((regret(first, other, mdp, GAMMA) + regret(other, first, mdp, GAMMA)) / 2)
             for (name, weighted), values in found.items():
                 made = canonical(name, other, mdp.chance, GAMMA, weighted)

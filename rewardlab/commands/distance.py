@@ -4,7 +4,7 @@ import csv
 import io
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -107,14 +107,13 @@ def _rewards(overrides: Sequence[str], runs: Sequence[str]) -> list[_Named]:
         if len({each.labels["env"] for each in prepared}) > 1:
             raise UserError("distance: all rewards are compared on one task; name one env")
         found = [_Named(each.labels["reward"], each.config) for each in prepared]
-    else:
-        base = composition.compose(list(overrides)).config
+    base = found[0].config if found else composition.compose(list(overrides)).config
     for text in runs:
         folder = trained.find_run(text)
         own = trained.run_config(folder)
-        if own.env != (found[0].config if found else base).env:
+        if replace(own.env, name="") != replace(base.env, name=""):
             raise UserError(f"--run {text}: was trained on another task, or with other options of it; set env as there")
-        found.append(_Named(f"{own.reward.name} of {folder.name}", own, folder))
+        found.append(_Named(f"{own.reward.plugin} of {folder.name}", own, folder))
     names = [each.name for each in found]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

@@ -106,7 +106,7 @@ def check_scheme(config: RootConfig, parts: RunParts, trained: bool) -> None:
     UserError: what it pays for a step is no function of state, action and next state.
     """
     scheme: Any = parts.scheme
-    name = f"reward={config.reward.name}"
+    name = f"reward={config.reward.name or config.reward.plugin}"
     if parts.conditioner is not None:
         raise UserError(f"{name}: goals are set beside it, which no state tells; leave out curriculum and goals")
     if scheme.learned_streams(alone=True):
