@@ -137,6 +137,10 @@ class EnvConfig(PluginConfig):
         """What is equal for seeds that make the same level; None where that is not known."""
         return None
 
+    def regret_bound(self, level: int) -> float | None:
+        """What the regret on a level can hardly fall below, by theory; None where there is none."""
+        return None
+
     def facts_on(self, task: "TaskFacts", levels: Sequence[int]) -> "TaskFacts":
         """The scale of an evaluation that plays these level seeds and no others (`eval.levels=train`).
 

@@ -16,6 +16,7 @@ from rewardlab.records import archive, checkpoint
 from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
 from rewardlab.training.build import build
+from rewardlab.training.parts import RunParts
 from rewardlab.types import Agent, Array, Conditioner, EnvSpec, Population, State
 
 _TRUSTED = ("env.id=", "env.wrappers=")
@@ -85,6 +86,22 @@ def learners(
     except Exception as error:  # whatever an agent makes of another one's state
         raise UserError(f"{folder / name}: does not fit the run's {CONFIG} ({type(error).__name__})") from None
     return parts.agent, parts.conditioner
+
+
+def paid_by(folder: Path, config: RootConfig) -> RunParts:
+    """The run's parts with its scheme as the run left it; their environments are closed.
+
+    Raises:
+        UserError: there is no checkpoint, or it is of another config.
+    """
+    parts = build(config)
+    parts.env.close()
+    state = _saved(folder, checkpoint.CHECKPOINT)
+    try:
+        parts.scheme.load_state_dict(state["scheme"])
+    except Exception as error:  # whatever a scheme makes of another one's state
+        raise UserError(f"{folder}: its scheme does not fit its {CONFIG} ({type(error).__name__})") from None
+    return parts
 
 
 def individual(run: str | Path, number: int | None = None) -> Agent:

@@ -10,6 +10,7 @@ COMMANDS = {
     "label": "compare pieces of a run's play by hand, for reward=preference",
     "demos": "record demonstrations of the exact solver or of a trained run",
     "write": "write a reward in rounds, by a language model or without one; or check one that is written",
+    "distance": "how far apart rewards are on a small task, once shaping and scale are taken out",
     "bench": "time the engine and the training of every scheme, as ratios",
     "check": "test an environment, scheme, agent or curriculum against the laws that all obey",
 }

@@ -52,7 +52,7 @@ def _query(arguments: Sequence[str], words: Sequence[str]) -> None:
         _print_matches(listing.groups(), words[-1])
     elif words[1] == "run" and (names := _flag_names(words[-2], words[-1])) is not None:
         _print_matches(names, words[-1])
-    elif words[1] in ("run", "check"):
+    elif words[1] in ("run", "check", "distance"):
         before, current = _list_so_far(words[-1])
         line = _without_flags([*words[:-1], current])
         if values := _values(line.split()[1:-1], current):

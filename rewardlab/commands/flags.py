@@ -169,6 +169,30 @@ def _label() -> Parser:
     return parser
 
 
+def _distance() -> Parser:
+    parser = Parser(
+        prog="rewardlab distance",
+        description="Compare rewards on a small task: distances once shaping and scale are taken out, exact regret both"
+        " ways, a heat map.",
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="env=NAME and reward=A,B,... and their options, as of run -m"
+    )
+    parser.add_argument(
+        "--run", action="append", default=[], metavar="RUN", help="besides, the reward of a finished run on that task"
+    )
+    parser.add_argument(
+        "--canon",
+        default="val,epic,dard",
+        metavar="LIST",
+        help="of none, val, val_potential, epic, dard, minimal (default: val,epic,dard)",
+    )
+    parser.add_argument("--weighted", action="store_true", help="steps count as their chance says, not all alike")
+    parser.add_argument("--level", type=_count, metavar="SEED", help="of the level (default: the first evaluation's)")
+    parser.add_argument("--out", metavar="DIR", help="where tables and figures go (default: results/distance/ENV)")
+    return parser
+
+
 def _demos() -> Parser:
     parser = Parser(
         prog="rewardlab demos",

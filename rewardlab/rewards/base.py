@@ -42,6 +42,8 @@ class BaseScheme:
         models_task: whether what it pays beside the task's reward is learned or designed to stand for it, so that
             train.csv holds it against the true one.
         pays_single_steps: whether it can pay a step of which nothing that came before or after is known.
+        pays_by_step: whether what it pays for a step is a function of its state, action and next state: nothing is
+            counted, remembered, learned or drawn.
         potential_based: whether what it pays beside the task is shaping by a potential of states, coef left out.
         episodic_memory: whether its bonuses remember within an episode only, so that equal episodes are paid alike.
         pays_prediction: whether the bonus is known before the outcome: of the observation and the action alone.
@@ -72,6 +74,7 @@ class BaseScheme:
     replaces_task: bool = False
     models_task: bool = False
     pays_single_steps: bool = True
+    pays_by_step: bool = False
     potential_based: bool = False
     episodic_memory: bool = False
     pays_prediction: bool = False

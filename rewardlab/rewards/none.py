@@ -17,3 +17,4 @@ class Scheme(BaseScheme):
     """Pays the task's reward."""
 
     labels_data = True
+    pays_by_step = True

@@ -18,7 +18,7 @@ from rewardlab.training.evaluate import REGRET, Evaluator, told_column
 from rewardlab.training.learning.base import make_learning
 from rewardlab.training.parts import RunParts
 from rewardlab.training.suite import Suite
-from rewardlab.training.within import REPLICATE_COLUMNS, WITHIN_COLUMNS, Within
+from rewardlab.training.within import LOWER_BOUND, REPLICATE_COLUMNS, WITHIN_COLUMNS, Within
 from rewardlab.types import Array, State
 
 _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
@@ -207,7 +207,12 @@ class Training:
 
     def _write_within(self, within: Within) -> None:
         """Tables of the last evaluation's episodes and steps."""
-        of_each = ((REPLICATES, REPLICATE_COLUMNS, within.replicates()), (WITHIN, WITHIN_COLUMNS, within.steps()))
+        replicates = within.replicates()
+        for row in replicates:
+            bound = self.config.env.regret_bound(int(row["level"]))
+            if bound is not None:
+                row[LOWER_BOUND] = bound
+        of_each = ((REPLICATES, REPLICATE_COLUMNS, replicates), (WITHIN, WITHIN_COLUMNS, within.steps()))
         for name, columns, rows in of_each:
             with closing(Table(self.store.folder / name, columns)) as table:
                 for row in rows:

@@ -60,7 +60,7 @@ def reward_map(config: RootConfig, parts: RunParts) -> dict[str, Array] | None:
         return None
     left = left_after(now, batch.terminated, batch.success, spec.max_steps)
     kept = left < spec.max_steps
-    rollout = _one_step_episodes(parts, obs, before, action, batch, torch.device(config.device))
+    rollout = one_step_episodes(parts, obs, before, action, batch, torch.device(config.device))
     signals = parts.scheme.compute(rollout)
     place, shape = batch.privileged[PLACE][kept], tuple(begun["cells"].shape[2:0:-1])
     found = {"level": np.array(level), "potential": _means(-left[kept].astype(np.float64), place, shape)}
@@ -79,7 +79,7 @@ def _start(config: RootConfig, level: int) -> Obs:
     return env.take_places(np.zeros(1, dtype=np.int64))
 
 
-def _one_step_episodes(
+def one_step_episodes(
     parts: RunParts, obs: Obs, before: Obs, action: Array, batch: StepBatch, device: torch.device
 ) -> Rollout:
     """Steps [B] as a rollout of as many environments as there are in training, the last step again to fill it up."""

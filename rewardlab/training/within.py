@@ -12,8 +12,10 @@ import numpy as np
 from rewardlab.facts import BEST, GAP, GREEDY
 from rewardlab.types import Array, EnvSpec, Metrics, StepBatch
 
+LOWER_BOUND = "lower_bound"  # of the regret, as `EnvConfig.regret_bound` has it
 REPLICATE_COLUMNS = (
     "episode", "level", "return", "length", "regret", "last_best", "best_share", "greedy_share", "k_min_share",
+    LOWER_BOUND,
 )  # fmt: skip
 WITHIN_COLUMNS = ("step", "episodes", "regret_mean", "return_mean", "best_share")
 _POINTS = 200  # steps at most, evenly spaced on a logarithmic scale
@@ -80,8 +82,8 @@ class Within:
         self._rows.append((len(self._rows), level, paid, length, regret, last_best, *shares))
 
     def replicates(self) -> list[Metrics]:
-        """Rows of `replicates.csv`."""
-        return [dict(zip(REPLICATE_COLUMNS, row, strict=True)) for row in self._rows]
+        """Rows of `replicates.csv`, without the bound."""
+        return [dict(zip(REPLICATE_COLUMNS[:-1], row, strict=True)) for row in self._rows]
 
     def steps(self) -> list[Metrics]:
         """Rows of `within.csv`; `best_share` is of all steps up to there."""

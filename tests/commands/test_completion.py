@@ -15,6 +15,7 @@ LINES = {
     "rewardlab run env=empty_5x5 --cfg j": ["job"],
     "rewardlab run reward=none,rn": ["reward=none,rnd"],
     "rewardlab run reward=non": ["reward=none"],
+    "rewardlab distance reward=pbrs,non": ["reward=pbrs,none"],
     "rewardlab run -m env=empty_5x5 reward=rnd reward.norm": [
         "reward.normalise_observation=", "reward.normalise_reward=",
     ],

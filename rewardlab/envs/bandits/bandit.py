@@ -32,6 +32,7 @@ from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
 from rewardlab.facts import BEST, GAP, GREEDY, PICTURE, STATE_HASH
 from rewardlab.maths.counting import hash_rows
+from rewardlab.maths.regret_bounds import lai_robbins
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
 
@@ -75,6 +76,13 @@ class Config(OwnConfig):
 
     def revision(self, setting: RootConfig) -> int:
         return 0
+
+    def regret_bound(self, level: int) -> float | None:
+        """Lai and Robbins'; none in the adversarial kind."""
+        if self.kind == "adversarial":
+            return None
+        means, _ = problem(self, np.random.default_rng(level))
+        return lai_robbins(means, self.steps, self.variance if self.kind == "gaussian" else None)
 
 
 def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Bandit":

@@ -2,7 +2,7 @@
 
 Paper: Osband and Van Roy 2017, Why is posterior sampling better than optimism for reinforcement learning?
 
-What is seen is the number of the cell. Every episode lasts `env.horizon` steps, after which nothing follows. The best
+What is seen is the number of the cell. Episodes last `env.horizon` steps, after which nothing follows. The best
 policy may depend on the step, which is not shown. `gap` is what an action costs, by backward induction: Q*_h(s, best)
 less Q*_h(s, a). Its expected sum over an episode is V* - V.
 
@@ -11,18 +11,22 @@ less Q*_h(s, a). Its expected sum over an episode is V* - V.
 | riverswim | swim right against the current: .005 at the left end for sure, 1 at the right end |
 | chain | n right moves, each of which fails with 1 / n; noise at both ends |
 | random | successors and rewards drawn once, from `env.draw` |
+| level | one level of a small MiniGrid task, `env.task`, by its seed `env.draw`; success pays 1 and ends it |
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from rewardlab.envs.arrays.base import ArrayEnv, fact_of_gap, pictured
 from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
-from rewardlab.envs.tables.worlds import World, chain, drawn, riverswim
+from rewardlab.envs.tables.worlds import World, chain, drawn, level, riverswim
+from rewardlab.errors import unknown
 from rewardlab.facts import BEST, GAP, PICTURE, STATE_HASH
+from rewardlab.gridworld.catalogue import TASKS, covers
 from rewardlab.maths.counting import hash_rows
 from rewardlab.maths.tables import TIE, best_within, values_within
 from rewardlab.schemas import RootConfig, option
@@ -30,7 +34,12 @@ from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
 
 VERSION = 1
 _CELLS, _STEPS = {"riverswim": 6, "chain": 8, "random": 20}, {"riverswim": 20, "random": 20}
+# Options that only some kinds have, and their defaults.
+_OWN: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
+    ("actions", 4, ("random",)), ("draw", 0, ("random", "level")), ("task", None, ("level",)),
+)  # fmt: skip
 _SQUARE = 32  # pixels of a cell's side in a picture
+_ROUNDING = 1e-9
 _WATER, _SWIMMER = (30, 60, 110), (240, 240, 240)
 
 
@@ -38,20 +47,30 @@ _WATER, _SWIMMER = (30, 60, 110), (240, 240, 240)
 class Config(OwnConfig):
     TELLS_GAP = True
 
-    kind: str = option("riverswim", "which world", choices=("riverswim", "chain", "random"))
+    kind: str = option("riverswim", "which world", choices=("riverswim", "chain", "random", "level"))
     n: int | None = option(
         None, "number of cells; null: 6 of riverswim, 8 of chain, 20 of random", minimum=2, maximum=500
     )
-    horizon: int | None = option(None, "steps of an episode; null: 20, of chain n", above=0, maximum=10_000)
+    horizon: int | None = option(
+        None, "steps of an episode; null: 20, of chain n, of level the task's limit", above=0, maximum=10_000
+    )
     actions: int = option(4, "number of actions, of kind=random; others have 2", minimum=2, maximum=100)
-    draw: int = option(0, "seed of the world, of kind=random", minimum=0)
+    draw: int = option(0, "seed of the world, of kind=random; of the level, of kind=level", minimum=0)
+    task: str | None = option(None, "of kind=level: the id of a MiniGrid task", neutral=None)
     frames: int = option(20_000, "default training budget of a run on it", above=0, in_setting=False)
 
     def validate(self) -> None:
         super().validate()
-        for name, default in (("actions", 4), ("draw", 0)):
-            if self.kind != "random" and getattr(self, name) != default:
-                raise ValueError(f"{name}={getattr(self, name)}: kind={self.kind} has none; set kind=random")
+        for name, default, kinds in _OWN:
+            if self.kind not in kinds and getattr(self, name) != default:
+                raise ValueError(f"{name}={getattr(self, name)}: kind={self.kind} has none; set kind={kinds[0]}")
+        if self.kind == "level":
+            if self.n is not None:
+                raise ValueError(f"n={self.n}: kind=level counts its states; leave it out")
+            if self.task is None:
+                raise ValueError("kind=level: name a task, as in env.task=MiniGrid-DoorKey-5x5-v0")
+            if not covers(self.task):
+                raise ValueError(str(unknown("task", self.task, TASKS, "task of the fast engine")))
 
     def facts_on(self, task: TaskFacts, levels: Sequence[int]) -> TaskFacts:
         """The values of what is expected, whatever happens on a few levels."""
@@ -61,6 +80,9 @@ class Config(OwnConfig):
         return 0
 
     def world(self) -> World:
+        if self.kind == "level":
+            assert self.task is not None, "`validate` has refused it"
+            return level(self.task, self.draw, self.horizon)
         n = _CELLS[self.kind] if self.n is None else self.n
         horizon = _STEPS.get(self.kind, n) if self.horizon is None else self.horizon
         if self.kind == "random":
@@ -80,12 +102,13 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Tab
     best = best_within(mdp, mdp.reward, horizon)
     uniform = np.full((states, actions), 1.0 / actions)
     random = values_within(mdp, mdp.reward, uniform, horizon)[0].mean(axis=1)
+    success = "the level's own" if config.kind == "level" else None
     spec = EnvSpec(
-        id=f"Tabular-{config.kind}-{states}",
+        id=f"Tabular-{config.kind}-{config.task or states}",
         obs={"cell": ObsSpec((1,), "int64", states - 1)},
         action=ActionSpec(n=actions),
         max_steps=horizon,
-        task=TaskFacts(float(mdp.start @ random), float(mdp.start @ best[0].max(axis=1)), "exact"),
+        task=TaskFacts(float(mdp.start @ random), float(mdp.start @ best[0].max(axis=1)), "exact", success),
         backend="fast",
         privileged=(GAP, BEST, STATE_HASH, PICTURE),
         restorable=True,
@@ -101,6 +124,8 @@ class Tabular(ArrayEnv):
         super().__init__(spec, levels, privileged)
         self._mdp, self._noise = world.mdp, world.noise
         self._until = np.cumsum(world.mdp.chance, axis=2)
+        self._until[..., -1][self._until[..., -1] > 1.0 - _ROUNDING] = 1.0  # what is missing to 1 ends the episode
+        self._solves = spec.task.success is not None
         self._begins = np.cumsum(world.mdp.start)
         self._gaps = best.max(axis=2, keepdims=True) - best
         self._gaps[self._gaps < TIE * max(1.0, float(np.abs(best).max()))] = 0.0
@@ -121,9 +146,10 @@ class Tabular(ArrayEnv):
             reward[i] += spread[i] * self.streams[i].standard_normal()
         chosen = np.array([stream.random() for stream in self.streams])
         until = self._until[cell, action]
-        cell[:] = np.minimum((until <= chosen[:, None]).sum(axis=1), until.shape[1] - 1)
-        ended: Array = self.steps + 1 >= self._limit
-        return reward, ended, np.zeros(self.num_envs, dtype=bool)
+        stops = chosen >= until[:, -1]
+        cell[:] = np.where(stops, cell, np.minimum((until <= chosen[:, None]).sum(axis=1), until.shape[1] - 1))
+        ended: Array = stops | (self.steps + 1 >= self._limit)
+        return reward, ended, stops & (reward > 0) & self._solves
 
     def observe(self) -> Obs:
         return {"cell": self.arrays["cell"][:, None].copy()}

@@ -1,4 +1,4 @@
-"""Worlds that are tables, from the literature on regret, and random ones."""
+"""Worlds that are tables, from the literature on regret, random ones, and levels of grids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rewardlab.errors import UserError
 from rewardlab.types import Array, Mdp
+
+_MOST = 1500  # states of a level
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,24 @@ def drawn(n: int, actions: int, horizon: int, seed: int) -> World:
     paying = rng.permutation(n * actions)[: max(1, actions)]
     reward.ravel()[paying] = rng.random(len(paying))
     return World(Mdp(chance, reward, np.eye(n)[0]), horizon, np.zeros((n, actions)))
+
+
+def level(env_id: str, number: int, horizon: int | None) -> World:
+    """A level of a MiniGrid task, by its seed: success pays 1 and ends the episode. `horizon`: None: the task's limit.
+
+    Raises:
+        UserError: it has too many states, chance has a part in it, or there is no way to success.
+    """
+    from rewardlab.gridworld.catalogue import find_task  # numba comes with the engine
+    from rewardlab.gridworld.level_table import table_of_level
+
+    table = table_of_level(env_id, number, _MOST)
+    if table.shortest is None:
+        raise UserError(f"{env_id}: nothing leads to success on level {number}; use another env.draw")
+    mdp = table.mdp()
+    states, actions = mdp.reward.shape
+    dense = Mdp(mdp.chance.toarray().reshape(states, actions, states), mdp.reward, mdp.start)
+    return World(dense, horizon or find_task(env_id).max_steps, np.zeros((states, actions)))
 
 
 def _moving_left(n: int) -> Mdp:

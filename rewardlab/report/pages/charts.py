@@ -106,7 +106,19 @@ class MapChart:
     maps: tuple[tuple[str, Map], ...]  # each with the name above it
 
 
-Chart = LineChart | BarChart | MapChart
+@dataclass(frozen=True)
+class PairChart:
+    """Numbers of all pairs of some things, a square of cells each, side by side; one scale of colours for all."""
+
+    stem: str
+    title: str
+    label: str  # of the colours
+    most: float  # the end of their scale, which begins at 0
+    names: tuple[str, ...]
+    squares: tuple[tuple[str, FloatArray], ...]  # [K, K] each, with the name above it
+
+
+Chart = LineChart | BarChart | MapChart | PairChart
 
 
 def charts(numbers: Numbers, styles: dict[str, Style], roots: Mapping[str, Path]) -> Iterator[Chart]:

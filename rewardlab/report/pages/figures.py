@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from rewardlab.report.numbers import amount
-from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, MapChart, Panel, wrapped
+from rewardlab.report.pages.charts import Bar, BarChart, Chart, Line, LineChart, MapChart, PairChart, Panel, wrapped
 from rewardlab.report.pages.fonts import cut_once
 
 _CANVASES: dict[str, Any] = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG, "pdf": FigureCanvasPdf}
@@ -75,6 +75,8 @@ def draw(chart: Chart) -> list[tuple[str, bytes]]:
 def _figure(chart: Chart) -> Figure:
     if isinstance(chart, MapChart):
         return _map_chart(chart)
+    if isinstance(chart, PairChart):
+        return _pair_chart(chart)
     return _line_chart(chart) if isinstance(chart, LineChart) else _bar_chart(chart)
 
 
@@ -162,6 +164,33 @@ def _map_chart(chart: MapChart) -> Figure:
     bar = figure.colorbar(image, ax=list(grid), shrink=0.8, label=chart.label)
     bar.outline.set_visible(False)
     figure.suptitle(_label(chart.title, 24 * columns), fontsize=11, x=0.01, ha="left")
+    return figure
+
+
+def _pair_chart(chart: PairChart) -> Figure:
+    """Squares of cells side by side, each cell with its number where there is room for it."""
+    count, columns = len(chart.names), 2 if len(chart.squares) == 4 else min(len(chart.squares), 3)
+    rows, side = -(-len(chart.squares) // columns), max(1.7, 0.42 * count)
+    names = [_label(name, 24) for name in chart.names]
+    below = 0.2 + 0.075 * max(len(line) for name in names for line in name.split("\n"))
+    figure = Figure(figsize=(1.2 + below + side * columns, 0.6 + below + (side + 0.3) * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for place, (axes, (title, square)) in enumerate(zip(grid, chart.squares, strict=False)):
+        image = axes.imshow(square, cmap=_SEQUENCE, vmin=0, vmax=chart.most, interpolation="nearest")
+        axes.grid(visible=False)
+        axes.set_title(_label(title, 24), fontsize=9)
+        axes.set_xticks(range(count), names, rotation=90, fontsize=8, linespacing=0.9)
+        axes.set_yticks(range(count), names, fontsize=8, linespacing=0.9)
+        axes.tick_params(length=0, labelbottom=place + columns >= len(chart.squares))
+        axes.spines[["top", "right"]].set_visible(True)
+        for (row, column), value in np.ndenumerate(square) if count <= 8 else ():
+            ink = "#ffffff" if value < 0.55 * chart.most else "#22252a"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6.5, color=ink)
+    for axes in grid[len(chart.squares) :]:
+        axes.set_visible(False)
+    bar = figure.colorbar(image, ax=list(grid), shrink=0.8, label=chart.label)
+    bar.outline.set_visible(False)
+    figure.suptitle(_label(chart.title, 30 * columns), fontsize=11, x=0.01, ha="left")
     return figure
 
 

@@ -9,6 +9,7 @@ from rewardlab.report.reading.plain import TABLE_LIMIT, Table, Unreadable, parse
 
 REPLICATES, WITHIN = "replicates.csv", "within.csv"
 OF_REPLICATES = ("length", "regret", "last_best", "best_share", "greedy_share", "k_min_share")
+LOWER_BOUND = "lower_bound"  # which not all have
 OF_STEPS = ("step", "regret_mean", "best_share")
 
 
@@ -22,12 +23,13 @@ def read_regret(run_folder: Path, root: Path) -> tuple[Table, Table, tuple[str, 
             return {}, {}, ()
         try:
             content = read_bytes(run_folder / name, root, TABLE_LIMIT)
-            table = parse_table(content, name, columns.__contains__, columns, whole=True)
-            if not all(np.isfinite(column).all() for column in table.values()):
+            table = parse_table(content, name, (*columns, LOWER_BOUND).__contains__, columns, whole=True)
+            if not all(np.isfinite(table[column]).all() for column in columns):
                 raise Unreadable(f"{name}: holds cells that are no numbers")
         except Unreadable as problem:
             return {}, {}, (str(problem),)
-        found.append({column: table[column] for column in columns})
+        bounded = np.isfinite(table.get(LOWER_BOUND, np.array([np.nan]))).all()
+        found.append({column: table[column] for column in (*columns, *((LOWER_BOUND,) if bounded else ()))})
     replicates, within = found
     if not replicates["length"].size or not within["step"].size or (np.diff(within["step"]) <= 0).any():
         return {}, {}, (f"{WITHIN}: steps do not increase, or there are none",)

@@ -10,6 +10,7 @@ from rewardlab.records.summary import THRESHOLDS
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.numbers import amount, duration
 from rewardlab.report.outcomes import Outcome
+from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import (
     Estimate,
     FloatArray,
@@ -72,6 +73,30 @@ class Measured(Counted):
         rng = generator(self.setting.setting_id, unit.removesuffix("_seconds"), suffix)
         return kaplan_meier_estimate(taken, np.array([time.reached for time in times]), rng)
 
+    def of_rmax(self, suffix: str, threshold: float) -> float | None:
+        """Those frames as a multiple of the exact planner's, R-max: of the quickest setting of it on the task."""
+        rivals = [each for each in self.comparison.of_env(self.setting.env) if each.outcomes and _plans_by_rmax(each)]
+        if not rivals:
+            return None
+        own = self.median("frames", suffix, threshold)
+        taken = [Measured(self.comparison, each).median("frames", suffix, threshold) for each in rivals]
+        least = min((found.value for found in taken if found is not None and found.value), default=None)
+        return None if own is None or own.value is None or least is None else own.value / least
+
+
+def _plans_by_rmax(setting: Setting) -> bool:
+    config = setting.runs[0].config
+    return config.get("agent.plugin") == "tabular" and config.get("agent.rule") == "rmax"
+
+
+def _of_rmax(suffix: str, threshold: float) -> Column:
+    return Column(
+        f"frames_to_{suffix}_of_rmax", Kind.NUMBER, lambda row: row.of_rmax(suffix, threshold),
+        f"frames to the normalised return {threshold:g}, as a multiple of those of agent=tabular agent.rule=rmax, "
+        "where it was run on the task: both as finely as evaluations tell",
+        title="x R-max", optional=True,
+    )  # fmt: skip
+
 
 def _count(suffix: str, threshold: float) -> Column:
     what = f"seeds that reached the normalised return {threshold:g}"
@@ -120,6 +145,7 @@ def efficiency_table(thresholds: Mapping[str, float]) -> Table:
             *(_count(*each) for each in thresholds.items()),
             *(_time(unit, *each, highest=each == list(thresholds.items())[-1])
               for unit in ("frames", "cpu_seconds") for each in thresholds.items()),
+            _of_rmax(*list(thresholds.items())[-1]),
             Column("auc_iqm", Kind.ESTIMATE, lambda row: row.middle("auc", lambda run: run.area(row.common_end)),
                    "area: mean height of the normalised learning curve from frame 0 to the smallest budget on the task",
                    title="area", better=MORE),

@@ -8,6 +8,7 @@ import numpy as np
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.outcomes import Outcome
 from rewardlab.report.reading.plain import Table as Columns
+from rewardlab.report.reading.regret import LOWER_BOUND
 from rewardlab.report.setting import Setting
 from rewardlab.report.statistics import Band, Estimate, FloatArray, estimate, generator, mean_over_tasks
 from rewardlab.report.tables.columns import LESS, MORE, Column, Filled, Kind, Row, Table
@@ -49,6 +50,14 @@ def slope(within: Columns) -> float:
     if late.sum() < 3 or (regret[late] <= 0).any():
         return float("nan")
     return float(np.polyfit(np.log(step[late]), np.log(regret[late]), 1)[0])
+
+
+def of_bound(replicates: Columns) -> float:
+    """The mean regret as a multiple of the mean bound; NaN where no bound is known."""
+    bound = replicates.get(LOWER_BOUND)
+    if bound is None or not bound.sum() > 0:
+        return float("nan")
+    return float(replicates["regret"].mean() / bound.mean())
 
 
 def regret_curves(comparison: Comparison, env: str) -> list[tuple[Setting, FloatArray, Band, Band]]:
@@ -96,6 +105,11 @@ REGRET = Table(
         *setting_columns(),
         Column("n_replicates", Kind.COUNT, lambda row: row.replicates(), "problems, of all seeds"),
         _column("regret", _share("regret"), "what a problem cost, mean over problems and seeds", "regret", LESS),
+        Column("of_bound", Kind.ESTIMATE,
+               lambda row: row.mean("of_bound", lambda replicates, within: of_bound(replicates)),
+               "that regret as a multiple of Lai and Robbins' bound, the mean of ln T sum gap / KL over problems, "
+               "which holds for many pulls and for rules that know nothing of how means are drawn",
+               title="of bound", better=LESS, optional=True),
         _column("suffix_failure", _half, "share of problems without a best step in their second half",
                 "suffix failure", LESS),
         _column("slope", lambda replicates, within: slope(within),

@@ -50,6 +50,7 @@ class Config(RewardConfig):
 class Scheme(BaseScheme):
     """Remembers nothing and learns nothing."""
 
+    pays_by_step = True
     potential_based = True
 
     def __init__(self, config: Config, context: BuildContext) -> None:

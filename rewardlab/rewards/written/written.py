@@ -66,6 +66,8 @@ class Config(CodeOptions):
 class Scheme(BaseScheme):
     """Runs the code on a whole rollout at once; it learns nothing and remembers nothing."""
 
+    pays_by_step = True
+
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.config, self.states = config, CodeStates(config, context, *_PAYS, forgiving=config.on_error == "zero")

@@ -9,6 +9,7 @@ from rewardlab.envs.bandits import bandit
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.maths import bandits
+from rewardlab.maths.regret_bounds import lai_robbins
 from rewardlab.training import bandit_play
 from rewardlab.training.build import build
 from rewardlab.training.evaluate import Evaluator
@@ -115,3 +116,14 @@ def test_memory_is_as_precise_as_it_must_be():
     config = compose(["env=bandit", "agent=bandit", "num_envs=2"]).config
     agent = build(config).agent
     assert agent.initial_state(2).dtype == torch.float64
+
+
+def test_the_bound_of_lai_and_robbins():
+    """Known values: 9 arms of .4 beside one of .5; normal arms; and problems as they are played."""
+    assert lai_robbins(np.array([0.5] + [0.4] * 9), 10_000) == pytest.approx(412, abs=0.5)
+    assert lai_robbins(np.array([1.0, 0.5, 1.0]), 10_000) == 0  # half the time its first pull tells
+    assert lai_robbins(np.array([1.0, 0.5]), 100, variance=2.0) == pytest.approx(np.log(100) * 2 * 2 / 0.5)
+    fixed = bandit.Config(means=[0.5] + [0.4] * 9, steps=10_000)
+    assert fixed.regret_bound(7) == pytest.approx(fixed.regret_bound(8)) == pytest.approx(412, abs=0.5)
+    assert bandit.Config().regret_bound(7) != bandit.Config().regret_bound(8)
+    assert bandit.Config(kind="adversarial").regret_bound(7) is None

@@ -81,3 +81,37 @@ def test_regret_of_training_is_counted_on_after_a_break():
     )
     again.load_state_dict(statistics.state_dict())
     assert again.regret == statistics.regret
+
+
+def test_a_level_is_a_world_whose_regret_is_what_its_episodes_miss():
+    """Nothing is left to chance: in each episode, gaps sum to the best return less its own."""
+    config = tabular.Config(kind="level", task="MiniGrid-Empty-5x5-v0", horizon=12)
+    config.validate()
+    env = tabular.make(config, Levels(300), (GAP,))
+    assert env.spec.task.optimal_return == 1 and 0 < env.spec.task.random_return < 1
+    rng = np.random.default_rng(0)
+    env.reset(range(300))
+    over, lost, paid = np.zeros(300, dtype=bool), np.zeros(300), np.zeros(300)
+    for _ in range(12):
+        batch = env.step(rng.integers(7, size=300))
+        lost += ~over * batch.privileged[GAP]
+        paid += ~over * batch.task_reward
+        assert (batch.success == (batch.task_reward > 0)).all() and (batch.terminated >= batch.success).all()
+        over |= batch.terminated
+    assert over.all()
+    np.testing.assert_allclose(lost, 1 - paid, atol=1e-9)
+    assert paid.mean() == pytest.approx(env.spec.task.random_return, abs=4 * (0.25 / 300) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "level"}, "name a task"),
+        ({"kind": "level", "task": "MiniGrid-DoorKey-5x5"}, "did you mean MiniGrid-DoorKey-5x5-v0"),
+        ({"kind": "level", "task": "MiniGrid-Empty-5x5-v0", "n": 3}, "leave it out"),
+        ({"task": "MiniGrid-Empty-5x5-v0"}, "set kind=level"),
+    ],
+)
+def test_levels_that_cannot_be_worlds_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        tabular.Config(**options).validate()
