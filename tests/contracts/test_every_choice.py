@@ -15,7 +15,7 @@ NOTHING = ("curriculum", "none")  # it does nothing that could break a law
 GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
 ENVS = ["bitflip", "deepsea", "formfill", "slots", "darkrooms", "maze", "doorkey_5x5", "goalgrid_fourrooms"]
-ENVS += ["goalgrid_fetch_8x8_n3", "crafter", "bandit", "tabular"]
+ENVS += ["goalgrid_fetch_8x8_n3", "crafter", "bandit", "tabular", "coverage"]
 ENVS += ["montezuma"] if find_spec("ale_py") else []  # the extra atari
 # So few frames are played under laws that by default nothing is asked in them.
 ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]
@@ -93,6 +93,8 @@ VARIANTS = [
     ("env", "formfill", ["env.fields=1", "env.distractors=0"]),
     ("env", "bandit", ["env.kind=adversarial", "env.show=statistics"]),
     ("env", "tabular", ["env.kind=chain"]),
+    ("env", "coverage", ["env.objective=items", "env.pay=modular", "env.show_visited=true"]),
+    ("env", "coverage", ["env.objective=entropy"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1", "env.noise=0.3", "env.frame_stack=2"]),
@@ -166,6 +168,7 @@ VARIANTS = [
     ("reward", "explors", ["reward.key=state", "reward.clip=0.5"]),
     ("reward", "exprd", ["reward.adaptive=true", "reward.states=null"]),
     ("agent", "tabular", ["agent.rule=rlsvi"]),
+    ("agent", "tabular", ["agent.rule=reward_free", "agent.pseudo=value_targeted"]),
     ("agent", "adversarial_surprise", ["agent.turn_steps=2"]),
     ("agent", "go_explore", ["agent.return_by=policy"]),
     ("agent", "ns", [FEWER, "agent.descriptor=last"]),
