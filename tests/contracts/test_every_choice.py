@@ -132,6 +132,7 @@ VARIANTS = [
     ("agent", "dqn", ["agent.heads=3", "agent.vote=mean", "agent.encoding=onehot", "agent.prior_scale=3"]),
     ("agent", "dqn", ["agent.network=cnn", "agent.heads=2", "agent.prior_scale=1"]),
     ("agent", "dqn", ["agent.temperature=0.5"]),
+    ("agent", "dqn", ["agent.optimism=0.1"]),
     ("reward", "gail", ["reward.form=positive", "reward.gradient_penalty=0", "reward.memory=30"]),
     (
         "reward",
@@ -174,6 +175,7 @@ VARIANTS = [
     ("agent", "ns", [FEWER, "agent.descriptor=last"]),
     ("agent", "ns", [FEWER, "agent.descriptor=signature", "agent.signature_time=true"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
+    ("agent", "sac", ["agent.optimism=0.0025"]),
     ("agent", "smore", ["agent.loss=dual", "agent.hindsight=0.5"]),
     ("agent", "morec", [*MODEL, "agent.choose=uniform"]),
     ("agent", "iql", ["agent.network=cnn", "agent.hidden=[16]"]),
