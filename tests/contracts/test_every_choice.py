@@ -61,6 +61,7 @@ VARIANTS = [
     ("reward", "byol_hindsight", ["reward.critic_steps=2", "reward.clip_below_mean=false"]),
     ("reward", "empowerment", ["reward.paid=state", "reward.source=best"]),
     ("reward", "empowerment", ["reward.source=uniform"]),
+    ("reward", "empowerment", ["reward.latents=prioritised"]),
     ("reward", "cbet", ["reward.key=state", "reward.change=state"]),
     # Tables of their own are forgotten at random each for itself: who draws first matters, so no resets here.
     ("reward", "cbet", ["reward.change=panorama", "reward.shared=false", "reward.reset_probability=0"]),
@@ -97,6 +98,7 @@ VARIANTS = [
     ("env", "coverage", ["env.objective=entropy"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
+    ("env", "gym", ["env.id=CartPole-v1", "env.distractors=3"]),
     ("env", "gym", ["env.id=Pendulum-v1", "env.noise=0.3", "env.frame_stack=2"]),
     ("env", "minihack", ["env.id=MiniHack-Room-Random-5x5-v0", "env.view=crop"]),
     ("env", "pointplane", ["env.box=2"]),
