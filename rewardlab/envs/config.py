@@ -74,6 +74,13 @@ def noise_option() -> Any:
     )
 
 
+def distractors_option() -> Any:
+    """Of a world that shows a vector: see `envs.distracted`."""
+    return option(
+        0, "numbers appended to what is seen that no action changes, AR(1)", minimum=0, maximum=10_000, neutral=0
+    )
+
+
 def check_levels(levels: float) -> None:
     """Refuse a number of levels that is no number of levels.
 

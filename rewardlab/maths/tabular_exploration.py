@@ -5,7 +5,8 @@ pay at most, `most` [H], unless it is said otherwise. Random ones draw all they 
 
 Sources: Brafman and Tennenholtz 2002 (R-max); Osband, Russo and Van Roy 2013 (PSRL); Azar, Osband and Munos 2017
 (UCBVI); Osband, Van Roy and Wen 2016 (RLSVI); Liu et al. 2023 (maximise to explore, arXiv:2305.18258), of which
-`mex` is the form for tables.
+`mex` is the form for tables; Zhang, Zhang and Gu 2023 (reward-free exploration, arXiv:2303.10165), of whose
+value-targeted pseudo-rewards `value_targeted` is the form for tables.
 """
 
 from __future__ import annotations
@@ -112,3 +113,34 @@ def mex(counts: Counts, most: Array, eta: float) -> Array:
         before = chosen
         bonus = 2.0 * weight * occupancies(model, np.eye(found.shape[2])[chosen], len(most))
     return found
+
+
+def reward_free(counts: Counts, pseudo: Array, horizon: int) -> Array:
+    """The best plan for a pseudo-reward [S, A] or [H, S, A] between 0 and 1 instead of what is paid."""
+    model = counts.model
+    nothing = Mdp(model.chance, np.zeros_like(model.reward), model.start)
+    return optimistic(nothing, pseudo, counts.tried > 0, horizon - np.arange(horizon, dtype=np.float64))
+
+
+def one_over_n(counts: Counts) -> Array:
+    """A pseudo-reward [S, A]: 1 / (n + 1), so that a first try pays more than a second one."""
+    return 1.0 / (1.0 + counts.tried)
+
+
+def value_targeted(inverse: Array, values: Array, beta: float) -> Array:
+    """A pseudo-reward [S, A]: min(1, beta max_V ||V||) over the values V of a plan at each step, ||.|| by the matrix of
+    each pair: how little is known of V where the pair leads.
+
+    Args:
+        inverse: float [S, A, S, S], of 1 + sum V V', a term for each try: what `took` keeps.
+        values: float [H, S], between 0 and 1.
+    """
+    squared = np.einsum("ht,saht->sah", values, np.einsum("saut,hu->saht", inverse, values))
+    found: Array = np.minimum(1.0, beta * np.sqrt(squared.max(axis=2).clip(0.0)))
+    return found
+
+
+def took(inverse: Array, value: Array) -> None:
+    """Add a try to the matrix of its pair, [S, S], in place: V [S] was regressed on (Sherman and Morrison)."""
+    turned = inverse @ value
+    inverse -= np.outer(turned, turned) / (1.0 + value @ turned)

@@ -15,7 +15,7 @@ NOTHING = ("curriculum", "none")  # it does nothing that could break a law
 GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
 ENVS = ["bitflip", "deepsea", "formfill", "slots", "darkrooms", "maze", "doorkey_5x5", "goalgrid_fourrooms"]
-ENVS += ["goalgrid_fetch_8x8_n3", "crafter", "bandit", "tabular"]
+ENVS += ["goalgrid_fetch_8x8_n3", "crafter", "bandit", "tabular", "coverage"]
 ENVS += ["montezuma"] if find_spec("ale_py") else []  # the extra atari
 # So few frames are played under laws that by default nothing is asked in them.
 ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]
@@ -61,6 +61,7 @@ VARIANTS = [
     ("reward", "byol_hindsight", ["reward.critic_steps=2", "reward.clip_below_mean=false"]),
     ("reward", "empowerment", ["reward.paid=state", "reward.source=best"]),
     ("reward", "empowerment", ["reward.source=uniform"]),
+    ("reward", "empowerment", ["reward.latents=prioritised"]),
     ("reward", "cbet", ["reward.key=state", "reward.change=state"]),
     # Tables of their own are forgotten at random each for itself: who draws first matters, so no resets here.
     ("reward", "cbet", ["reward.change=panorama", "reward.shared=false", "reward.reset_probability=0"]),
@@ -93,8 +94,11 @@ VARIANTS = [
     ("env", "formfill", ["env.fields=1", "env.distractors=0"]),
     ("env", "bandit", ["env.kind=adversarial", "env.show=statistics"]),
     ("env", "tabular", ["env.kind=chain"]),
+    ("env", "coverage", ["env.objective=items", "env.pay=modular", "env.show_visited=true"]),
+    ("env", "coverage", ["env.objective=entropy"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
+    ("env", "gym", ["env.id=CartPole-v1", "env.distractors=3"]),
     ("env", "gym", ["env.id=Pendulum-v1", "env.noise=0.3", "env.frame_stack=2"]),
     ("env", "minihack", ["env.id=MiniHack-Room-Random-5x5-v0", "env.view=crop"]),
     ("env", "pointplane", ["env.box=2"]),
@@ -130,6 +134,7 @@ VARIANTS = [
     ("agent", "dqn", ["agent.heads=3", "agent.vote=mean", "agent.encoding=onehot", "agent.prior_scale=3"]),
     ("agent", "dqn", ["agent.network=cnn", "agent.heads=2", "agent.prior_scale=1"]),
     ("agent", "dqn", ["agent.temperature=0.5"]),
+    ("agent", "dqn", ["agent.optimism=0.1"]),
     ("reward", "gail", ["reward.form=positive", "reward.gradient_penalty=0", "reward.memory=30"]),
     (
         "reward",
@@ -166,11 +171,13 @@ VARIANTS = [
     ("reward", "explors", ["reward.key=state", "reward.clip=0.5"]),
     ("reward", "exprd", ["reward.adaptive=true", "reward.states=null"]),
     ("agent", "tabular", ["agent.rule=rlsvi"]),
+    ("agent", "tabular", ["agent.rule=reward_free", "agent.pseudo=value_targeted"]),
     ("agent", "adversarial_surprise", ["agent.turn_steps=2"]),
     ("agent", "go_explore", ["agent.return_by=policy"]),
     ("agent", "ns", [FEWER, "agent.descriptor=last"]),
     ("agent", "ns", [FEWER, "agent.descriptor=signature", "agent.signature_time=true"]),
     ("agent", "sac", ["agent.learn_temperature=false", "agent.temperature=0.1"]),
+    ("agent", "sac", ["agent.optimism=0.0025"]),
     ("agent", "smore", ["agent.loss=dual", "agent.hindsight=0.5"]),
     ("agent", "morec", [*MODEL, "agent.choose=uniform"]),
     ("agent", "iql", ["agent.network=cnn", "agent.hidden=[16]"]),

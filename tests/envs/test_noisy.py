@@ -7,6 +7,7 @@ import pytest
 
 from rewardlab.config.composition import compose
 from rewardlab.envs.arrays import pointplane
+from rewardlab.envs.distracted import distracted
 from rewardlab.envs.external import gym
 from rewardlab.envs.grids import minigrid
 from rewardlab.envs.levels import Levels
@@ -90,6 +91,40 @@ def test_a_life_has_noise_of_its_own() -> None:
     assert len(np.unique(ends.reshape(12, 2).round(9), axis=0)) == 12  # of one network
     agent.lanes = 4
     assert np.array_equal(player.play(genomes[2:5], [0, 1], keys[2:5])[0].outcome["places"], ends[2:5])
+
+
+def test_distractors_stand_beside_what_is_seen_and_depend_on_nobody() -> None:
+    """AR(1) of .95 and variance 1, through the ends of episodes; restored, they go on alike."""
+    config = {"id": "Pendulum-v1"}
+    plain, env = (gym.make(gym.Config(**config, distractors=count), Levels(40)) for count in (0, 3))
+    assert env.spec.obs["vector"].shape == (6,) and env.spec.noisy and env.spec.native is None
+    rng, seen = np.random.default_rng(0), [env.reset(range(40))["vector"]]
+    assert np.array_equal(seen[0][:, :3], plain.reset(range(40))["vector"])
+    for step in range(450):
+        action = rng.uniform(-2, 2, (40, 1)).astype(np.float32)
+        true, batch = plain.step(action), env.step(action)
+        assert np.array_equal(batch.task_reward, true.task_reward)
+        for got, wanted in ((batch.obs, true.obs), (batch.next_obs, true.next_obs)):
+            assert np.array_equal(got["vector"][:, :3], wanted["vector"])
+        seen.append(batch.next_obs["vector"])
+        if batch.obs is not batch.next_obs:
+            seen.append(batch.obs["vector"])
+        if step == 300:
+            state, after = env.get_state(), len(seen)
+            actions = []
+        if step > 300:
+            actions.append(action)
+    numbers = np.array(seen)[..., 3:].astype(np.float64)  # [453, 40, 3]
+    ahead = numbers[1:] - 0.95 * numbers[:-1]
+    assert numbers.var() == pytest.approx(1.0, abs=0.1) and ahead.var() == pytest.approx(1 - 0.95**2, rel=0.03)
+    assert np.abs(np.corrcoef(ahead.reshape(len(ahead), -1).T)[np.triu_indices(120, 1)]).mean() < 0.05
+    env.set_state(state)
+    for action in actions:
+        batch = env.step(action)
+        assert np.array_equal(batch.next_obs["vector"], seen[after])
+        after += 1 if batch.obs is batch.next_obs else 2
+    with pytest.raises(UserError, match=r"env.distractors=2: MiniGrid-Empty-5x5-v0 shows no vector"):
+        distracted(minigrid.make(minigrid.Config(id="MiniGrid-Empty-5x5-v0"), Levels(1)), 2)
 
 
 def test_whole_numbers_are_no_amounts() -> None:

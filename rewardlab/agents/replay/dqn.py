@@ -26,6 +26,9 @@ al. 2018, arXiv:1704.03732): on them the demonstrated action is to be worth more
 agent learns from them alone first (demos_pretrain). DQfD's own: a share that priorities decide, a loss on single steps
 beside that on n, and weight decay, which are left out.
 
+With optimism > 0 it maximises to explore (Liu et al. 2023, arXiv:2305.18258, there eta): what the best action of each
+replayed state is worth is raised by the loss, so that of the values that fit what was seen high ones are chosen.
+
 The loss is squared. The paper's, linear beyond errors of 1 (huber=1), was made for rewards clipped to +-1: where values
 are larger, many small steps up outvote the few terminations that say otherwise, and values can grow without bound.
 """
@@ -39,7 +42,7 @@ import torch
 
 from rewardlab.agents.base import BaseAgent
 from rewardlab.agents.reading import check_encoding, encoding_option, network_option, settle_network
-from rewardlab.agents.replay.options import ReplayConfig
+from rewardlab.agents.replay.options import ReplayConfig, optimism_option
 from rewardlab.errors import Diverged, UserError
 from rewardlab.maths.distributions import sample
 from rewardlab.maths.q_learning import huber, large_margin, majority_vote, q_targets, soft_q_targets
@@ -86,6 +89,7 @@ class Config(ReplayConfig):
     huber: float | None = option(None, "errors beyond this count linearly, 1 in the paper; null: all squared", above=0)
     margin: float = option(0.8, "demos: by how much the demonstrated action is to be worth more", above=0, neutral=0.8)
     margin_coef: float = option(0.0, "demos: weight of that in the loss; DQfD: 1", minimum=0, neutral=0.0)
+    optimism: float = optimism_option()
     max_grad_norm: float = option(10.0, "longer gradients are cut to this norm", above=0)
     network: str = network_option()
     encoding: str = encoding_option()
@@ -219,6 +223,8 @@ class Agent(BaseAgent):
             short = large_margin(values, index, config.margin) * batch.extra["demonstrated"]
             found["loss/margin"] = short.detach().mean()
             loss = loss + config.margin_coef * short.mean()
+        if config.optimism > 0:
+            loss = loss - config.optimism * values.amax(dim=-1).mean()
         gradient = self.optimiser.gradient(loss)
         grad_norm = clip_norm(gradient, config.max_grad_norm)
         if not math.isfinite(float(loss.detach() + grad_norm)):

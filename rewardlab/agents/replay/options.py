@@ -7,6 +7,7 @@ fixed share of each minibatch is drawn from them, uniformly, as in Paine et al. 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from rewardlab.datasets.options import DemosConfig
 from rewardlab.parts.buffers.causal_swap import MODES
@@ -72,3 +73,8 @@ class ReplayConfig(DemosConfig):
             raise ValueError(
                 f"learning_starts={self.learning_starts}: more than buffer_size={self.buffer_size} will ever hold"
             )
+
+
+def optimism_option() -> Any:
+    """Of agents that maximise to explore."""
+    return option(0.0, "weight in the loss of what the policy's own actions are worth; 0: off", minimum=0, neutral=0.0)

@@ -1,12 +1,14 @@
-"""Planners that explore tables: PSRL, UCBVI, RLSVI, R-max, maximise to explore: exact yardsticks for deep learners
+"""Planners that explore tables: PSRL, UCBVI, RLSVI, R-max, MEX, reward-free: exact yardsticks for deep learners
 
 Papers: Osband, Russo and Van Roy 2013 (PSRL); Azar, Osband and Munos 2017 (UCBVI); Osband, Van Roy and Wen 2016
-(RLSVI); Brafman and Tennenholtz 2002 (R-max); Liu et al. 2023 (MEX, arXiv:2305.18258)
+(RLSVI); Brafman and Tennenholtz 2002 (R-max); Liu et al. 2023 (MEX, arXiv:2305.18258); Zhang, Zhang and Gu 2023
+(reward-free, arXiv:2303.10165)
 
 For environments that show the number of a state (`cell`), with discrete actions and episodes of at most H steps:
 env=tabular, env=deepsea. The agent counts where actions lead and what they pay, the weighted sum of all streams, and
-makes a plan for every step of an episode, which it follows to the letter, in evaluations too. It plans after each
-rollout: with `num_envs=1` after each episode, as the papers do; with more, plans lag behind.
+makes a plan for every step of an episode, which it follows to the letter, in evaluations too (reward_free has another
+one for them). It plans after each rollout: with `num_envs=1` after each episode, as the papers do; with more, plans lag
+behind.
 
 | agent.rule | plan |
 |---|---|
@@ -15,9 +17,18 @@ rollout: with `num_envs=1` after each episode, as the papers do; with more, plan
 | psrl | best in a table drawn from the posterior, Dirichlet(`agent.alpha`) and N(0, 1) |
 | rlsvi | best where every reward is off by N(0, c^2 / n) at every step |
 | mex | a local maximum of return + sum d^2 / (4 eta n), d where the plan comes |
+| reward_free | in training best for `agent.pseudo` instead of what is paid; in evaluations best by what was seen |
 | epsilon | best by what was seen, nothing else; with probability `agent.epsilon` any action, in training |
 
-V_max is `agent.r_max` for each step that is left.
+V_max is `agent.r_max` for each step that is left. The pseudo-rewards of reward_free:
+
+| agent.pseudo | where a pair was tried n times; never tried: 1 for each step that is left |
+|---|---|
+| one_over_n | 1 / (n + 1) |
+| value_targeted | min(1, beta norm(V)), V of the plan at any step: how little is known of V where the pair leads |
+
+Of the paper's method for linear mixtures, tables are the case where a feature is a pair and its successor. Plans are
+made with the counted shares. Not built: its weights by variance and by higher moments, which make it horizon-free.
 """
 
 from __future__ import annotations
@@ -46,8 +57,9 @@ from rewardlab.types import (
 )
 
 VERSION = 1
-RULES = ("rmax", "ucbvi", "psrl", "rlsvi", "mex", "epsilon")
+RULES = ("rmax", "ucbvi", "psrl", "rlsvi", "mex", "reward_free", "epsilon")
 _OWN = {"m": "rmax", "c": "ucbvi or rlsvi", "alpha": "psrl", "eta": "mex", "epsilon": "epsilon"}
+_OWN |= {"pseudo": "reward_free", "beta": "reward_free"}
 _MOST = 20_000_000  # numbers of a table
 _SURE = 100.0  # the logit of what the plan says
 
@@ -65,7 +77,15 @@ class Config(AgentConfig):
     eta: float = option(1.0, "of rule=mex: weight of what was seen; the less, the more it explores", above=0)
     epsilon: float = option(0.1, "of rule=epsilon: share of random actions in training", minimum=0, maximum=1)
 
+    pseudo: str = option(
+        "one_over_n", "of rule=reward_free: what it explores for", choices=("one_over_n", "value_targeted"),
+        neutral="one_over_n",
+    )  # fmt: skip
+    beta: float = option(0.1, "of pseudo=value_targeted: width of what is unknown", above=0, neutral=0.1)
+
     def validate(self) -> None:
+        if self.beta != 0.1 and self.pseudo != "value_targeted":
+            raise ValueError(f"beta={self.beta}: only pseudo=value_targeted has it")
         for name, rule in _OWN.items():
             default = type(self).__dataclass_fields__[name].default
             if getattr(self, name) != default and self.rule not in rule:
@@ -95,6 +115,9 @@ class Agent(BaseAgent):
                 f"agent=tabular: {states} states, {actions} actions and {horizon} steps are too many for it"
             )
         self.config, self._streams, self._rng, self._device = config, streams, context.numpy_rng, context.device
+        self._targets = config.pseudo == "value_targeted"
+        if self._targets and states**3 * actions > _MOST:
+            raise UserError(f"agent.pseudo=value_targeted: {states} states are too many for it; use one_over_n")
         self._horizon, self._actions = horizon, actions
         self.rollout_steps = config.rollout_steps or horizon
         self._most = config.r_max * (horizon - np.arange(horizon, dtype=np.float64))
@@ -105,6 +128,11 @@ class Agent(BaseAgent):
             begun=np.zeros(states),
         )
         self.plan = _Arrays(worth=np.zeros((horizon, states, actions)))
+        if config.rule == "reward_free":
+            self.plan["paid"] = np.zeros((horizon, states, actions))
+        if self._targets:
+            self.plan["unknown"] = np.broadcast_to(np.eye(states), (states, actions, states, states)).copy()
+        self._evaluated = "paid" if config.rule == "reward_free" else "worth"
         self._make_plan()
 
     def initial_state(self, num_envs: int) -> torch.Tensor:
@@ -117,7 +145,8 @@ class Agent(BaseAgent):
         assert state is not None
         step = torch.where(first, torch.zeros_like(state[:, 0]), state[:, 0])
         place = step.long().clamp(max=self._horizon - 1).cpu().numpy()
-        chosen = torch.from_numpy(self.plan["worth"][place, obs["cell"][:, 0].cpu().numpy()].argmax(axis=1))
+        plan = self.plan["worth" if mode == "explore" else self._evaluated]
+        chosen = torch.from_numpy(plan[place, obs["cell"][:, 0].cpu().numpy()].argmax(axis=1))
         if self.config.rule == "epsilon" and mode == "explore":
             strays = torch.rand(len(chosen), generator=rng, device=rng.device).cpu() < self.config.epsilon
             drawn = torch.randint(self._actions, chosen.shape, generator=rng, device=rng.device).cpu()
@@ -150,10 +179,18 @@ class Agent(BaseAgent):
             np.add.at(counts["paid"], (here[t], action[t]), reward[t])
             np.add.at(counts["led"], (here[t][goes_on], action[t][goes_on], there[t][goes_on]), 1.0)
             np.add.at(counts["begun"], here[t][first[t]], 1.0)
+            if self._targets:
+                for i in np.flatnonzero(step < self._horizon - 1).tolist():
+                    exploration.took(self.plan["unknown"][here[t, i], action[t, i]], self._values()[step[i] + 1])
             step = step + 1
         self._make_plan()
         self._updates += 1
         return {"explore/pairs": float((counts["tried"] > 0).sum())}
+
+    def _values(self) -> Array:
+        """Of the plan that training follows, at each step, [H, S], as shares of an episode's steps."""
+        found: Array = self.plan["worth"].max(axis=2) / self._horizon
+        return found
 
     def _make_plan(self) -> None:
         config, most = self.config, self._most
@@ -168,6 +205,13 @@ class Agent(BaseAgent):
             worth = exploration.rlsvi(counts, most, config.c, self._rng)
         elif config.rule == "mex":
             worth = exploration.mex(counts, most, config.eta)
+        elif config.rule == "reward_free":
+            if self._targets:
+                pseudo = exploration.value_targeted(self.plan["unknown"], self._values(), config.beta)
+            else:
+                pseudo = exploration.one_over_n(counts)
+            worth = exploration.reward_free(counts, pseudo, self._horizon)
+            self.plan["paid"][:] = exploration.greedy(counts, most)
         else:
             worth = exploration.greedy(counts, most)
         self.plan["worth"][:] = worth

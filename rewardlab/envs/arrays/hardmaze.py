@@ -19,7 +19,8 @@ import numpy as np
 
 from rewardlab.envs.arrays.base import ArrayEnv, dotted, small
 from rewardlab.envs.arrays.range_finders import nearest_walls, way_is_clear
-from rewardlab.envs.config import OwnConfig, noise_option
+from rewardlab.envs.config import OwnConfig, distractors_option, noise_option
+from rewardlab.envs.distracted import distracted
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.noisy import noisy
 from rewardlab.facts import PICTURE, POSITION, SIGHT
@@ -46,6 +47,7 @@ class Config(OwnConfig):
 
     pays: str = option("goal", "1 at the goal, or minus the distance to it at the end", choices=("goal", "distance"))
     noise: float = noise_option()
+    distractors: int = distractors_option()
     frames: int = option(4_000_000, "default training budget of a run on it", above=0, in_setting=False)
 
 
@@ -77,7 +79,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> VecE
         place=_BOUNDS,
         downwards=True,
     )
-    return noisy(HardMaze(config, spec, levels, privileged), config.noise)
+    return distracted(noisy(HardMaze(config, spec, levels, privileged), config.noise), config.distractors)
 
 
 class HardMaze(ArrayEnv):

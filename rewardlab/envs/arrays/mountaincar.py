@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardlab.envs.arrays.base import ArrayEnv, dotted, small
-from rewardlab.envs.config import OwnConfig, noise_option
+from rewardlab.envs.config import OwnConfig, distractors_option, noise_option
+from rewardlab.envs.distracted import distracted
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.noisy import noisy
 from rewardlab.facts import PICTURE, POSITION, SIGHT
@@ -34,6 +35,7 @@ class Config(OwnConfig):
 
     cost: float = option(0.0, "what a step costs, times the square of the action", minimum=0)
     noise: float = noise_option()
+    distractors: int = distractors_option()
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
 
 
@@ -61,7 +63,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> VecE
         restorable=True,
         place=bounds,
     )
-    return noisy(MountainCar(config, spec, levels, privileged), config.noise)
+    return distracted(noisy(MountainCar(config, spec, levels, privileged), config.noise), config.distractors)
 
 
 class MountainCar(ArrayEnv):

@@ -16,7 +16,8 @@ from functools import cache, partial
 import numpy as np
 
 from rewardlab.envs.arrays.base import ArrayEnv, dotted, small
-from rewardlab.envs.config import OwnConfig, noise_option
+from rewardlab.envs.config import OwnConfig, distractors_option, noise_option
+from rewardlab.envs.distracted import distracted
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.noisy import noisy
 from rewardlab.facts import PICTURE, POSITION, SIGHT
@@ -42,6 +43,7 @@ class Config(OwnConfig):
 
     box: int | None = option(None, "the only box that there is, 0 to 3; null: all", minimum=0, maximum=3, neutral=None)
     noise: float = noise_option()
+    distractors: int = distractors_option()
     frames: int = option(1_000_000, "default training budget of a run on it", above=0, in_setting=False)
 
 
@@ -64,7 +66,7 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> VecE
         restorable=True,
         place=_BOUNDS,
     )
-    return noisy(PointPlane(spec, levels, privileged, config.box), config.noise)
+    return distracted(noisy(PointPlane(spec, levels, privileged, config.box), config.noise), config.distractors)
 
 
 class PointPlane(ArrayEnv):

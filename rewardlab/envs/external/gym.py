@@ -3,7 +3,8 @@
 Vectors, numbers and nested spaces become one float32 `vector` (discrete parts as one-hot), pictures an `image` with its
 channels last, texts a `mission` of word tokens (`envs/external/vector_view.py`). Box actions are clipped to their
 bounds; several discrete ones at once become one (`envs/external/combined_actions.py`). `env.noise` puts noise on what
-is seen (`envs/noisy.py`). What a success is, gymnasium does not say.
+is seen (`envs/noisy.py`), `env.distractors` appends numbers to it (`envs/distracted.py`). What a success is, gymnasium
+does not say.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rewardlab.envs.config import RegisteredConfig, check_privileged, noise_option
+from rewardlab.envs.config import RegisteredConfig, check_privileged, distractors_option, noise_option
 from rewardlab.envs.registry import is_nethack
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
@@ -45,6 +46,7 @@ class Config(RegisteredConfig):
         [], "gymnasium.wrappers by name, or MODULE:NAME, each alone or as {NAME: {KEY: VALUE}}", neutral=[]
     )
     noise: float = noise_option()
+    distractors: int = distractors_option()
     processes: int = option(
         1, "worker processes that step the copies, for slow environments", above=0, maximum=1024, in_setting=False
     )
@@ -100,6 +102,7 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
     Raises:
         UserError: it cannot be built, its spaces are not supported, or a fact is asked for.
     """
+    from rewardlab.envs.distracted import distracted
     from rewardlab.envs.external.making import world
     from rewardlab.envs.external.reference import reference_env
     from rewardlab.envs.external.tables import whole_task
@@ -126,12 +129,12 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
     )
     if not apart:
         env = reference_env(copies.worlds, spec, codec, levels, copies.facts, replayable=not config.wrappers)
-        return noisy(env, config.noise, config.frame_stack)
+        return distracted(noisy(env, config.noise, config.frame_stack), config.distractors)
     from rewardlab.envs.external.workers import Workers, worker_env
 
     copies.worlds[0].close()
     env = worker_env(Workers(config, config.processes, levels.num_envs, privileged), spec, codec, levels)
-    return noisy(env, config.noise, config.frame_stack)
+    return distracted(noisy(env, config.noise, config.frame_stack), config.distractors)
 
 
 @dataclass

@@ -14,6 +14,12 @@ likelihood. This is the form of one action (horizon 1); the paper also has seque
   u(s, a) fitted to log q(a|s, s') by squares, the best source is softmax u(s, .) and its information the log of the
   sum of exp u(s, .) over actions (the paper's beta being 1). With source=uniform it is the mean of u(s, .) plus log n.
 
+Features are those that help to tell the action. With latents=prioritised they are InfoPower's (Bharadhwaj et al. 2022,
+arXiv:2204.08585): latents that are told from others of the minibatch by their observations, that follow from the one
+before and the action (weight forward_coef), and from which the action is told, with a weight that rises until it is by
+`told` nats (rate multiplier_rate; 0 keeps multiplier). The paper pays alike, r + log q(a|z, z') - log pi(a|z); there a
+world model of pictures has these latents, and the agent learns in what it imagines.
+
 Discrete actions are decoded by a softmax, continuous ones by a diagonal Gaussian; for them there is no sum over
 actions, so only paid=transition with source=policy.
 """
@@ -32,6 +38,7 @@ from rewardlab.networks.init import mlp
 from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.models.inverse_model import ObservationEncoder, action_size
+from rewardlab.parts.models.prioritised_latents import PrioritisedLatents
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
@@ -54,6 +61,23 @@ class Config(BonusConfig):
         "policy", "where actions come from: the policy, all alike, or best for the information",
         choices=("policy", "uniform", "best"),
     )  # fmt: skip
+    latents: str = option(
+        "inverse", "features that tell the action, or InfoPower's", choices=("inverse", "prioritised"),
+        neutral="inverse",
+    )  # fmt: skip
+    told: float = option(1.0, "of latents=prioritised: nats by which actions are to be told", minimum=0, neutral=1.0)
+    multiplier: float = option(
+        1.0,
+        "of latents=prioritised: at first, weight of telling the action in the encoder's loss",
+        minimum=0,
+        neutral=1.0,
+    )
+    multiplier_rate: float = option(
+        0.01, "of latents=prioritised: its step at each update for each nat too few", minimum=0, neutral=0.01
+    )
+    forward_coef: float = option(
+        1.0, "of latents=prioritised: weight of the divergence from what was foreseen", minimum=0, neutral=1.0
+    )
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(64, "size of the features", above=0)
     learning_rate: float = option(1e-3, "Adam's step size", above=0)
@@ -63,14 +87,18 @@ class Config(BonusConfig):
     def validate(self) -> None:
         if self.paid == "state" and self.source == "policy":
             raise ValueError("source=policy: not with paid=state, which sums over actions; use source=best or uniform")
+        for name in ("told", "multiplier", "multiplier_rate", "forward_coef"):
+            default = type(self).__dataclass_fields__[name].default
+            if getattr(self, name) != default and self.latents != "prioritised":
+                raise ValueError(f"{name}={getattr(self, name)}: only latents=prioritised has it")
 
 
 class Scheme(BonusScheme):
     """The decoder q guesses the action between two observations; `worth` guesses how well it will."""
 
-    metrics = ("loss/empowerment_decoder", "explore/empowerment")
+    metrics: tuple[str, ...] = ("loss/empowerment_decoder", "explore/empowerment")
     reads_policy = True
-    stateful = ("encoder", "decoder", "worth", "optimiser")
+    stateful: tuple[str, ...] = ("encoder", "decoder", "worth", "optimiser")
 
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
@@ -86,7 +114,13 @@ class Scheme(BonusScheme):
         self.encoder = ObservationEncoder(spec.obs, hidden, features, generator).to(context.device)
         self.decoder = mlp((2 * features, hidden, outputs), generator, last_gain=0.01).to(context.device)
         self.worth = mlp((features, hidden, actions), generator, last_gain=0.01).to(context.device)
+        self.latents = None
+        if config.latents == "prioritised":
+            self.latents = PrioritisedLatents(spec, hidden, features, config.multiplier, generator).to(context.device)
+            self.stateful = (*Scheme.stateful, "latents")
+            self.metrics = (*Scheme.metrics, "loss/contrast", "loss/forward", "explore/multiplier")
         parameters = [*self.encoder.parameters(), *self.decoder.parameters(), *self.worth.parameters()]
+        parameters += [] if self.latents is None else self.latents.parameters()
         self.optimiser = Adam(parameters, config.learning_rate)
         low, high = spec.action.low, spec.action.high
         self._middle, self._reach = (torch.from_numpy(x).float().to(context.device) for x in units(low, high))
@@ -103,22 +137,39 @@ class Scheme(BonusScheme):
         return paid
 
     def update(self, rollout: Rollout) -> Metrics:
-        config, losses = self.config, []
+        config, found = self.config, []
         distinct = distinct_of(rollout)
         inputs, ends = self.encoder.flat(distinct.rows), torch.stack([distinct.here[:-1], distinct.there]).flatten(1)
         action, log_prob = rollout.action.flatten(0, 1), rollout.log_prob.flatten()
         for index in minibatches(len(action), config.batch_size, config.epochs, self.context.generator):
             picked = pick(ends[:, index].flatten(), len(inputs))
             features, next_features = spread(self.encoder.layers(inputs[picked.rows]), picked.place).chunk(2)
+            loss, losses = torch.zeros((), device=features.device), {}
+            if self.latents is not None:
+                latent, next_latent = self.latents.sample(features), self.latents.sample(next_features)
+                both = torch.cat([latent, next_latent])
+                losses["loss/contrast"] = -self.latents.information(both, inputs[picked.rows], picked.place)
+                losses["loss/forward"] = self.latents.surprise(latent, action[index], next_features)
+                loss = losses["loss/contrast"] + config.forward_coef * losses["loss/forward"]
+                features, next_features = self.latents.weighed(latent), self.latents.weighed(next_latent)
             log_decoder = self._log_decoder(features, next_features, action[index])
             decoder_loss = -(self._weights(features, action[index], log_prob[index]) * log_decoder).mean()
-            loss = decoder_loss
+            loss = loss + decoder_loss
             if config.source == "best" or config.paid == "state":
                 worth = self.worth(features.detach()).gather(-1, action[index].unsqueeze(-1)).squeeze(-1)
                 loss = loss + 0.5 * (worth - log_decoder.detach()).square().mean()
             self.optimiser.descend(loss)
-            losses.append(decoder_loss.detach())
-        return {"loss/empowerment_decoder": float(torch.stack(losses).mean()), "explore/empowerment": self._mean}
+            losses["loss/empowerment_decoder"] = decoder_loss
+            if self.latents is not None:
+                told = -float(decoder_loss.detach()) - float(
+                    self._log_source(features, action[index], log_prob[index]).mean()
+                )
+                self.latents.ascend(told, config.told, config.multiplier_rate)
+            found.append(torch.stack([each.detach() for each in losses.values()]))
+        means = dict(zip(losses, torch.stack(found).mean(dim=0).tolist(), strict=True))
+        if self.latents is not None:
+            means["explore/multiplier"] = float(self.latents.multiplier)
+        return means | {"explore/empowerment": self._mean}
 
     def _log_decoder(self, features: torch.Tensor, next_features: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         """log q(a | s, s'), [...]."""

@@ -73,6 +73,16 @@ def test_one_gradient_step_is_by_the_book(double: bool, heads: int) -> None:
     assert any(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
 
 
+def test_optimism_raises_what_the_best_actions_are_worth() -> None:
+    drawn, plain_agent, agent = batch(), make(max_grad_norm=1e9), make(max_grad_norm=1e9, optimism=0.3)
+    values = plain(agent, agent.network, drawn.obs["vector"])[0]
+    expected = torch.autograd.grad(-0.3 * values.max(dim=1).values.mean(), list(agent.network.parameters()))
+    for each in (plain_agent, agent):
+        each.update_batch(drawn)
+    raised = torch.cat([part.flatten() for part in expected])
+    assert torch.allclose(agent.optimiser._mean - plain_agent.optimiser._mean, 0.1 * raised, atol=1e-6)
+
+
 def test_only_demonstrated_steps_are_learned_by_the_margin() -> None:
     marked = torch.arange(32) < 8
     agent = make(demos="somewhere", margin_coef=2.0, margin=0.5, max_grad_norm=1e9)

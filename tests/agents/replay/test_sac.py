@@ -58,6 +58,31 @@ def test_critics_learn_the_soft_value() -> None:
     assert float(metrics["loss/critic"]) == pytest.approx(float(0.5 * (values - wanted).square().sum() / 8), rel=1e-4)
 
 
+def test_optimism_raises_the_policys_own_actions_above_others() -> None:
+    """Of the critics' gradient alone; each critic's sum has its own values."""
+    rng = torch.Generator().manual_seed(1)
+    vectors, action = torch.randn(2, 8, 4, generator=rng), torch.rand(8, 2, generator=rng)
+    extra = {"reward": torch.rand(8, generator=rng), "discount": torch.full((8,), 0.9)}
+    steps = Transitions({"vector": vectors[0]}, action, extra, {"vector": vectors[1]})
+    usual, agent, twin = make(), make(optimism=0.2), make(optimism=0.2)
+    with torch.no_grad():
+        following = twin._sample({"vector": vectors[1]})[0]
+        own = twin._sample({"vector": vectors[0]})[0]
+        drawn = 2 * torch.rand(8, 2, generator=twin._generator) - 1
+    scaled, total = torch.stack([action[:, 0] / 2, action[:, 1] / 5 - 1], dim=-1), 0.0
+    for k in range(2):
+        critic = [
+            twin.critics(twin.critics.prepare({"vector": vectors[0]}), a)[k] for a in (own, scaled, following, drawn)
+        ]
+        for b in range(8):
+            total = total - 0.2 / 8 * (critic[0][b] - sum(other[b].exp() for other in critic[1:]).log())
+    expected = torch.autograd.grad(total, list(twin.critics.parameters()))
+    for each in (usual, agent):
+        each.update_batch(steps)
+    difference = agent.optimisers["critics"]._mean - usual.optimisers["critics"]._mean
+    assert torch.allclose(difference, 0.1 * torch.cat([part.flatten() for part in expected]), atol=1e-6)
+
+
 def test_the_temperature_keeps_the_entropy() -> None:
     """Where nothing is paid but entropy, it falls; where the policy has too little, it rises."""
     for target, falls in ((-100.0, True), (1.0, False)):  # of two actions in (-1, 1), 2 log 2 = 1.39 is the most

@@ -4,14 +4,17 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 
 from rewardlab.config.composition import compose
+from rewardlab.envs.arrays import deepsea
 from rewardlab.envs.tables.worlds import riverswim
 from rewardlab.errors import UserError
 from rewardlab.maths import tabular_exploration as exploration
-from rewardlab.maths.tables import best_within
+from rewardlab.maths.tables import best_within, values_within
 from rewardlab.run import run
 from rewardlab.training.build import build
+from rewardlab.types import Mdp
 
 
 def regret(plan, episodes: int, seed: int) -> float:
@@ -75,10 +78,60 @@ def test_deepsea_fails_as_often_as_there_are_pairs_to_try_and_never_again(tmp_pa
         assert float(list(csv.DictReader(file))[-1]["regret_mean"]) == 0.0
 
 
+def lost(mdp: Mdp, horizon: int, counts: exploration.Counts, reward: np.ndarray) -> float:
+    """What the best plan of what was counted falls short of the best return, for any reward."""
+    model = counts.model
+    chosen = np.eye(reward.shape[1])[best_within(model, reward, horizon).argmax(axis=2)]
+    had = (chosen[0] * values_within(mdp, reward, chosen, horizon)[0]).sum(axis=1) @ mdp.start
+    return float(best_within(mdp, reward, horizon)[0].max(axis=1) @ mdp.start - had)
+
+
+@pytest.mark.parametrize("pseudo", ["one_over_n", "value_targeted"])
+@pytest.mark.parametrize(
+    ("world", "mdp", "pairs"), [("deepsea", deepsea.whole(10, True, 42), 110), ("tabular", riverswim().mdp, 12)]
+)
+def test_what_was_explored_without_a_reward_serves_any(tmp_path, pseudo, world, mdp, pairs):
+    """All pairs that can be reached are seen, within 60 and 50 episodes, and plans for one-pair rewards are best."""
+    horizon = {"deepsea": 10, "tabular": 20}[world]
+    frames = {"deepsea": 600, "tabular": 1000}[world]
+    prepared = compose([f"env={world}", "agent=tabular", "agent.rule=reward_free", f"agent.pseudo={pseudo}",
+                        "num_envs=1", f"frames={frames}", f"eval.every={frames}", "eval.episodes=2",
+                        f"results_dir={tmp_path}"])  # fmt: skip
+    assert run(prepared) == 0
+    with open(prepared.folder / "train.csv") as file:
+        assert float(list(csv.DictReader(file))[-1]["explore/pairs"]) == pairs
+    with open(prepared.folder / "eval.csv") as file:  # plans for what is paid, which training paid no heed to
+        assert float(list(csv.DictReader(file))[-1]["regret_mean"]) == 0.0
+    saved = torch.load(prepared.folder / "checkpoint.pt", weights_only=False)["state"]["agent"]["counts"]
+    counts = exploration.Counts(**{name: array.numpy() for name, array in saved.items()})
+    for pair in np.argwhere(counts.tried > 0):
+        reward = np.zeros(counts.tried.shape)
+        reward[tuple(pair)] = 1.0
+        assert lost(mdp, horizon, counts, reward) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_matrix_of_a_pair_is_that_of_ridge_regression():
+    rng = np.random.default_rng(0)
+    tried, inverse = rng.random((7, 4)), np.broadcast_to(np.eye(4), (1, 1, 4, 4)).copy()
+    for value in tried:
+        exploration.took(inverse[0, 0], value)
+    exact = np.linalg.inv(np.eye(4) + tried.T @ tried)
+    assert inverse[0, 0] == pytest.approx(exact, abs=1e-12)
+    values = rng.random((3, 4))
+    found = exploration.value_targeted(inverse, values, 0.5)[0, 0]
+    assert found == pytest.approx(0.5 * max(np.sqrt(value @ exact @ value) for value in values))
+
+
 def test_what_it_refuses():
     for overrides, reason in (
         (["env=bandit"], "needs a table of states"),
         (["env=tabular", "agent.m=3"], "only rule=rmax has it"),
+        (["env=tabular", "agent.pseudo=value_targeted"], "only rule=reward_free has it"),
+        (["env=tabular", "agent.rule=reward_free", "agent.beta=2"], "only pseudo=value_targeted has it"),
+        (
+            ["env=tabular", "env.kind=random", "env.n=180", "agent.rule=reward_free", "agent.pseudo=value_targeted"],
+            "180 states are too many",
+        ),
     ):
         with pytest.raises(UserError, match=reason):
             build(compose(["agent=tabular", *overrides]).config)
