@@ -31,7 +31,7 @@ def row_size(features: int) -> int:
 def net_size(features: int, sparsity: int, eps: float) -> int:
     """How many vectors `sparse_net` makes at most, before those that it has twice are left out."""
     steps = 2 * _fineness(sparsity, eps) + 1
-    return math.comb(features, sparsity) * (steps**sparsity - (steps - 2) ** sparsity)
+    return math.comb(features, sparsity) * int(steps**sparsity - (steps - 2) ** sparsity)
 
 
 def sparse_net(features: int, sparsity: int, eps: float) -> Array:
@@ -61,7 +61,7 @@ def queries(features: Array, net: Array) -> Array:
         features: [K, D]. net: [M, D].
     """
     best = (net @ features.T).argmax(axis=1)
-    return best[np.sort(np.unique(best, return_index=True)[1])].astype(np.int64)
+    return np.asarray(best[np.sort(np.unique(best, return_index=True)[1])], dtype=np.int64)
 
 
 def _fineness(sparsity: int, eps: float) -> int:

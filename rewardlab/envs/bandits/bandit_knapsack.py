@@ -125,8 +125,7 @@ class KnapsackBandit(ArmsEnv):
         return paid, gap + np.where(self.over() | (self.steps + 1 >= self._limit), unused, 0.0), best
 
     def over(self) -> Array:
-        spent: Array = (self.arrays["left"] < 1.0).any(axis=1)
-        return spent
+        return np.asarray((self.arrays["left"] < 1.0).any(axis=1))
 
     def beside(self) -> list[Array]:
         return [self.arrays["cost"], self.arrays["left"] / self.config.limit]

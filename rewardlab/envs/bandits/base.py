@@ -214,6 +214,7 @@ class MeansEnv(ArmsEnv):
             self.arrays["teacher"][:] = ucb(self.arrays["counts"], self.arrays["sums"])
         self.arrays["max_gap"][:] = means.max(axis=1) - means.min(axis=1)
         pulled, top = means[np.arange(self.num_envs), action], means.max(axis=1)
+        paid: Array
         if self._pays_one:
             paid = np.array([stream.random() for stream in self.streams]) < pulled
         else:
