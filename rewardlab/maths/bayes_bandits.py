@@ -41,5 +41,5 @@ def bayes_value(pulls: int, myopic: bool = False) -> float:
 
 
 def risky_value(pulls: int, chance: float) -> float:
-    """The best mean return where one arm always pays .5, and the other always 1 with some probability, else always 0."""
+    """The best mean return where one arm always pays .5, and the other always 1 with a chance, else always 0."""
     return max(pulls / 2.0, chance * pulls + (1.0 - chance) * (pulls - 1) / 2.0)

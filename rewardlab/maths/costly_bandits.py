@@ -77,7 +77,7 @@ def _within_constraints(row: Any, arms: Any, costs: Any, rule: Any, c: Any, hori
 
 
 def _of_budgets(row: Any, arms: Any, costs: Any, c: Any, horizon: Any, budget: Any) -> Any:  # pragma: no cover
-    """Each arm once, then the largest upper bound of what is paid per lower bound of what it costs at present prices."""
+    """Each arm once, then the largest upper bound of what is paid per lower bound of what it costs at prices."""
     prices, sums = _HEAD + (3 + costs) * arms, _HEAD + 2 * arms
     best, value = 0, -1.0
     most = row[prices : prices + costs + 1].max()

@@ -110,7 +110,7 @@ def test_an_arm_is_judged_when_it_was_pulled_for_a_while():
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 5), st.integers(0, 2**32 - 1))
 def test_elimination_pulls_what_its_definition_says(arms, seed):
-    """Burn-in 0 and block 1 are the plain rule: every active arm once in turn; bounds are compared after a whole turn."""
+    """Burn-in 0 and block 1 are the plain rule: each active arm once in turn, bounds compared after a whole one."""
     rng, horizon, c = np.random.default_rng(seed), 400.0, 0.5
     rows, first, keys = np.zeros((1, bandits.row_size(arms))), np.ones(1, dtype=bool), np.zeros(1)
     arm, paid = np.zeros(1, dtype=np.int64), np.zeros(1)
