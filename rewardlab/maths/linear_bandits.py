@@ -131,7 +131,7 @@ def _act(
     found = np.empty(len(rows), dtype=np.int64)
     for i in range(len(rows)):
         row = rows[i]
-        if first[i]:
+        if first[i] or row[_HEAD + d] == 0.0:  # A begins as I: a row of zeros was never begun
             row[:] = 0.0
             row[_KEY] = keys[i]
             for j in range(d):
