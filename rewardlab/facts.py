@@ -38,4 +38,7 @@ GAME_LEVEL = "game_level"  # int64 [N]: the level that the game has got to
 ITEMS = "items"  # int64 [N]: what is carried, a bit each
 GAP = "gap"  # float64 [N]: what the action of the step that led here costs in return, Q* of the best one less its own
 BEST = "best"  # int64 [N]: 1 where that action was a best one
+MAX_GAP = "max_gap"  # float64 [N]: what the worst arm costs, of bandits
+TEACHER = "teacher"  # int64 [N]: the arm that UCB would have pulled then, on the same history, of bandits
+VIOLATION = "violation"  # float64 [N]: how far an episode's constraints were violated in sum, of lending
 GREEDY = "greedy"  # int64 [N]: 1 where that arm had the best mean reward so far of those pulled, of bandits

@@ -108,6 +108,13 @@ class EnvConfig(PluginConfig):
     delayed_reward: bool = option(
         False, "in training, an episode's task reward is summed up and paid with its last step", neutral=False
     )
+    repeats: int = option(
+        1,
+        "so many episodes of a level are one task: a memory lives on between them",
+        minimum=1,
+        maximum=1000,
+        neutral=1,
+    )
     clip_reward: bool = option(
         False, "in training, what a step pays is cut to within -1 and 1; returns are told uncut", neutral=False
     )

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from rewardlab import discovery, seeding, trained
+from rewardlab import seeding, trained
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
@@ -21,6 +21,7 @@ from rewardlab.schemas import RootConfig
 from rewardlab.threads import use_one_thread
 from rewardlab.training.levels import evaluation_list
 from rewardlab.training.wrappers.goal_env import GoalEnv
+from rewardlab.training.wrappers.repeat_env import make_env
 from rewardlab.types import Agent, Array, EnvSpec, StepBatch, VecEnv
 
 _MOST_FRAMES = 900  # of a GIF; of longer play only every second, fourth, ... step is shown
@@ -194,9 +195,8 @@ def _target(folder: Path, out: str | None, usual: str) -> Path:
 
 def drawn_env(config: RootConfig) -> Any:
     """The environment of a run's evaluation, one of it, which is drawn at every step."""
-    plugin = discovery.load("env", config.env.plugin)
     facts = (PICTURE, *config.curriculum.privileged())
-    return plugin.make(config.env.as_reported(), Levels(1, lists=[evaluation_list(config)]), facts)
+    return make_env(config.env.as_reported(), Levels(1, lists=[evaluation_list(config)]), facts)
 
 
 def check_drawn(spec: EnvSpec) -> None:

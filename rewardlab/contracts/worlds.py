@@ -12,16 +12,19 @@ from rewardlab.facts import (
     DISTANCE,
     DOORS_OPEN,
     EVIDENCE,
+    GAP,
     GIVEN,
     GRID,
     HELD,
     LAVA_BESIDE,
+    MAX_GAP,
     PANORAMA,
     RIGHT,
+    TEACHER,
     WANTED,
 )
 from rewardlab.maths import distributions
-from rewardlab.types import ActionSpec, Array, EnvSpec, Mdp, ObsSpec, Rollout, TaskFacts, TensorObs
+from rewardlab.types import ActionSpec, Arms, Array, EnvSpec, Mdp, ObsSpec, Rollout, TaskFacts, TensorObs
 
 _ORDINARY = 8  # so few states that each is visited often
 _SLOTS = 4  # of answers
@@ -31,6 +34,9 @@ STATES = _ORDINARY + _FINAL
 _VIEW = ObsSpec((7, 7, 3), "uint8", 10)
 _VECTOR = ObsSpec((4,), "float32")
 _BOX = ActionSpec(shape=(2,), low=(-1.0, -1.0), high=(1.0, 1.0))
+
+
+BUDGETS = "budgets"  # of a bandit whose pulls cost something: to whoever needs no budgets it is another vector
 
 
 def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
@@ -44,7 +50,9 @@ def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
         "continuous": ({"vector": _VECTOR}, _BOX),
         "table": ({"cell": ObsSpec((1,), "int64", 99)}, three),
         "goals": ({"vector": _VECTOR, "goal": goal, "achieved": goal}, three),
+        BUDGETS: ({"vector": ObsSpec((5,), "float32")}, three),
     }
+    arms = {"vector": Arms(features=np.linspace(0.0, 1.0, 3)[:, None]), BUDGETS: Arms(costs=1, budget=20.0)}
     place = ((0.0, 0.0), (6.0, 6.0))
     shapes = {GIVEN: (_SLOTS,), WANTED: (_SLOTS,)}
     return {
@@ -59,6 +67,7 @@ def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
             place=place,
             fact_shapes=shapes,
             mdp=walk if "cell" in obs else None,
+            arms=arms.get(name),
         )
         for name, (obs, action) in made.items()
     }
@@ -226,6 +235,10 @@ def _fact(name: str, hashes: Array) -> Array:
         return wanted if name == WANTED else np.where(bits & 1, wanted, bits >> 2)
     if name == EVIDENCE:
         return hashes % 2
+    if name in (GAP, MAX_GAP):
+        return hashes % 5 / 4.0 if name == GAP else 1.0 + hashes % 3
+    if name == TEACHER:
+        return hashes % 3
     if name in (LAVA_BESIDE, CARRYING, DOORS_OPEN, RIGHT):
         return hashes % 5
     if name == GRID:

@@ -25,6 +25,9 @@ class Levels:
 
     Without either, every environment goes on with its own random stream.
 
+    With `repeated`, only every so many-th reset has a level: the ones between are for whoever puts back what the level
+    began with.
+
     Attributes:
         current: int64 [N], the seed of each environment's level; -1 without pool and lists.
 
@@ -45,6 +48,7 @@ class Levels:
         self._pool, self._lists = pool, lists
         self._streams: list[np.random.Generator] = []
         self._next = [0] * num_envs
+        self._repeats, self._turn = 1, [0] * num_envs
         self.current = np.full(num_envs, -1)
 
     def part(self, start: int, stop: int) -> "Levels":
@@ -52,18 +56,33 @@ class Levels:
         lists = None if self._lists is None else self._lists[start:stop]
         return Levels(stop - start, self._pool, lists)
 
+    def repeated(self, times: int) -> "Levels":
+        """The same, of which each is for so many resets in a row, before the first `restart`."""
+        found = Levels(self.num_envs, self._pool, self._lists)
+        found._repeats = times
+        return found
+
     def restart(self, seeds: Sequence[int]) -> list[int | None]:
         """The seeds of a reset of all: lists begin anew whatever `seeds`, pools draw with streams seeded by them."""
         if len(seeds) != len(self._next):
             raise ValueError(f"{len(seeds)} seeds for {len(self._next)} environments")
+        self._turn = [0] * len(seeds)
         if self._pool is None and self._lists is None:
             return [int(seed) for seed in seeds]
         self._streams = [np.random.default_rng([seed, _STREAM]) for seed in seeds]
         self._next = [0] * len(seeds)
-        return self.following(np.ones(len(seeds), dtype=bool))
+        return self._drawn(np.ones(len(seeds), dtype=bool))
 
     def following(self, ended: Array) -> list[int | None]:
         """The seeds of a reset of those that ended, bool [N]; None goes on with the environment's own stream."""
+        if self._repeats > 1:
+            ended = ended.copy()
+            for i in np.flatnonzero(ended).tolist():
+                self._turn[i] = (self._turn[i] + 1) % self._repeats
+                ended[i] = self._turn[i] == 0
+        return self._drawn(ended)
+
+    def _drawn(self, ended: Array) -> list[int | None]:
         drawn = [self._draw(i) if ended[i] else None for i in range(len(ended))]
         known = np.array([-1 if level is None else level for level in drawn])
         self.current = np.where(ended, known, self.current)
@@ -71,11 +90,13 @@ class Levels:
 
     def state_dict(self) -> State:
         streams = [generator_state(stream) for stream in self._streams]
-        return {"next": list(self._next), "streams": streams, "current": self.current.tolist()}
+        turns = {"turn": list(self._turn)} if self._repeats > 1 else {}
+        return {"next": list(self._next), "streams": streams, "current": self.current.tolist()} | turns
 
     def load_state_dict(self, state: State) -> None:
         """Restore what `state_dict` returned, after a `restart`."""
         self._next = list(state["next"])
+        self._turn = list(state.get("turn", self._turn))
         self.current = np.array(state.get("current", [-1] * self.num_envs))  # once it was not kept
         for stream, saved in zip(self._streams, state["streams"], strict=True):
             set_generator_state(stream, saved)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rewardlab.envs.bandits.bandit import Bandit, problem
+from rewardlab.envs.bandits.base import ArmsEnv
 from rewardlab.maths import bandits
 from rewardlab.training.within import Within
 from rewardlab.types import Agent, Array
@@ -25,10 +25,11 @@ def play(
     Returns:
         None if `stop` said so on the way.
     """
-    assert isinstance(env, Bandit) and agent.bandit_rule is not None
-    config, rule, within = env.config, agent.bandit_rule, Within(env.spec, lists)
-    at_once = max(1, _NUMBERS // (config.steps * (config.arms if config.kind == "adversarial" else 1)))
-    kind, ended = bandits.KINDS.index(config.kind), []
+    assert isinstance(env, ArmsEnv) and env.kind is not None and agent.bandit_rule is not None
+    rule, within, pulls = agent.bandit_rule, Within(env.spec, lists), env.spec.max_steps
+    assert pulls is not None
+    at_once = max(1, _NUMBERS // (pulls * (env.count if env.kind == bandits.ADVERSARIAL else 1)))
+    ended = []
     for turn in range(max(map(len, lists))):
         keys = bandits.draw_keys(len(lists), rng).numpy()
         playing = [i for i, levels in enumerate(lists) if len(levels) > turn]
@@ -37,27 +38,19 @@ def play(
                 return None
             some = playing[start : start + at_once]
             levels = [lists[i][turn] for i in some]
-            means, tables, noise = zip(*(_drawn(env, level) for level in levels), strict=True)
+            means, tables, noise = zip(*map(env.drawn_problem, levels), strict=True)
             found = np.empty((len(some), len(bandits.REPLICATE)))
             bandits.play(
-                kind, np.stack(means), config.variance**0.5, np.stack(noise), np.stack(tables), keys[some],
-                rule.number, rule.option, rule.unit, within.grid, found, within.sums,
+                env.kind, np.stack(means), env.spread, np.stack(noise), np.stack(tables), keys[some],
+                rule.number, rule.option, rule.unit, rule.burn_in, rule.block, within.grid, found, within.sums,
             )  # fmt: skip
             within.counts += len(some)
             for level, (paid, regret, last_best, best, greedy, fewest) in zip(levels, found.tolist(), strict=True):
-                within.end(level, config.steps, paid, regret, int(last_best), best, greedy, int(fewest))
+                within.end(level, pulls, paid, regret, int(last_best), best, greedy, int(fewest))
             ended.append(found[:, :2])
     return np.concatenate(ended), within
 
 
 def fits(env: Any, agent: Agent) -> bool:
     """Whether it is such a rule on such an environment."""
-    return isinstance(env, Bandit) and agent.bandit_rule is not None
-
-
-def _drawn(env: Bandit, level: int) -> tuple[Array, Array, Array]:
-    """A level's means and table, and its chance, of all pulls: the numbers that `Bandit` draws one by one."""
-    stream = np.random.default_rng(level)
-    means, table = problem(env.config, stream)
-    count = 0 if env.config.kind == "adversarial" else env.config.steps
-    return means, table, stream.standard_normal(count) if env.config.kind == "gaussian" else stream.random(count)
+    return isinstance(env, ArmsEnv) and env.kind is not None and agent.bandit_rule is not None

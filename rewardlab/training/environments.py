@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from rewardlab import discovery
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import MissingFacts, UserError
 from rewardlab.facts import BEST, GAP, GREEDY, PLACE
 from rewardlab.schemas import WITHOUT_LIMIT, RootConfig
 from rewardlab.training.levels import evaluation_list, training_levels
 from rewardlab.training.wrappers.goal_env import GoalEnv
+from rewardlab.training.wrappers.repeat_env import make_env
 from rewardlab.types import Conditioner, EnvSpec, MakeEnv, VecEnv
 
 _MAX_EVALUATION_ENVS = 100  # each step costs the policy little more for a hundred than for one
@@ -23,24 +23,20 @@ def make_training_env(config: RootConfig) -> VecEnv:
     asking = {kind: getattr(config, kind).privileged() for kind in ("reward", "curriculum")}
     measured = (*config.env.counted(), *((GAP,) if config.env.TELLS_GAP else ()))
     facts = tuple(dict.fromkeys((*asking["reward"], *asking["curriculum"], *measured)))
-    make = discovery.load("env", config.env.plugin).make
     try:
-        env: VecEnv = make(config.env, Levels(config.num_envs, pool=training_levels(config)), facts)
+        return make_env(config.env, Levels(config.num_envs, pool=training_levels(config)), facts)
     except MissingFacts as error:
         askers = [
             f"{kind}={getattr(config, kind).plugin}" for kind, names in asking.items() if error.names & set(names)
         ]
         raise UserError(f"{error}; asked for by {' and '.join(askers)}") from error
-    return env
 
 
 def make_level_env(config: RootConfig, privileged: tuple[str, ...] = ()) -> MakeEnv:
     """What makes environments like those of training that play lists of levels."""
-    make = discovery.load("env", config.env.plugin).make
 
     def made(lists: Sequence[Sequence[int]]) -> VecEnv:
-        env: VecEnv = make(config.env, Levels(len(lists), lists=lists), privileged)
-        return env
+        return make_env(config.env, Levels(len(lists), lists=lists), privileged)
 
     return made
 
@@ -60,10 +56,9 @@ def make_evaluation_env(
         lists: the level seeds that each plays; those of `evaluation_levels` by default.
     """
     lists = evaluation_levels(config) if lists is None else lists
-    make = discovery.load("env", config.env.plugin).make
     told = (*(name for name in (PLACE, GAP, BEST, GREEDY) if name in spec.privileged), *spec.tells)
     facts = tuple(dict.fromkeys((*config.curriculum.privileged(), *told)))
-    env: VecEnv = make(config.env.as_reported(), Levels(len(lists), lists=lists), facts)
+    env: VecEnv = make_env(config.env.as_reported(), Levels(len(lists), lists=lists), facts)
     if conditioner is not None:
         env = GoalEnv(env, conditioner, kept=told)
     return env, [len(levels) for levels in lists]

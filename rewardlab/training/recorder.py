@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from rewardlab import discovery, seeding
+from rewardlab import seeding
 from rewardlab.datasets.writing import About, Recorded, Totals, write_dataset
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
@@ -24,6 +24,7 @@ from rewardlab.maths import boxes
 from rewardlab.schemas import RootConfig
 from rewardlab.training.environments import longest_episode
 from rewardlab.training.showing import require_finite, require_finite_step
+from rewardlab.training.wrappers.repeat_env import make_env
 from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
 
 SOLVER, RANDOM = "solver", "random"
@@ -203,9 +204,7 @@ def _play(
     sampling: torch.Generator,
 ) -> Iterator[Recorded]:
     """One whole episode on each level, in the order of the levels; those that the player cannot play are left out."""
-    env: VecEnv = discovery.load("env", config.env.plugin).make(
-        config.env, Levels(len(levels), lists=[[level] for level in levels])
-    )
+    env: VecEnv = make_env(config.env, Levels(len(levels), lists=[[level] for level in levels]))
     try:
         player: Player
         if agent is not None:
@@ -286,7 +285,7 @@ class _Track:
 
 
 def _spec(config: RootConfig) -> EnvSpec:
-    env: VecEnv = discovery.load("env", config.env.plugin).make(config.env, Levels(1))
+    env = make_env(config.env, Levels(1))
     env.close()
     return env.spec
 

@@ -35,6 +35,7 @@ from rewardlab.types.steps import (
 )
 from rewardlab.types.worlds import (
     ActionSpec,
+    Arms,
     DesignableEnv,
     EnvSpec,
     GoalVecEnv,
@@ -53,6 +54,7 @@ __all__ = [
     "ActOutput",
     "ActionSpec",
     "Agent",
+    "Arms",
     "Array",
     "Asked",
     "Assessment",

@@ -70,6 +70,19 @@ class Mdp:
 
 
 @dataclass(frozen=True)
+class Arms:
+    """What is known of a bandit's arms before the first pull, where `vector` shows the last one and what it paid.
+
+    costs: how many numbers stand after the reward, what the pull cost. budget: how much of each there is to spend;
+    None: costs are to stay at or below 0 on average. features: float64 [K, D], fixed ones; None: arms have none.
+    """
+
+    costs: int = 0
+    budget: float | None = None
+    features: Array | None = None
+
+
+@dataclass(frozen=True)
 class TaskFacts:
     """What is known of a task.
 
@@ -119,6 +132,7 @@ class EnvSpec:
         None  # bounds of `facts.POSITION`, or of `facts.PLACE` on grids
     )
     downwards: bool = False  # whether people see the second number of places grow downwards
+    arms: Arms | None = field(default=None, compare=False, repr=False)  # of bandits whose last arm is shown
     native: Native | None = field(default=None, compare=False, repr=False)  # where gymnasium has it
     # The whole task, where it can be told; `cell` shows the number of a state, or else `vector`, as one-hot.
     mdp: Callable[[], Mdp] | None = field(default=None, compare=False, repr=False)

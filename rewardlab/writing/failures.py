@@ -10,7 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from rewardlab import discovery, seeding
+from rewardlab import seeding
 from rewardlab.envs.levels import Levels
 from rewardlab.maths.captions import event_text, events
 from rewardlab.parts.written_state import VECTOR, StateLayout
@@ -18,6 +18,7 @@ from rewardlab.schemas import RootConfig
 from rewardlab.training.environments import longest_episode
 from rewardlab.training.recorder import PolicyPlayer
 from rewardlab.training.wrappers.goal_env import GoalEnv
+from rewardlab.training.wrappers.repeat_env import make_env
 from rewardlab.types import Agent, Array, Conditioner, Obs, VecEnv
 
 EPISODES, STEPS = 10, 20
@@ -29,9 +30,7 @@ def failed_episodes(
 ) -> list[str]:
     """Each a text of the last steps; none where the policy does not fail, or the task does not tell success."""
     seeds = seeding.env_seeds(config.seed, "failed_episodes", _PLAYED)
-    env: VecEnv = discovery.load("env", config.env.plugin).make(
-        config.env, Levels(_PLAYED, lists=[[seed] for seed in seeds]), layout.facts
-    )
+    env: VecEnv = make_env(config.env, Levels(_PLAYED, lists=[[seed] for seed in seeds]), layout.facts)
     try:
         if not env.spec.task.success:
             return []

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab import discovery, seeding
+from rewardlab import seeding
 from rewardlab.envs.levels import Levels
 from rewardlab.facts import DISTANCE
 from rewardlab.maths import boxes
 from rewardlab.parts.written_state import VECTOR, state_layout
 from rewardlab.schemas import RootConfig
 from rewardlab.training.recorder import SolverPlayer
+from rewardlab.training.wrappers.repeat_env import make_env
 from rewardlab.types import Array, EnvSpec, Obs, VecEnv
 
 _ENVS, _STEPS = 16, 32
@@ -57,9 +58,7 @@ def sample_of(config: RootConfig, facts: tuple[str, ...]) -> Sample:
 
 def _made(config: RootConfig, privileged: tuple[str, ...]) -> VecEnv:
     seeds = seeding.env_seeds(config.seed, "written_sample", _ENVS)
-    env: VecEnv = discovery.load("env", config.env.plugin).make(
-        config.env, Levels(_ENVS, lists=[[seed] for seed in seeds]), privileged
-    )
+    env: VecEnv = make_env(config.env, Levels(_ENVS, lists=[[seed] for seed in seeds]), privileged)
     env.reset(seeds)
     return env
 

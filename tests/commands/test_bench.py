@@ -37,6 +37,7 @@ def test_of_all_schemes_those_that_fit_are_timed(capsys: pytest.CaptureFixture[s
         "perceptual_steps",
         "polar",
         "sqil",
+        "teacher",
         "vpl",
     ]
     assert left_out == fit_not

@@ -16,6 +16,7 @@ GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
 ENVS = ["bitflip", "deepsea", "formfill", "slots", "darkrooms", "maze", "doorkey_5x5", "goalgrid_fourrooms"]
 ENVS += ["goalgrid_fetch_8x8_n3", "crafter", "bandit", "tabular", "coverage"]
+ENVS += ["bandit_lipschitz", "bandit_linear", "bandit_knapsack", "bandit_tallying", "lending"]
 ENVS += ["montezuma"] if find_spec("ale_py") else []  # the extra atari
 # So few frames are played under laws that by default nothing is asked in them.
 ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]
@@ -172,6 +173,9 @@ VARIANTS = [
     ("reward", "exprd", ["reward.adaptive=true", "reward.states=null"]),
     ("agent", "tabular", ["agent.rule=rlsvi"]),
     ("agent", "tabular", ["agent.rule=reward_free", "agent.pseudo=value_targeted"]),
+    ("agent", "linear_bandit", ["agent.rule=lints"]),
+    ("agent", "linear_bandit", ["agent.rule=sparse_net"]),
+    ("agent", "knapsack_bandit", ["agent.rule=lagrange"]),
     ("agent", "adversarial_surprise", ["agent.turn_steps=2"]),
     ("agent", "go_explore", ["agent.return_by=policy"]),
     ("agent", "ns", [FEWER, "agent.descriptor=last"]),

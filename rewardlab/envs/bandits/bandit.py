@@ -12,11 +12,8 @@ explore over many.
 | gaussian | N(mu, variance), mu of N(0, variance) or `env.means` |
 | adversarial | 0 or 1, from a table that is drawn first: its probabilities, U(0, 1), change `env.phases` - 1 times |
 
-| env.show | what is seen |
-|---|---|
-| last | the last arm, one-hot, and what it paid; zeros at first |
-| statistics | of every arm the share of T that it was pulled, and the mean of what it paid |
-| none | nothing |
+`env.prior=risky` has two arms: the first always pays .5, the second always 1 with probability `env.q`, else always 0.
+With `env.redraw=step` means are drawn anew before each pull, so that there is nothing to learn.
 
 `gap` is what a pull costs: the best mean less that of the arm, never what chance made of it. In the adversarial kind it
 is what the arm that is best in hindsight pays there, less what the pulled one does: it may be below 0.
@@ -27,38 +24,48 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.envs.arrays.base import ArrayEnv, pictured
-from rewardlab.envs.config import OwnConfig
+from rewardlab.envs.bandits.base import ArmsConfig, ArmsEnv, MeansEnv, arms_spec
 from rewardlab.envs.levels import Levels
-from rewardlab.facts import BEST, GAP, GREEDY, PICTURE, STATE_HASH
-from rewardlab.maths.counting import hash_rows
+from rewardlab.maths.bandits import ADVERSARIAL
+from rewardlab.maths.bayes_bandits import MOST_PULLS, bayes_value, risky_value
 from rewardlab.maths.regret_bounds import lai_robbins
-from rewardlab.schemas import RootConfig, option
-from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
+from rewardlab.schemas import option
+from rewardlab.types import Array, EnvSpec, TaskFacts
 
 VERSION = 1
-_SQUARE = 32  # pixels of an arm's side in a picture
 
 
 @dataclass
-class Config(OwnConfig):
-    TELLS_GAP = True
-
+class Config(ArmsConfig):
     kind: str = option("bernoulli", "what arms pay", choices=("bernoulli", "gaussian", "adversarial"))
     k: int | None = option(None, "number of arms; null: 5, or as many as means", minimum=2, maximum=1000)
     steps: int = option(100, "pulls of a problem", above=0, maximum=100_000)
     means: list[float] = option(
         [], "mean rewards of the arms, in an order that each problem draws; none: all are drawn"
     )
+    prior: str = option(
+        "beta", "of kind=bernoulli without means: how they are drawn", choices=("beta", "risky"), neutral="beta"
+    )
+    q: float = option(0.3, "of prior=risky: probability that the risky arm pays", minimum=0, maximum=1, neutral=0.3)
+    redraw: str = option(
+        "problem",
+        "when means are drawn: for a problem, or anew at each step",
+        choices=("problem", "step"),
+        neutral="problem",
+    )
     variance: float = option(1.0, "of a reward, and of the means, of kind=gaussian", above=0)
     phases: int = option(4, "of kind=adversarial: stretches of a problem with probabilities of their own", above=0)
-    show: str = option("last", "what is seen", choices=("last", "statistics", "none"))
-    frames: int = option(100_000, "default training budget of a run on it", above=0, in_setting=False)
 
     def validate(self) -> None:
         super().validate()
         if self.means and (len(self.means) < 2 or self.k not in (None, len(self.means))):
             raise ValueError(f"means has {len(self.means)} numbers: must be one for each of at least 2 arms, k of them")
+        if self.prior == "risky" and (self.kind != "bernoulli" or self.means or self.k not in (None, 2)):
+            raise ValueError("prior=risky: has two arms of its own, of kind=bernoulli; leave out means, kind and k")
+        if self.prior != "risky" and self.q != 0.3:
+            raise ValueError(f"q={self.q:g}: only prior=risky has it")
+        if self.redraw == "step" and self.kind == "adversarial":
+            raise ValueError("redraw=step: kind=adversarial has a table of its own; leave it out")
         if self.kind == "bernoulli" and not all(0 <= mean <= 1 for mean in self.means):
             raise ValueError("means: probabilities lie within 0 and 1; or set kind=gaussian")
         if self.kind == "adversarial" and self.means:
@@ -72,151 +79,94 @@ class Config(OwnConfig):
 
     @property
     def arms(self) -> int:
-        return len(self.means) or self.k or 5
-
-    def revision(self, setting: RootConfig) -> int:
-        return 0
+        return 2 if self.prior == "risky" else len(self.means) or self.k or 5
 
     def regret_bound(self, level: int) -> float | None:
-        """Lai and Robbins'; none in the adversarial kind."""
-        if self.kind == "adversarial":
+        """Lai and Robbins'; none where arms are of another kind than theirs."""
+        if self.kind == "adversarial" or self.prior == "risky" or self.redraw == "step":
             return None
-        means, _ = problem(self, np.random.default_rng(level))
-        return lai_robbins(means, self.steps, self.variance if self.kind == "gaussian" else None)
+        means = _means(self, np.random.default_rng(level))
+        return lai_robbins(means, self.repeats * self.steps, self.variance if self.kind == "gaussian" else None)
 
 
-def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Bandit":
+def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> ArmsEnv:
     """N problems at a time.
 
     Args:
         privileged: full-state facts to compute: gap, best, greedy, state_hash, picture.
     """
-    arms, low, high = config.arms, 0.0, 1.0
-    if config.kind == "gaussian":
-        low, high = -np.inf, np.inf
-    size = {"last": arms + 1, "statistics": 2 * arms, "none": 1}[config.show]
-    paid = {"last": [arms], "statistics": range(arms, 2 * arms), "none": []}[config.show]
-    bounds = tuple(
-        tuple(edge if i in paid else inner for i in range(size)) for edge, inner in ((low, 0.0), (high, 1.0))
-    )
-    spec = EnvSpec(
-        id=f"Bandit-{config.kind}-{arms}",
-        obs={"vector": ObsSpec((size,), "float32", bounds=(bounds[0], bounds[1]))},
-        action=ActionSpec(n=arms),
-        max_steps=config.steps,
-        task=_task(config),
-        backend="fast",
-        privileged=(GAP, BEST, GREEDY, STATE_HASH, PICTURE),
-        restorable=True,
-    )
-    return Bandit(config, spec, levels, privileged)
+    paid = (-np.inf, np.inf) if config.kind == "gaussian" else (0.0, 1.0)
+    spec = arms_spec(config, f"Bandit-{config.kind}", config.arms, config.steps, paid, _task(config))
+    if config.kind == "adversarial":
+        return AdversarialBandit(config, spec, levels, privileged)
+    spread = {"gaussian": config.variance**0.5, "bernoulli": 0.0 if config.prior == "risky" else None}[config.kind]
+    redraws = config.redraw == "step"
+    return MeansEnv(config, spec, levels, privileged, lambda stream: _means(config, stream), spread, redraws)
 
 
-class Bandit(ArrayEnv):
-    """means: [N, K]. table: float32 [N, T, K], of the adversarial kind. counts, sums: [N, K], so far. last: int64 [N],
-    the last arm, -1 at first. reward, gap: [N], of the last pull. best, greedy: int64 [N], likewise.
-    """
+class AdversarialBandit(ArmsEnv):
+    """table: float32 [N, T, K], of what arms pay."""
+
+    kind = ADVERSARIAL
 
     def __init__(self, config: Config, spec: EnvSpec, levels: Levels, privileged: Sequence[str]) -> None:
-        super().__init__(spec, levels, privileged)
-        self.config, count, arms = config, levels.num_envs, config.arms
-        pulls = config.steps if config.kind == "adversarial" else 0
-        self.arrays = {
-            "means": np.zeros((count, arms)),
-            "table": np.zeros((count, pulls, arms), dtype=np.float32),
-            "counts": np.zeros((count, arms)),
-            "sums": np.zeros((count, arms)),
-            "last": np.full(count, -1, dtype=np.int64),
-            "reward": np.zeros(count, dtype=np.float32),
-            "gap": np.zeros(count),
-            "best": np.zeros(count, dtype=np.int64),
-            "greedy": np.zeros(count, dtype=np.int64),
-        }
+        super().__init__(config, spec, levels, privileged)
+        self.config = config
+        self.arrays["table"] = np.zeros((levels.num_envs, config.steps, config.arms), dtype=np.float32)
 
-    def begin(self, i: int, stream: np.random.Generator) -> None:
-        for name, array in self.arrays.items():
-            array[i] = -1 if name == "last" else 0
-        self.arrays["means"][i], self.arrays["table"][i] = problem(self.config, stream)
+    def write(self, i: int, stream: np.random.Generator) -> None:
+        self.arrays["table"][i] = self._table(stream)
 
-    def advance(self, action: Array) -> tuple[Array, Array, Array]:
-        arrays, every = self.arrays, np.arange(self.num_envs)
-        means, counts, sums = arrays["means"], arrays["counts"], arrays["sums"]
-        tried = np.where(counts > 0, sums / counts.clip(min=1), -np.inf)
-        arrays["greedy"][:] = (counts[every, action] > 0) & (tried[every, action] == tried.max(axis=1))
-        if self.config.kind == "adversarial":
-            leader = arrays["table"].sum(axis=1, dtype=np.float64).argmax(axis=1)
-            here = arrays["table"][every, self.steps]
-            reward = here[every, action]
-            arrays["gap"][:] = here[every, leader].astype(np.float64) - reward
-            arrays["best"][:] = action == leader
-        else:
-            pulled, top = means[every, action], means.max(axis=1)
-            arrays["gap"][:], arrays["best"][:] = top - pulled, pulled == top
-            if self.config.kind == "bernoulli":
-                reward = np.array([stream.random() for stream in self.streams]) < pulled
-            else:
-                chance = np.array([stream.standard_normal() for stream in self.streams])
-                reward = pulled + self.config.variance**0.5 * chance
-        arrays["reward"][:], arrays["last"][:] = reward, action
-        counts[every, action] += 1
-        sums[every, action] += arrays["reward"]
-        ended: Array = self.steps + 1 >= self._limit
-        return arrays["reward"].copy(), ended, np.zeros(self.num_envs, dtype=bool)
+    def pull(self, action: Array) -> tuple[Array, Array, Array]:
+        table, every = self.arrays["table"], np.arange(self.num_envs)
+        leader = table.sum(axis=1, dtype=np.float64).argmax(axis=1)
+        here = table[every, self.steps]
+        paid = here[every, action]
+        return paid, here[every, leader].astype(np.float64) - paid, action == leader
 
-    def observe(self) -> Obs:
-        arrays, arms = self.arrays, self.config.arms
-        if self.config.show == "none":
-            return {"vector": np.zeros((self.num_envs, 1), dtype=np.float32)}
-        if self.config.show == "statistics":
-            shown = [arrays["counts"] / self._limit, arrays["sums"] / arrays["counts"].clip(min=1)]
-        else:
-            shown = [arrays["last"][:, None] == np.arange(arms), arrays["reward"][:, None]]
-        return {"vector": np.concatenate(shown, axis=1).astype(np.float32)}
+    def drawn_problem(self, level: int) -> tuple[Array, Array, Array]:
+        return np.zeros(self.count), self._table(np.random.default_rng(level)), np.zeros(0)
 
-    def fact(self, name: str) -> Array:
-        arrays = self.arrays
-        if name in (GAP, BEST, GREEDY):
-            return arrays[name].copy()
-        if name == STATE_HASH:
-            known = np.concatenate([arrays["counts"], arrays["sums"]], axis=1)
-            return hash_rows(known.view(np.int64))
-        pixels = np.zeros((self.num_envs, 1, self.config.arms, 3), dtype=np.uint8)
-        pixels[:, 0] = (40 + 200 * arrays["counts"] / self._limit).astype(np.uint8)[..., None]
-        pulled = np.flatnonzero(arrays["last"] >= 0)
-        pixels[pulled, 0, arrays["last"][pulled]] = np.where(arrays["best"][pulled, None], (70, 160, 90), (190, 70, 60))
-        return pictured(pixels, max(2, min(_SQUARE, 1600 // self.config.arms)))
+    def _table(self, stream: np.random.Generator) -> Array:
+        config = self.config
+        phase = np.arange(config.steps) * config.phases // config.steps
+        chances = stream.random((config.phases, config.arms))
+        return (stream.random((config.steps, config.arms)) < chances[phase]).astype(np.float32)
 
 
-def problem(config: Config, stream: np.random.Generator) -> tuple[Array, Array]:
-    """Means [K], and a table of what arms pay, float32 [T, K], with no rows but in the adversarial kind.
-
-    What chance does at each pull is drawn from the stream afterwards.
-    """
-    arms, steps = config.arms, config.steps
-    if config.kind == "adversarial":
-        phase = np.arange(steps) * config.phases // steps
-        chances = stream.random((config.phases, arms))
-        return np.zeros(arms), (stream.random((steps, arms)) < chances[phase]).astype(np.float32)
+def _means(config: Config, stream: np.random.Generator) -> Array:
+    """Of a problem's arms, [K]."""
+    if config.prior == "risky":
+        return np.array([0.5, float(stream.random() < config.q)])
     if config.means:
-        means = stream.permutation(np.array(config.means, dtype=np.float64))
-    elif config.kind == "bernoulli":
-        means = stream.random(arms)
-    else:
-        means = config.variance**0.5 * stream.standard_normal(arms)
-    return means, np.zeros((0, arms), dtype=np.float32)
+        return stream.permutation(np.array(config.means, dtype=np.float64))
+    if config.kind == "bernoulli":
+        return stream.random(config.arms)
+    drawn: Array = config.variance**0.5 * stream.standard_normal(config.arms)
+    return drawn
 
 
 def _task(config: Config) -> TaskFacts:
-    """Over all problems; what the best arms pay is a bound, which nobody reaches who does not know them."""
+    """Over all problems. What the best arms pay is a bound, which nobody reaches who does not know them; of two arms
+    and few pulls it is known what the best policy is paid.
+    """
+    pulls = config.steps
     if config.kind == "adversarial":
-        return TaskFacts(0.5 * config.steps)
+        return TaskFacts(0.5 * pulls)
+    if config.prior == "risky":
+        value = pulls * max(0.5, config.q) if config.redraw == "step" else risky_value(pulls, config.q)
+        return TaskFacts(pulls * (0.25 + config.q / 2.0), value, "exact")
     if config.means:
         random, best = float(np.mean(config.means)), max(config.means)
     elif config.kind == "bernoulli":
         random, best = 0.5, config.arms / (config.arms + 1)
     else:
         random, best = 0.0, config.variance**0.5 * _largest_of(config.arms)
-    return TaskFacts(config.steps * random, config.steps * best, "bound")
+    if config.redraw == "step":  # there is nothing to know
+        return TaskFacts(pulls * random, pulls * random, "exact")
+    if config.kind == "bernoulli" and not config.means and config.arms == 2 and pulls <= MOST_PULLS:
+        return TaskFacts(pulls * random, bayes_value(pulls), "exact")
+    return TaskFacts(pulls * random, pulls * best, "bound")
 
 
 def _largest_of(count: int) -> float:

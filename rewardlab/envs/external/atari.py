@@ -70,12 +70,12 @@ class Config(EnvConfig):
         return (SIDE, SIDE)
 
     @property
-    def repeats(self) -> bool:
+    def all_alike(self) -> bool:
         """Whether nothing in an episode is random, so that all levels are one."""
         return self.sticky == 0 and self.noops == 0
 
     def level_keys(self, seeds: Sequence[int]) -> list[bytes]:
-        return [b"" if self.repeats else str(seed).encode() for seed in seeds]
+        return [b"" if self.all_alike else str(seed).encode() for seed in seeds]
 
     def facts_on(self, task: TaskFacts, levels: Sequence[int]) -> TaskFacts:
         """No level is easier than others."""
@@ -112,8 +112,8 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> Atar
         max_steps=config.max_frames // config.frame_skip,
         task=TaskFacts(
             config.random_return,
-            distinct_levels=1 if config.repeats else None,
-            seen_in_training=float(config.repeats),
+            distinct_levels=1 if config.all_alike else None,
+            seen_in_training=float(config.all_alike),
             human_random=random,
             human_return=human,
         ),

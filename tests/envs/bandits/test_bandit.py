@@ -10,6 +10,7 @@ from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.maths import bandits
 from rewardlab.maths.regret_bounds import lai_robbins
+from rewardlab.maths.bayes_bandits import bayes_value
 from rewardlab.training import bandit_play
 from rewardlab.training.build import build
 from rewardlab.training.evaluate import Evaluator
@@ -105,6 +106,7 @@ def test_refusals():
         (["env.kind=gaussian", "agent.rule=exp3"], "rewards within 0 and 1"),
         (["env.show=statistics"], "use env=bandit env.show=last"),
         (["agent.c=1", "agent.rule=greedy"], "only rule=ucb1"),
+        (["agent.rule=ofs"], "use env=lending"),
         (["env.means=[0.5,2]"], "within 0 and 1"),
         (["reward=rnd"], "learns nothing"),
     ):
@@ -127,3 +129,31 @@ def test_the_bound_of_lai_and_robbins():
     assert fixed.regret_bound(7) == pytest.approx(fixed.regret_bound(8)) == pytest.approx(412, abs=0.5)
     assert bandit.Config().regret_bound(7) != bandit.Config().regret_bound(8)
     assert bandit.Config(kind="adversarial").regret_bound(7) is None
+
+
+def test_the_best_policy_of_two_unknown_arms():
+    """T = 2 by hand: 1/2, and then 2/3 where the first pull paid, else 1/2."""
+    assert bayes_value(2) == pytest.approx(0.5 + 0.5 * 2 / 3 + 0.5 * 0.5)
+    assert bayes_value(10) == pytest.approx(6.02179, abs=5e-6)
+    assert bayes_value(10, myopic=True) == pytest.approx(6.00581, abs=5e-6)
+    assert 0.992 < bayes_value(30, myopic=True) / bayes_value(30) < 0.993
+    task = bandit.make(bandit.Config(k=2, steps=10), Levels(1)).spec.task
+    assert (task.random_return, task.optimal_return, task.optimum_kind) == (5.0, bayes_value(10), "exact")
+    with pytest.raises(ValueError, match="from 1 to 50"):
+        bayes_value(51)
+
+
+def test_a_risky_arm_is_worth_a_try(monkeypatch):
+    asked = ("env.prior=risky", "env.steps=10", "eval.episodes=2000")
+    found = evaluated(monkeypatch, True, *asked, "agent.rule=greedy")
+    assert found.row()["return_mean"] == pytest.approx(0.5 + 0.3 * 9 + 0.7 * 0.5 * 8, abs=4 * 2.3 / 2000**0.5)
+    other = evaluated(monkeypatch, False, *asked[:2], "eval.episodes=40", "agent.rule=greedy")
+    again = evaluated(monkeypatch, True, *asked[:2], "eval.episodes=40", "agent.rule=greedy")
+    assert other.row() == again.row()
+    env = bandit.make(bandit.Config(prior="risky", steps=10), Levels(1))
+    assert env.spec.task.optimal_return == pytest.approx(0.3 * 10 + 0.7 * 9 / 2) == pytest.approx(6.15)
+
+
+def test_there_is_nothing_to_learn_where_means_are_drawn_at_each_step(monkeypatch):
+    found = evaluated(monkeypatch, True, "env.redraw=step", "env.k=2", "env.steps=50", "eval.episodes=200")
+    assert found.row()["return_mean"] == pytest.approx(25.0, abs=4 * 0.5 * 50**0.5 / 200**0.5)

@@ -315,6 +315,7 @@ FIT_NOT = {
         "polar",
         "preference",
         "sqil",
+        "teacher",
         "terms",
         "vpl",
     ),
