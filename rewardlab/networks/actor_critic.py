@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from rewardlab.maths import distributions
 from rewardlab.networks.box_policy import BoxPolicy
 from rewardlab.networks.encoder import TANH_GAIN, Encoder
 from rewardlab.networks.init import mlp
 from rewardlab.networks.memory import Memory
 from rewardlab.networks.reader import Reader
 from rewardlab.networks.standardised import Standardised
-from rewardlab.types import ActionSpec, ObsSpec, TensorObs
+from rewardlab.types import MASK, ActionSpec, ObsSpec, TensorObs
 
 
 class ActorCritic(Reader):
@@ -31,6 +32,7 @@ class ActorCritic(Reader):
 
     Attributes:
         box: where actions are a box, what makes a policy over it of the outputs; else None.
+        masked: whether observations say which actions are allowed.
         standardised: the scale of what is observed, where that is asked for; else None.
     """
 
@@ -60,6 +62,7 @@ class ActorCritic(Reader):
         # Nearly no first values: with the gain 1 their noise, once normalised, moves the policy before any reward does.
         self.critic = _head(features, hidden, streams, generator, 0.01)
         self.box = None if action_spec.discrete else BoxPolicy(action_spec)
+        self.masked = MASK in obs_spec
         self.standardised = Standardised(obs_spec) if standardise else None
 
     def forward(
@@ -67,7 +70,7 @@ class ActorCritic(Reader):
     ) -> tuple[TensorObs, torch.Tensor]:
         """The distribution's parameters [..., A] and values [..., S]; arguments as of `features`."""
         features, _ = self.features(obs, state, first)
-        return self.distribution(features), self.values(features)
+        return self.distribution(features, obs.get(MASK)), self.values(features)
 
     def features(
         self, obs: TensorObs, state: torch.Tensor | None = None, first: torch.Tensor | None = None
@@ -85,10 +88,10 @@ class ActorCritic(Reader):
         features, state = self.memory(flat.unflatten(0, first.shape), state, first)
         return features, state
 
-    def distribution(self, features: torch.Tensor) -> TensorObs:
-        """The policy's parameters, each [..., A]."""
+    def distribution(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> TensorObs:
+        """The policy's parameters, each [..., A]; `mask` [..., A] says which discrete actions are allowed."""
         out = self.policy(features)
-        found: TensorObs = {"logits": out} if self.box is None else self.box(out)
+        found: TensorObs = {"logits": distributions.allowed(out, mask)} if self.box is None else self.box(out)
         return found
 
     def stepped(self) -> None:

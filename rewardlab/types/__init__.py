@@ -34,6 +34,7 @@ from rewardlab.types.steps import (
     Windows,
 )
 from rewardlab.types.worlds import (
+    MASK,
     ActionSpec,
     DesignableEnv,
     EnvSpec,
@@ -50,6 +51,7 @@ from rewardlab.types.worlds import (
 )
 
 __all__ = [
+    "MASK",
     "ActOutput",
     "ActionSpec",
     "Agent",
