@@ -39,3 +39,5 @@ ITEMS = "items"  # int64 [N]: what is carried, a bit each
 GAP = "gap"  # float64 [N]: what the action of the step that led here costs in return, Q* of the best one less its own
 BEST = "best"  # int64 [N]: 1 where that action was a best one
 GREEDY = "greedy"  # int64 [N]: 1 where that arm had the best mean reward so far of those pulled, of bandits
+MAKESPAN = "makespan"  # int64 [N]: when the last of the operations ends that have begun, of job shops
+OVER_OPTIMUM = "over_optimum"  # float64 [N]: a complete schedule's makespan / the least that there is; 0 before
