@@ -41,3 +41,4 @@ BEST = "best"  # int64 [N]: 1 where that action was a best one
 GREEDY = "greedy"  # int64 [N]: 1 where that arm had the best mean reward so far of those pulled, of bandits
 MAKESPAN = "makespan"  # int64 [N]: when the last of the operations ends that have begun, of job shops
 OVER_OPTIMUM = "over_optimum"  # float64 [N]: a complete schedule's makespan / the least that there is; 0 before
+IMPROVEMENTS = "improvements"  # int64 [N]: how often what was tried was better than all before it, the first included

@@ -26,6 +26,7 @@ class BaseAgent:
             evaluations; `drop_actions` then works.
         obeys_masks: whether it takes only actions that the observation allows, `types.MASK`. Each class says so of
             itself: what extends one that does may act otherwise.
+        reads_rewards: whether it learns from what it is paid; False: from what it sees alone.
         curriculum: where episodes begin, of an agent that finds such places itself.
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
@@ -43,6 +44,7 @@ class BaseAgent:
     mixes_advantages: bool = False
     masks_actions: bool = False
     obeys_masks: bool = False
+    reads_rewards: bool = True
     curriculum: Curriculum | None = None
     whole_episodes: bool = False
     stateful: tuple[str, ...] = ()

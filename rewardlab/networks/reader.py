@@ -6,7 +6,7 @@ from torch import nn
 
 from rewardlab.networks.encoder import Encoder
 from rewardlab.networks.standardised import Standardised
-from rewardlab.types import MASK, TensorObs
+from rewardlab.types import CANDIDATES, MASK, TensorObs
 
 
 class Reader(nn.Module):
@@ -22,7 +22,7 @@ class Reader(nn.Module):
     def prepare(self, obs: TensorObs) -> TensorObs:
         """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass.
 
-        What is allowed, `MASK`, goes along as it is, for whoever acts.
+        `MASK` and `CANDIDATES` go along as they are, for whoever acts.
         """
         prepared = self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
-        return prepared | {MASK: obs[MASK]} if MASK in obs else prepared
+        return prepared | {name: obs[name] for name in (MASK, CANDIDATES) if name in obs}

@@ -34,6 +34,7 @@ from rewardlab.types.steps import (
     Windows,
 )
 from rewardlab.types.worlds import (
+    CANDIDATES,
     MASK,
     ActionSpec,
     DesignableEnv,
@@ -51,6 +52,7 @@ from rewardlab.types.worlds import (
 )
 
 __all__ = [
+    "CANDIDATES",
     "MASK",
     "ActOutput",
     "ActionSpec",

@@ -15,7 +15,7 @@ NOTHING = ("curriculum", "none")  # it does nothing that could break a law
 GROUPS = ("reward", "agent", "curriculum")
 CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group) if (group, name) != NOTHING]
 ENVS = ["bitflip", "deepsea", "formfill", "slots", "darkrooms", "maze", "doorkey_5x5", "goalgrid_fourrooms"]
-ENVS += ["goalgrid_fetch_8x8_n3", "crafter", "bandit", "tabular", "jobshop", "rtb", "element_graph"]
+ENVS += ["goalgrid_fetch_8x8_n3", "crafter", "bandit", "tabular", "jobshop", "rtb", "element_graph", "meta_bo"]
 ENVS += ["montezuma"] if find_spec("ale_py") else []  # the extra atari
 # So few frames are played under laws that by default nothing is asked in them.
 ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]

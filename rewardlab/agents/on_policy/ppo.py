@@ -31,7 +31,6 @@ from rewardlab.networks.row_policy import RowPolicy
 from rewardlab.parts.moments.return_scale import ReturnScale
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import (
-    MASK,
     ActOutput,
     Assessment,
     AuxLoss,
@@ -219,7 +218,7 @@ class Agent(BaseAgent):
         else:
             with torch.no_grad():
                 features, state = self._features_of_step(obs, state, first)
-                dist = self.network.distribution(features, obs.get(MASK))
+                dist = self.network.distribution(features, obs)
                 if mode == "explore" and state is None and self.network.encoder.block is not None:
                     judged = dist, self.network.values(features)  # to look at pictures again would be dear
         if self._extra and mode != "explore":

@@ -54,6 +54,7 @@ class Config(random.Config):
 class Agent(random.Agent):
     stateful = ("counts", "plan")
     acts_by = "plan"
+    reads_rewards = False
     metrics = ("explore/auctions",)
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
@@ -122,6 +123,7 @@ class Agent(random.Agent):
         total = float(seen.sum())
         if before == 0 or np.floor(np.log2(total)) > np.floor(np.log2(before)):
             self._plan_anew(every, seen[: len(every)])
+            self._updates += 1
         return {"explore/auctions": total}
 
     def _plan_anew(self, rate: Array, seen: Array) -> None:
