@@ -12,7 +12,10 @@ least that is before and after it. All schedules that can be best can be had; wh
 | ft06 | the 6 x 6 instance of Muth and Thompson 1963: the optimum is 55 |
 
 What is seen, in shares of the bound: of each job when it can go on and, next operation first, how long each one takes
-and on which machine, one-hot; of each machine when it is free and how much work is left for it.
+and on which machine, one-hot; of each machine when it is free and how much work is left for it. With
+`env.show=candidates` each action is described besides, so that agent=ppo scores all jobs by the same weights: how long
+its operation takes, how much work is left to the job, also by the most that is left to one, how much is left to the
+machine, and how many jobs could start on it now; of waiting, how long it takes.
 
 `over_optimum` is the makespan of a schedule that is complete, by the optimum that our own branch and bound finds; it is
 told up to 36 operations, and 0 before.
@@ -34,11 +37,12 @@ from rewardlab.maths.counting import hash_rows
 from rewardlab.maths.job_shop import MOST_SOLVED, Shop
 from rewardlab.maths.masks import nth_allowed
 from rewardlab.schemas import RootConfig, option
-from rewardlab.types import MASK, ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
+from rewardlab.types import CANDIDATES, MASK, ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
 
 VERSION = 1
 _FT06_OPTIMUM = 55
 _LANE, _WIDTH = 24, 480  # pixels of a machine's row in a picture
+_FEATURES = 6  # of an action that is described
 _EMPTY, _NOW = (24, 26, 30), (240, 240, 240)
 _PLAYED = 400  # random episodes that say what random play returns, where 20,000 have not said it already
 _RANDOM = {("ft06", 6, 6, 99): -1.694, ("random", 5, 5, 99): -1.709}
@@ -50,6 +54,9 @@ class Config(OwnConfig):
     jobs: int = option(5, "number of jobs, of instance=random", minimum=2, maximum=30)
     machines: int = option(5, "number of machines, of instance=random", minimum=2, maximum=30)
     longest: int = option(99, "the longest that an operation takes, of instance=random", above=0, maximum=10_000)
+    show: str = option(
+        "vector", "candidates: what each action does is described too, for agent=ppo", choices=("vector", "candidates")
+    )
     frames: int = option(200_000, "default training budget of a run on it", above=0, in_setting=False)
 
     def validate(self) -> None:
@@ -79,9 +86,12 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Job
     jobs, machines = config.size
     told = (MAKESPAN, OVER_OPTIMUM) if jobs * machines <= MOST_SOLVED else (MAKESPAN,)
     width = jobs * (2 + machines * (1 + machines)) + 2 * machines
+    obs = {"vector": ObsSpec((width,), "float32"), MASK: ObsSpec((jobs + 1,), "uint8", 1)}
+    if config.show == "candidates":
+        obs[CANDIDATES] = ObsSpec((jobs + 1, _FEATURES), "float32")
     spec = EnvSpec(
         id=f"JobShop-{config.instance}-{jobs}x{machines}",
-        obs={"vector": ObsSpec((width,), "float32"), MASK: ObsSpec((jobs + 1,), "uint8", 1)},
+        obs=obs,
         action=ActionSpec(n=jobs + 1),
         max_steps=2 * jobs * machines,
         backend="fast",
@@ -154,7 +164,10 @@ class JobShop(ArrayEnv):
         ]
         shop = [(arrays["machine_free"] - now).clip(min=0) / scale, load / scale]
         vector = [np.concatenate(jobs, axis=2).reshape(self.num_envs, -1), *shop]
-        return {"vector": np.concatenate(vector, axis=1).astype(np.float32), MASK: self._mask()}
+        seen = {"vector": np.concatenate(vector, axis=1).astype(np.float32), MASK: self._mask()}
+        if self.config.show == "candidates":
+            seen[CANDIDATES] = self._described(machine[..., 0], duration, load)
+        return seen
 
     def fact(self, name: str) -> Array:
         arrays = self.arrays
@@ -171,6 +184,30 @@ class JobShop(ArrayEnv):
             flat = [arrays[key].reshape(self.num_envs, -1) for key in ("machine", "duration", "begins", "now")]
             return hash_rows(np.concatenate(flat, axis=1))
         return self._charts()
+
+    def _described(self, machine: Array, duration: Array, load: Array) -> Array:
+        """Every action, float32 [N, J + 1, F].
+
+        Args:
+            machine: int64 [N, J], of the next operations, -1 for none. duration: int64 [N, J, M], what is left, the
+                next first. load: int64 [N, M], what is left to machines.
+        """
+        arrays, scale = self.arrays, self.arrays["bound"][:, None]
+        now, left = arrays["now"][:, None], duration.sum(axis=2)
+        ready = self._soonest() == now
+        rivals = ((machine[:, :, None] == machine[:, None, :]) & ready[:, None, :]).sum(axis=2)
+        later = np.where(arrays["job_free"] > now, arrays["job_free"], np.iinfo(np.int64).max).min(axis=1)
+        shown = np.zeros((self.num_envs, self._jobs + 1, _FEATURES), dtype=np.float32)
+        jobs = [
+            duration[..., 0] / scale,
+            left / scale,
+            left / left.max(axis=1, keepdims=True).clip(min=1),
+            np.where(machine >= 0, np.take_along_axis(load, machine.clip(min=0), axis=1), 0) / scale,
+            rivals / self._jobs,
+        ]
+        shown[:, :-1, 1:] = np.stack(jobs, axis=2)
+        shown[:, -1, 0] = np.where((arrays["job_free"] > now).any(axis=1), (later - now[:, 0]) / scale[:, 0], 0.0)
+        return shown
 
     def _over(self) -> Array:
         over: Array = (self.arrays["started"] == self._machines).all(axis=1)
