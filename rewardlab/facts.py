@@ -42,3 +42,6 @@ MAX_GAP = "max_gap"  # float64 [N]: what the worst arm costs, of bandits
 TEACHER = "teacher"  # int64 [N]: the arm that UCB would have pulled then, on the same history, of bandits
 VIOLATION = "violation"  # float64 [N]: how far an episode's constraints were violated in sum, of lending
 GREEDY = "greedy"  # int64 [N]: 1 where that arm had the best mean reward so far of those pulled, of bandits
+MAKESPAN = "makespan"  # int64 [N]: when the last of the operations ends that have begun, of job shops
+OVER_OPTIMUM = "over_optimum"  # float64 [N]: a complete schedule's makespan / the least that there is; 0 before
+IMPROVEMENTS = "improvements"  # int64 [N]: how often what was tried was better than all before it, the first included

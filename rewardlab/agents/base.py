@@ -24,6 +24,9 @@ class BaseAgent:
         mixes_advantages: whether it learns from shares of the streams' advantages: `Signals.mixture`.
         masks_actions: whether it plays with actions that only training has, `ActionSpec.extra`, and leaves them out of
             evaluations; `drop_actions` then works.
+        obeys_masks: whether it takes only actions that the observation allows, `types.MASK`. Each class says so of
+            itself: what extends one that does may act otherwise.
+        reads_rewards: whether it learns from what it is paid; False: from what it sees alone.
         curriculum: where episodes begin, of an agent that finds such places itself.
         whole_episodes: whether it learns from whole episodes only, so that the task needs a limit of steps.
         stateful: names of the attributes that are saved: modules, optimisers, parts with a `state_dict`.
@@ -40,6 +43,8 @@ class BaseAgent:
     tells_log_prob: bool = False
     mixes_advantages: bool = False
     masks_actions: bool = False
+    obeys_masks: bool = False
+    reads_rewards: bool = True
     curriculum: Curriculum | None = None
     whole_episodes: bool = False
     stateful: tuple[str, ...] = ()
@@ -49,6 +54,7 @@ class BaseAgent:
     _updates: int = 0
 
     def __init_subclass__(cls) -> None:
+        cls.obeys_masks = vars(cls).get("obeys_masks", False)
         if "take_aux_losses" in vars(cls) and not cls.takes_aux_losses:
             raise TypeError(f"{cls.__name__} has take_aux_losses and must say so: takes_aux_losses = True")
         if "log_prob" in vars(cls) and not cls.tells_log_prob:

@@ -11,7 +11,7 @@ from rewardlab.agents.base import BaseAgent
 from rewardlab.errors import UserError
 from rewardlab.maths import distributions
 from rewardlab.schemas import AgentConfig, option
-from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, StreamSpec, TensorObs
+from rewardlab.types import MASK, ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, StreamSpec, TensorObs
 
 VERSION = 2
 
@@ -25,6 +25,7 @@ class Agent(BaseAgent):
     """Uniform over discrete actions and bounded boxes; standard normal where a box has no bounds."""
 
     learns_from = "on_policy"
+    obeys_masks = True
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         if len(streams) > 1:
@@ -41,6 +42,8 @@ class Agent(BaseAgent):
         self, obs: TensorObs, state: torch.Tensor | None, first: torch.Tensor, mode: str, rng: torch.Generator
     ) -> ActOutput:
         """Random in both modes."""
+        if MASK in obs:
+            return ActOutput(distributions.sample(self._even(first.shape, obs), rng), None)
         return ActOutput(self._draw(first.shape[0], rng).to(self._device), None)
 
     def assess(self, rollout: Rollout) -> Assessment:
@@ -48,8 +51,8 @@ class Agent(BaseAgent):
         action = rollout.action
         values = torch.zeros(rollout.steps + 1, rollout.num_envs, 1, device=self._device)
         if self._action.n is not None:
-            logits = torch.zeros(*action.shape, self._action.n, device=self._device)
-            return Assessment(distributions.log_prob({"logits": logits}, action), {"logits": logits}, values)
+            dist = self._even(action.shape, rollout.obs)
+            return Assessment(distributions.log_prob(dist, action), dist, values)
         width, bounded = self._width.to(self._device), self._bounded.to(self._device)
         normal_density = -0.5 * action.square() - distributions.HALF_LOG_TWO_PI
         log_prob = torch.where(bounded, -width.log(), normal_density).sum(dim=-1)
@@ -62,6 +65,12 @@ class Agent(BaseAgent):
 
     def update(self, rollout: Rollout, signals: Signals, progress: float) -> Metrics:
         return {}
+
+    def _even(self, shape: torch.Size, obs: TensorObs) -> TensorObs:
+        """The same probability for each discrete action that is allowed: logits [*shape, A]."""
+        assert self._action.n is not None
+        logits = torch.zeros(*shape, self._action.n, device=self._device)
+        return {"logits": distributions.allowed(logits, obs.get(MASK))}
 
     def _draw(self, count: int, rng: torch.Generator) -> torch.Tensor:
         """Actions of `count` environments."""

@@ -27,8 +27,10 @@ from rewardlab.contracts.state_laws import (
 from rewardlab.contracts.ways import way
 from rewardlab.contracts.worlds import Renderer, Script, write_script
 from rewardlab.types import (
+    MASK,
     BuildContext,
     EnvSpec,
+    ObsSpec,
     Rollout,
     Signals,
     StreamSpec,
@@ -80,6 +82,31 @@ def acts_as_declared(case: AgentCase) -> None:
         require(action.dtype == like.dtype, f"actions are {action.dtype} instead of {like.dtype}")
         if case.spec.action.n is not None:
             require(bool(((action >= 0) & (action < case.spec.action.n)).all()), "actions are out of range")
+
+
+def keeps_to_what_is_allowed(case: AgentCase) -> None:
+    """An agent that obeys masks never takes a forbidden action, before it learned and after, nor finds one likely."""
+    n = case.spec.action.n
+    if n is None or not case.build()[0].obeys_masks:
+        return
+    masked = {**case.spec.obs, MASK: ObsSpec((n,), "uint8", 1)}
+    case = replace(case, spec=replace(case.spec, obs=masked))
+    agent, _ = case.build()
+    way(agent).begin(agent, 0.5)
+    for script in case.scripts(STEPS, STEPS, STEPS):
+        rollout = collect(agent, case.render(script), rng())
+        masks = rollout.obs[MASK]
+        actions = {"explore": rollout.action}
+        for mode in ("sample", "greedy"):
+            state = agent.initial_state(NUM_ENVS)
+            rows = [agent.act(row(rollout, t), state, rollout.first[t], mode, rng()).action for t in range(STEPS)]
+            actions[mode] = torch.stack(rows)
+        for mode, action in actions.items():
+            require(bool(masks.gather(-1, action[..., None]).all()), f"takes forbidden actions, to {mode}")
+        if agent.learns_from == "on_policy":
+            likely = rollout.dist["logits"].softmax(dim=-1)[masks == 0].max()
+            require(float(likely) == 0.0, "finds a forbidden action possible")
+        way(agent).learn(case, agent, rollout, case.signals(rollout), 0.5)
 
 
 def same_seed_same_result(case: AgentCase) -> None:
@@ -194,6 +221,7 @@ def shortened_rollouts_work(case: AgentCase) -> None:
 
 LAWS: tuple[Callable[[AgentCase], None], ...] = (
     acts_as_declared,
+    keeps_to_what_is_allowed,
     same_seed_same_result,
     greedy_is_deterministic,
     acting_changes_nothing,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,8 +12,10 @@ import torch
 
 from rewardlab.contracts.result import require
 from rewardlab.envs.levels import Levels
+from rewardlab.errors import UserError
 from rewardlab.facts import PICTURE
-from rewardlab.types import Array, EnvSpec, GoalVecEnv, StepBatch, VecEnv
+from rewardlab.maths.masks import nth_allowed
+from rewardlab.types import MASK, Array, EnvSpec, GoalVecEnv, Obs, StepBatch, VecEnv
 
 SEEDS = (11, 12, 13)
 LEVELS = (101, 102, 103)
@@ -45,7 +47,7 @@ def observations_fit_the_spec(case: EnvCase) -> None:
     """Every entry has the declared shape, type and range; rewards are float32, ends are booleans."""
     env = case.build()
     obs, spec = env.reset(SEEDS), env.spec
-    for batch in [None, *_play(env, STEPS)]:
+    for batch in [None, *_play(env, obs, STEPS)]:
         shown = (obs,) if batch is None else (batch.obs, batch.next_obs)
         for entries in shown:
             require(set(entries) == set(spec.obs), f"shows {sorted(entries)} instead of {sorted(spec.obs)}")
@@ -56,6 +58,8 @@ def observations_fit_the_spec(case: EnvCase) -> None:
                 if entry.high:
                     require(bool((found <= entry.high).all()), f"{name} exceeds its largest value {entry.high}")
                 require(bool(np.isfinite(found).all()), f"{name} is not finite")
+            if MASK in entries:
+                require(bool(entries[MASK].any(axis=1).all()), f"{MASK} allows no action at all")
         if batch is not None:
             for name, dtype in (("task_reward", "float32"), ("terminated", "bool"), ("truncated", "bool"),
                                 ("success", "bool")):  # fmt: skip
@@ -68,33 +72,27 @@ def observations_fit_the_spec(case: EnvCase) -> None:
 def same_seeds_same_episodes(case: EnvCase) -> None:
     """What happens follows from the seeds and the actions, also in an environment that was used before."""
     env, other = case.build(), case.build()
-    env.reset(SEEDS)
-    expected = _recorded(_play(env, STEPS))
-    other.reset(tuple(reversed(SEEDS)))
-    for _ in _play(other, 5):
+    expected = _recorded(_play(env, env.reset(SEEDS), STEPS))
+    for _ in _play(other, other.reset(tuple(reversed(SEEDS))), 5):
         pass
-    other.reset(SEEDS)
-    _require_same(expected, _recorded(_play(other, STEPS)), "a second time")
+    _require_same(expected, _recorded(_play(other, other.reset(SEEDS), STEPS)), "a second time")
 
 
 def environments_are_independent(case: EnvCase) -> None:
     """An environment depends on its own seed and actions, not on its place or its neighbours."""
     order = [2, 0, 1]
     env, permuted = case.build(), case.build()
-    env.reset(SEEDS)
-    permuted.reset([SEEDS[i] for i in order])
-    actions = _actions(env.spec, STEPS, len(SEEDS))
-    expected = [_rows(batch, order) for batch in _recorded(env.step(action) for action in actions)]
-    _require_same(expected, _recorded(permuted.step(action[order]) for action in actions), "in another order")
+    wishes = _wishes(env.spec, STEPS, len(SEEDS))
+    expected = [_rows(batch, order) for batch in _recorded(_follow(env, env.reset(SEEDS), wishes))]
+    obs = permuted.reset([SEEDS[i] for i in order])
+    _require_same(expected, _recorded(_follow(permuted, obs, wishes[:, order])), "in another order")
 
 
 def batches_stay_as_they_are(case: EnvCase) -> None:
     """What a step returned is not overwritten by the next one."""
     env = case.build()
-    env.reset(SEEDS)
-    batches = list(_play(env, STEPS))
-    env.reset(SEEDS)
-    _require_same(_recorded(batches), _recorded(_play(env, STEPS)), "kept for later")
+    batches = list(_play(env, env.reset(SEEDS), STEPS))
+    _require_same(_recorded(batches), _recorded(_play(env, env.reset(SEEDS), STEPS)), "kept for later")
 
 
 def ends_show_both_frames(case: EnvCase) -> None:
@@ -106,8 +104,7 @@ def ends_show_both_frames(case: EnvCase) -> None:
     case = replace(case, config=case.config.as_reported())
     env, fresh = case.build(1, lists=[list(LEVELS)]), case.build(1, lists=[[LEVELS[1]]])
     first = fresh.reset([0])
-    env.reset([0])
-    for batch in _play(env, _LONGEST):
+    for batch in _play(env, env.reset([0]), _LONGEST):
         if (batch.terminated | batch.truncated)[0]:
             for name, entry in first.items():
                 same = env.spec.noisy or np.array_equal(batch.obs[name], entry)
@@ -126,9 +123,8 @@ def episodes_end_in_time(case: EnvCase) -> None:
     env = case.build()
     if env.spec.max_steps is None or env.spec.max_steps > _LONGEST:
         return
-    env.reset(SEEDS)
     steps = np.zeros(len(SEEDS), dtype=np.int64)
-    for batch in _play(env, env.spec.max_steps + 1):
+    for batch in _play(env, env.reset(SEEDS), env.spec.max_steps + 1):
         steps += 1
         late = steps == env.spec.max_steps
         late |= batch.truncated & (steps < env.spec.max_steps) & env.spec.limits_vary
@@ -139,8 +135,7 @@ def episodes_end_in_time(case: EnvCase) -> None:
 def success_is_told_at_ends(case: EnvCase) -> None:
     """`success` is true on last steps only, and nowhere without a definition of it."""
     env = case.build()
-    env.reset(SEEDS)
-    for batch in _play(env, STEPS * 5):
+    for batch in _play(env, env.reset(SEEDS), STEPS * 5):
         require(not (batch.success & ~(batch.terminated | batch.truncated)).any(), "success before the end")
         require(env.spec.task.success is not None or not batch.success.any(), "success, which is not defined")
 
@@ -153,8 +148,7 @@ def levels_fix_episodes(case: EnvCase) -> None:
         for name, entry in obs.items():
             same = env.spec.noisy or np.array_equal(entry[0], entry[1])
             require(same, f"one level begins with different {name}")
-        for action in _actions(env.spec, STEPS, 1):
-            batch = env.step(np.repeat(action, 2, axis=0))
+        for batch in _follow(env, obs, _wishes(env.spec, STEPS, 1).repeat(2, axis=1)):
             for name, entry in batch.next_obs.items():
                 same = env.spec.noisy or np.array_equal(entry[0], entry[1])
                 require(same, f"one level shows different {name}")
@@ -166,17 +160,15 @@ def state_round_trips(case: EnvCase) -> None:
     env = case.build()
     if not env.spec.restorable:
         return
-    env.reset(SEEDS)
-    for _ in _play(env, 7):
-        pass
+    *_, last = _play(env, env.reset(SEEDS), 7)
     file = io.BytesIO()
     torch.save(env.get_state(), file)
     file.seek(0)
-    expected = _recorded(_play(env, STEPS))
+    expected = _recorded(_play(env, last.obs, STEPS))
     other = case.build()
     other.reset(tuple(reversed(SEEDS)))
     other.set_state(torch.load(file, weights_only=True))
-    _require_same(expected, _recorded(_play(other, STEPS)), "from a saved state")
+    _require_same(expected, _recorded(_play(other, last.obs, STEPS)), "from a saved state")
 
 
 def facts_are_given(case: EnvCase) -> None:
@@ -185,14 +177,13 @@ def facts_are_given(case: EnvCase) -> None:
     if not offered:
         return
     env, plain = case.build(privileged=offered), case.build()
-    env.reset(SEEDS)
-    plain.reset(SEEDS)
-    batches = list(_play(env, 5))
+    batches = list(_play(env, env.reset(SEEDS), 5))
     for batch in batches:
         for name in offered:
             require(name in batch.privileged, f"{name} is offered and not given")
             require(len(batch.privileged[name]) == len(SEEDS), f"{name} has no row for each environment")
-    _require_same(_recorded(_play(plain, 5)), [_without_facts(batch) for batch in _recorded(batches)], "with facts")
+    expected = _recorded(_play(plain, plain.reset(SEEDS), 5))
+    _require_same(expected, [_without_facts(batch) for batch in _recorded(batches)], "with facts")
 
 
 def goals_decide(case: EnvCase) -> None:
@@ -207,9 +198,10 @@ def goals_decide(case: EnvCase) -> None:
         assert entry is not None
         require(len(entry.shape) == 1 and entry.dtype == "float32", f"{name} must be float32 [G]")
     require(env.spec.obs["goal"].shape == env.spec.obs["achieved"].shape, "goal and achieved differ in shape")
-    goal = env.reset(SEEDS)["goal"]
+    obs = env.reset(SEEDS)
+    goal = obs["goal"]
     achieved: list[Array] = []
-    for batch in _play(env, STEPS * 5):
+    for batch in _play(env, obs, STEPS * 5):
         reached, desired = batch.next_obs["achieved"], batch.next_obs["goal"]
         require(np.array_equal(desired, goal), "the goal changes within an episode")
         reward, terminated = env.goal_outcome(reached, desired)
@@ -233,9 +225,9 @@ def random_play_is_as_stated(case: EnvCase) -> None:
     if limit is None or limit * _PLAYERS > _PATIENCE or task.random_return is None:
         return
     env = case.build(_PLAYERS)
-    env.reset(range(_PLAYERS))
+    obs = env.reset(range(_PLAYERS))
     returns, running = np.zeros(_PLAYERS), np.ones(_PLAYERS, dtype=bool)
-    for batch in _play(env, limit):
+    for batch in _play(env, obs, limit):
         returns += batch.task_reward * running
         running &= ~(batch.terminated | batch.truncated)
     mean, spread = float(returns.mean()), float(returns.std()) / _PLAYERS**0.5
@@ -244,6 +236,21 @@ def random_play_is_as_stated(case: EnvCase) -> None:
     require(abs(mean - task.random_return) <= near, f"random play returns {mean:.4g} instead of {task.random_return}")
     if task.optimal_return is not None:
         require(mean <= task.optimal_return + near, f"random play returns {mean:.4g}, above {task.optimal_return}")
+
+
+def forbidden_actions_are_refused(case: EnvCase) -> None:
+    """What the mask does not allow is refused in one line, rather than done or taken for something else."""
+    env = case.build(1)
+    obs = env.reset(SEEDS[:1])
+    for wish in _wishes(env.spec, STEPS, 1) if MASK in obs else ():
+        refused = np.flatnonzero(obs[MASK][0] == 0)
+        if len(refused):
+            try:
+                env.step(refused[:1])
+            except UserError:
+                return
+            require(False, f"does action {refused[0]}, which {MASK} does not allow")
+        obs = env.step(nth_allowed(obs[MASK], wish)).obs
 
 
 LAWS: tuple[Callable[[EnvCase], None], ...] = (
@@ -258,22 +265,31 @@ LAWS: tuple[Callable[[EnvCase], None], ...] = (
     state_round_trips,
     facts_are_given,
     goals_decide,
+    forbidden_actions_are_refused,
     random_play_is_as_stated,
 )
 
 
-def _actions(spec: EnvSpec, steps: int, num_envs: int) -> Array:
-    """Random ones, int64 [T, N] or float32 [T, N, A]."""
+def _wishes(spec: EnvSpec, steps: int, num_envs: int) -> Array:
+    """Random actions, int64 [T, N] or float32 [T, N, A]; where not all are allowed, numbers that choose among those."""
     rng = np.random.default_rng(5)
     if spec.action.n is not None:
-        return rng.integers(spec.action.n, size=(steps, num_envs))
+        return rng.integers(2**40 if MASK in spec.obs else spec.action.n, size=(steps, num_envs))
     low, high = np.clip(spec.action.low, -1e3, 1e3), np.clip(spec.action.high, -1e3, 1e3)
     return rng.uniform(low, high, size=(steps, num_envs, *spec.action.shape)).astype(np.float32)
 
 
-def _play(env: VecEnv, steps: int) -> Any:
-    """Step with random actions: the batches, one by one."""
-    return (env.step(action) for action in _actions(env.spec, steps, env.num_envs))
+def _follow(env: VecEnv, obs: Obs, wishes: Array) -> Iterator[StepBatch]:
+    """Step as is wished for, from where `obs` is shown: the batches, one by one."""
+    for wish in wishes:
+        batch = env.step(nth_allowed(obs[MASK], wish) if MASK in obs else wish)
+        obs = batch.obs
+        yield batch
+
+
+def _play(env: VecEnv, obs: Obs, steps: int) -> Iterator[StepBatch]:
+    """Step with random actions."""
+    return _follow(env, obs, _wishes(env.spec, steps, env.num_envs))
 
 
 def _recorded(batches: Any) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from rewardlab.facts import (
     WANTED,
 )
 from rewardlab.maths import distributions
-from rewardlab.types import ActionSpec, Arms, Array, EnvSpec, Mdp, ObsSpec, Rollout, TaskFacts, TensorObs
+from rewardlab.types import MASK, ActionSpec, Arms, Array, EnvSpec, Mdp, ObsSpec, Rollout, TaskFacts, TensorObs
 
 _ORDINARY = 8  # so few states that each is visited often
 _SLOTS = 4  # of answers
@@ -171,7 +171,7 @@ class Renderer:
 
     def __init__(self, spec: EnvSpec, seed: int) -> None:
         rng = np.random.default_rng(seed)
-        self._looks = {name: torch.from_numpy(_looks(rng, entry)) for name, entry in spec.obs.items()}
+        self._looks = {name: torch.from_numpy(_looks(rng, name, entry)) for name, entry in spec.obs.items()}
         hashes = rng.integers(-(2**62), 2**62, size=STATES)
         self._facts = {name: torch.from_numpy(_fact(name, hashes)) for name in spec.privileged}
         self._policy = {name: torch.from_numpy(table) for name, table in _policy(rng, spec.action).items()}
@@ -206,8 +206,12 @@ class Renderer:
         return {name: entry[states] for name, entry in table.items()}
 
 
-def _looks(rng: np.random.Generator, entry: ObsSpec) -> Array:
+def _looks(rng: np.random.Generator, name: str, entry: ObsSpec) -> Array:
     shape = (STATES, *entry.shape)
+    if name == MASK:  # a third of the actions, and one at least
+        return ((rng.random(shape) < 1 / 3) | np.eye(shape[1], dtype=bool)[rng.integers(shape[1], size=STATES)]).astype(
+            "uint8"
+        )
     if entry.high:
         return rng.integers(entry.high + 1, size=shape).astype(entry.dtype)
     return rng.normal(size=shape).astype(entry.dtype)

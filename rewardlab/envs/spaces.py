@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from rewardlab.errors import UserError
+from rewardlab.errors import OfTheTask, UserError
 from rewardlab.maths.boxes import executed
 from rewardlab.types import ActionSpec, Array, ObsSpec
 
@@ -65,3 +65,15 @@ def _entry(name: str, space: gymnasium.Space[Any]) -> ObsSpec:
     bounded = np.isfinite(space.low).any() or np.isfinite(space.high).any()
     bounds = (tuple(space.low.ravel().tolist()), tuple(space.high.ravel().tolist())) if bounded else None
     return ObsSpec(space.shape, dtype.name, bounds=bounds)
+
+
+def refuse_forbidden(env_id: str, mask: Array, action: Array) -> None:
+    """Refuse actions, int64 [N], that are not allowed by `types.MASK`, [N, A].
+
+    Raises:
+        OfTheTask: names the first of them.
+    """
+    wrong = np.flatnonzero(mask[np.arange(len(action)), action] == 0)
+    if len(wrong):
+        allowed = ", ".join(map(str, np.flatnonzero(mask[wrong[0]])))
+        raise OfTheTask(f"{env_id}: action {action[wrong[0]]} is not allowed there (allowed: {allowed})")

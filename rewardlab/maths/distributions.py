@@ -16,6 +16,12 @@ from rewardlab.maths.compiled import draw
 
 Parameters = Mapping[str, torch.Tensor]
 HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+_NEVER = -1e4  # a logit whose probability is 0 in float32, and whose entropy is no NaN
+
+
+def allowed(logits: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Logits [..., A] whose actions are never drawn where the mask [..., A] is 0; None: all are allowed."""
+    return logits if mask is None else torch.where(mask.bool(), logits, _NEVER)
 
 
 def sample(dist: Parameters, rng: torch.Generator) -> torch.Tensor:

@@ -8,17 +8,22 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from rewardlab.errors import UserError
+from rewardlab.maths import distributions
 from rewardlab.networks.box_policy import BoxPolicy
 from rewardlab.networks.encoder import TANH_GAIN, Encoder
 from rewardlab.networks.init import mlp
 from rewardlab.networks.memory import Memory
 from rewardlab.networks.reader import Reader
 from rewardlab.networks.standardised import Standardised
-from rewardlab.types import ActionSpec, ObsSpec, TensorObs
+from rewardlab.types import CANDIDATES, MASK, ActionSpec, ObsSpec, TensorObs
 
 
 class ActorCritic(Reader):
     """encoder -> shared layers -> (GRU) -> layers of the policy | layers of the critic, one output per stream.
+
+    Where observations describe each action, `CANDIDATES`, the policy reads one description beside the features and says
+    one logit, by the same weights for all; the critic does not read them.
 
     Args:
         obs_spec, action_spec: as in `EnvSpec`.
@@ -31,6 +36,7 @@ class ActorCritic(Reader):
 
     Attributes:
         box: where actions are a box, what makes a policy over it of the outputs; else None.
+        plain: whether observations neither say which actions are allowed nor describe each of them.
         standardised: the scale of what is observed, where that is asked for; else None.
     """
 
@@ -49,6 +55,12 @@ class ActorCritic(Reader):
         standardise: bool = False,
     ) -> None:
         super().__init__()
+        candidates = obs_spec.get(CANDIDATES)
+        if candidates is not None and candidates.shape[0] != action_spec.n:
+            raise UserError(
+                f"observation entry {CANDIDATES}: describes {candidates.shape[0]} actions of {action_spec.n}"
+            )
+        obs_spec = {name: spec for name, spec in obs_spec.items() if name != CANDIDATES}
         self.encoder = Encoder(obs_spec, network, encoding, generator)
         widths = (self.encoder.size, *shared)
         self.shared = mlp(widths, generator, activation="tanh", gain=TANH_GAIN, activate_last=True)
@@ -56,10 +68,12 @@ class ActorCritic(Reader):
         features = memory_size or widths[-1]
         outputs = action_spec.n or math.prod(action_spec.shape)
         # A nearly uniform first policy (last gain 0.01) explores; see Andrychowicz et al. 2021, section 3.2.
-        self.policy = _head(features, hidden, outputs, generator, 0.01)
+        wide, each = (0, outputs) if candidates is None else (candidates.shape[1], 1)
+        self.policy = _head(features + wide, hidden, each, generator, 0.01)
         # Nearly no first values: with the gain 1 their noise, once normalised, moves the policy before any reward does.
         self.critic = _head(features, hidden, streams, generator, 0.01)
         self.box = None if action_spec.discrete else BoxPolicy(action_spec)
+        self.plain = MASK not in obs_spec and candidates is None
         self.standardised = Standardised(obs_spec) if standardise else None
 
     def forward(
@@ -67,7 +81,7 @@ class ActorCritic(Reader):
     ) -> tuple[TensorObs, torch.Tensor]:
         """The distribution's parameters [..., A] and values [..., S]; arguments as of `features`."""
         features, _ = self.features(obs, state, first)
-        return self.distribution(features), self.values(features)
+        return self.distribution(features, obs), self.values(features)
 
     def features(
         self, obs: TensorObs, state: torch.Tensor | None = None, first: torch.Tensor | None = None
@@ -85,10 +99,14 @@ class ActorCritic(Reader):
         features, state = self.memory(flat.unflatten(0, first.shape), state, first)
         return features, state
 
-    def distribution(self, features: torch.Tensor) -> TensorObs:
-        """The policy's parameters, each [..., A]."""
-        out = self.policy(features)
-        found: TensorObs = {"logits": out} if self.box is None else self.box(out)
+    def distribution(self, features: torch.Tensor, obs: TensorObs) -> TensorObs:
+        """The policy's parameters, each [..., A]; of `obs`, prepared or not, `MASK` and `CANDIDATES` are read."""
+        if CANDIDATES in obs:
+            every = features.unsqueeze(-2).expand(*obs[CANDIDATES].shape[:-1], -1)
+            out = self.policy(torch.cat([obs[CANDIDATES], every], dim=-1)).squeeze(-1)
+        else:
+            out = self.policy(features)
+        found: TensorObs = {"logits": distributions.allowed(out, obs.get(MASK))} if self.box is None else self.box(out)
         return found
 
     def stepped(self) -> None:

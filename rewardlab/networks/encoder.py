@@ -55,11 +55,11 @@ class Encoder(nn.Module):
 
     def __init__(self, obs_spec: Mapping[str, ObsSpec], kind: str, encoding: str, generator: torch.Generator) -> None:
         super().__init__()
-        unknown = set(obs_spec) - {*_READ, UNREAD}
+        unknown = set(obs_spec) - {*_READ, *UNREAD}
         if unknown:
             entry = sorted(unknown)[0]
             raise UserError(f"observation entry {entry}: an agent reads {', '.join(_READ)}")
-        obs_spec = {name: spec for name, spec in obs_spec.items() if name != UNREAD}
+        obs_spec = {name: spec for name, spec in obs_spec.items() if name not in UNREAD}
         _check(obs_spec, kind)
         parts = {name: _part(name, spec, kind, encoding, generator) for name, spec in obs_spec.items()}
         self.parts = nn.ModuleDict(parts)

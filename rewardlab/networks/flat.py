@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import torch
 
 from rewardlab.maths.glyph_codes import CELL_CODE, MESSAGE_CODE, cell_codes, message_codes
-from rewardlab.types import ObsSpec, TensorObs
+from rewardlab.types import MASK, ObsSpec, TensorObs
 
-UNREAD = "achieved"  # the entry that is for hindsight alone
+UNREAD = ("achieved", MASK)  # entries that are for hindsight alone, or say what is allowed
 CELLS = ("glyphs", "crop")  # entries whose numbers are glyphs of NetHack
 ONEHOT_LIMIT = 64  # largest `high` of an integer entry whose values are told apart one by one
 
@@ -20,8 +20,8 @@ def encode_flat(obs: TensorObs, obs_spec: Mapping[str, ObsSpec], *, onehot: bool
 
     ``image`` is divided by its `high`, or one-hot per number (`onehot=True`: [..., H * W * C * (high + 1)]);
     ``mission`` is one-hot per position, [..., L * (high + 1)], because tokens have no order, and so is ``cell``;
-    ``vector`` is as is; ``achieved`` is left out. ``glyphs``, ``crop`` and ``message`` become fixed random codes
-    (`maths.glyph_codes`): [..., H * W * 8] and [..., 64].
+    ``vector`` is as is; ``achieved`` and ``mask`` are left out. ``glyphs``, ``crop`` and ``message`` become fixed
+    random codes (`maths.glyph_codes`): [..., H * W * 8] and [..., 64].
 
     Args:
         obs: each entry [..., *shape]; entries that `obs_spec` does not name are left out.
@@ -52,7 +52,7 @@ def can_onehot(obs_spec: Mapping[str, ObsSpec]) -> bool:
 
 
 def _read(obs_spec: Mapping[str, ObsSpec]) -> dict[str, ObsSpec]:
-    return {name: spec for name, spec in obs_spec.items() if name != UNREAD}
+    return {name: spec for name, spec in obs_spec.items() if name not in UNREAD}
 
 
 def _width(name: str, spec: ObsSpec, onehot: bool) -> int:

@@ -151,7 +151,7 @@ class FusedActorCritic:
 
     @staticmethod
     def fits(network: ActorCritic) -> bool:
-        plain = network.memory is None and network.box is None and network.standardised is None
+        plain = network.plain and all(part is None for part in (network.memory, network.box, network.standardised))
         return plain and FusedEncoder.fits(network.encoder) and can_fuse(network)
 
     def logits(self, inputs: torch.Tensor) -> torch.Tensor:

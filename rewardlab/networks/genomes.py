@@ -50,7 +50,7 @@ class Mlp:
         self, obs: Mapping[str, ObsSpec], action: ActionSpec, hidden: tuple[int, ...], init: str = "normal"
     ) -> None:
         self._init = init
-        self._obs = {name: spec for name, spec in obs.items() if name != UNREAD}
+        self._obs = {name: spec for name, spec in obs.items() if name not in UNREAD}
         inputs = sum(_width(name, spec) for name, spec in self._obs.items())
         self._low, self._high = np.array(action.low, np.float32), np.array(action.high, np.float32)
         if not (np.isfinite(self._low).all() and np.isfinite(self._high).all()):

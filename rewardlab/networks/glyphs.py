@@ -167,7 +167,7 @@ class GlyphsFirst(nn.Module):
         self._cells: list[tuple[str, slice, tuple[int, ...]]] = []
         layers, start, self.size = {}, 0, inputs
         for name, spec in obs_spec.items():
-            width = 0 if name == UNREAD else flat_size({name: spec})
+            width = 0 if name in UNREAD else flat_size({name: spec})
             if name in CELLS:
                 layers[name] = nn.Sequential(*_over_codes(spec.shape, generator))
                 self._cells.append((name, slice(start, start + width), spec.shape))
@@ -222,7 +222,7 @@ class GlyphNetwork(nn.Module):
 
 
 def _read(obs_spec: Mapping[str, ObsSpec]) -> dict[str, ObsSpec]:
-    return {name: spec for name, spec in obs_spec.items() if name != UNREAD}
+    return {name: spec for name, spec in obs_spec.items() if name not in UNREAD}
 
 
 def _over_codes(shape: Sequence[int], generator: torch.Generator) -> list[nn.Module]:

@@ -107,7 +107,7 @@ class Impala(Part):
 
 def flat_rows(obs: TensorObs, obs_spec: Mapping[str, ObsSpec]) -> torch.Tensor:
     """What a `flat_network` takes, [..., D]: a lone picture of bytes as it is, else `encode_flat`."""
-    names = [name for name in obs_spec if name != UNREAD]
+    names = [name for name in obs_spec if name not in UNREAD]
     if names == ["image"] and obs_spec["image"].dtype == "uint8" and reads_as_picture(obs_spec["image"]):
         return obs["image"].flatten(-3)
     return encode_flat(obs, obs_spec)
@@ -168,7 +168,7 @@ class _PictureFirst(nn.Module):
     def __init__(self, obs_spec: Mapping[str, ObsSpec], inputs: int, generator: torch.Generator, slope: float) -> None:
         super().__init__()
         self._shape, self._high = obs_spec["image"].shape, obs_spec["image"].high
-        names = [name for name in obs_spec if name != UNREAD]
+        names = [name for name in obs_spec if name not in UNREAD]
         self._start = flat_size({name: obs_spec[name] for name in names[: names.index("image")]})
         self._end = self._start + math.prod(self._shape)
         channels = self._shape[-1]

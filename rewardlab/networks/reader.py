@@ -6,7 +6,7 @@ from torch import nn
 
 from rewardlab.networks.encoder import Encoder
 from rewardlab.networks.standardised import Standardised
-from rewardlab.types import TensorObs
+from rewardlab.types import CANDIDATES, MASK, TensorObs
 
 
 class Reader(nn.Module):
@@ -20,5 +20,9 @@ class Reader(nn.Module):
     standardised: Standardised | None
 
     def prepare(self, obs: TensorObs) -> TensorObs:
-        """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass."""
-        return self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
+        """What `forward` takes, from observations [..., *shape]: the work that is the same for every pass.
+
+        `MASK` and `CANDIDATES` go along as they are, for whoever acts.
+        """
+        prepared = self.encoder.prepare(obs if self.standardised is None else self.standardised(obs))
+        return prepared | {name: obs[name] for name in (MASK, CANDIDATES) if name in obs}

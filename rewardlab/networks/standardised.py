@@ -31,7 +31,7 @@ class Standardised(nn.Module):
 
     def __init__(self, obs_spec: Mapping[str, ObsSpec]) -> None:
         super().__init__()
-        left = (UNREAD, "image")  # pixels are on one scale already
+        left = (*UNREAD, "image")  # pixels are on one scale already
         self._names = tuple(name for name, spec in obs_spec.items() if spec.dtype == "float32" and name not in left)
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
         for name in self._names:

@@ -8,7 +8,7 @@ from rewardlab.errors import UserError, unknown
 from rewardlab.rewards.base import GIVE_LIMIT, BaseScheme
 from rewardlab.schemas import RootConfig
 from rewardlab.training.learning.base import way, ways
-from rewardlab.types import Agent, EnvSpec, RewardScheme
+from rewardlab.types import MASK, Agent, EnvSpec, RewardScheme
 
 _OF_ALL = ("act", "rollout_steps")  # what every way of learning asks of an agent
 
@@ -42,6 +42,16 @@ def check_fit(scheme: RewardScheme, agent: Agent, config: RootConfig, spec: EnvS
     if agent.whole_episodes and spec.max_steps is None:
         raise UserError(
             f"agent={config.agent.name}: learns from whole episodes, and {spec.id} has no limit of steps; {GIVE_LIMIT}"
+        )
+    if MASK in spec.obs and not agent.obeys_masks:
+        raise UserError(
+            f"agent={config.agent.name}: {spec.id} allows only some actions at a time, which this agent can't heed;"
+            " use agent=ppo, dqn or random"
+        )
+    if MASK in spec.obs and spec.action.extra:
+        raise UserError(
+            f"curriculum={config.curriculum.name}: adds actions, and {spec.id} says which are allowed without them;"
+            " leave one of the two out"
         )
     chosen = way(config, agent)
     needs = (*_OF_ALL, *chosen.NEEDS)

@@ -21,11 +21,12 @@ from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.facts import DISTANCE
 from rewardlab.maths import boxes
+from rewardlab.maths.masks import nth_allowed
 from rewardlab.schemas import RootConfig
 from rewardlab.training.environments import longest_episode
 from rewardlab.training.showing import require_finite, require_finite_step
 from rewardlab.training.wrappers.repeat_env import make_env
-from rewardlab.types import Agent, Array, EnvSpec, Obs, VecEnv
+from rewardlab.types import MASK, Agent, Array, EnvSpec, Obs, VecEnv
 
 SOLVER, RANDOM = "solver", "random"
 _AT_ONCE = 128  # levels played together
@@ -134,7 +135,7 @@ class RandomPlayer:
         return np.ones(len(self._like), dtype=bool)
 
     def actions(self, obs: Obs, first: Array, wanted: Array) -> Array:
-        return _drawn(self._like, self._spec, self._rng)
+        return _drawn(self._like, self._spec, obs, self._rng)
 
     def done(self, actions: Array) -> None: ...
 
@@ -220,7 +221,7 @@ def _play(
         while running.any():
             random = rng.random(len(levels)) < what.noise
             actions = player.actions(obs, first, running & ~random)
-            actions = np.where(_beside(random, actions), _drawn(actions, env.spec, rng), actions)
+            actions = np.where(_beside(random, actions), _drawn(actions, env.spec, obs, rng), actions)
             actions = _executed(actions, env.spec)
             batch = env.step(actions)
             require_finite_step(env.spec, batch)
@@ -246,9 +247,11 @@ def _beside(mask: Array, like: Array) -> Array:
     return mask.reshape(-1, *[1] * (like.ndim - 1))
 
 
-def _drawn(like: Array, spec: EnvSpec, rng: np.random.Generator) -> Array:
-    """Random actions: uniform within their bounds, see `boxes.drawn` where a box lacks some."""
+def _drawn(like: Array, spec: EnvSpec, obs: Obs, rng: np.random.Generator) -> Array:
+    """Random actions that are allowed: uniform within their bounds, see `boxes.drawn` where a box lacks some."""
     action = spec.action
+    if MASK in obs:
+        return nth_allowed(obs[MASK], rng.integers(obs[MASK].sum(axis=1, dtype=np.int64)))
     if action.n is not None:
         return rng.integers(action.n, size=like.shape)
     found = boxes.drawn(np.array(action.low), np.array(action.high), len(like), rng, action.whole)

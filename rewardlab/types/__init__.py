@@ -34,6 +34,8 @@ from rewardlab.types.steps import (
     Windows,
 )
 from rewardlab.types.worlds import (
+    CANDIDATES,
+    MASK,
     ActionSpec,
     Arms,
     DesignableEnv,
@@ -51,6 +53,8 @@ from rewardlab.types.worlds import (
 )
 
 __all__ = [
+    "CANDIDATES",
+    "MASK",
     "ActOutput",
     "ActionSpec",
     "Agent",

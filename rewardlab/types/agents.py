@@ -41,6 +41,7 @@ class Agent(Protocol):
     tells_log_prob: bool  # whether `log_prob` works
     mixes_advantages: bool  # whether it learns from shares of the streams' advantages: `Signals.mixture`
     masks_actions: bool  # whether it plays with `ActionSpec.extra`, and `drop_actions` works
+    obeys_masks: bool  # whether it takes only actions that the observation allows, `MASK`
     curriculum: Curriculum | None  # where episodes begin, of an agent that finds such places itself
     bandit_rule: Any  # a `maths.bandits.Rule`, or None
     row_policy: Any  # a `networks.row_policy.RowPolicy`, or None

@@ -8,10 +8,17 @@ from typing import Any, Protocol
 
 from rewardlab.types.aliases import Array, Obs, State
 
+MASK = "mask"  # the entry of an observation that says which actions are allowed now
+CANDIDATES = "candidates"  # one that describes every action, which then mean something else at each step
+
 
 @dataclass(frozen=True)
 class ObsSpec:
     """One observation entry. `high` is the largest value of an integer entry (0 for floats).
+
+    `MASK`, uint8 [A] with `high` 1, has a 1 for every discrete action that is allowed: one at least, in last states
+    too. No network reads it. An agent that does not keep to it is refused, and a world refuses all other actions.
+    `CANDIDATES`, float32 [A, F], describes each action: agent=ppo scores all by the same weights.
 
     bounds: the least and the largest value of each number of an entry of floats, flattened; None: there are none.
     """

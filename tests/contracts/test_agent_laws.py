@@ -11,7 +11,7 @@ from rewardlab.agents.on_policy import ppo
 from rewardlab.contracts.agent_laws import LAWS
 from rewardlab.contracts.checking import check_class
 from rewardlab.contracts.ways import on_policy
-from rewardlab.types import ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, State, StreamSpec
+from rewardlab.types import MASK, ActOutput, Assessment, BuildContext, Metrics, Rollout, Signals, State, StreamSpec
 
 
 class Ppo(ppo.Agent):
@@ -23,6 +23,13 @@ class ActsOutOfRange(Ppo):
         output = super().act(*args)
         output.action = output.action + 7
         return output
+
+
+class TakesWhatIsForbidden(Ppo):
+    obeys_masks = True
+
+    def act(self, obs: Any, *args: Any) -> ActOutput:
+        return super().act({name: entry for name, entry in obs.items() if name != MASK}, *args)
 
 
 class LeavesOutTheLastRow(Ppo):
@@ -145,6 +152,7 @@ class NeedsTwoSteps(Ppo):
 
 BROKEN = [
     (ActsOutOfRange, "acts_as_declared", "out of range"),
+    (TakesWhatIsForbidden, "keeps_to_what_is_allowed", "takes forbidden actions, to explore"),
     (LeavesOutTheLastRow, "assesses_as_declared", "values has shape"),
     (GlobalRandomness, "same_seed_same_result", "a second run"),
     (GreedySamples, "greedy_is_deterministic", "greedy actions"),

@@ -12,7 +12,7 @@ from rewardlab.contracts.env_laws import LAWS
 from rewardlab.envs.arrays import bitflip, deepsea
 from rewardlab.envs.arrays.bitflip import BitFlip, Config
 from rewardlab.envs.levels import Levels
-from rewardlab.types import Array, Obs, State, StepBatch
+from rewardlab.types import MASK, Array, EnvSpec, Obs, ObsSpec, State, StepBatch
 
 
 def maker(broken: type[BitFlip]):
@@ -101,7 +101,20 @@ class PlaysAnotherTask(BitFlip):
         return reward / np.float32(10), reached
 
 
+class DoesWhatIsForbidden(BitFlip):
+    """It forbids its first action, and does it all the same."""
+
+    def __init__(self, config: Config, spec: EnvSpec, *arguments: Any) -> None:
+        shown = {**spec.obs, MASK: ObsSpec((config.n,), "uint8", 1)}
+        super().__init__(config, replace(spec, obs=shown), *arguments)
+
+    def observe(self) -> Obs:
+        mask = np.arange(self.spec.action.n or 0) > 0
+        return super().observe() | {MASK: mask[None].repeat(self.num_envs, axis=0).astype(np.uint8)}
+
+
 BROKEN = [
+    (DoesWhatIsForbidden, "forbidden_actions_are_refused", "does action 0, which mask does not allow"),
     (WideRewards, "observations_fit_the_spec", "task_reward is float64"),
     (GlobalRandomness, "same_seeds_same_episodes", "a second time"),
     (LooksAtItsNeighbours, "environments_are_independent", "in another order"),

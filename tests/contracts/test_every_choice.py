@@ -17,6 +17,7 @@ CHOICES = [(group, name) for group in GROUPS for name in discovery.choices(group
 ENVS = ["bitflip", "deepsea", "formfill", "slots", "darkrooms", "maze", "doorkey_5x5", "goalgrid_fourrooms"]
 ENVS += ["goalgrid_fetch_8x8_n3", "crafter", "bandit", "tabular", "coverage"]
 ENVS += ["bandit_lipschitz", "bandit_linear", "bandit_knapsack", "bandit_tallying", "lending"]
+ENVS += ["jobshop", "rtb", "element_graph", "meta_bo"]
 ENVS += ["montezuma"] if find_spec("ale_py") else []  # the extra atari
 # So few frames are played under laws that by default nothing is asked in them.
 ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6", "reward.hidden=[8]"]
@@ -97,6 +98,7 @@ VARIANTS = [
     ("env", "tabular", ["env.kind=chain"]),
     ("env", "coverage", ["env.objective=items", "env.pay=modular", "env.show_visited=true"]),
     ("env", "coverage", ["env.objective=entropy"]),
+    ("env", "jobshop", ["env.show=candidates"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
     ("env", "gym", ["env.id=CartPole-v1", "env.distractors=3"]),

@@ -96,7 +96,7 @@ class Agent(OfflineAgent):
         spec, device = context.spec, context.device
         if spec.action.discrete:
             raise UserError(f"agent=morec: needs continuous actions, and {spec.id} has discrete ones; use agent=iql")
-        if set(spec.obs) - {UNREAD} != {_VECTOR}:
+        if set(spec.obs) - set(UNREAD) != {_VECTOR}:
             raise UserError(f"agent=morec: models one vector, and {spec.id} shows {', '.join(spec.obs)}; use agent=iql")
         self.config, self._generator, self._device = config, context.generator, device
         self.standardised = config.scale(context)

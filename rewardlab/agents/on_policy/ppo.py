@@ -120,6 +120,7 @@ class Agent(BaseAgent):
     takes_aux_losses = True
     tells_log_prob = True
     masks_actions = True
+    obeys_masks = True
     stateful: tuple[str, ...] = ("network", "optimiser")
     acts_by = "network"
 
@@ -217,7 +218,7 @@ class Agent(BaseAgent):
         else:
             with torch.no_grad():
                 features, state = self._features_of_step(obs, state, first)
-                dist = self.network.distribution(features)
+                dist = self.network.distribution(features, obs)
                 if mode == "explore" and state is None and self.network.encoder.block is not None:
                     judged = dist, self.network.values(features)  # to look at pictures again would be dear
         if self._extra and mode != "explore":

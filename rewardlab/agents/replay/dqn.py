@@ -44,14 +44,14 @@ from rewardlab.agents.base import BaseAgent
 from rewardlab.agents.reading import check_encoding, encoding_option, network_option, settle_network
 from rewardlab.agents.replay.options import ReplayConfig, optimism_option
 from rewardlab.errors import Diverged, UserError
-from rewardlab.maths.distributions import sample
+from rewardlab.maths.distributions import allowed, sample
 from rewardlab.maths.q_learning import huber, large_margin, majority_vote, q_targets, soft_q_targets
 from rewardlab.networks.adam import Adam, clip_norm
 from rewardlab.networks.picture import resolved
 from rewardlab.networks.q_network import QNetwork
 from rewardlab.parts.models.ema_target import EmaTarget
 from rewardlab.schemas import RootConfig, option
-from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
+from rewardlab.types import MASK, ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
 
 VERSION = 1
 _WIDEST = 65536  # a layer
@@ -118,6 +118,7 @@ class Agent(BaseAgent):
     """See `update_batch` for one gradient step, read from top to bottom."""
 
     learns_from = "replay"
+    obeys_masks = True
     stateful = ("network", "target", "optimiser")
     acts_by = "network"
     metrics: tuple[str, ...] = ("loss/td", "loss/q_mean", "loss/grad_norm")
@@ -166,7 +167,7 @@ class Agent(BaseAgent):
     ) -> ActOutput:
         explores = mode == "explore"
         noise = rng if explores and self.config.noisy else None
-        values = self.network(self.network.prepare(obs), noise)
+        values = _of_allowed(self.network(self.network.prepare(obs), noise), obs)
         if self.config.temperature > 0 and mode != "greedy":
             action = sample({"logits": values[0] / self.config.temperature}, rng)
         elif state is None:
@@ -179,7 +180,7 @@ class Agent(BaseAgent):
             action = majority_vote(values) if self.config.vote == "majority" else values.mean(dim=0).argmax(dim=-1)
         epsilon = self._epsilon() if explores else self.config.eval_epsilon if mode == "sample" else 0.0
         if epsilon > 0:
-            random = torch.randint(self._actions, first.shape, generator=rng, device=rng.device).to(action.device)
+            random = self._drawn(obs, first.shape, rng).to(action.device)
             chance = torch.rand(first.shape, generator=rng, device=rng.device).to(action.device)
             action = torch.where(chance < epsilon, random, action)
         return ActOutput(action, state)
@@ -201,12 +202,12 @@ class Agent(BaseAgent):
         with torch.no_grad():
             following = network.prepare(batch.next_obs)
             prior = network.prior_values(following)
-            then = self.target.average(following, noise, prior)
+            then = _of_allowed(self.target.average(following, noise, prior), batch.next_obs)
             reward, discount = batch.extra["reward"], batch.extra["discount"]
             if config.temperature > 0:
                 targets = soft_q_targets(reward, discount, then, config.temperature)
             else:
-                choosing = network(following, noise, prior) if config.double else then
+                choosing = _of_allowed(network(following, noise, prior), batch.next_obs) if config.double else then
                 targets = q_targets(reward, discount, then, choosing)
         index = batch.action.expand(config.heads, -1).unsqueeze(-1)
         values = network(network.prepare(batch.obs), noise)
@@ -220,7 +221,7 @@ class Agent(BaseAgent):
         loss = each.mean()
         found = {"loss/td": loss.detach(), "loss/q_mean": chosen.detach().mean()}
         if config.margin_coef > 0:
-            short = large_margin(values, index, config.margin) * batch.extra["demonstrated"]
+            short = large_margin(_of_allowed(values, batch.obs), index, config.margin) * batch.extra["demonstrated"]
             found["loss/margin"] = short.detach().mean()
             loss = loss + config.margin_coef * short.mean()
         if config.optimism > 0:
@@ -235,6 +236,13 @@ class Agent(BaseAgent):
             self.target.follow(network)
         return found | {"loss/grad_norm": grad_norm}, error.detach().abs().mean(dim=0)
 
+    def _drawn(self, obs: TensorObs, shape: torch.Size, rng: torch.Generator) -> torch.Tensor:
+        """Random actions of those that are allowed."""
+        if MASK in obs:
+            even = torch.zeros(*shape, self._actions, device=obs[MASK].device)
+            return sample({"logits": allowed(even, obs[MASK])}, rng)
+        return torch.randint(self._actions, shape, generator=rng, device=rng.device)
+
     def _epsilon(self) -> float:
         """The share of random actions at this time of training."""
         config = self.config
@@ -243,3 +251,8 @@ class Agent(BaseAgent):
         end = (0.05 if plain else 0.0) if config.epsilon_end is None else config.epsilon_end
         done = min(1.0, self.progress / config.epsilon_decay) if config.epsilon_decay else 1.0
         return start + (end - start) * done
+
+
+def _of_allowed(values: torch.Tensor, obs: TensorObs) -> torch.Tensor:
+    """Values [..., B, A], minus infinity where an action is not allowed: nobody prefers it."""
+    return values.masked_fill(obs[MASK] == 0, -math.inf) if MASK in obs else values

@@ -25,7 +25,7 @@ BOUNDED = ("place", "samples", "last")  # a fixed grid needs bounds
 KINDS = (*BOUNDED, "signature", "autoencoder")
 END = np.iinfo(np.int64).max
 SEEN = "obs"  # what is watched of a life where it is no full-state fact: the numbers that are seen
-_NAMES = ("mission", "cell", UNREAD)  # entries whose numbers are names, or what is for hindsight
+_NAMES = ("mission", "cell", *UNREAD)  # entries whose numbers are names, or what no network reads
 
 
 @dataclass

@@ -9,8 +9,8 @@ from rewardlab.envs.bandits import bandit
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
 from rewardlab.maths import bandits
-from rewardlab.maths.regret_bounds import lai_robbins
 from rewardlab.maths.bayes_bandits import bayes_value
+from rewardlab.maths.regret_bounds import lai_robbins
 from rewardlab.training import bandit_play
 from rewardlab.training.build import build
 from rewardlab.training.evaluate import Evaluator
