@@ -22,7 +22,7 @@ EXPECTILE, BETA, MOST, BOUND = 0.8, 3.0, 100.0, 1e-4
 
 
 def counted(data: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Transitions [S, A, S], and how often steps were towards goals reached later, and reached their goal: [S, A, C]."""
+    """Transitions [S, A, S]; how often steps were towards goals reached later, and reached them: [S, A, C]."""
     config = compose([f"env={ENV}"]).config
     spec = load("env", "goalgrid").make(config.env, Levels(1)).spec
     moves = np.zeros((STATES, ACTIONS, STATES), np.float32)
