@@ -1,4 +1,4 @@
-"""`rewardlab demos`: whole episodes of the exact solver, of random actions or of trained runs, in Minari's format."""
+"""`rewardlab demos`: whole episodes of the exact solver, of chance, of walks or of trained runs, in Minari's format."""
 
 import math
 import shutil
@@ -15,8 +15,8 @@ from rewardlab.records.store import CONFIG
 from rewardlab.schemas import RootConfig
 from rewardlab.threads import use_one_thread
 from rewardlab.training import recorder
-from rewardlab.training.recorder import RANDOM, SOLVER, Recording
-from rewardlab.types import Agent
+from rewardlab.training.players import PLAY, RANDOM, SOLVER, Trained
+from rewardlab.training.recorder import Recording
 
 
 def main(given: Namespace) -> int:
@@ -45,12 +45,12 @@ def record(overrides: Sequence[str], out: str, *parts: Recording) -> int:
     minari_storage()
     target = _target(out)
     use_one_thread()
-    config, agents = _subjects(overrides, [what.source for what in parts])
+    config, policies = _subjects(overrides, [what.source for what in parts])
     partial = target.with_name(f".{target.name}.partial")
     starting.over()
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        totals = recorder.record(partial, config, agents, parts)
+        totals = recorder.record(partial, config, policies, parts)
         partial.rename(target)
     except OSError as error:
         raise UserError(f"--out {out}: can't be written ({error.strerror or error})") from None
@@ -87,7 +87,7 @@ def _divided(episodes: int, shares: Sequence[float]) -> list[int]:
 
 def _kept(source: str) -> str:
     """Which episodes are kept, where nobody says it."""
-    return "all" if source == RANDOM else "solved"
+    return "all" if source in (RANDOM, PLAY) else "solved"
 
 
 def _spread(told: Sequence[float]) -> str:
@@ -111,17 +111,17 @@ def _target(out: str) -> Path:
     return target
 
 
-def _subjects(overrides: Sequence[str], sources: Sequence[str]) -> tuple[RootConfig, list[Agent | None]]:
-    """The config whose environment is played, and the agents that play it; None for the solver and for nobody.
+def _subjects(overrides: Sequence[str], sources: Sequence[str]) -> tuple[RootConfig, list[Trained | None]]:
+    """The config whose environment is played, and the policies that play it; None for a source that is no run.
 
     With a run among the sources, it is the run's.
 
     Raises:
         UserError: two runs have different environments.
     """
-    runs = {source: _subject(overrides, source) for source in sources if source not in (SOLVER, RANDOM)}
+    runs = {source: _subject(overrides, source) for source in sources if source not in (SOLVER, RANDOM, PLAY)}
     if not runs:
-        return _subject(overrides, SOLVER)[0], [None] * len(sources)
+        return _world(overrides), [None] * len(sources)
     config = next(iter(runs.values()))[0]
     for source, (other, _) in runs.items():
         if identity.flat_options(other.env) != identity.flat_options(config.env):
@@ -129,17 +129,19 @@ def _subjects(overrides: Sequence[str], sources: Sequence[str]) -> tuple[RootCon
     return config, [runs[source][1] if source in runs else None for source in sources]
 
 
-def _subject(overrides: Sequence[str], source: str) -> tuple[RootConfig, Agent | None]:
-    """The config whose environment is played, and the agent that plays it, if it is not the solver."""
-    if source == SOLVER:
-        for text in overrides:
-            if not text.lstrip("+").startswith("env"):
-                raise UserError(f"{text}: only env=NAME and env.OPTION=VALUE matter here")
-        return composition.compose(overrides).config, None
+def _world(overrides: Sequence[str]) -> RootConfig:
+    for text in overrides:
+        if not text.lstrip("+").startswith("env"):
+            raise UserError(f"{text}: only env=NAME and env.OPTION=VALUE matter here")
+    return composition.compose(overrides).config
+
+
+def _subject(overrides: Sequence[str], source: str) -> tuple[RootConfig, Trained]:
+    """The config of a run, and its policy, which acts as `eval.policy` says there."""
     folder = trained.find_run(source)
     config = trained.run_config(folder, overrides)
     agent, conditioner = trained.learners(folder, config)
     if conditioner is not None:
         raise UserError(f"{folder / CONFIG}: its policy follows goals that are set for it, which no"
                         " demonstration shows")  # fmt: skip
-    return config, agent
+    return config, Trained(agent, config.eval.policy, config.agent.name)

@@ -196,8 +196,8 @@ def _distance() -> Parser:
 def _demos() -> Parser:
     parser = Parser(
         prog="rewardlab demos",
-        description="Record whole episodes of the exact solver, of random actions or of trained runs, in Minari's"
-        " dataset format, and say what is in them.",
+        description="Record whole episodes of the exact solver, of random actions, of walks or of trained runs, in"
+        " Minari's dataset format, and say what is in them.",
     )
     parser.add_argument(
         "overrides", nargs="*", metavar="KEY=VALUE", help="env=NAME and its options; of a RUN as of play"
@@ -208,7 +208,8 @@ def _demos() -> Parser:
         dest="source",
         action="append",
         metavar="SOURCE[=SHARE]",
-        help="solver (default), random, or a RUN; several are mixed by shares of the episodes (default: equal ones)",
+        help="solver (default), random, play (walks to random places), or a RUN; several are mixed by shares of the"
+        " episodes (default: equal ones)",
     )
     parser.add_argument("--episodes", type=int, default=100, metavar="N", help="how many (default: 100)")
     parser.add_argument("--levels", type=int, metavar="K", help="distinct levels (default: one for each episode)")
@@ -216,7 +217,7 @@ def _demos() -> Parser:
         "--noise", type=float, default=0.0, metavar="P", help="share of uniformly random actions (default: 0)"
     )
     parser.add_argument(
-        "--keep", choices=("solved", "all"), help="which episodes (default: solved; of random actions all)"
+        "--keep", choices=("solved", "all"), help="which episodes (default: solved; of random and play all)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of levels, noise and sampling (default: 0)")
     return parser

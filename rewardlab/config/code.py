@@ -17,6 +17,7 @@ PACKAGE = "package"  # the name of what is no plug-in
 # Rooms and modules of the package that no number depends on; what a config says stands in the manifest anyway.
 _OTHER = {"report", "commands", "sweep", "contracts", "records", "config", "__init__", "__main__", "cli", "discovery"}
 _OTHER |= {"errors", "kernel_cache", "machine", "schemas", "sources", "starting", "stopping", "trained"}
+_RECORDING = ("recorder.py", "players.py")  # of the room training, in which all else can
 _INSTALLED = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
@@ -44,7 +45,7 @@ def code_of(config: RootConfig) -> dict[str, str]:
 
 
 def _can_change_numbers(path: Path) -> bool:
-    return sources.room(path) not in _OTHER and path.name != "recorder.py"
+    return sources.room(path) not in _OTHER and path.name not in _RECORDING
 
 
 def _named_by_id(config: RootConfig) -> set[Path]:

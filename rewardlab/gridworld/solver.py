@@ -140,7 +140,7 @@ def _spread(open_cells, known, width, distances, edge):
 def _targets(task: Task, world: Any) -> list[int]:
     """Positions that the agent must reach, or reach the neighbourhood of, in its last step; empty: not known."""
     cells, registers = world.cells[0], world.facts[0, REGISTER:].tolist()
-    if task.family in ("memory", "unlock", "gotodoor", "gotoobject"):
+    if task.family in ("memory", "unlock", "gotodoor", "gotoobject", "reachcell"):
         return [registers[0]]
     if task.family == "redbluedoors":
         return [registers[1]]

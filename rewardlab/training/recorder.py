@@ -1,4 +1,4 @@
-"""Recording episodes of the exact solver, of random actions or of trained policies as a dataset.
+"""Recording episodes of the exact solver, of random actions, of walks or of trained policies as a dataset.
 
 Quality: `noise` is the share of steps on which a uniformly random action takes the place of the player's; the solver
 then finds a new shortest way from where that led. Diversity: so many episodes on so many levels, level after level
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,16 +19,14 @@ from rewardlab import seeding
 from rewardlab.datasets.writing import About, Recorded, Totals, write_dataset
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
-from rewardlab.facts import DISTANCE
 from rewardlab.maths import boxes
-from rewardlab.maths.masks import nth_allowed
 from rewardlab.schemas import RootConfig
 from rewardlab.training.environments import longest_episode
+from rewardlab.training.players import PLAY, RANDOM, SOLVER, Trained, drawn, make_player
 from rewardlab.training.showing import require_finite, require_finite_step
 from rewardlab.training.wrappers.repeat_env import make_env
-from rewardlab.types import MASK, Agent, Array, EnvSpec, Obs, VecEnv
+from rewardlab.types import Array, EnvSpec, Obs, VecEnv
 
-SOLVER, RANDOM = "solver", "random"
 _AT_ONCE = 128  # levels played together
 _SPARE = 4  # candidates for each level: some cannot be solved
 
@@ -37,7 +35,7 @@ _SPARE = 4  # candidates for each level: some cannot be solved
 class Recording:
     """What to record.
 
-    source: solver, random, or the folder of a run.
+    source: solver, random, play, or the folder of a run.
     episodes, levels: how many, and on how many distinct levels (as many by default).
     noise: share of random actions.
     keep: solved episodes only, or all.
@@ -53,115 +51,24 @@ class Recording:
     part: int = 0
 
 
-def record(folder: Path, config: RootConfig, agents: Sequence[Agent | None], parts: Sequence[Recording]) -> Totals:
+def record(folder: Path, config: RootConfig, policies: Sequence[Trained | None], parts: Sequence[Recording]) -> Totals:
     """Record episodes as a new dataset `folder`, one part after the other.
 
     Args:
-        agents: what plays in each part; None: the exact solver, or nobody.
+        policies: what plays in each part; None: what its source names.
 
     Raises:
         UserError: the solver does not know the environment, or so few are solved that their number is not reached;
             nothing has been written then.
         OSError: the dataset can't be written.
     """
-    recorded = chain.from_iterable(_episodes(config, *each) for each in zip(agents, parts, strict=True))
+    recorded = chain.from_iterable(_episodes(config, *each) for each in zip(policies, parts, strict=True))
     first = next(recorded)
     spec = _spec(config)
-    return write_dataset(folder, chain([first], recorded), spec, _about(config, spec.id, parts))
+    return write_dataset(folder, chain([first], recorded), spec, _about(config, spec.id, policies, parts))
 
 
-class Player(Protocol):
-    """Plays N environments."""
-
-    def begin(self) -> Array:
-        """bool [N]: which of the episodes that begin now it can play."""
-
-    def actions(self, obs: Obs, first: Array, wanted: Array) -> Array:
-        """Of each environment; only those of `wanted`, bool [N], matter."""
-
-    def done(self, actions: Array) -> None:
-        """What was really done, int64 [N]."""
-
-
-class SolverPlayer:
-    """Goes the shortest way; after an action that was not its own, the shortest from there.
-
-    Raises:
-        UserError: the environment is not one that the solver knows.
-    """
-
-    def __init__(self, env: VecEnv) -> None:
-
-        if env.spec.backend != "fast" or DISTANCE not in env.spec.privileged:
-            raise UserError(
-                f"--from solver: it does not know {env.spec.id} (or env.backend=reference); record from a trained run"
-            )
-        self._env = env
-        self._ways: list[list[int] | None] = []
-
-    def begin(self) -> Array:
-        self._ways = self._solved(range(self._env.num_envs))
-        return np.array([way is not None for way in self._ways])
-
-    def actions(self, obs: Obs, first: Array, wanted: Array) -> Array:
-        lost = [i for i, way in enumerate(self._ways) if way == [] and wanted[i]]
-        for i, way in zip(lost, self._solved(lost) if lost else (), strict=True):
-            self._ways[i] = way
-        return np.array([way[0] if way else 0 for way in self._ways], dtype=np.int64)
-
-    def done(self, actions: Array) -> None:
-        for i, (way, action) in enumerate(zip(self._ways, actions.tolist(), strict=True)):
-            if way is not None:
-                self._ways[i] = way[1:] if way and way[0] == action else []
-
-    def _solved(self, where: Sequence[int] | range) -> list[list[int] | None]:
-        from rewardlab.gridworld.solver import solve
-
-        states = {name: tensor.numpy() for name, tensor in self._env.get_state()["worlds"].items()}
-        found = [solve(self._env.spec.id, states, i).actions for i in where]
-        return [list(way) if way else None for way in found]
-
-
-class RandomPlayer:
-    """Acts uniformly at random."""
-
-    def __init__(self, env: VecEnv, rng: np.random.Generator) -> None:
-        action = env.spec.action
-        shape = (env.num_envs, *action.shape)
-        self._spec, self._rng = env.spec, rng
-        self._like: Array = np.zeros(shape, dtype=np.int64 if action.discrete else np.float32)
-
-    def begin(self) -> Array:
-        return np.ones(len(self._like), dtype=bool)
-
-    def actions(self, obs: Obs, first: Array, wanted: Array) -> Array:
-        return _drawn(self._like, self._spec, obs, self._rng)
-
-    def done(self, actions: Array) -> None: ...
-
-
-class PolicyPlayer:
-    """Samples from a trained policy."""
-
-    def __init__(self, agent: Agent, num_envs: int, rng: torch.Generator, mode: str) -> None:
-        self._agent, self._num_envs, self._rng, self._mode = agent, num_envs, rng, mode
-        self._state = agent.initial_state(num_envs)
-
-    def begin(self) -> Array:
-        self._state = self._agent.initial_state(self._num_envs)
-        return np.ones(self._num_envs, dtype=bool)
-
-    @torch.no_grad()
-    def actions(self, obs: Obs, first: Array, wanted: Array) -> Array:
-        tensors = {name: torch.from_numpy(entry) for name, entry in obs.items()}
-        output = self._agent.act(tensors, self._state, torch.from_numpy(first), self._mode, self._rng)
-        self._state = output.state
-        return output.action.numpy()
-
-    def done(self, actions: Array) -> None: ...
-
-
-def _episodes(config: RootConfig, agent: Agent | None, what: Recording) -> Iterator[Recorded]:
+def _episodes(config: RootConfig, trained: Trained | None, what: Recording) -> Iterator[Recorded]:
     """The episodes, as they are kept.
 
     Raises:
@@ -187,7 +94,7 @@ def _episodes(config: RootConfig, agent: Agent | None, what: Recording) -> Itera
                 f"only {count} of {wanted} episodes were solved in {attempts} attempts; lower --noise, take a better"
                 " run, or --keep all"
             )
-        for episode in _play(config, agent, what, chunk, rng, sampling):
+        for episode in _play(config, trained, what, chunk, rng, sampling):
             if (what.keep == "all" or episode.success) and count < wanted:
                 if len(good) < levels and episode.level not in good:
                     good.append(episode.level)
@@ -198,7 +105,7 @@ def _episodes(config: RootConfig, agent: Agent | None, what: Recording) -> Itera
 
 def _play(
     config: RootConfig,
-    agent: Agent | None,
+    trained: Trained | None,
     what: Recording,
     levels: Sequence[int],
     rng: np.random.Generator,
@@ -207,11 +114,7 @@ def _play(
     """One whole episode on each level, in the order of the levels; those that the player cannot play are left out."""
     env: VecEnv = make_env(config.env, Levels(len(levels), lists=[[level] for level in levels]))
     try:
-        player: Player
-        if agent is not None:
-            player = PolicyPlayer(agent, len(levels), sampling, config.eval.policy)
-        else:
-            player = RandomPlayer(env, rng) if what.source == RANDOM else SolverPlayer(env)
+        player = make_player(config, what.source, trained, env, rng, sampling)
         obs = env.reset(list(levels))
         require_finite(env.spec, obs, "after a reset")
         running = player.begin()
@@ -221,7 +124,7 @@ def _play(
         while running.any():
             random = rng.random(len(levels)) < what.noise
             actions = player.actions(obs, first, running & ~random)
-            actions = np.where(_beside(random, actions), _drawn(actions, env.spec, obs, rng), actions)
+            actions = np.where(_beside(random, actions), drawn(actions, env.spec, obs, rng), actions)
             actions = _executed(actions, env.spec)
             batch = env.step(actions)
             require_finite_step(env.spec, batch)
@@ -245,17 +148,6 @@ def _play(
 
 def _beside(mask: Array, like: Array) -> Array:
     return mask.reshape(-1, *[1] * (like.ndim - 1))
-
-
-def _drawn(like: Array, spec: EnvSpec, obs: Obs, rng: np.random.Generator) -> Array:
-    """Random actions that are allowed: uniform within their bounds, see `boxes.drawn` where a box lacks some."""
-    action = spec.action
-    if MASK in obs:
-        return nth_allowed(obs[MASK], rng.integers(obs[MASK].sum(axis=1, dtype=np.int64)))
-    if action.n is not None:
-        return rng.integers(action.n, size=like.shape)
-    found = boxes.drawn(np.array(action.low), np.array(action.high), len(like), rng, action.whole)
-    return found.reshape(like.shape).astype(like.dtype)
 
 
 def _executed(actions: Array, spec: EnvSpec) -> Array:
@@ -293,7 +185,7 @@ def _spec(config: RootConfig) -> EnvSpec:
     return env.spec
 
 
-def _about(config: RootConfig, world: str, parts: Sequence[Recording]) -> About:
+def _about(config: RootConfig, world: str, policies: Sequence[Trained | None], parts: Sequence[Recording]) -> About:
     """What the dataset says of itself."""
     what = parts[0]
     how: dict[str, Any] = {"source": what.source, "noise": what.noise, "keep": what.keep, "seed": what.seed}
@@ -306,8 +198,9 @@ def _about(config: RootConfig, world: str, parts: Sequence[Recording]) -> About:
     registered = _registered(config)
     if registered != world:  # else it stands in the file already
         how["world"] = world
-    named = {SOLVER: "exact solver", RANDOM: "random actions"}
-    players = dict.fromkeys(named.get(part.source, config.agent.name) for part in parts)
+    named = {SOLVER: "exact solver", RANDOM: "random actions", PLAY: "walks to random places"}
+    sources = zip(policies, parts, strict=True)
+    players = dict.fromkeys(named[part.source] if policy is None else policy.name for policy, part in sources)
     return About(registered, ", ".join(players), {"env": config.env.name} | how)
 
 

@@ -16,7 +16,7 @@ from rewardlab.maths.captions import event_text, events
 from rewardlab.parts.written_state import VECTOR, StateLayout
 from rewardlab.schemas import RootConfig
 from rewardlab.training.environments import longest_episode
-from rewardlab.training.recorder import PolicyPlayer
+from rewardlab.training.players import PolicyPlayer
 from rewardlab.training.wrappers.goal_env import GoalEnv
 from rewardlab.training.wrappers.repeat_env import make_env
 from rewardlab.types import Agent, Array, Conditioner, Obs, VecEnv

@@ -12,7 +12,7 @@ from rewardlab.facts import DISTANCE
 from rewardlab.maths import boxes
 from rewardlab.parts.written_state import VECTOR, state_layout
 from rewardlab.schemas import RootConfig
-from rewardlab.training.recorder import SolverPlayer
+from rewardlab.training.players import SolverPlayer
 from rewardlab.training.wrappers.repeat_env import make_env
 from rewardlab.types import Array, EnvSpec, Obs, VecEnv
 

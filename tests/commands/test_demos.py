@@ -106,6 +106,11 @@ def test_a_runs_policy_is_recorded(rewardlab, tmp_path):
         (["env=dorkey"], "did you mean doorkey?"),
         (["env=dynamic_obstacles"], "it does not know"),
         (["env=gym", "env.id=CartPole-v1"], "it does not know CartPole-v1"),
+        (
+            ["env=doorkey", "--from", "play"],
+            "walks to cells of goalgrid and to places of PointMaze, and MiniGrid-DoorKey",
+        ),
+        (["env=goalgrid_fetch_8x8_n3", "--from", "play"], "GoalGrid-Fetch-8x8-N3 has neither"),
         (["reward=rnd"], "only env=NAME"),
         (["--from", "nowhere"], "no such run"),
         (["--from", "random=0.1", "--from", "solver=0.9", "--episodes", "2"], "--from random=0.1: no episode falls"),

@@ -64,12 +64,29 @@ def recorded(tmp_path: Path) -> Iterator[Callable[[Space[Any], float], tuple[Pat
     gymnasium.registry.pop("Diary-v0", None)
 
 
-def stored(folder: Path) -> tuple[Any, np.ndarray]:
+def test_each_run_acts_by_its_own_eval_policy(tmp_path: Path) -> None:
+    """A box's mean of a view that never changes is one action; what is drawn around it differs each time."""
+    gymnasium.register(id="Diary-v0", entry_point=lambda: Diary(Box(-1, 1, (2,))))
+    tiny = ["env=gym", "env.id=Diary-v0", "num_envs=2", "frames=64", "agent.rollout_steps=32", "eval.episodes=1"]
+    runs = [
+        compose([*tiny, f"eval.policy={how}", f"results_dir={tmp_path / 'results'}"]) for how in ("sample", "greedy")
+    ]
+    assert [run(prepared) for prepared in runs] == [0, 0]
+    parts = [Recording(str(prepared.folder), 1, keep="all", part=part) for part, prepared in enumerate(runs)]
+    assert record([], str(tmp_path / "demos"), *parts) == 0
+    gymnasium.registry.pop("Diary-v0")
+    drawn, mean = np.split(stored(tmp_path / "demos", 2)[1], 2)
+    assert len(np.unique(drawn, axis=0)) > STEPS / 2 and len(np.unique(mean, axis=0)) == 1  # cut at the bounds
+
+
+def stored(folder: Path, episodes: int = 3) -> tuple[Any, np.ndarray]:
     """The action space of a dataset and all of its actions, as Minari itself reads them."""
     from minari.dataset.minari_storage import MinariStorage
 
     storage = MinariStorage.read(folder / "data")
-    return storage.action_space, np.concatenate([episode["actions"] for episode in storage.get_episodes(range(3))])
+    return storage.action_space, np.concatenate(
+        [episode["actions"] for episode in storage.get_episodes(range(episodes))]
+    )
 
 
 def given() -> np.ndarray:

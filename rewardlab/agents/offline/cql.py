@@ -6,8 +6,14 @@ Beside the error of the values stands `conservative` times the gap log sum_a exp
 
 Discrete actions: one network with double Q-learning's targets, half the squared error, and the sum over all actions.
 What it converges to where the data do every action is Q(a) = r(a) - conservative (softmax Q(a) / beta(a) - 1), beta the
-shares of the data: the less an action was done, the less it is trusted. Evaluation does the best, or with temperature
-> 0 draws from softmax(Q / temperature): at 1 that is what was done, reweighed by 1 + (r(a) - Q(a)) / conservative.
+shares of the data: the less an action was done, the less it is trusted. Where conservative is small beside the gap's
+temperature 1, softmax Q stays nearly uniform, each step raises what was done most by up to conservative, and the best
+of what follows adds that up over 1 / (1 - gamma) steps: values then rise far beyond what any return can be.
+
+With temperature > 0 one policy, softmax(Q / temperature), stands in all three places: the gap is temperature log sum
+exp(Q / temperature) - Q, what follows counts as that policy does, and evaluation draws from it. Its values are then
+below its true ones, as the paper's theorem 3.2 has it, because the mean of softmax / beta under softmax is at least 1.
+The policy is what was done, reweighed by 1 + advantage / conservative.
 
 Boxes: twins, and soft actor-critic's policy. The sum becomes an integral by importance sampling: `samples` uniform
 actions, as many of the policy at s, and as many at s', all valued at s and none of them learned through. No entropy is
@@ -35,7 +41,7 @@ from rewardlab.networks.layers import Inputs
 from rewardlab.schemas import option
 from rewardlab.types import ActOutput, BuildContext, StreamSpec, TensorMetrics, TensorObs, Transitions
 
-VERSION = 1
+VERSION = 2
 _OF_BOXES, _OF_DISCRETE = 10.0, 1.0
 
 
@@ -45,7 +51,10 @@ class Config(NetworkConfig):
         None, "weight of the gap between what could be done and what was; null: 10 of boxes, 1 of discrete", minimum=0
     )
     temperature: float = option(
-        0.0, "discrete: evaluation draws actions by softmax(Q / temperature); 0: the best one", minimum=0
+        0.0,
+        "discrete: of softmax Q in the gap, in what follows, and in evaluation, which draws from it; 0: 1 in the gap,"
+        " and else the best action",
+        minimum=0,
     )
     samples: int = option(10, "boxes: actions of each of the three kinds", above=0, maximum=1000)
     policy_rate: float = option(3e-5, "boxes: Adam's step size, of policy and temperature", above=0)
@@ -102,21 +111,27 @@ class Agent(OfflineAgent):
         if self._squashed is not None:
             found = self._learn_box(self._squashed, inputs, following, batch)
         else:
-            targets = q_targets(reward, discount, critics.slow_outputs(following), critics.outputs(following))[0]
+            slow, own = critics.slow_outputs(following), critics.outputs(following)
+            if self.stochastic:
+                shares = (own[0] / self.config.temperature).softmax(dim=-1)
+                targets = reward + discount * (shares * slow[0]).sum(dim=-1)
+            else:
+                targets = q_targets(reward, discount, slow, own)[0]
             found = self._step(inputs, batch.action, targets)
         critics.follow()
         self._updates += 1
         return found
 
     def _step(self, inputs: Inputs, action: torch.Tensor, targets: torch.Tensor) -> TensorMetrics:
-        """Down half the squared error, and the gap: the cross-entropy of softmax Q."""
+        """Down half the squared error, and the gap: `unit` times the cross-entropy of softmax(Q / unit)."""
         found: TensorMetrics = {}
+        unit = self.config.temperature or 1.0
 
         def slope(outputs: torch.Tensor) -> torch.Tensor:
-            gap, of_gap = imitation(outputs, action, torch.ones_like(targets))
+            gap, of_gap = imitation(outputs / unit, action, torch.ones_like(targets))  # of_gap / unit * unit
             chosen = outputs.gather(-1, action.unsqueeze(-1)).squeeze(-1)
             error = chosen - targets
-            found.update(_told(0.5 * error.square(), gap, chosen))
+            found.update(_told(0.5 * error.square(), unit * gap, chosen))
             of_error = self._critics.spread(outputs, action, error)
             return (of_error + self._weight * of_gap) / len(error)
 

@@ -47,6 +47,44 @@ def test_values_are_lower_the_less_an_action_was_done() -> None:
     assert torch.allclose(drawn, share * (1.0 + (paid - values) / weight), atol=0.02)
 
 
+def test_values_stay_below_the_truth_with_a_temperature_and_rise_beyond_it_without() -> None:
+    """A corridor of three cells whose end pays 1, done right 6 times of ten: left, stay and right are known exactly."""
+    cell, action = (part.flatten() for part in np.meshgrid(np.arange(3), [0] * 6 + [1, 1, 2, 2], indexing="ij"))
+    then = np.clip(cell + np.choose(action, [1, -1, 0]), 0, 2)
+    ends = (cell == 2) & (action == 0)
+    shown = torch.from_numpy(np.eye(3, dtype=np.float32)[np.stack([cell, then], axis=1).flatten()])
+    paid, over = torch.from_numpy(ends.astype(np.float32)), torch.from_numpy(ends)
+    data = StoredSteps({"vector": shown}, torch.from_numpy(action), paid, over, np.arange(31), 0.99)
+    told, least = {}, {}
+    for temperature in (0.0, 0.1):
+        agent = make(
+            ActionSpec(n=3), conservative=0.1, temperature=temperature, learning_rate=5e-3, target_rate=0.05,
+            normalise_observation=False,
+        )  # fmt: skip
+        agent.begin(data)
+        for _ in range(1500):
+            agent.learn(data.at(np.arange(30)), 0.0)
+        values = agent._critics.outputs(agent._critics.inputs({"vector": torch.eye(3)}))[0].double().numpy()
+        if temperature == 0:
+            told[0.0], least[0.0] = values.max(axis=1), np.array([0.99**2, 0.99, 1.0])  # the best there is
+            continue
+        shares = np.exp(values / temperature)
+        shares /= shares.sum(axis=1, keepdims=True)
+        moves = np.zeros((3, 3))
+        for at in range(3):
+            for chosen, step in enumerate((1, -1, 0)):
+                if (at, chosen) != (2, 0):
+                    moves[at, np.clip(at + step, 0, 2)] += shares[at, chosen]
+        least[0.1] = np.linalg.solve(np.eye(3) - 0.99 * moves, shares[:, 0] * np.array([0.0, 0.0, 1.0]))
+        told[0.1] = (shares * values).sum(axis=1)
+        follows = np.stack([told[0.1][[1, 2, 2]], told[0.1][[0, 0, 1]], told[0.1]], axis=1)
+        follows[2, 0] = 1 / 0.99  # it ends, and is paid
+        wanted = 0.99 * follows - 0.1 * (shares / np.array([0.6, 0.2, 0.2]) - 1.0)
+        assert np.allclose(values, wanted, atol=0.02)
+    assert told[0.0][0] > least[0.0][0] + 0.05
+    assert (told[0.1] < least[0.1]).all() and (told[0.1] > 0.5).all()
+
+
 def test_boxes_have_no_temperature() -> None:
     with pytest.raises(UserError, match=r"agent\.temperature=1: of discrete actions"):
         make(BOX, temperature=1.0)
