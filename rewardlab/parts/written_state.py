@@ -12,12 +12,11 @@ import numpy as np
 
 from rewardlab.errors import UserError
 from rewardlab.facts import GRID, HELD
+from rewardlab.maths.captions import COLOURS, KINDS
 from rewardlab.types import Array, EnvSpec
 
 MOST_OBJECTS = 48  # of a grid, at most; MiniGrid's own tasks have up to 33
 VECTOR = "vector"
-KINDS = ("unseen", "empty", "wall", "floor", "door", "key", "ball", "box", "goal", "lava", "agent")
-COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
 ACTIONS = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
 _DOOR, _GOAL, _AGENT = KINDS.index("door"), KINDS.index("goal"), KINDS.index("agent")
 

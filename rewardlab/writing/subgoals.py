@@ -22,9 +22,9 @@ from rewardlab.datasets.subgoal_lists import cells_of, has_exact
 from rewardlab.errors import UserError
 from rewardlab.facts import GRID
 from rewardlab.language.model import Message, Model, Purpose, ask_once, shown
+from rewardlab.maths.captions import COLOURS, KINDS
 from rewardlab.maths.goals import AGENT
 from rewardlab.maths.subgoals import exact_list
-from rewardlab.parts.written_state import COLOURS, KINDS
 from rewardlab.records.files import write_atomic
 from rewardlab.schemas import RootConfig
 from rewardlab.training.environments import make_level_env

@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 from captioned_play import played
 
+from rewardlab.gridworld.constants import COLOUR_NAMES, OBJECT_NAMES
 from rewardlab.language.captions import Captions
 from rewardlab.maths import captions
 
 TASKS = ("doorkey_8x8", "keycorridor_s3r3", "obstructedmaze_full", "lavacrossing_s9n1")
+
+
+def test_kinds_and_colours_have_the_engine_s_numbers() -> None:
+    assert (captions.KINDS, captions.COLOURS) == (OBJECT_NAMES, COLOUR_NAMES)
 
 
 @pytest.mark.parametrize("env", TASKS)

@@ -1,6 +1,7 @@
 """What is asked of written code before anything is trained on it."""
 
 import ast
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -8,26 +9,24 @@ import pytest
 
 from rewardlab.config import composition
 from rewardlab.datasets.folders import answers_folder, code_file, codes
-from rewardlab.facts import GRID
 from rewardlab.language.extraction import code_in
 from rewardlab.parts.written_code import HAND, kind_of, search_of, writer_of
-from rewardlab.parts.written_state import StateLayout, facts_of, state_layout
+from rewardlab.parts.written_state import facts_of
 from rewardlab.sandbox import process
 from rewardlab.writing.acceptance import Verdict, judge
-from rewardlab.writing.sample import Sample, sample_of
+from rewardlab.writing.asking import Task
+from rewardlab.writing.sample import sample_of
 
 pytestmark = pytest.mark.skipif(process.available() is not None, reason=f"no sandbox here: {process.available()}")
-CONFIG = composition.compose(["env=doorkey_5x5", "reward=written"]).config
 
 
 @pytest.fixture(scope="module")
-def tried() -> tuple[Sample, StateLayout]:
-    sample = sample_of(CONFIG, facts_of(True))
-    return sample, state_layout(sample.spec, facts_of(True), sample.before[GRID].shape[1:])
+def tried(task_of: Callable[..., Task]) -> Task:
+    return task_of("env=doorkey_5x5")
 
 
-def verdict(source: str, tried: tuple[Sample, StateLayout]) -> Verdict:
-    return judge(source, *tried, CONFIG)
+def verdict(source: str, tried: Task) -> Verdict:
+    return judge(source, tried.sample, tried.layout, tried.config)
 
 
 def test_a_sample_has_random_play_and_whole_ways_to_success_however_long() -> None:
@@ -41,7 +40,7 @@ def test_a_sample_has_random_play_and_whole_ways_to_success_however_long() -> No
 
 
 @pytest.mark.parametrize("name", codes())
-def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: tuple[Sample, StateLayout]) -> None:
+def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: Task) -> None:
     file = code_file(name)
     assert file is not None
     source = file.read_text()
@@ -83,14 +82,13 @@ def test_what_is_shipped_is_accepted_where_it_belongs(name: str, tried: tuple[Sa
         ("return state.agent_x, {'a,b': 0}", "a part is named 'a,b' (allowed: letters"),
     ],
 )
-def test_what_no_reward_may_do_is_found(body: str, says: str, tried: tuple[Sample, StateLayout]) -> None:
+def test_what_no_reward_may_do_is_found(body: str, says: str, tried: Task) -> None:
     source = f"import numpy as np\ncalls = []\ndef potential(state):\n    {body}\n"
     assert any(says in problem for problem in verdict(source, tried).problems)
 
 
-def test_the_rank_correlation_is_that_of_ranks_with_ties(tried: tuple[Sample, StateLayout]) -> None:
-    sample, layout = tried
-    after = layout.arrays(sample.after)
+def test_the_rank_correlation_is_that_of_ranks_with_ties(tried: Task) -> None:
+    sample, after = tried.sample, tried.layout.arrays(tried.sample.after)
     said = pd.Series(after["agent_x"] + 3.0 * after["agent_y"])
     reached = sample.distance >= 0
     by_hand = np.corrcoef(said[reached].rank(), pd.Series(-sample.distance[reached]).rank())[0, 1]
@@ -98,13 +96,13 @@ def test_the_rank_correlation_is_that_of_ranks_with_ties(tried: tuple[Sample, St
     assert found == pytest.approx(by_hand, abs=1e-9) and abs(by_hand) > 0.05
 
 
-def test_a_reward_that_pays_little_for_staying_is_not_warned_of(tried: tuple[Sample, StateLayout]) -> None:
+def test_a_reward_that_pays_little_for_staying_is_not_warned_of(tried: Task) -> None:
     source = "def compute_reward(before, action, after): return {} * opened(after)"
     source += "\ndef opened(state): return ((state.object_kind == DOOR) & (state.object_state == 0)).any(axis=1)"
     assert verdict(source.format(1.0), tried).warnings and not verdict(source.format(0.01), tried).warnings
 
 
-def test_progress_that_rises_is_what_is_returned(tried: tuple[Sample, StateLayout]) -> None:
+def test_progress_that_rises_is_what_is_returned(tried: Task) -> None:
     source = (
         "RISING = {{'x': True, '{}': False}}\ndef progress(state): return {{'x': state.agent_x, 'y': state.agent_y}}"
     )

@@ -1,20 +1,17 @@
 """The loop: what is asked, what is trained, what is told, and that a loop which was ended goes on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from rewardlab.cli import main
-from rewardlab.config import composition
 from rewardlab.errors import UserError
-from rewardlab.facts import GRID
 from rewardlab.language.extraction import code_in
 from rewardlab.language.model import Message, Purpose, Recorded, Scripted
 from rewardlab.parts.written_code import search_of
-from rewardlab.parts.written_state import facts_of, state_layout
 from rewardlab.sandbox import process
 from rewardlab.writing.acceptance import judge
 from rewardlab.writing.asking import Task
@@ -22,7 +19,6 @@ from rewardlab.writing.grammar import Grammar
 from rewardlab.writing.prompts import continued, first_messages
 from rewardlab.writing.reflection import reflection
 from rewardlab.writing.rounds import LoopOptions, run_loop
-from rewardlab.writing.sample import sample_of
 
 pytestmark = pytest.mark.skipif(process.available() is not None, reason=f"no sandbox here: {process.available()}")
 TINY = ["env=empty_5x5", "num_envs=4", "agent.rollout_steps=16", "eval.episodes=8", "eval.every=2000"]
@@ -32,11 +28,8 @@ BAD = "def potential(state): return -1.0 * state.agent_x - state.agent_y"
 
 
 @pytest.fixture(scope="module")
-def task() -> Task:
-    config = composition.compose([*TINY, "reward=written"]).config
-    sample = sample_of(config, facts_of(True))
-    layout = state_layout(sample.spec, facts_of(True), sample.before[GRID].shape[1:])
-    return Task(tuple(TINY), config, "reach the goal", sample, layout)
+def task(task_of: Callable[..., Task]) -> Task:
+    return task_of(*TINY)
 
 
 def test_the_planted_reward_wins_and_a_loop_goes_on_where_it_was(task: Task, tmp_path: Path) -> None:

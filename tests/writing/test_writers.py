@@ -8,11 +8,9 @@ import pandas as pd
 import pytest
 
 from rewardlab.config import composition
-from rewardlab.facts import GRID
 from rewardlab.language.extraction import code_in
 from rewardlab.language.model import Answer, Message, Purpose, Recorded, Scripted, record
 from rewardlab.parts.written_code import kind_of
-from rewardlab.parts.written_state import facts_of, state_layout
 from rewardlab.records.status import write_status
 from rewardlab.sandbox import process
 from rewardlab.training.build import build
@@ -23,7 +21,6 @@ from rewardlab.writing.grammar import Grammar
 from rewardlab.writing.prompts import analysed, analysing, continued, first_messages, merging, objection
 from rewardlab.writing.reflection import reflection
 from rewardlab.writing.rounds import LoopOptions, run_loop
-from rewardlab.writing.sample import sample_of
 from rewardlab.writing.trainings import Trainings
 from rewardlab.writing.writers import WRITERS
 
@@ -32,11 +29,8 @@ LAVA = ["env=lavacrossing_s9n1", "num_envs=4", "agent.hidden=[16]"]
 
 
 @pytest.fixture(scope="module")
-def lava() -> Task:
-    config = composition.compose([*LAVA, "reward=written"]).config
-    sample = sample_of(config, facts_of(True))
-    layout = state_layout(sample.spec, facts_of(True), sample.before[GRID].shape[1:])
-    return Task(tuple(LAVA), config, "reach the goal", sample, layout)
+def lava(task_of: Callable[..., Task]) -> Task:
+    return task_of(*LAVA)
 
 
 def trained_at_once(trainings: Trainings, codes: Sequence[Path], seeds: Sequence[int]) -> None:

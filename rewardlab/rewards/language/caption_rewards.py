@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -116,6 +116,12 @@ class _Texts:
         return [self._held[key] for key in seen.distinct.tolist()]
 
 
+def _drawn(count: int, steps: int, generator: torch.Generator) -> Iterator[list[int]]:
+    """Minibatches of all that was answered so far, one for each step that a model learns; one where it is much."""
+    for _ in range(steps if count <= _MANY else 1):
+        yield torch.randint(count, (_BATCH,), generator=generator).tolist()
+
+
 class Classification(Retrieval):
     """1 where a classifier of captions, learned from all labels, says yes with more than one half.
 
@@ -144,8 +150,7 @@ class Classification(Retrieval):
         if not self._labels:
             return {}
         losses = []
-        for _ in range(self._steps if told and len(self._labels) <= _MANY else 1):
-            chosen = torch.randint(len(self._labels), (_BATCH,), generator=self._generator).tolist()
+        for chosen in _drawn(len(self._labels), self._steps if told else 1, self._generator):
             labels = torch.tensor([self._labels[at] for at in chosen])
             losses.append(self._model.learn_labels([self._texts[at] for at in chosen], labels))
         return {"loss/oni": sum(losses) / len(losses)}
@@ -223,10 +228,8 @@ class Ranking:
         self._take(told)
         if not self._pairs:
             return {}
-        losses = []
-        for _ in range(self._steps if told and len(self._pairs) <= _MANY else 1):
-            chosen = torch.randint(len(self._pairs), (_BATCH,), generator=self._generator).tolist()
-            losses.append(self._model.learn_pairs(*columns(self._pairs, chosen)))
+        drawn = _drawn(len(self._pairs), self._steps if told else 1, self._generator)
+        losses = [self._model.learn_pairs(*columns(self._pairs, chosen)) for chosen in drawn]
         self._learned = True
         return {"loss/oni": sum(losses) / len(losses)}
 

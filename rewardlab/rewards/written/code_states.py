@@ -12,9 +12,10 @@ from rewardlab.datasets.folders import read_code
 from rewardlab.errors import CodeError, UserError
 from rewardlab.facts import GRID, HELD
 from rewardlab.maths.boxes import executed
+from rewardlab.maths.captions import KINDS
 from rewardlab.maths.distinct import tell_apart
 from rewardlab.parts.written_code import FUNCTIONS, HAND, WrittenCode, check_fields, kind_of, writer_of
-from rewardlab.parts.written_state import KINDS, VECTOR, StateLayout, facts_of, state_layout
+from rewardlab.parts.written_state import VECTOR, StateLayout, facts_of, state_layout
 from rewardlab.sandbox.process import ROWS, Field, available
 from rewardlab.schemas import RewardConfig, RootConfig, option
 from rewardlab.types import Array, BuildContext, EnvSpec, Obs, Rollout
