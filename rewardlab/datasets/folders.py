@@ -93,8 +93,8 @@ def fingerprint(path: str) -> str:
             return hashlib.sha256((learned + _digest(asked)).encode()).hexdigest()[:16]  # either may be what is read
         if (named := code_file(path)) is not None:
             return _digest(named)[:16]
-        if asked := sorted(file.rglob(ASKED)):
-            return hashlib.sha256("".join(map(_digest, asked)).encode()).hexdigest()[:16]
+        if questions := sorted(file.rglob(ASKED)):
+            return hashlib.sha256("".join(map(_digest, questions)).encode()).hexdigest()[:16]
     except OSError:  # what lacks a part is refused when it is opened
         pass
     return path

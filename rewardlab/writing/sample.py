@@ -9,10 +9,9 @@ import numpy as np
 from rewardlab import seeding
 from rewardlab.envs.levels import Levels
 from rewardlab.facts import DISTANCE
-from rewardlab.maths import boxes
 from rewardlab.parts.written_state import VECTOR, state_layout
 from rewardlab.schemas import RootConfig
-from rewardlab.training.players import SolverPlayer
+from rewardlab.training.players import Player, RandomPlayer, SolverPlayer
 from rewardlab.training.wrappers.repeat_env import make_env
 from rewardlab.types import Array, EnvSpec, Obs, VecEnv
 
@@ -67,17 +66,16 @@ def _played(config: RootConfig, facts: tuple[str, ...], read: tuple[str, ...], *
     """Random play until there are rows enough, or one episode in each environment to its solved end."""
     env = _made(config, read)
     try:
-        player = SolverPlayer(env) if solved else None
-        running = player.begin() if player is not None else np.ones(_ENVS, dtype=bool)
         rng = seeding.numpy_rng(config.seed, "written_sample")
+        player: Player = SolverPlayer(env) if solved else RandomPlayer(env, rng)
+        running = player.begin()
         obs = env.reset(seeding.env_seeds(config.seed, "written_sample", _ENVS))
         rows: list[Sample] = []
         first, told = np.ones(_ENVS, dtype=bool), env.privileged()
         while running.any() and len(rows) < (_LONGEST if solved else _STEPS):
-            action = player.actions(obs, first, running) if player is not None else _drawn(env.spec, rng)
+            action = player.actions(obs, first, running)
             batch = env.step(action)
-            if player is not None:
-                player.done(action)
+            player.done(action)
             before, after = (told, batch.privileged) if facts else (obs, batch.next_obs)
             rows.append(
                 _row(env.spec, facts, before, action, batch.task_reward, after, batch.privileged, running, solved)
@@ -129,10 +127,3 @@ def _of(rows: list[Sample]) -> Sample:
         way[order],
         np.concatenate(distances)[order] if distances else None,
     )
-
-
-def _drawn(spec: EnvSpec, rng: np.random.Generator) -> Array:
-    if spec.action.discrete:
-        return rng.integers(0, spec.action.n, _ENVS)
-    box = spec.action
-    return boxes.drawn(np.array(box.low), np.array(box.high), _ENVS, rng, box.whole).astype(np.float32)
