@@ -93,6 +93,7 @@ VARIANTS = [
     ("env", "formfill", ["env.fields=1", "env.distractors=0"]),
     ("env", "bandit", ["env.kind=adversarial", "env.show=statistics"]),
     ("env", "tabular", ["env.kind=chain"]),
+    ("env", "tabular", ["env.kind=level", "env.task=MiniGrid-Empty-5x5-v0"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1", "env.noise=0.3", "env.frame_stack=2"]),
