@@ -99,6 +99,7 @@ VARIANTS = [
     ("env", "coverage", ["env.objective=items", "env.pay=modular", "env.show_visited=true"]),
     ("env", "coverage", ["env.objective=entropy"]),
     ("env", "jobshop", ["env.show=candidates"]),
+    ("env", "tabular", ["env.kind=level", "env.task=MiniGrid-Empty-5x5-v0"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
     ("env", "gym", ["env.id=CartPole-v1", "env.distractors=3"]),
