@@ -107,11 +107,13 @@ def test_a_ranking_prefers_what_helps_and_may_be_normalised(play: Rollout) -> No
     scores = scheme.worth.of(seen).numpy()
     assert scores[truth].min() > scores[~truth].max()
     worth: Ranking = scheme.worth
-    worth._normalise = True
+    worth._floor = -0.5
     weights = np.bincount(seen.place.ravel())
     mean = np.average(scores, weights=weights)
     by_hand = (scores - mean) / np.sqrt(np.average((scores - mean) ** 2, weights=weights))
     np.testing.assert_allclose(worth.of(seen), np.where(by_hand < -0.5, 0.0, by_hand), rtol=1e-3, atol=1e-4)
+    worth._floor = 0.0
+    assert worth.of(seen).min() == 0.0
 
 
 def test_motif_learns_pairs_and_pays_what_lies_above_their_median(play: Rollout) -> None:
@@ -175,6 +177,7 @@ def test_a_run_of_pairs_teaches_motif(tmp_path: Path) -> None:
         ({"llm": "openai", "model": "m", "error": 0.1}, "error=0.1: only with reward.llm=scripted"),
         ({"base_url": "http://localhost"}, "only with reward.llm=openai"),
         ({"normalise": True}, "only with reward.variant=ranking"),
+        ({"floor": 0.0, "variant": "ranking"}, "floor=0: only with reward.normalise=true"),
         ({"offline": "nowhere"}, "only with reward.variant=ranking"),
         ({"offline": "nowhere", "variant": "ranking"}, "offline=nowhere: holds no annotations.csv"),
         ({"offline": "d", "variant": "ranking", "error": 0.1}, "error=0.1: nobody is asked with reward.offline"),

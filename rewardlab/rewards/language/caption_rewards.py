@@ -24,7 +24,6 @@ _BOTH_KNOWN = 50  # labels of either class before a classifier pays
 _MANY = 25_000  # labels after which one step an iteration is enough
 _BATCH = 256
 _NORM = 10.0  # of the gradient of a ranking
-_FLOOR = -0.5  # what of a normalised ranking is below it pays 0
 
 
 def read_label(text: str) -> bool | None:
@@ -177,8 +176,8 @@ class Ranking:
 
     Args:
         each: pairs that an iteration adds. steps: as of `Classification`.
-        normalise: whether scores are normalised by their running mean and standard deviation, and what is below -0.5
-            pays nothing, as the paper says; otherwise they are paid as they are, as its code does.
+        floor: scores are normalised by their running mean and standard deviation, and what is below this pays nothing,
+            as the paper says; None: they are paid as they are, as its code does.
     """
 
     metrics: tuple[str, ...] = ("loss/oni",)
@@ -189,12 +188,12 @@ class Ranking:
         model: CaptionModel,
         each: int,
         steps: int,
-        normalise: bool,
+        floor: float | None,
         generator: torch.Generator,
         rng: np.random.Generator,
     ) -> None:
         self._annotator, self._model, self._each, self._steps = annotator, model, each, steps
-        self._normalise, self._generator, self._rng, self._cache = normalise, generator, rng, _Texts()
+        self._floor, self._generator, self._rng, self._cache = floor, generator, rng, _Texts()
         self._scores = RunningMoments()
         self._known: dict[int, tuple[str, bool]] = {}  # captions that pairs are drawn from, and whether they lead on
         self._pairs: list[tuple[str, str, float]] = []
@@ -204,12 +203,12 @@ class Ranking:
         if not self._learned:
             return torch.zeros(len(seen.distinct))
         scores = self._model.score(self._cache.of(seen))
-        if not self._normalise:
+        if self._floor is None:
             return scores
         times = torch.from_numpy(np.bincount(seen.place.ravel(), minlength=len(scores)))
         self._scores.add(scores, times)
         scaled = (scores - self._scores.mean) / self._scores.std
-        return torch.where(scaled < _FLOOR, 0.0, scaled)
+        return torch.where(scaled < self._floor, 0.0, scaled)
 
     def ask(self, seen: Captioned) -> None:
         for at in seen.unseen(self._known):

@@ -15,7 +15,8 @@ episode, its first frame included. `variant` says what r is:
 retrieval: 1 where the label is yes, 0 where it is no or not there yet.
 classification: 1 where a classifier of captions, learned from the labels, says yes, for captions without a label too.
 ranking: a score learned from which of two captions is preferred. The authors' code computes its normalisation and pays
-the raw score; normalise=true is as in the paper.
+the raw score; normalise=true is as in the paper. Either pays ordinary events less than nothing, which keeps an agent
+from new ones; floor=0 does not.
 
 offline=DIR is Motif: DIR holds runs with variant=ranking, whose pairs teach the score before training; then nothing is
 asked. Recipes: oni_keycorridor_s3r3, oni_classification_keycorridor_s3r3, oni_motif_keycorridor_s3r3.
@@ -86,6 +87,9 @@ class Config(AskingConfig):
         "event", "what N counts within the episode: events, or captions as published", choices=("event", "caption")
     )
     normalise: bool = option(False, "whether a ranking's scores are normalised, and low ones pay 0")
+    floor: float = option(
+        -0.5, "what of normalised scores is below it pays 0; at 0 no event is paid less than nothing", neutral=-0.5
+    )
     steps: int = option(4, "steps of a model after each iteration that brought answers; 32 as published", above=0)
     learning_rate: float | None = option(None, "Adam's step size of a model; null: 1e-4, offline 1e-5", above=0)
     offline: str | None = option(
@@ -102,6 +106,8 @@ class Config(AskingConfig):
         super().validate()
         if self.normalise and (self.variant != "ranking" or self.offline is not None):
             raise ValueError("normalise=true: only with reward.variant=ranking, and not offline, which always does")
+        if self.floor != -0.5 and not self.normalise:
+            raise ValueError(f"floor={self.floor:g}: only with reward.normalise=true")
         if self.offline is not None:
             if self.variant != "ranking":
                 raise ValueError(f"offline={self.offline}: only with reward.variant=ranking")
@@ -179,7 +185,7 @@ class Scheme(AskingScheme):
             model,
             config.per_iteration,
             config.steps,
-            config.normalise,
+            config.floor if config.normalise else None,
             context.generator,
             context.numpy_rng,
         )
