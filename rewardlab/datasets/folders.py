@@ -87,10 +87,11 @@ def fingerprint(path: str) -> str:
             content = _digest(data / EPISODES).encode()
             return hashlib.sha256((data / METADATA).read_bytes() + content).hexdigest()[:16]
         if (file / LEARNED).is_file():
-            learned, asked = _digest(file / LEARNED), file / ASKED
-            if not asked.is_file():
+            learned, annotations = _digest(file / LEARNED), file / ASKED
+            if not annotations.is_file():
                 return learned[:16]
-            return hashlib.sha256((learned + _digest(asked)).encode()).hexdigest()[:16]  # either may be what is read
+            # Either may be what is read.
+            return hashlib.sha256((learned + _digest(annotations)).encode()).hexdigest()[:16]
         if (named := code_file(path)) is not None:
             return _digest(named)[:16]
         if questions := sorted(file.rglob(ASKED)):

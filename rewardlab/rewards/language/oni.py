@@ -15,8 +15,8 @@ episode, its first frame included. `variant` says what r is:
 retrieval: 1 where the label is yes, 0 where it is no or not there yet.
 classification: 1 where a classifier of captions, learned from the labels, says yes, for captions without a label too.
 ranking: a score learned from which of two captions is preferred. The authors' code computes its normalisation and pays
-the raw score; normalise=true is as in the paper. Either pays ordinary events less than nothing, which keeps an agent
-from new ones; floor=0 does not.
+the raw score; normalise=true is as in the paper. Either pays ordinary events less than nothing, which may keep an
+agent from new ones; floor=0 does not.
 
 offline=DIR is Motif: DIR holds runs with variant=ranking, whose pairs teach the score before training; then nothing is
 asked. Recipes: oni_keycorridor_s3r3, oni_classification_keycorridor_s3r3, oni_motif_keycorridor_s3r3.
