@@ -145,8 +145,8 @@ def _choose(
 
 
 def _next_of_turn(row: Any, arms: Any, horizon: Any, c: Any, burn_in: Any, block: Any) -> Any:  # pragma: no cover
-    """Arms that are not out are pulled in turn, each `burn_in` times unjudged and block^turn times judged (turns count from 1); after a
-    whole turn those leave whose upper bound is below the largest lower one.
+    """Arms that are not out are pulled in turn, each `burn_in` times unjudged and block^turn times judged, turns
+    counted from 1; after a whole turn those leave whose upper bound is below the largest lower one.
     """
     out, judged, arm = HEAD + 2 * arms, HEAD + 3 * arms, int(row[AT])
     if row[DONE] < burn_in + block ** (row[TURN] + 1.0):

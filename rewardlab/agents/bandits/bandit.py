@@ -52,7 +52,10 @@ class Config(random.Config):
     epsilon: float = option(0.1, "of rule=epsilon: probability of any arm", minimum=0, maximum=1)
     burn_in: int = option(0, "of rule=elimination: pulls of an arm's turn that are not judged", minimum=0, neutral=0)
     block: int = option(
-        1, "of rule=elimination: in turn i = 1, 2.. an arm has block^i judged pulls; 2 doubles them", minimum=1, neutral=1
+        1,
+        "of rule=elimination: judged pulls of an arm in turn i = 1, 2.. are block^i; 2 doubles them",
+        minimum=1,
+        neutral=1,
     )
 
     def validate(self) -> None:
