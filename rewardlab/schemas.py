@@ -318,6 +318,8 @@ def check(config: Any, path: str = "") -> None:
 def _check_value(key: str, value: Any, allowed: dict[str, Any]) -> None:
     if allowed.get("choices") and value not in allowed["choices"]:
         raise unknown(key, str(value), allowed["choices"], "option")
+    if isinstance(value, list) and any(isinstance(each, float) and not math.isfinite(each) for each in value):
+        raise UserError(f"{key}={value}: must be finite numbers")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     if isinstance(value, float) and math.isnan(value):

@@ -145,18 +145,18 @@ def _choose(
 
 
 def _next_of_turn(row: Any, arms: Any, horizon: Any, c: Any, burn_in: Any, block: Any) -> Any:  # pragma: no cover
-    """Arms that are not out are pulled in turn, each `burn_in` times unjudged and block^turn times judged; after a
-    whole turn those leave whose upper bound is below the largest lower one.
+    """Arms that are not out are pulled in turn, each `burn_in` times unjudged and block^turn times judged, turns
+    counted from 1; after a whole turn those leave whose upper bound is below the largest lower one.
     """
     out, judged, arm = HEAD + 2 * arms, HEAD + 3 * arms, int(row[AT])
-    if row[DONE] < burn_in + block ** row[TURN]:
+    if row[DONE] < burn_in + block ** (row[TURN] + 1.0):
         return arm
     arm += 1
     while arm < arms and row[out + arm] == 1.0:
         arm += 1
     if arm == arms:
         turns = row[TURN] + 1.0
-        pulls = turns if block == 1.0 else (block**turns - 1.0) / (block - 1.0)
+        pulls = turns if block == 1.0 else block * (block**turns - 1.0) / (block - 1.0)
         radius, lower = c * math.sqrt(math.log(horizon) / pulls), -_MOST
         for a in range(arms):
             if row[out + a] == 0.0:

@@ -16,9 +16,9 @@ Each plays worlds of arms that show the last one and what it paid: `env.show=las
 | ofs | the largest mean + b, b = c sqrt(2 ln (T K) / n), of arms with no cost - b above 0; or the least such |
 | primal_dual | the largest mean + b - Sum lambda_j (cost_j - b); lambda_j then rises by .05 cost_j, never below 0 |
 
-The last two are for `env=lending`, whose costs are to be kept at or below 0. In its turn i an arm of elimination is
-pulled `agent.burn_in` times without being judged, and `agent.block`^i times judged: by default once, as the rule is
-known; with burn_in and block 2 it is for `env=bandit_tallying`.
+The last two are for `env=lending`, whose costs are to be kept at or below 0. In its turn i, from 1 on, an arm of
+elimination is pulled `agent.burn_in` times without being judged, and `agent.block`^i times judged: by default once, as
+the rule is known; with burn_in and block 2 it is for `env=bandit_tallying`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class Config(random.Config):
     epsilon: float = option(0.1, "of rule=epsilon: probability of any arm", minimum=0, maximum=1)
     burn_in: int = option(0, "of rule=elimination: pulls of an arm's turn that are not judged", minimum=0, neutral=0)
     block: int = option(
-        1, "of rule=elimination: in turn i an arm has block^i judged pulls; 2 doubles them", minimum=1, neutral=1
+        1,
+        "of rule=elimination: judged pulls of an arm in turn i = 1, 2.. are block^i; 2 doubles them",
+        minimum=1,
+        neutral=1,
     )
 
     def validate(self) -> None:

@@ -100,7 +100,7 @@ class Agent(BaseAgent):
 
     def __init__(self, config: Config, context: BuildContext, streams: tuple[StreamSpec, ...]) -> None:
         """Raises:
-        UserError: the environment shows no cell, has no limit of steps, or is too large.
+        UserError: the environment shows no cell, has no limit of steps or begins anew before, or is too large.
         """
         spec = context.spec
         cell, actions, horizon = spec.obs.get("cell"), spec.action.n, spec.max_steps
@@ -109,6 +109,8 @@ class Agent(BaseAgent):
                 f"agent=tabular: needs a table of states (cell) and a limit of steps, which {spec.id} has not; use"
                 " env=tabular or env=deepsea"
             )
+        if spec.limits_vary:
+            raise UserError(f"agent=tabular: {spec.id} begins anew within an episode; leave out env.repeats")
         states = cell.high + 1
         if states * actions * max(states, horizon) > _MOST:
             raise UserError(

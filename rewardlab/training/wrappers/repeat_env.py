@@ -4,7 +4,8 @@ Papers: Rentschler and Roberts 2025, Exploitation is all you need... for explora
 2016, RL^2: fast reinforcement learning via slow reinforcement learning (the form of the task)
 
 The end of an episode is no end: the next one begins with the step itself, in the state in which the first began, and a
-number in `vector` says so. A memory that ends with episodes lives on. What chance does in the next one is new.
+number in `vector` says so. A memory that ends with episodes lives on. What chance does in the next one is new. Of
+bandits that show the last pull, that of the episode before is seen there, as nothing else would tell what it paid.
 """
 
 from collections.abc import Sequence
@@ -87,6 +88,10 @@ class RepeatEnv:
         if again.any():
             where = np.flatnonzero(again)
             obs = self._env.put_places(where, {name: entry[where] for name, entry in self._start.items()})
+            if arms := self.spec.arms:  # what the last pull paid and cost is still to be seen
+                assert self.spec.action.n is not None
+                width = self.spec.action.n + 1 + arms.costs
+                obs["vector"][where, :width] = batch.next_obs["vector"][where, :width]
             successor = {name: entry.copy() for name, entry in successor.items()}
             for name, entry in successor.items():
                 entry[where] = obs[name][where]
@@ -159,21 +164,22 @@ def _spec_of(spec: EnvSpec, repeats: int, learns_arms: bool) -> EnvSpec:
         mazes=0,
         native=None,
         mdp=None,
+        arms=None if spec.arms is None else replace(spec.arms, budget=_times(repeats, spec.arms.budget)),
     )
+
+
+def _times(repeats: int, value: float | None) -> float | None:
+    return None if value is None else repeats * value
 
 
 def _task_of(task: TaskFacts, repeats: int, learns_arms: bool) -> TaskFacts:
     """So many times the return of one episode bounds that of all, unless it is of a learner that knows nothing yet."""
-
-    def times(value: float | None) -> float | None:
-        return None if value is None else repeats * value
-
     known = task.optimal_return is not None and not (learns_arms and task.optimum_kind == "exact")
     return replace(
         task,
-        random_return=times(task.random_return),
-        optimal_return=times(task.optimal_return) if known else None,
+        random_return=_times(repeats, task.random_return),
+        optimal_return=_times(repeats, task.optimal_return) if known else None,
         optimum_kind="bound" if known else "unavailable",
-        lowest_return=times(task.lowest_return),
+        lowest_return=_times(repeats, task.lowest_return),
         success=None if task.success is None else f"{task.success}, in the last of {repeats} episodes",
     )

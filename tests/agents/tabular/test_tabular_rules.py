@@ -125,6 +125,7 @@ def test_the_matrix_of_a_pair_is_that_of_ridge_regression():
 def test_what_it_refuses():
     for overrides, reason in (
         (["env=bandit"], "needs a table of states"),
+        (["env=tabular", "env.repeats=2"], "leave out env.repeats"),
         (["env=tabular", "agent.m=3"], "only rule=rmax has it"),
         (["env=tabular", "agent.pseudo=value_targeted"], "only rule=reward_free has it"),
         (["env=tabular", "agent.rule=reward_free", "agent.beta=2"], "only pseudo=value_targeted has it"),

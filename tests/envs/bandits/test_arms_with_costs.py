@@ -102,7 +102,7 @@ def test_an_arm_is_judged_when_it_was_pulled_for_a_while():
         for name, options in (("plain", ()), ("burn_in", ("agent.burn_in=20", "agent.block=2")))
     }
     assert regret["plain"].told["regret"].mean() == pytest.approx(440.0, rel=0.1)
-    assert regret["burn_in"].told["regret"].mean() < 150.0
+    assert 80.0 < regret["burn_in"].told["regret"].mean() < 115.0
     best = {name: np.mean([row["last_best"] for row in each.within.replicates()]) for name, each in regret.items()}
     assert best["plain"] < 1000 < best["burn_in"] == 2000.0  # who judges at once drops the best arm
 
@@ -136,7 +136,7 @@ def test_blocks_double_after_their_burn_in():
             rows, first, np.zeros(1), arm, np.zeros(1), bandits.ELIMINATION, 1.0, 100.0, True, 3.0, 2.0
         )
         first, pulls = np.zeros(1, dtype=bool), [*pulls, int(pulled[0])]
-    assert pulls == [0] * 4 + [1] * 4 + [0] * 5 + [1] * 5 + [0] * 7 + [1] * 5
+    assert pulls == [0] * 5 + [1] * 5 + [0] * 7 + [1] * 7 + [0] * 6
 
 
 def test_exposure_counts_the_last_pulls():

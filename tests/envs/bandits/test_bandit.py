@@ -108,6 +108,7 @@ def test_refusals():
         (["agent.c=1", "agent.rule=greedy"], "only rule=ucb1"),
         (["agent.rule=ofs"], "use env=lending"),
         (["env.means=[0.5,2]"], "within 0 and 1"),
+        (["env.kind=gaussian", "env.means=[0.5,inf]"], "must be finite"),
         (["reward=rnd"], "learns nothing"),
     ):
         with pytest.raises(UserError, match=reason):

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from rewardlab.config.composition import compose
 from rewardlab.contracts import env_laws
 from rewardlab.envs.bandits import bandit
 from rewardlab.envs.levels import Levels
 from rewardlab.errors import UserError
+from rewardlab.maths.bandits import HEAD
 from rewardlab.training.build import build
 from rewardlab.training.evaluate import Evaluator
 from rewardlab.training.wrappers.repeat_env import make_env
@@ -87,6 +89,29 @@ def test_memory_lives_on():
     other = Evaluator(once, build(once).env.spec).evaluate(parts.agent, 0, lambda: False)
     regret, usual = found.told["regret"], other.told["regret"]
     assert regret.mean() == pytest.approx(usual.mean(), abs=4 * (regret - usual).std() / 60**0.5 + 1.0)
+
+
+def test_rules_learn_of_every_pull():
+    """Those at the end of an episode, too."""
+    config = compose(["env=bandit_knapsack", "env.steps=4", "env.k=3", "env.repeats=4", "agent=bandit"]).config
+    parts = build(config)
+    count = config.num_envs
+    obs, state = parts.env.reset(range(count)), parts.agent.initial_state(count)
+    first, pulled, paid = torch.ones(count, dtype=torch.bool), np.zeros((count, 3)), np.zeros((count, 3))
+    for t in range(11):
+        shown = {name: torch.from_numpy(entry) for name, entry in obs.items()}
+        output = parts.agent.act(shown, state, first, "explore", torch.Generator())
+        action, state, every = output.action.numpy(), output.state, np.arange(count)
+        if t == 10:
+            break
+        batch = parts.env.step(action)
+        pulled[every, action] += 1
+        paid[every, action] += batch.task_reward
+        obs, first = batch.obs, torch.from_numpy(batch.terminated | batch.truncated)
+        pulled[first], paid[first] = 0, 0
+    np.testing.assert_array_equal(state[:, HEAD : HEAD + 3], pulled)
+    np.testing.assert_array_equal(state[:, HEAD + 3 : HEAD + 6], paid)
+    assert parts.env.spec.arms.budget == 4
 
 
 def test_refusals():
