@@ -26,7 +26,7 @@ from rewardlab.networks.init import mlp, seeded_linear
 from rewardlab.networks.part import Part
 from rewardlab.networks.picture import Impala, Picture
 from rewardlab.networks.tanh import fast_tanh
-from rewardlab.types import ObsSpec, TensorObs
+from rewardlab.types import CANDIDATES, ObsSpec, TensorObs
 
 TANH_GAIN = 5.0 / 3.0
 MISSION_SIZE = 32
@@ -58,7 +58,8 @@ class Encoder(nn.Module):
         unknown = set(obs_spec) - {*_READ, *UNREAD}
         if unknown:
             entry = sorted(unknown)[0]
-            raise UserError(f"observation entry {entry}: an agent reads {', '.join(_READ)}")
+            readers = "agent=ppo alone reads it" if entry == CANDIDATES else f"an agent reads {', '.join(_READ)}"
+            raise UserError(f"observation entry {entry}: {readers}")
         obs_spec = {name: spec for name, spec in obs_spec.items() if name not in UNREAD}
         _check(obs_spec, kind)
         parts = {name: _part(name, spec, kind, encoding, generator) for name, spec in obs_spec.items()}

@@ -225,7 +225,7 @@ class Agent(BaseAgent):
             found["loss/margin"] = short.detach().mean()
             loss = loss + config.margin_coef * short.mean()
         if config.optimism > 0:
-            loss = loss - config.optimism * values.amax(dim=-1).mean()
+            loss = loss - config.optimism * _of_allowed(values, batch.obs).amax(dim=-1).mean()
         gradient = self.optimiser.gradient(loss)
         grad_norm = clip_norm(gradient, config.max_grad_norm)
         if not math.isfinite(float(loss.detach() + grad_norm)):

@@ -12,7 +12,7 @@ from rewardlab.config.composition import compose
 from rewardlab.records.table import read_columns
 from rewardlab.run import run
 from rewardlab.seeding import numpy_rng, torch_rng
-from rewardlab.types import ActionSpec, BuildContext, EnvSpec, ObsSpec, StreamSpec, Transitions
+from rewardlab.types import MASK, ActionSpec, BuildContext, EnvSpec, ObsSpec, StreamSpec, Transitions
 
 SPEC = EnvSpec("made-up", {"vector": ObsSpec((4,), "float32")}, ActionSpec(n=3), 100)
 
@@ -73,9 +73,14 @@ def test_one_gradient_step_is_by_the_book(double: bool, heads: int) -> None:
     assert any(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
 
 
-def test_optimism_raises_what_the_best_actions_are_worth() -> None:
+@pytest.mark.parametrize("masked", [False, True])
+def test_optimism_raises_what_the_best_allowed_actions_are_worth(masked: bool) -> None:
     drawn, plain_agent, agent = batch(), make(max_grad_norm=1e9), make(max_grad_norm=1e9, optimism=0.3)
     values = plain(agent, agent.network, drawn.obs["vector"])[0]
+    if masked:  # the best action of all is never allowed
+        mask = 1 - functional.one_hot(values.argmax(dim=1), 3)
+        drawn.obs[MASK], drawn.next_obs[MASK] = mask.byte(), torch.ones(32, 3, dtype=torch.uint8)
+        values = values - 1e6 * (1 - mask)
     expected = torch.autograd.grad(-0.3 * values.max(dim=1).values.mean(), list(agent.network.parameters()))
     for each in (plain_agent, agent):
         each.update_batch(drawn)

@@ -59,5 +59,5 @@ def test_every_candidate_is_scored_by_the_same_weights(tmp_path):
     torch.testing.assert_close(network(network.prepare(moved))[0]["logits"], logits[:, order])
     small = ["env=meta_bo", "env.candidates=6", "env.steps=3", "num_envs=2", "eval.episodes=2", "frames=64"]
     assert run(compose([*small, "agent=ppo", "agent.rollout_steps=16", f"results_dir={tmp_path}"])) == 0
-    with pytest.raises(UserError, match="observation entry candidates"):
+    with pytest.raises(UserError, match="observation entry candidates: agent=ppo alone reads it"):
         run(compose([*small, "agent=dqn", f"results_dir={tmp_path}"]))
