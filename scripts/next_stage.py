@@ -4,7 +4,9 @@ A scheme goes on on a task where some seed got anywhere and not every seed has s
 for each task, and who is left out, why.
 """
 
+import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 
 from rewardlab.errors import UserError
@@ -27,7 +29,11 @@ def main(study: str, results: str) -> int:
         told: dict[str, list[str]] = {"goes on": [], "solved by every seed": [], "nowhere yet": []}
         for setting in comparison.of_env(env):
             if setting.outcomes:
-                told[verdict(setting)].append(setting.method.reward)
+                told[verdict(setting)].append(name_of(setting.method.reward))
+        schemes = Counter(who for each in told.values() for who in each)
+        if twice := [who for who, count in schemes.items() if count > 1]:
+            print(f"{env}: {', '.join(twice)} in several settings: say yourself which of them go on", file=sys.stderr)
+            return 2
         if not any(told.values()):
             print(f"# {env}: no run has ended or paused yet")
             continue
@@ -36,8 +42,14 @@ def main(study: str, results: str) -> int:
             f"# {env}: {'; '.join(f'{what}: {chr(44).join(who)}' for what, who in told.items() if who) or 'all go on'}"
         )
         if going:
-            print(f"rewardlab run -m +study={study} env={env} reward={','.join(going)}")
+            place = shlex.quote(f"results_dir={results}")
+            print(f"rewardlab run -m +study={study} env={name_of(env)} reward={','.join(going)} {place}")
     return 0
+
+
+def name_of(label: str) -> str:
+    """Without the options, which the study has: those of `multiroom_n7_s8-levels=200` are no name."""
+    return label.partition("-")[0]
 
 
 def verdict(setting: Setting) -> str:

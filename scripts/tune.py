@@ -11,6 +11,7 @@ seeds, then over tasks. The command goes on where it was stopped, and writes OUT
 
 import argparse
 import csv
+import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -31,6 +32,7 @@ from rewardlab.report.reading.run_folder import COUNTED_STATES, read_run
 
 LEARNED = 0.01  # an area below it says that nothing was learned: it chooses nothing
 ALL = "all"  # stands for the mean over tasks
+FIXED = ("env", "seed", "frames", "eval.every", "eval.episodes", "results_dir", "pause_at", "overwrite")  # by protocol
 COLUMNS = ("scheme", "candidate", "task", "rung", "frames", "seeds", "area", "lowest", "highest", "kept")
 
 
@@ -96,6 +98,9 @@ def tune(spec: dict[str, Any], overrides: Sequence[str], out: Path, dry_run: boo
     Raises:
         UserError: the spec or the overrides are wrong, or some runs of a rung did not end.
     """
+    for item in overrides:
+        if item.lstrip("+").partition("=")[0] in FIXED:
+            raise UserError(f"{item}: --spec FILE says tasks, frames, seeds and evaluations, --out DIR where runs go")
     rungs = [
         Rung(number, float(each["share"]), tuple(range(spec["first_seed"], spec["first_seed"] + each["seeds"])),
              int(each["keep"]))
@@ -173,7 +178,9 @@ def finished(plan: Plan, rung: Rung, left: Sequence[Candidate]) -> dict[tuple[st
     """
     areas = {task: {each: known(plan, rung, task, each) for each in left} for task in plan.tasks}
     if missing(areas):
+        before = signal.signal(signal.SIGINT, lambda *_: None)  # the sweep hears a terminal too, ends in order
         code = subprocess.run(sweep(plan, rung, left), check=False).returncode
+        signal.signal(signal.SIGINT, before)
         if code >= 128 or code < 0:
             raise UserError("stopped: the same command goes on")
         areas = {task: {each: known(plan, rung, task, each) for each in left} for task in plan.tasks}

@@ -23,7 +23,7 @@ from rewardlab.errors import OfTheTask, UserError, unknown
 from rewardlab.language.model import KINDS, Answer, Model, OpenAI, Purpose, recorded_name
 from rewardlab.maths.counting import combine_keys
 from rewardlab.records.store import ANNOTATIONS
-from rewardlab.schemas import RewardConfig, option, shown
+from rewardlab.schemas import RewardConfig, RootConfig, option, shown
 
 SCRIPTED = "scripted"  # the name of whoever answers without a model
 COLUMNS = ("iteration", "question", "answer", "model", "prompt_tokens", "answer_tokens", "seconds")
@@ -84,6 +84,11 @@ class JudgeOptions(RewardConfig):
             raise ValueError(f"base_url={self.base_url}: only with reward.llm=openai")
         if self.error and kind != "scripted":
             raise ValueError(f"error={self.error:g}: only with reward.llm=scripted")
+
+    def settle(self, setting: RootConfig) -> None:
+        kind, _, where = self.llm.partition(":")
+        if kind == "recorded":
+            refuse_own("llm=recorded:", where, setting.results_dir)
 
 
 class Judge(Protocol):
@@ -200,6 +205,16 @@ def as_table(annotations: Sequence[Annotation]) -> str:
         said = answer.text[:_LONGEST].replace("\0", "")
         writer.writerow([each.iteration, each.question.text, said, answer.model, *tokens, f"{answer.seconds:.3f}"])
     return held.getvalue()
+
+
+def refuse_own(key: str, folder: str, results_dir: str) -> None:
+    """Refuse answers of a folder in which the run would keep its own: they would make it another setting each time.
+
+    Raises:
+        UserError: it holds `results_dir`.
+    """
+    if Path(results_dir).resolve().is_relative_to(Path(folder).expanduser().resolve()):
+        raise UserError(f"reward.{key}{folder}: this run would keep its answers there too; name another results_dir")
 
 
 def read_annotations(folder: Path, key: str = "llm=recorded:") -> list[tuple[str, Answer]]:

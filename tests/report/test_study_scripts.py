@@ -117,6 +117,8 @@ def test_what_is_wrong_is_said_before_anything_runs(
     for given, line in (
         (["reward=rnd"], "reward=rnd"),
         (["reward=count", "reward.coeff=1,2"], "reward.coeff"),
+        (["reward=count", "env=doorkey_6x6"], "env=doorkey_6x6: --spec FILE"),
+        (["+eval.every=5"], "eval.every=5: --spec FILE"),
         (["--spec", str(tmp_path / "none.yaml")], "no such file"),
     ):
         assert tune.main(["--spec", str(spec), "--out", str(tmp_path / "out"), *given]) == 2
@@ -171,8 +173,10 @@ def test_paused_runs_count_up_to_their_pause_and_go_on(tmp_path: Path, capsys: p
     assert next_stage.main("hard", str(tmp_path)) == 0
     assert capsys.readouterr().out.splitlines() == [
         "# doorkey_5x5: solved by every seed: rnd; nowhere yet: none",
-        "rewardlab run -m +study=hard env=doorkey_5x5 reward=ride",
+        f"rewardlab run -m +study=hard env=doorkey_5x5 reward=ride results_dir={tmp_path}",
     ]
+    write_run(tmp_path, reward="ride-scope=episodic", returns=[0, 0.2, 0.3, 1])
+    assert next_stage.main("hard", str(tmp_path)) == 2 and "ride in several settings" in capsys.readouterr().err
 
 
 def test_what_is_packed_makes_the_same_tables_and_takes_more(tmp_path: Path) -> None:

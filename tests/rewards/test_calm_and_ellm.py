@@ -14,6 +14,7 @@ from rewardlab.config.composition import compose
 from rewardlab.contracts.state_laws import new_context
 from rewardlab.envs.grids import minigrid
 from rewardlab.envs.levels import Levels
+from rewardlab.errors import UserError
 from rewardlab.gridworld.solver import solve
 from rewardlab.language.captions import FACTS
 from rewardlab.language.judges import ScriptedJudge
@@ -213,6 +214,8 @@ def test_a_recorded_run_is_the_run_again(scheme: str, tmp_path: Path) -> None:
     assert ids[0] == ids[1]  # what was recorded counts, not where it lies
     (copy / "annotations.csv").write_text((copy / "annotations.csv").read_text().replace("scripted", "another"))
     assert compose([*words[:-2], f"reward.llm='recorded:{copy}'"]).setting_id != ids[0]
+    with pytest.raises(UserError, match="would keep its answers there too"):  # another setting each time
+        compose([*words[:-2], f"reward.llm='recorded:{tmp_path}'", f"results_dir={tmp_path}"])
     assert main(["run", *words]) == 0
     (again,) = (tmp_path / "again").rglob("train.csv")
     second = pd.read_csv(again)

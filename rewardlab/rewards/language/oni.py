@@ -38,7 +38,7 @@ import torch
 from rewardlab.language import captions
 from rewardlab.language.annotator import METRICS
 from rewardlab.language.captions import Captioned
-from rewardlab.language.judges import SCRIPTED, Annotation, read_annotations
+from rewardlab.language.judges import SCRIPTED, Annotation, read_annotations, refuse_own
 from rewardlab.language.model import Answer
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.models.caption_model import CaptionModel
@@ -59,7 +59,7 @@ from rewardlab.rewards.language.caption_rewards import (
     read_label,
     read_preference,
 )
-from rewardlab.schemas import option
+from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
 VERSION = 1
@@ -120,6 +120,11 @@ class Config(AskingConfig):
             )
         if self.count == "event" and self.caption == "view":
             raise ValueError("count=event: captions of views tell no event; set reward.count=caption")
+
+    def settle(self, setting: RootConfig) -> None:
+        super().settle(setting)
+        if self.offline is not None:
+            refuse_own("offline=", self.offline, setting.results_dir)
 
     def pairs(self) -> tuple[list[tuple[str, str, float]], list[Answer]]:
         """Those of `offline`, each once, and all answers that were given for them.
