@@ -44,4 +44,5 @@ VIOLATION = "violation"  # float64 [N]: how far an episode's constraints were vi
 GREEDY = "greedy"  # int64 [N]: 1 where that arm had the best mean reward so far of those pulled, of bandits
 MAKESPAN = "makespan"  # int64 [N]: when the last of the operations ends that have begun, of job shops
 OVER_OPTIMUM = "over_optimum"  # float64 [N]: a complete schedule's makespan / the least that there is; 0 before
+STANDING = "standing"  # int64 [N, J + 1, 2 * M + 2]: a job shop and how far its schedule is, see `maths.shop_floor`
 IMPROVEMENTS = "improvements"  # int64 [N]: how often what was tried was better than all before it, the first included

@@ -195,6 +195,10 @@ class AgentConfig(PluginConfig):
 
     gamma: float = option(0.99, "discount of the task's reward", minimum=0, maximum=1)
 
+    def privileged(self) -> tuple[str, ...]:
+        """Names of the full-state facts that the agent learns from, in training only: it never acts on them."""
+        return ()
+
 
 @dataclass
 class CurriculumConfig(PluginConfig):

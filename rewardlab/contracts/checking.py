@@ -25,7 +25,7 @@ from rewardlab.contracts.privilege_laws import PrivilegeCase
 from rewardlab.contracts.result import GROUPS, Broken, LawResult
 from rewardlab.contracts.reward_case import RewardCase
 from rewardlab.contracts.ways import way
-from rewardlab.contracts.worlds import BUDGETS, worlds
+from rewardlab.contracts.worlds import BUDGETS, SHOPS, worlds
 from rewardlab.errors import UserError
 from rewardlab.facts import POSITION, SIGHT
 from rewardlab.schemas import NO_CURRICULUM
@@ -80,14 +80,14 @@ def check_class(group: str, name: str, plugin_class: Any, config: Any) -> list[L
         check_agent_class(name, plugin_class)
     cases: dict[str, Any] = {}
     refusals: list[str] = []
-    for world, spec in worlds((POSITION, SIGHT) if group == "agent" else config.privileged()).items():
+    for world, spec in worlds((*((POSITION, SIGHT) if group == "agent" else ()), *config.privileged())).items():
         if group == "reward" and (
             (world == "table" and not plugin_class.reads_mdp) or (world == "goals" and not plugin_class.relabels)
         ):
             continue  # to others it is another vector
         if group == "curriculum" and world == "goals":
             continue  # it has goals of its own, and a run refuses the two together
-        if world == BUDGETS and (group != "agent" or cases):
+        if world in (BUDGETS, SHOPS) and (group != "agent" or cases):
             continue
         for case in _candidates(group, plugin_class, config, spec):
             try:

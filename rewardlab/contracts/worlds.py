@@ -20,10 +20,11 @@ from rewardlab.facts import (
     MAX_GAP,
     PANORAMA,
     RIGHT,
+    STANDING,
     TEACHER,
     WANTED,
 )
-from rewardlab.maths import distributions
+from rewardlab.maths import distributions, job_shop, shop_floor
 from rewardlab.types import MASK, ActionSpec, Arms, Array, EnvSpec, Mdp, ObsSpec, Rollout, TaskFacts, TensorObs
 
 _ORDINARY = 8  # so few states that each is visited often
@@ -37,6 +38,7 @@ _BOX = ActionSpec(shape=(2,), low=(-1.0, -1.0), high=(1.0, 1.0))
 
 
 BUDGETS = "budgets"  # of a bandit whose pulls cost something: to whoever needs no budgets it is another vector
+SHOPS = "shops"  # of two jobs on two machines: to whoever schedules none it is another vector
 
 
 def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
@@ -51,10 +53,11 @@ def worlds(privileged: tuple[str, ...] = ()) -> dict[str, EnvSpec]:
         "table": ({"cell": ObsSpec((1,), "int64", 99)}, three),
         "goals": ({"vector": _VECTOR, "goal": goal, "achieved": goal}, three),
         BUDGETS: ({"vector": ObsSpec((5,), "float32")}, three),
+        SHOPS: ({"vector": ObsSpec((shop_floor.width(2, 2),), "float32"), MASK: ObsSpec((3,), "uint8", 1)}, three),
     }
     arms = {"vector": Arms(features=np.linspace(0.0, 1.0, 3)[:, None]), BUDGETS: Arms(costs=1, budget=20.0)}
     place = ((0.0, 0.0), (6.0, 6.0))
-    shapes = {GIVEN: (_SLOTS,), WANTED: (_SLOTS,)}
+    shapes = {GIVEN: (_SLOTS,), WANTED: (_SLOTS,), STANDING: (3, 6)}
     return {
         name: EnvSpec(
             f"made-up {name}",
@@ -247,6 +250,8 @@ def _fact(name: str, hashes: Array) -> Array:
         return hashes % 5
     if name == GRID:
         return _grids(hashes)
+    if name == STANDING:
+        return _floors(hashes)
     if name == AHEAD:
         return np.stack([hashes % 10, hashes // 10 % 6, hashes // 60 % 3], axis=-1)
     if name == HELD:
@@ -261,3 +266,19 @@ def _grids(hashes: Array) -> Array:
     cells[np.arange(len(hashes)), hashes % 49] = np.stack([np.full_like(hashes, 10), hashes * 0, hashes % 4], axis=-1)
     grids: Array = cells.reshape(-1, 7, 7, 3).astype(np.uint8)
     return grids
+
+
+def _floors(hashes: Array) -> Array:
+    """int64 [S, 3, 6]: job shops in which something was started, and nothing is under way."""
+    shops = [job_shop.drawn(2, 2, 9, np.random.default_rng(abs(int(each)))) for each in hashes]
+    now = hashes % 20
+    return shop_floor.table(
+        {
+            "machine": np.stack([shop.machine for shop in shops]),
+            "duration": np.stack([shop.duration for shop in shops]),
+            "started": hashes[:, None] // np.array([20, 60]) % 3,
+            "job_free": np.stack([now, now], axis=1),
+            "machine_free": np.stack([now, now], axis=1),
+            "now": now,
+        }
+    )

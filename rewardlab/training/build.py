@@ -47,7 +47,8 @@ def build(config: RootConfig) -> RunParts:
         scheme = transformed(scheme_class(config.reward, scheme_context), config.reward, scheme_context)
         conditioner = _conditioner(config, module, generators, env.spec, scheme)
         paid = scheme.streams
-        spec, kept = env.spec, (*config.reward.privileged(), *((GAP,) if config.env.TELLS_GAP else ()))
+        asked = (*config.reward.privileged(), *config.agent.privileged())
+        spec, kept = env.spec, (*asked, *((GAP,) if config.env.TELLS_GAP else ()))
         if conditioner is not None:
             spec, paid = replace(spec, obs={**spec.obs, **conditioner.obs}), paid + conditioner.streams
         agent_context = generators.context("agent", config, spec)

@@ -20,9 +20,9 @@ def make_training_env(config: RootConfig) -> VecEnv:
     Raises:
         UserError: they cannot give a full-state fact; says who asks for it.
     """
-    asking = {kind: getattr(config, kind).privileged() for kind in ("reward", "curriculum")}
+    asking = {kind: getattr(config, kind).privileged() for kind in ("reward", "curriculum", "agent")}
     measured = (*config.env.counted(), *((GAP,) if config.env.TELLS_GAP else ()))
-    facts = tuple(dict.fromkeys((*asking["reward"], *asking["curriculum"], *measured)))
+    facts = tuple(dict.fromkeys((*sum(asking.values(), ()), *measured)))
     try:
         return make_env(config.env, Levels(config.num_envs, pool=training_levels(config)), facts)
     except MissingFacts as error:

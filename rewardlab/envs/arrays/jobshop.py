@@ -31,8 +31,8 @@ from rewardlab.envs.arrays.base import ArrayEnv
 from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
 from rewardlab.envs.spaces import refuse_forbidden
-from rewardlab.facts import MAKESPAN, OVER_OPTIMUM, PICTURE, STATE_HASH
-from rewardlab.maths import job_shop
+from rewardlab.facts import MAKESPAN, OVER_OPTIMUM, PICTURE, STANDING, STATE_HASH
+from rewardlab.maths import job_shop, shop_floor
 from rewardlab.maths.counting import hash_rows
 from rewardlab.maths.job_shop import MOST_SOLVED, Shop
 from rewardlab.maths.masks import nth_allowed
@@ -42,7 +42,6 @@ from rewardlab.types import CANDIDATES, MASK, ActionSpec, Array, EnvSpec, Obs, O
 VERSION = 1
 _FT06_OPTIMUM = 55
 _LANE, _WIDTH = 24, 480  # pixels of a machine's row in a picture
-_FEATURES = 6  # of an action that is described
 _EMPTY, _NOW = (24, 26, 30), (240, 240, 240)
 _PLAYED = 400  # random episodes that say what random play returns, where 20,000 have not said it already
 _RANDOM = {("ft06", 6, 6, 99): -1.694, ("random", 5, 5, 99): -1.709}
@@ -81,22 +80,22 @@ def make(config: Config, levels: Levels, privileged: Sequence[str] = ()) -> "Job
     """N shops at a time; a level is an instance.
 
     Args:
-        privileged: full-state facts to compute: makespan, over_optimum, state_hash, picture.
+        privileged: full-state facts to compute: makespan, over_optimum, state_hash, picture, standing.
     """
     jobs, machines = config.size
     told = (MAKESPAN, OVER_OPTIMUM) if jobs * machines <= MOST_SOLVED else (MAKESPAN,)
-    width = jobs * (2 + machines * (1 + machines)) + 2 * machines
-    obs = {"vector": ObsSpec((width,), "float32"), MASK: ObsSpec((jobs + 1,), "uint8", 1)}
+    obs = {"vector": ObsSpec((shop_floor.width(jobs, machines),), "float32"), MASK: ObsSpec((jobs + 1,), "uint8", 1)}
     if config.show == "candidates":
-        obs[CANDIDATES] = ObsSpec((jobs + 1, _FEATURES), "float32")
+        obs[CANDIDATES] = ObsSpec((jobs + 1, shop_floor.FEATURES), "float32")
     spec = EnvSpec(
         id=f"JobShop-{config.instance}-{jobs}x{machines}",
         obs=obs,
         action=ActionSpec(n=jobs + 1),
         max_steps=2 * jobs * machines,
         backend="fast",
-        privileged=(*told, STATE_HASH, PICTURE),
+        privileged=(*told, STATE_HASH, PICTURE, STANDING),
         tells=told,
+        fact_shapes={STANDING: (jobs + 1, 2 * machines + 2)},
         restorable=True,
     )
     random = _random_return(config.instance, jobs, machines, config.longest)
@@ -119,7 +118,6 @@ class JobShop(ArrayEnv):
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("machine", "duration", "begins"), (jobs, machines))
         shapes |= {"started": (jobs,), "job_free": (jobs,), "machine_free": (machines,), "now": (), "bound": ()}
         self.arrays = {name: np.zeros((count, *shape), dtype=np.int64) for name, shape in shapes.items()}
-        self._rows, self._columns = np.arange(count), np.arange(machines)
 
     def begin(self, i: int, stream: np.random.Generator) -> None:
         arrays, config = self.arrays, self.config
@@ -130,44 +128,16 @@ class JobShop(ArrayEnv):
         arrays["begins"][i], arrays["bound"][i] = -1, job_shop.bound(shop)
 
     def advance(self, action: Array) -> tuple[Array, Array, Array]:
-        refuse_forbidden(self.spec.id, self._mask(), action)
-        arrays, rows = self.arrays, self._rows
-        started, job_free, machine_free, now = (arrays[name] for name in ("started", "job_free", "machine_free", "now"))
-        waits = action == self._jobs
-        later = np.where(job_free > now[:, None], job_free, np.iinfo(np.int64).max).min(axis=1)
-        now[waits] = later[waits]
-        i, j = rows[~waits], action[~waits]
-        k = started[i, j]
-        ends = now[i] + arrays["duration"][i, j, k]
-        arrays["begins"][i, j, k] = now[i]
-        job_free[i, j] = machine_free[i, arrays["machine"][i, j, k]] = ends
-        started[i, j] += 1
-        over = self._over()
-        now[:] = np.where(over, now, self._soonest().min(axis=1))
-        reward = np.where(over, -job_free.max(axis=1) / arrays["bound"], 0.0)
+        refuse_forbidden(self.spec.id, shop_floor.allowed(self.arrays), action)
+        arrays = self.arrays
+        i = np.flatnonzero(action < self._jobs)
+        arrays["begins"][i, action[i], arrays["started"][i, action[i]]] = arrays["now"][i]
+        over = shop_floor.advance(arrays, action)
+        reward = np.where(over, -arrays["job_free"].max(axis=1) / arrays["bound"], 0.0)
         return reward, over, np.zeros(self.num_envs, dtype=bool)
 
     def observe(self) -> Obs:
-        arrays, scale, now = self.arrays, self.arrays["bound"][:, None], self.arrays["now"][:, None]
-        at = arrays["started"][..., None] + self._columns  # the next operations first, [N, J, M]
-        ahead = at < self._machines
-        at = np.minimum(at, self._machines - 1)
-        duration = np.where(ahead, np.take_along_axis(arrays["duration"], at, axis=2), 0)
-        machine = np.where(ahead, np.take_along_axis(arrays["machine"], at, axis=2), -1)
-        onehot = machine[..., None] == self._columns
-        load = (onehot * duration[..., None]).sum(axis=(1, 2))
-        jobs = [
-            (arrays["job_free"] - now).clip(min=0)[..., None] / scale[..., None],
-            duration.sum(axis=2, keepdims=True) / scale[..., None],
-            duration / scale[..., None],
-            onehot.reshape(*onehot.shape[:2], -1),
-        ]
-        shop = [(arrays["machine_free"] - now).clip(min=0) / scale, load / scale]
-        vector = [np.concatenate(jobs, axis=2).reshape(self.num_envs, -1), *shop]
-        seen = {"vector": np.concatenate(vector, axis=1).astype(np.float32), MASK: self._mask()}
-        if self.config.show == "candidates":
-            seen[CANDIDATES] = self._described(machine[..., 0], duration, load)
-        return seen
+        return shop_floor.shown(self.arrays, self.arrays["bound"], self.config.show == "candidates")
 
     def fact(self, name: str) -> Array:
         arrays = self.arrays
@@ -176,56 +146,16 @@ class JobShop(ArrayEnv):
             return ends
         if name == OVER_OPTIMUM:
             found = np.zeros(self.num_envs)
-            for i in np.flatnonzero(self._over()):
+            for i in np.flatnonzero(shop_floor.over(arrays)):
                 shop = arrays["machine"][i].tobytes(), arrays["duration"][i].tobytes()
                 found[i] = arrays["job_free"][i].max() / _optimum(*shop, self._jobs)
             return found
+        if name == STANDING:
+            return shop_floor.table(arrays)
         if name == STATE_HASH:
             flat = [arrays[key].reshape(self.num_envs, -1) for key in ("machine", "duration", "begins", "now")]
             return hash_rows(np.concatenate(flat, axis=1))
         return self._charts()
-
-    def _described(self, machine: Array, duration: Array, load: Array) -> Array:
-        """Every action, float32 [N, J + 1, F].
-
-        Args:
-            machine: int64 [N, J], of the next operations, -1 for none. duration: int64 [N, J, M], what is left, the
-                next first. load: int64 [N, M], what is left to machines.
-        """
-        arrays, scale = self.arrays, self.arrays["bound"][:, None]
-        now, left = arrays["now"][:, None], duration.sum(axis=2)
-        ready = self._soonest() == now
-        rivals = ((machine[:, :, None] == machine[:, None, :]) & ready[:, None, :]).sum(axis=2)
-        later = np.where(arrays["job_free"] > now, arrays["job_free"], np.iinfo(np.int64).max).min(axis=1)
-        shown = np.zeros((self.num_envs, self._jobs + 1, _FEATURES), dtype=np.float32)
-        jobs = [
-            duration[..., 0] / scale,
-            left / scale,
-            left / left.max(axis=1, keepdims=True).clip(min=1),
-            np.where(machine >= 0, np.take_along_axis(load, machine.clip(min=0), axis=1), 0) / scale,
-            rivals / self._jobs,
-        ]
-        shown[:, :-1, 1:] = np.stack(jobs, axis=2)
-        shown[:, -1, 0] = np.where((arrays["job_free"] > now).any(axis=1), (later - now[:, 0]) / scale[:, 0], 0.0)
-        return shown
-
-    def _over(self) -> Array:
-        over: Array = (self.arrays["started"] == self._machines).all(axis=1)
-        return over
-
-    def _soonest(self) -> Array:
-        """When the next operation of each job could start, int64 [N, J]; never where there is none."""
-        arrays, started = self.arrays, self.arrays["started"]
-        k = np.minimum(started, self._machines - 1)
-        machine = np.take_along_axis(arrays["machine"], k[..., None], axis=2)[..., 0]
-        free = np.maximum(arrays["job_free"], np.take_along_axis(arrays["machine_free"], machine, axis=1))
-        return np.where(started < self._machines, np.maximum(free, arrays["now"][:, None]), np.iinfo(np.int64).max)
-
-    def _mask(self) -> Array:
-        """Which jobs can go on now, and whether there is something to wait for; at the end only waiting is left."""
-        now = self.arrays["now"][:, None]
-        waits = (self.arrays["job_free"] > now).any(axis=1) | self._over()
-        return np.concatenate([self._soonest() == now, waits[:, None]], axis=1).astype(np.uint8)
 
     def _charts(self) -> Array:
         """A row for each machine, time to the right up to twice the bound, a colour for each job."""
