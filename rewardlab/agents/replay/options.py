@@ -47,7 +47,9 @@ class ReplayConfig(DemosConfig):
         choices=MODES,
         neutral="none",
     )
-    causal_every: int = option(10_000, "causal_swap: steps played between estimates", above=0, neutral=10_000)
+    causal_every: int = option(
+        10_000, "causal_swap, causal_actions: steps played between estimates", above=0, neutral=10_000
+    )
     normalise_reward: bool = option(
         False, "divide replayed rewards by the running std of the return, if above 1", neutral=False
     )
@@ -59,6 +61,11 @@ class ReplayConfig(DemosConfig):
         """
         return "reward" if self.bonus == "collected" else "task_reward"
 
+    @property
+    def weighs_actions(self) -> bool:
+        """Whether minibatches tell how much each action counts: in `extra`, action_weight [B, A]."""
+        return False
+
     def validate(self) -> None:
         if self.bonus == "replayed" and self.n_step > 1:
             raise ValueError(f"n_step={self.n_step}: bonus=replayed pays single steps; set n_step=1 or bonus=collected")
@@ -67,8 +74,10 @@ class ReplayConfig(DemosConfig):
                 raise ValueError(f"{key}={getattr(self, key)}: only with demos=DIR")
         if self.prioritised and self.demos is not None and round(self.demos_share * self.batch_size) == self.batch_size:
             raise ValueError(f"demos_share={self.demos_share:g}: leaves no step to draw by priority; prioritised=false")
-        if self.causal_every != 10_000 and self.causal_swap != "least":
-            raise ValueError(f"causal_every={self.causal_every}: only with causal_swap=least")
+        if self.causal_every != 10_000 and self.causal_swap != "least" and not self.weighs_actions:
+            raise ValueError(
+                f"causal_every={self.causal_every}: only with causal_swap=least, or causal_actions=true of agent=sac"
+            )
         if self.learning_starts > self.buffer_size:
             raise ValueError(
                 f"learning_starts={self.learning_starts}: more than buffer_size={self.buffer_size} will ever hold"

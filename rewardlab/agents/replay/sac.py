@@ -14,6 +14,10 @@ actions are worth above others, the log of the summed exponentials of the values
 one of the policy in the next state, and one drawn uniformly. The policy's loss is as ever. In the authors' code the
 second critic's sum has a value of the first one in it, which is put right here; their errors are not halved, so that
 half of their eta does the same here: 0.0025 for .005.
+
+With causal_actions=true the log-density of an action is a weighted sum of its components', wherever it is read: in the
+loss of the policy, the targets and the temperature (Ji et al. 2024, ACE, arXiv:2402.14528; Cao et al. 2025, CIP,
+arXiv:2502.10097). The weights are those of `maths.causal.action_weights`.
 """
 
 from __future__ import annotations
@@ -51,10 +55,17 @@ class Config(ReplayConfig):
     learn_temperature: bool = option(True, "move it so that the entropy becomes target_entropy")
     target_entropy: float | None = option(None, "in nats, of actions scaled to (-1, 1); null: minus their number")
     optimism: float = optimism_option()
+    causal_actions: bool = option(
+        False, "weigh each action in the entropy by its effect on what is paid, estimated on replay", neutral=False
+    )
     network: str = network_option()
     encoding: str = encoding_option()
     normalise_observation: bool = option(False, "floats by the running mean and std of what was played", neutral=False)
     hidden: list[int] = option([256, 256], "widths of the layers")
+
+    @property
+    def weighs_actions(self) -> bool:
+        return self.causal_actions
 
     def validate(self) -> None:
         super().validate()
@@ -126,12 +137,12 @@ class Agent(BaseAgent):
         return {}
 
     def update_batch(self, batch: Transitions) -> tuple[TensorMetrics, torch.Tensor]:
-        weight = batch.extra.get("weight")
+        weight, action_weight = batch.extra.get("weight"), batch.extra.get("action_weight")
         action = ((batch.action - self._middle) / self._reach).flatten(1)
         temperature = self.log_temperature.detach().exp()
 
         with torch.no_grad():
-            next_action, next_log_prob = self._sample(batch.next_obs)
+            next_action, next_log_prob = self._sample(batch.next_obs, action_weight)
             next_values = self.target.average(self.critics.prepare(batch.next_obs), next_action).amin(dim=0)
             targets = batch.extra["reward"] + batch.extra["discount"] * (next_values - temperature * next_log_prob)
         prepared = self.critics.prepare(batch.obs)
@@ -144,7 +155,7 @@ class Agent(BaseAgent):
         else:
             self._descend("critics", critic_loss)
 
-        own_action, log_prob = self._sample(batch.obs)
+        own_action, log_prob = self._sample(batch.obs, action_weight)
         own_values = self.critics(prepared, own_action).amin(dim=0)
         policy_loss = (temperature * log_prob - own_values).mean()
         self._descend("policy", policy_loss)
@@ -190,10 +201,10 @@ class Agent(BaseAgent):
         above: torch.Tensor = self.critics(prepared, own) - others.logsumexp(dim=0)
         return above.mean(dim=1).sum()
 
-    def _sample(self, obs: TensorObs) -> tuple[torch.Tensor, torch.Tensor]:
-        """Actions [B, A] in (-1, 1) of the policy of now, and their log-densities [B]."""
+    def _sample(self, obs: TensorObs, weight: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Actions [B, A] in (-1, 1) of the policy of now, and their log-densities [B], the components' by weight."""
         mean, log_std = self.policy(self.policy.prepare(obs))
-        return squashed_sample(mean, log_std, normal(mean, self._generator))
+        return squashed_sample(mean, log_std, normal(mean, self._generator), weight)
 
     def _descend(self, name: str, loss: torch.Tensor) -> None:
         optimiser = self.optimisers[name]

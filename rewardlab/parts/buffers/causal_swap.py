@@ -1,7 +1,7 @@
 """Replayed steps whose least causal number is that of other steps: whatever it is, they are paid the same.
 
 Source: Cao et al. 2025, Causal information prioritization for efficient reinforcement learning (arXiv:2502.10097),
-without its weights of actions. The paper estimates effects with DirectLiNGAM; here see `maths.causal`.
+without its weights of actions, which `causal_effects` has.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import torch
 
 from rewardlab.errors import UserError
 from rewardlab.maths.causal import effects
+from rewardlab.parts.buffers.causal_effects import VECTOR, CausalEffects, shows_vector
 from rewardlab.parts.buffers.replay import Replay
 from rewardlab.types import EnvSpec, State, TensorObs, Transitions
 
 MODES = ("none", "least", "random")
-_SAMPLES = 10_000  # that effects are estimated on
-_ENTRY = "vector"
 
 
 class CausalSwap:
@@ -37,27 +36,19 @@ class CausalSwap:
     """
 
     def __init__(self, mode: str, every: int, paid: str, spec: EnvSpec) -> None:
-        entry = spec.obs.get(_ENTRY)
-        if entry is None or entry.dtype != "float32" or len(entry.shape) != 1 or entry.shape[0] < 2:
+        if not shows_vector(spec) or spec.obs[VECTOR].shape[0] < 2:
             raise UserError(
                 f"agent.causal_swap={mode}: swaps one of several numbers, and {spec.id} shows no vector of them; none"
             )
-        self._mode, self._every, self._paid, self._count = mode, every, paid, entry.shape[0]
+        self._mode, self._count, self._effects = mode, spec.obs[VECTOR].shape[0], CausalEffects(every, paid)
         self.least: int | None = None
-        self._due = 0  # steps played until the next estimate
 
     def played(self, steps: int, replay: Replay, rng: np.random.Generator) -> None:
         """Estimate anew, where it is due."""
-        self._due -= steps
-        if self._mode == "random" or self._due > 0:
-            return
-        self._due = self._every
-        drawn, _ = replay.sample(min(_SAMPLES, len(replay)), rng)
-        inputs = drawn.obs[_ENTRY]
-        if drawn.action.is_floating_point():  # numbers of discrete actions are names
-            inputs = torch.cat([inputs, drawn.action.flatten(1)], dim=1)
-        found = effects(inputs.cpu(), drawn.extra[self._paid].cpu())
-        self.least = None if found is None else int(found[: self._count].argmin())
+        drawn = None if self._mode == "random" else self._effects.sample(steps, replay, rng)
+        if drawn is not None:
+            found = self._effects.of(drawn, effects)
+            self.least = None if found is None else int(found[: self._count].argmin())
 
     def swapped(self, batch: Transitions, rng: np.random.Generator) -> Transitions:
         """The same steps after the exchange, in tensors of their own."""
@@ -70,13 +61,13 @@ class CausalSwap:
         return replace(batch, obs=_taken(batch.obs, number, other), next_obs=_taken(batch.next_obs, number, other))
 
     def state_dict(self) -> State:
-        return {"least": self.least, "due": self._due}
+        return {"least": self.least, "due": self._effects.due}
 
     def load_state_dict(self, state: State) -> None:
-        self.least, self._due = state["least"], state["due"]
+        self.least, self._effects.due = state["least"], state["due"]
 
 
 def _taken(obs: TensorObs, number: int, rows: torch.Tensor) -> TensorObs:
-    vector = obs[_ENTRY].clone()
+    vector = obs[VECTOR].clone()
     vector[:, number] = vector[rows, number]
-    return obs | {_ENTRY: vector}
+    return obs | {VECTOR: vector}

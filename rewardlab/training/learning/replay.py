@@ -19,6 +19,7 @@ from rewardlab.agents.replay.options import ReplayConfig
 from rewardlab.errors import UserError
 from rewardlab.machine import memory
 from rewardlab.parts.buffers.best_episodes import BestEpisodes
+from rewardlab.parts.buffers.causal_effects import CausalActions
 from rewardlab.parts.buffers.causal_swap import CausalSwap
 from rewardlab.parts.buffers.episodes import EpisodeAssembler
 from rewardlab.parts.buffers.prioritised_replay import PrioritisedReplay
@@ -77,6 +78,7 @@ def check(scheme: BaseScheme, agent: Agent, config: RootConfig, spec: EnvSpec) -
     if options.bonus == "replayed":
         _check_replayed_bonus(scheme, config)
     _swap(options, spec)
+    _weighing(options, spec)
     if options.demos is not None:
         options.demonstrations("agent", spec)
     if scheme.waits_for_ends and options.bonus != "replayed":
@@ -130,6 +132,9 @@ class Learning(Collected):
         self._swap = _swap(self._options, parts.env.spec)
         if self._swap is not None:
             self.metrics = (*self.metrics, "explore/causal_least")
+        self._weighing = _weighing(self._options, parts.env.spec)
+        if self._weighing is not None:
+            self.metrics = (*self.metrics, "explore/action_weight_max")
         self._owed = 0.0  # samples that are still to be drawn for the steps played so far
         super().__init__(config, parts)
 
@@ -169,7 +174,9 @@ class Learning(Collected):
         scale = {} if self._scale is None else {"scale": self._scale.state_dict()}
         best = {"best": self._best.state_dict()} if self.parts.scheme.best_share else {}
         swap = {} if self._swap is None else {"swap": self._swap.state_dict()}
-        return {"waiting": waiting, "owed": self._owed, "episodes": self._episodes.state_dict()} | scale | best | swap
+        weighing = {} if self._weighing is None else {"weighing": self._weighing.state_dict()}
+        own = {"waiting": waiting, "owed": self._owed, "episodes": self._episodes.state_dict()}
+        return own | scale | best | swap | weighing
 
     def put_back(self, state: State) -> None:
         self._owed = state["owed"]
@@ -179,6 +186,8 @@ class Learning(Collected):
             self._best.load_state_dict(state["best"])
         if self._swap is not None:
             self._swap.load_state_dict(state["swap"])
+        if self._weighing is not None:
+            self._weighing.load_state_dict(state["weighing"])
         if self.exact:
             self._waiting = {name: column.to(self.device) for name, column in state["waiting"].items()}
             self._episodes.load_state_dict(state["episodes"])
@@ -277,6 +286,9 @@ class Learning(Collected):
             self._swap.played(played, replay, self._rng)
             if self._swap.least is not None:
                 found["explore/causal_least"] = float(self._swap.least)
+        if self._weighing is not None:
+            self._weighing.played(played, replay, self._rng)
+            found["explore/action_weight_max"] = float(self._weighing.weights.max())
         if isinstance(replay, PrioritisedReplay):
             replay.beta = options.priority_beta + (1.0 - options.priority_beta) * progress
         self._owed += played * options.samples_per_step
@@ -310,6 +322,8 @@ class Learning(Collected):
             batch.extra["reward"] = batch.extra["reward"] / self._scale.divisor
         if self._swap is not None:
             batch = self._swap.swapped(batch, self._rng)
+        if self._weighing is not None:
+            batch.extra["action_weight"] = self._weighing.weights.to(self.device).expand(len(batch.action), -1)
         return self._agent.update_batch(batch)
 
     def _pay_anew(self, batch: Transitions, progress: float) -> None:
@@ -335,6 +349,13 @@ def _swap(options: ReplayConfig, spec: EnvSpec) -> CausalSwap | None:
     if options.causal_swap == "none":
         return None
     return CausalSwap(options.causal_swap, options.causal_every, options.kept_as, spec)
+
+
+def _weighing(options: ReplayConfig, spec: EnvSpec) -> CausalActions | None:
+    """Raises:
+    UserError: there are not several continuous actions, or nothing is shown that effects could be found of.
+    """
+    return CausalActions(options.causal_every, options.kept_as, spec) if options.weighs_actions else None
 
 
 def _capacity(config: RootConfig, scheme: RewardScheme) -> int:
