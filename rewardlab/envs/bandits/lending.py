@@ -37,6 +37,11 @@ class Config(ArmsConfig):
     service: float = option(0.05, "share of applicants that are to get loans", minimum=0, maximum=1)
     steps: int = option(3000, "decisions of a problem", above=0, maximum=100_000)
 
+    def validate(self) -> None:
+        super().validate()
+        if self.repeats > 1:
+            raise ValueError(f"repeats={self.repeats}: violations are summed up within one episode; leave it out")
+
 
 class Rest:
     """What is expected of each threshold, and where it comes to rest.
