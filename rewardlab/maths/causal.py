@@ -24,7 +24,7 @@ def effects(inputs: torch.Tensor, reward: torch.Tensor) -> torch.Tensor | None:
     if task is None:
         return None
     gram, slope, _ = task
-    return _ridge(gram, slope).norm(dim=0).float()
+    return _norms(_ridge(gram, slope)).float()
 
 
 def sparse_effects(inputs: torch.Tensor, reward: torch.Tensor) -> torch.Tensor | None:
@@ -44,13 +44,13 @@ def sparse_effects(inputs: torch.Tensor, reward: torch.Tensor) -> torch.Tensor |
     if task is None:
         return None
     gram, slope, count = task
-    first = _ridge(gram, slope).norm(dim=0)
-    highest = float((first * slope.view(2, -1).norm(dim=0)).max())  # from here on all coefficients are 0
+    first = _norms(_ridge(gram, slope))
+    highest = float((first * _norms(slope.view(2, -1))).max())  # from here on all coefficients are 0
     path = torch.logspace(0, -4, _PENALTIES, dtype=torch.float64) * highest
     found = _shrunk(gram, slope, path[:, None] / first.clamp(min=1e-12))
     unexplained = 1.0 - 2.0 * found @ slope + ((found @ gram) * found).sum(dim=1)
     score = count * unexplained.clamp(min=1e-12).log() + math.log(count) * (found != 0).sum(dim=1)
-    return found[score.argmin()].view(2, -1).norm(dim=0).float()
+    return _norms(found[score.argmin()].view(2, -1)).float()
 
 
 def action_weights(effects: torch.Tensor) -> torch.Tensor:
@@ -83,6 +83,12 @@ def _ridge(gram: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
     """Both coefficients of each input, [2, D]."""
     solved: torch.Tensor = torch.linalg.solve(gram + _RIDGE * torch.eye(len(slope), dtype=gram.dtype), slope)
     return solved.view(2, -1)
+
+
+def _norms(pairs: torch.Tensor) -> torch.Tensor:
+    """Of both coefficients of each input, [2, D]: [D]."""
+    norms: torch.Tensor = torch.linalg.vector_norm(pairs, dim=0)
+    return norms
 
 
 def _shrunk(gram: torch.Tensor, slope: torch.Tensor, penalty: torch.Tensor) -> torch.Tensor:
