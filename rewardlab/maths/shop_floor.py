@@ -144,7 +144,9 @@ def completion(floor: Obs, described: bool) -> Completion:
     scale, every = bounds(floor), np.arange(jobs)
     solved = [job_shop.completed(*_apart(floor, i)) for i in range(count)]
     begins = np.stack([each[1] for each in solved])
-    seen, actions, lives = [], [], []
+    seen: list[Obs] = []
+    actions: list[Array] = []
+    lives: list[Array] = []
     done = over(floor)
     while not (done.all() and seen):
         seen.append(shown(floor, scale, described))

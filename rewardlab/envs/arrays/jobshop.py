@@ -200,7 +200,7 @@ def _random_return(instance: str, jobs: int, machines: int, longest: int) -> flo
     env.reset(range(_PLAYED))
     returns, running = np.zeros(_PLAYED), np.ones(_PLAYED, dtype=bool)
     while running.any():  # without observations, which take most of the time of large shops
-        wish = nth_allowed(env._mask(), rng.integers(2**40, size=_PLAYED))
+        wish = nth_allowed(shop_floor.allowed(env.arrays), rng.integers(2**40, size=_PLAYED))
         reward, over, _ = env.advance(np.where(running, wish, jobs))  # what is over waits
         returns += reward * running
         running &= ~over
