@@ -145,7 +145,8 @@ def test_motif_learns_pairs_and_pays_what_lies_above_their_median(play: Rollout)
 
 def test_a_run_of_pairs_teaches_motif(tmp_path: Path) -> None:
     """Two runs: pairs are gathered by a policy that they do not pay, then paid offline."""
-    small = ["env=doorkey_5x5", "reward=oni", "num_envs=8", "frames=1024", "eval.episodes=2", f"results_dir={tmp_path}"]
+    played = tmp_path / "pairs"
+    small = ["env=doorkey_5x5", "reward=oni", "num_envs=8", "frames=1024", "eval.episodes=2", f"results_dir={played}"]
     pairs = ["reward.variant=ranking", "reward.caption=event"]
     gathered = compose([*small, *pairs, "reward.per_iteration=50", "reward.coef=0"])
     assert run(gathered) == 0
@@ -159,7 +160,7 @@ def test_a_run_of_pairs_teaches_motif(tmp_path: Path) -> None:
     assert told["loss/oni_heldout"] > 0 and told["annotate/calls"] == len(
         pd.read_csv(gathered.folder / "annotations.csv")
     )
-    from_all = [*small, *pairs, f"reward.offline='{tmp_path}'"]
+    from_all = [*small, *pairs, f"reward.offline='{played}'", f"results_dir={tmp_path}/paid"]
     before = compose(from_all).setting_id
     with (gathered.folder / "annotations.csv").open("a") as file:
         file.write('0,"1: a\n2: b",1,m,0,0,0.0\n')
