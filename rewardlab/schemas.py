@@ -292,6 +292,11 @@ class RootConfig:
     overwrite: bool = option(False, "start anew even where a finished run stands", in_setting=False)
     skip_invalid: bool = option(False, "in a sweep, drop combinations that do not fit", in_setting=False)
 
+    @property
+    def frames_for_now(self) -> int:
+        """Training frames to which the run is to come: its pause, or all."""
+        return int(min(self.frames, self.pause_at or self.frames))
+
 
 def check(config: Any, path: str = "") -> None:
     """Refuse values outside what the fields of a dataclass tree allow.

@@ -87,8 +87,7 @@ def _tasks(jobs: Sequence[Prepared]) -> list[Task]:
 
 def _to_do(task: Task, job: Prepared, past: Past) -> Task:
     begun = read_status(job.folder)[0] if task.state == "continues" else None
-    wanted = min(job.config.frames, job.config.pause_at or job.config.frames)
-    frames = max(0, wanted - (begun.frames if begun is not None else 0))
+    frames = max(0, job.config.frames_for_now - (begun.frames if begun is not None else 0))
     known = past.expected(job.flat)
     seconds = None if known is None else frames / known.frames_per_second
     size = None if known is None else max(0, known.size - folder_size(job.folder))

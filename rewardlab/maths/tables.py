@@ -54,6 +54,13 @@ def best_within(mdp: Mdp, reward: Array, horizon: int) -> Array:
     return _induction(mdp, reward, horizon, lambda values, h: values.max(axis=1))
 
 
+def shortfalls(values: Array) -> Array:
+    """What each action is worth less than the best one, of values [..., A]; 0 where only rounding is between them."""
+    gaps: Array = values.max(axis=-1, keepdims=True) - values
+    gaps[gaps < TIE * max(1.0, float(np.abs(values).max()))] = 0.0
+    return gaps
+
+
 def values_within(mdp: Mdp, reward: Array, policy: Array, horizon: int) -> Array:
     """Q [H, S, A] of a policy, [S, A] or [H, S, A], that is paid `reward`, likewise."""
     chosen = np.broadcast_to(policy, (horizon, *reward.shape[-2:]))

@@ -125,7 +125,7 @@ def make_jobs(config: DictConfig, job_overrides: Sequence[Sequence[str]], first:
                 number=number,
                 label=f"{setting_label(prepared, swept)} seed{prepared.config.seed}",
                 folder=prepared.folder,
-                frames=min(prepared.config.frames, prepared.config.pause_at or prepared.config.frames),
+                frames=prepared.config.frames_for_now,
                 command=tuple(command.job_command(arguments)),
                 shown=command.shown_command(arguments),
                 overwrite=prepared.config.overwrite,

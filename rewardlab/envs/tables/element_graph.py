@@ -30,7 +30,7 @@ from rewardlab.envs.config import OwnConfig
 from rewardlab.envs.levels import Levels
 from rewardlab.facts import BEST, GAP, PICTURE, STATE_HASH
 from rewardlab.maths.counting import hash_rows
-from rewardlab.maths.tables import TIE, best_within, values_within
+from rewardlab.maths.tables import best_within, shortfalls, values_within
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import ActionSpec, Array, EnvSpec, Mdp, Obs, ObsSpec, TaskFacts
 
@@ -113,8 +113,7 @@ class ElementGraph(ArrayEnv):
         super().__init__(spec, levels, privileged)
         self._graph, self._sampled = graph, sampled
         self._until = np.cumsum(graph.chance, axis=2)[..., :-1]
-        self._gaps = best.max(axis=2, keepdims=True) - best
-        self._gaps[self._gaps < TIE * max(1.0, float(np.abs(best).max()))] = 0.0
+        self._gaps = shortfalls(best)
         self.arrays = {"cell": np.zeros(levels.num_envs, dtype=np.int64), "gap": np.zeros(levels.num_envs)}
 
     def begin(self, i: int, stream: np.random.Generator) -> None:

@@ -28,7 +28,7 @@ from rewardlab.errors import unknown
 from rewardlab.facts import BEST, GAP, PICTURE, STATE_HASH
 from rewardlab.gridworld.catalogue import TASKS, covers
 from rewardlab.maths.counting import hash_rows
-from rewardlab.maths.tables import TIE, best_within, values_within
+from rewardlab.maths.tables import best_within, shortfalls, values_within
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import ActionSpec, Array, EnvSpec, Obs, ObsSpec, TaskFacts
 
@@ -127,8 +127,7 @@ class Tabular(ArrayEnv):
         self._until[..., -1][self._until[..., -1] > 1.0 - _ROUNDING] = 1.0  # what is missing to 1 ends the episode
         self._solves = spec.task.success is not None
         self._begins = np.cumsum(world.mdp.start)
-        self._gaps = best.max(axis=2, keepdims=True) - best
-        self._gaps[self._gaps < TIE * max(1.0, float(np.abs(best).max()))] = 0.0
+        self._gaps = shortfalls(best)
         self.arrays = {
             "cell": np.zeros(levels.num_envs, dtype=np.int64),
             "gap": np.zeros(levels.num_envs),
