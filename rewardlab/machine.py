@@ -1,5 +1,6 @@
 """What concerns the machine: cores, memory, threads of a process, and where what can be made again is kept."""
 
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -26,6 +27,20 @@ def memory() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return None
+
+
+def give_back_memory() -> bool:
+    """Gives pages that were freed back to the system; whether the C library can (glibc's can).
+
+    glibc keeps arrays of up to 32 MiB in one heap. Between what lives long there, freed space is left that the next
+    arrays do not fit into: Crafter with RND held 5.2 GB after 700,000 frames, of which some 0.5 GB were in use.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):
+        return False
+    trim(0)
+    return True
 
 
 def one_thread() -> dict[str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rewardlab import seeding
 from rewardlab.errors import Interrupted, Paused
+from rewardlab.machine import give_back_memory
 from rewardlab.maths.achievements import score
 from rewardlab.records.progress import Progress
 from rewardlab.records.store import EVAL, REPLICATES, SUITE, TRAIN, WITHIN, RunStore
@@ -23,6 +24,7 @@ from rewardlab.types import Array, State
 
 _TRAIN_ROWS = 500  # about this many rows in train.csv, whatever the budget
 _CHECKPOINT_SECONDS = 120.0  # after so long one is written in any case: no more than that is ever lost
+_TRIM_SECONDS = 60.0  # freed memory is given back with a checkpoint, at most so often: it takes 40 ms
 EVAL_COLUMNS = (
     "frames", "wall_seconds", "cpu_seconds", "episodes", "return_mean", "return_std", "success_rate", "length_mean",
     "cells_mean",
@@ -69,7 +71,7 @@ class Training:
         self._suite = None if config.eval.suite == NO_SUITE else Suite(config, parts.env.spec, parts.conditioner)
         told = map(told_column, (*parts.env.spec.tells, *regret))
         evaluated = (*EVAL_COLUMNS, *told)
-        self.saving, self._saved_at = False, time.monotonic()
+        self.saving, self._saved_at, self._trimmed_at = False, time.monotonic(), time.monotonic()
         self._begun = checkpoint is not None
         if checkpoint is not None:  # no table is cut back before every part has been found whole
             check_continuation(store.folder / TRAIN, columns, checkpoint["train_bytes"])
@@ -250,6 +252,9 @@ class Training:
         self.store.drop_replays(but=replay)
         self._checkpoints.done(self.frames)
         self._saved_at, self.saving = time.monotonic(), False
+        if self._saved_at > self._trimmed_at + _TRIM_SECONDS:
+            give_back_memory()
+            self._trimmed_at = self._saved_at
 
     def _load(self, checkpoint: State) -> None:
         self.frames = checkpoint["frames"]
