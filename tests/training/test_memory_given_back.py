@@ -1,5 +1,6 @@
 """Memory that a run freed goes back to the system with its checkpoints."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from rewardlab.training import loop
 
 def resident() -> int:
     """Bytes of this process that lie in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other C libraries give memory back by themselves")
