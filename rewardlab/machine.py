@@ -33,7 +33,7 @@ def give_back_memory() -> bool:
     """Gives pages that were freed back to the system; whether the C library can (glibc's can).
 
     glibc keeps arrays of up to 32 MiB in one heap. Between what lives long there, freed space is left that the next
-    arrays do not fit into: Crafter with RND held 3.0 GB after 200,000 frames and 5.2 GB after 700,000. With a rollout
+    arrays do not fit into: Crafter with RND held 3.0 GB after some 275,000 frames, 5.2 GB after 750,000. With a rollout
     of an eighth it came to 0.87 GB, and to 0.53 GB whenever it gave back.
     """
     try:
