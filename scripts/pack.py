@@ -20,7 +20,8 @@ from typing import Any
 
 from rewardlab.records.files import write_atomic, write_json
 from rewardlab.report.reading.collection import find_runs
-from rewardlab.report.reading.run_folder import EVALUATIONS, MANIFEST, STATUS
+from rewardlab.report.reading.evaluations import EVALUATIONS
+from rewardlab.report.reading.run_folder import MANIFEST, STATUS
 
 KEPT = ("finished", "diverged", "paused")
 FORMAT = 1

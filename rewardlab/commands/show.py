@@ -14,9 +14,10 @@ from rewardlab.records import archive
 from rewardlab.records.summary import THRESHOLDS, normalise
 from rewardlab.report.numbers import amount, duration, score
 from rewardlab.report.outcomes import Outcome, counts
+from rewardlab.report.reading.evaluations import FloatArray
 from rewardlab.report.reading.plain import Unreadable
 from rewardlab.report.reading.reward_map import read_reward_map, shares
-from rewardlab.report.reading.run_folder import FILES, MANIFEST, FloatArray, Run, read_run
+from rewardlab.report.reading.run_folder import FILES, MANIFEST, Run, read_run
 
 _BLOCKS, _ASCII = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 _CHAMPION = ("champion", "champion_return", "champion_born")

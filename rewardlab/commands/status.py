@@ -25,7 +25,8 @@ from rewardlab.records.status import STATES, read_status
 from rewardlab.records.table import last_row
 from rewardlab.report.numbers import amount, duration, plural, score
 from rewardlab.report.reading.plain import Unreadable, clean, read_json
-from rewardlab.report.reading.run_folder import MANIFEST, STATUS, TRAINING
+from rewardlab.report.reading.run_folder import MANIFEST, STATUS
+from rewardlab.report.reading.training import TRAINING
 
 _SECONDS = 2.0  # between two scans
 _LARGEST = 1e18  # what is beyond, or no number, is not believed

@@ -29,18 +29,16 @@ from rewardlab.gridworld.constants import (
     X,
     Y,
 )
-from rewardlab.gridworld.search import (
-    FOUND,
-    OVER_BUDGET,
+from rewardlab.gridworld.search import FOUND, OVER_BUDGET, run_search
+from rewardlab.gridworld.search_nodes import (
     Nodes,
-    _key,
-    _recalled,
-    _scramble,
-    _slot,
     changing_registers,
+    find_slot,
     first_node,
     make_memo,
-    run_search,
+    nonzero,
+    recall,
+    scramble,
 )
 from rewardlab.gridworld.solver import limits, take_up, wall_distances
 from rewardlab.kernel_cache import compile_for, inner, specialise
@@ -150,23 +148,23 @@ def _state_keys(cells, facts, params, first, keys, salts):
         for at in range(area):
             cell = int(cells[i, at])
             if _changes(cell):
-                moving += _scramble(at, cell)
+                moving += scramble(at, cell)
             elif cell != EMPTY_CELL:
-                fixed += _scramble(at + 8 * area, cell)
+                fixed += scramble(at + 8 * area, cell)
         for k in range(MISSION, first):
-            fixed += _scramble(k + 16 * area, facts[i, k])
+            fixed += scramble(k + 16 * area, facts[i, k])
         for k in range(first, facts.shape[1]):
-            moving += _recalled(k + 16 * area, facts[i, k])
+            moving += recall(k + 16 * area, facts[i, k])
         pose = (facts[i, Y] * params[WIDTH] + facts[i, X]) * 4 + facts[i, DIRECTION]
-        keys[i] = _key(moving + _scramble(area + pose, facts[i, CARRIED]))
+        keys[i] = nonzero(moving + scramble(area + pose, facts[i, CARRIED]))
         salts[i] = fixed
 
 
 def _look_up(keys, salts, memo, memo_steps, memo_exact, steps):
     """Fills steps, int64 [N]: what is known exactly, else -1."""
     for i in range(keys.shape[0]):
-        key = _key(keys[i] + salts[i])
-        place = _slot(memo, key)
+        key = nonzero(keys[i] + salts[i])
+        place = find_slot(memo, key)
         known = memo[place] == key and memo_exact[place]
         steps[i] = memo_steps[place] if known else -1
 
@@ -192,18 +190,18 @@ def _remember(
     """Writes what a search found out into the memo; fills result: steps from its start, and new entries."""
     total, over = _NEVER, last
     if found:
-        key = _key(sums[last] + _scramble(area + poses[last], hands[last]))
-        slot = _slot(table, key)
+        key = nonzero(sums[last] + scramble(area + poses[last], hands[last]))
+        slot = find_slot(table, key)
         total = depths[last]
         if table[slot] == key and owners[slot] == last:  # only states that one goes on from stand in the table
-            total += memo_steps[_slot(memo, _key(key + salt))]
+            total += memo_steps[find_slot(memo, nonzero(key + salt))]
             over = -1
     used = 0
     for node in range(count):
         if found and node == over:
             continue  # success: no state to go on from
-        place_key = _key(_key(sums[node] + _scramble(area + poses[node], hands[node])) + salt)
-        place = _slot(memo, place_key)
+        place_key = nonzero(nonzero(sums[node] + scramble(area + poses[node], hands[node])) + salt)
+        place = find_slot(memo, place_key)
         if memo[place] == _U(0):
             memo[place], memo_steps[place], memo_exact[place] = place_key, 1, False
             used += 1
@@ -213,8 +211,8 @@ def _remember(
     node = last
     while found:
         if node != over:
-            place_key = _key(_key(sums[node] + _scramble(area + poses[node], hands[node])) + salt)
-            place = _slot(memo, place_key)
+            place_key = nonzero(nonzero(sums[node] + scramble(area + poses[node], hands[node])) + salt)
+            place = find_slot(memo, place_key)
             if memo[place] == _U(0):
                 used += 1
             memo[place], memo_steps[place], memo_exact[place] = place_key, total - depths[node], True

@@ -6,7 +6,7 @@ expanded by putting these into a grid and taking each action there, so a search 
 Two nodes with the same 64-bit hash are taken for one state (with a million nodes, a false match has a chance of 3e-8).
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from rewardlab.gridworld.constants import (
     KEY,
     LOCKED,
     MISSION,
-    NO_OBJECT,
     NUM_ACTIONS,
     NUM_MISSION,
     OPEN,
@@ -36,25 +35,25 @@ from rewardlab.gridworld.constants import (
     Y,
 )
 from rewardlab.gridworld.moves import act, cell_at, front_x, front_y
-from rewardlab.kernel_cache import call, inner, kept, specialise
+from rewardlab.gridworld.search_nodes import (
+    NO_MEMO,
+    Memo,
+    Nodes,
+    changing_registers,
+    find_slot,
+    first_node,
+    nonzero,
+    recall,
+    scramble,
+)
+from rewardlab.kernel_cache import call, inner, specialise
 
 FOUND, NONE, OVER_BUDGET = range(3)
 
-_U = np.uint64
-_32, _29, _MIX_A, _MIX_B = _U(32), _U(29), _U(0x9E3779B97F4A7C15), _U(0xBF58476D1CE4E5B9)
-_PRIORITIES = 1 << 14
 _WEIGHT = 3  # of the distance to the target, in a search that is not to be exact
 
 begin: Any = None  # filled in by `specialise`
 end: Any = None
-
-
-@inner
-def _scramble(place, number):
-    """A pseudo-random uint64 for one changing cell (or for pose and hands)."""
-    word = (_U(place) << _32 | _U(number)) * _MIX_A
-    word = (word ^ (word >> _32)) * _MIX_B
-    return word ^ (word >> _29)
 
 
 @inner
@@ -68,12 +67,6 @@ def _door_left(codes, node, key):
 
 
 @inner
-def _recalled(place, number):
-    """A pseudo-random uint64 for a changing register; 0 for one that is 0, so that unused ones don't count."""
-    return _U(0) if number == 0 else _scramble(place, number)
-
-
-@inner
 def _useful(action, cell, hands, at, codes, node, near_things):
     """Whether an action is worth trying in a search that is not to be exact: no carrying about of needless things."""
     kind = cell & 0xFF
@@ -83,22 +76,6 @@ def _useful(action, cell, hands, at, codes, node, near_things):
         needed = hands & 0xFF == KEY and _door_left(codes, node, hands)
         return not needed and near_things[at] != 0
     return True
-
-
-@inner
-def _key(number):
-    """A hash that is not 0: 0 marks an empty slot."""
-    return _U(1) if number == _U(0) else number
-
-
-@inner
-def _slot(table, key):
-    """Where a hash is in the table, or would be."""
-    mask = _U(table.shape[0] - 1)
-    slot = key & mask
-    while table[slot] != _U(0) and table[slot] != key:
-        slot = (slot + _U(1)) & mask
-    return slot
 
 
 def _search(
@@ -169,8 +146,8 @@ def _search(
     priority = min(weight * distances[poses[0]], heads.shape[0] - 1)
     heads[priority] = 0
     nexts[0] = -1
-    key = _key(sums[0] + _scramble(area + poses[0], hands[0]))
-    table[_slot(table, key)] = key  # its owner is node 0
+    key = nonzero(sums[0] + scramble(area + poses[0], hands[0]))
+    table[find_slot(table, key)] = key  # its owner is node 0
     while priority < heads.shape[0]:
         node = heads[priority]
         if node < 0:
@@ -178,12 +155,12 @@ def _search(
             continue
         heads[priority] = nexts[node]
         # A shorter way to this state may have been found since it was noted.
-        key = _key(sums[node] + _scramble(area + poses[node], hands[node]))
-        slot = _slot(table, key)
+        key = nonzero(sums[node] + scramble(area + poses[node], hands[node]))
+        slot = find_slot(table, key)
         if owners[slot] != node:
             continue
-        place = _slot(met, _key(key + salt))
-        if exact and met[place] != _U(0) and met_exact[place]:
+        place = find_slot(met, nonzero(key + salt))
+        if exact and met[place] != np.uint64(0) and met_exact[place]:
             return FOUND, node, count  # it came first with the true length of its way
         for k in range(size):
             if places[node, k] >= 0:
@@ -219,17 +196,17 @@ def _search(
             for k in range(memory):
                 if facts[0, first + k] != memories[node, k]:
                     place = first + k + 16 * area
-                    total += _recalled(place, facts[0, first + k]) - _recalled(place, memories[node, k])
+                    total += recall(place, facts[0, first + k]) - recall(place, memories[node, k])
                     recalled = True
             if after != front:
                 if front != EMPTY_CELL:
-                    total -= _scramble(at, front)
+                    total -= scramble(at, front)
                 if after != EMPTY_CELL:
-                    total += _scramble(at, after)
+                    total += scramble(at, after)
             elif new_pose == pose and not over and not recalled:
                 continue
-            key = _key(total + _scramble(area + new_pose, new_hands))
-            slot = _slot(table, key)
+            key = nonzero(total + scramble(area + new_pose, new_hands))
+            slot = find_slot(table, key)
             if not over and table[slot] == key and depths[owners[slot]] <= depths[node] + 1:
                 continue
             if count >= budget:
@@ -254,8 +231,8 @@ def _search(
                 return FOUND, new, count
             left = distances[new_pose]
             if exact:
-                known = _slot(met, _key(key + salt))
-                if met[known] != _U(0):
+                known = find_slot(met, nonzero(key + salt))
+                if met[known] != np.uint64(0):
                     left = max(left, met_steps[known])
             rank = min(max(depths[new] + weight * left, best), heads.shape[0] - 1)
             nexts[new] = heads[rank]
@@ -295,119 +272,12 @@ def search(
         FOUND, NONE or OVER_BUDGET; the actions of the way; the number of nodes.
     """
     nodes = first_node(task, world, budget)
-    outcome, last, count = run_search(task, world, distances, near_things, exact, nodes, _U(0), NO_MEMO)
+    outcome, last, count = run_search(task, world, distances, near_things, exact, nodes, np.uint64(0), NO_MEMO)
     way: list[int] = []
     while outcome == FOUND and last != 0:
         way.append(int(nodes.moves[last]))
         last = int(nodes.parents[last])
     return outcome, way[::-1], count
-
-
-class Nodes(NamedTuple):
-    """The arrays that a search keeps its states in; see `_search`."""
-
-    poses: np.ndarray
-    hands: np.ndarray
-    places: np.ndarray
-    codes: np.ndarray
-    memories: np.ndarray
-    sums: np.ndarray
-    depths: np.ndarray
-    parents: np.ndarray
-    moves: np.ndarray
-    nexts: np.ndarray
-    table: np.ndarray
-    owners: np.ndarray
-    heads: np.ndarray
-
-
-class Memo(NamedTuple):
-    """What earlier searches found out; see `_search`."""
-
-    keys: np.ndarray
-    steps: np.ndarray
-    exact: np.ndarray
-
-
-def make_memo(size: int) -> Memo:
-    """An empty one with room for `size` keys, a power of two."""
-    return Memo(np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.bool_))
-
-
-NO_MEMO = make_memo(1)
-
-
-def make_nodes(budget: int, things: int, registers: int) -> Nodes:
-    """Room for `budget` nodes of states with at most so many things that can change, and so many registers."""
-    # Rows are written before they are read; untouched memory costs nothing.
-    places, codes = np.empty((budget, things), dtype=np.int16), np.empty((budget, things), dtype=np.uint32)
-    memories = np.empty((budget, registers), dtype=np.int32)
-    sums, hands = np.zeros(budget, dtype=np.uint64), np.zeros(budget, dtype=np.int64)
-    poses, depths, parents, nexts = (np.zeros(budget, dtype=np.int32) for _ in range(4))
-    moves = np.zeros(budget, dtype=np.int8)
-    table = np.zeros(1 << int(np.ceil(np.log2(2 * budget))), dtype=np.uint64)
-    owners = np.zeros(len(table), dtype=np.int32)
-    heads = np.full(_PRIORITIES, -1, dtype=np.int32)
-    return Nodes(poses, hands, places, codes, memories, sums, depths, parents, moves, nexts, table, owners, heads)
-
-
-def first_node(task: Task, world: World, budget: int, room: Nodes | None = None) -> Nodes:
-    """Nodes whose first is the state of environment 0; its changing things leave the grid.
-
-    Args:
-        room: that of an earlier search, for as many nodes, which is used again where there is enough.
-    """
-    things = max(1, _things(world.cells, world.facts))
-    first, registers = changing_registers(task, world)
-    if room is None or room.places.shape[1] < things or room.memories.shape[1] != registers:
-        room = make_nodes(budget, things, registers)
-    else:
-        room.table.fill(0)
-        room.owners.fill(0)
-        room.heads.fill(-1)
-    _enter(world.cells, world.facts, task.width, first, room.poses, room.hands, room.places, room.codes, room.memories,
-           room.sums)  # fmt: skip
-    return room
-
-
-def changing_registers(task: Task, world: World) -> tuple[int, int]:
-    """The first column of facts that changes within an episode, and how many do in environment 0's."""
-    family = family_of(task)
-    if not hasattr(family, "CHANGING"):
-        return world.facts.shape[1], 0
-    return family.CHANGING, family.changing(world.facts[0])
-
-
-@kept
-def _things(cells, facts):
-    """How many things of environment 0 can change, what is carried too."""
-    count = 0 if facts[0, CARRIED] == NO_OBJECT else 1
-    for at in range(cells.shape[1]):
-        kind = cells[0, at] & 0xFF
-        if kind == DOOR or kind == KEY or kind == BALL or kind == BOX:
-            count += 1
-    return count
-
-
-@kept
-def _enter(cells, facts, width, first, poses, hands, places, codes, memories, sums):
-    """Makes the state of environment 0 node 0, whose depth and parent are 0 in new room and stay so."""
-    count, total = 0, _U(0)
-    for at in range(cells.shape[1]):
-        cell = int(cells[0, at])
-        kind = cell & 0xFF
-        if kind == DOOR or kind == KEY or kind == BALL or kind == BOX:
-            places[0, count], codes[0, count] = at, cell
-            total += _scramble(at, cell)
-            cells[0, at] = EMPTY_CELL
-            count += 1
-    places[0, count:], codes[0, count:] = -1, 0
-    for k in range(memories.shape[1]):
-        memories[0, k] = facts[0, first + k]
-        total += _recalled(first + k + 16 * cells.shape[1], facts[0, first + k])
-    sums[0] = total
-    poses[0] = (facts[0, Y] * width + facts[0, X]) * 4 + facts[0, DIRECTION]
-    hands[0] = facts[0, CARRIED]
 
 
 def run_search(

@@ -10,7 +10,7 @@ import pandas as pd
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.gather import compare, find, labelled
 from rewardlab.report.reading.plain import Unreadable, clean, read_table
-from rewardlab.report.reading.run_folder import TRAINING
+from rewardlab.report.reading.training import TRAINING
 from rewardlab.report.scaling import scaling
 from rewardlab.report.tables.columns import Filled, Table
 from rewardlab.report.tables.curves import AGGREGATE_CURVES, CURVES

@@ -16,7 +16,7 @@ from rewardlab.report.pages.reward_maps import reward_maps
 from rewardlab.report.pages.styles import Style
 from rewardlab.report.reading.archive_map import Map, read_map
 from rewardlab.report.reading.plain import Unreadable
-from rewardlab.report.reading.run_folder import TOTALS
+from rewardlab.report.reading.training import TOTALS
 from rewardlab.report.statistics import Band, FloatArray
 from rewardlab.report.tables.aggregate import PROFILE_GRID, SHARES, Pooled
 from rewardlab.report.tables.columns import Row

@@ -17,7 +17,9 @@ import numpy as np
 
 from rewardlab.machine import user_cache
 from rewardlab.records.files import write_atomic
-from rewardlab.report.reading.run_folder import Evaluations, FloatArray, Run, Training
+from rewardlab.report.reading.evaluations import Evaluations, FloatArray
+from rewardlab.report.reading.run_folder import Run
+from rewardlab.report.reading.training import Training
 
 Stamp = tuple[tuple[str, int, int, int], ...]
 """(file name, size, time in nanoseconds, inode) of each file of a run."""

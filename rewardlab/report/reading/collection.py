@@ -14,10 +14,10 @@ from typing import Any
 
 from rewardlab.report.helpers import Helpers
 from rewardlab.report.reading.cache import ReadingCache, Stamp
+from rewardlab.report.reading.evaluations import EVALUATIONS
 from rewardlab.report.reading.plain import Unreadable, clean
 from rewardlab.report.reading.run_folder import (
     COUNTED_STATES,
-    EVALUATIONS,
     FILES,
     MANIFEST,
     STATUS,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rewardlab.report.comparison import Comparison
-from rewardlab.report.reading.run_folder import COVERED
+from rewardlab.report.reading.training import COVERED
 from rewardlab.report.statistics import Estimate, estimate, generator, pooled_interquartile_mean
 from rewardlab.report.tables.columns import MORE, Column, Filled, Kind, Row, Table
 from rewardlab.report.tables.labels import Counted, explained, setting_columns

@@ -13,9 +13,10 @@ import pandas as pd
 from rewardlab.records.summary import THRESHOLDS, summarise
 from rewardlab.report.comparison import Comparison
 from rewardlab.report.outcomes import Outcome
+from rewardlab.report.reading.evaluations import EVALUATIONS as EVALUATIONS_FILE
+from rewardlab.report.reading.evaluations import Evaluations
 from rewardlab.report.reading.fields import written
-from rewardlab.report.reading.run_folder import COUNTED_STATES, Evaluations, Run
-from rewardlab.report.reading.run_folder import EVALUATIONS as EVALUATIONS_FILE
+from rewardlab.report.reading.run_folder import COUNTED_STATES, Run
 from rewardlab.report.reading.written import Texts, as_floats, as_integers
 from rewardlab.report.reading.written import cells as written_cells
 from rewardlab.report.setting import NO_SETTING, Setting
