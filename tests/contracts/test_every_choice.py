@@ -56,7 +56,7 @@ VARIANTS = [
     ("reward", "oni", ["reward.variant=ranking", "reward.per_iteration=9", "reward.steps=1"]),
     ("reward", "oni", ["reward.caption=both", "reward.error=0.5", "reward.per_iteration=5"]),
     ("reward", "icm", ["reward.normalise_reward=true"]),
-    ("reward", "e3b", ["reward.paid=current", "reward.normalise_reward=false"]),
+    ("reward", "e3b", ["reward.paid=current", "reward.normalise_reward=false", "reward.normalise_features=false"]),
     ("reward", "disagreement", ["reward.features_from=inverse", "reward.share=1"]),
     ("reward", "deir", ["reward.novelty=plain", "reward.normalise_reward=false"]),
     ("reward", "byol_explore", ["reward.horizon=1", "reward.normalise_reward=false", "reward.clip_below_mean=false"]),

@@ -11,14 +11,17 @@ from rewardlab.types import Rollout
 class Loops:
     """The formula of the paper, one environment and one step at a time."""
 
-    def __init__(self, scheme: object, size: int, ridge: float = 0.1) -> None:
+    def __init__(self, scheme: object, size: int, ridge: float = 0.1, of_length_1: bool = True) -> None:
         self.encoder = scheme.features  # type: ignore[attr-defined]
+        self.of_length_1 = of_length_1
         self.covariance = [ridge * np.eye(size) for _ in range(4)]
         self.empty = ridge * np.eye(size)
 
     @torch.no_grad()
     def bonus(self, rollout: Rollout, paid: str) -> np.ndarray:
         here, there = self.encoder(rollout.obs).double().numpy(), self.encoder(rollout.next_obs).double().numpy()
+        if self.of_length_1:
+            here, there = (each / np.sqrt((each**2).sum(axis=-1, keepdims=True)) for each in (here, there))
         worth = np.zeros(rollout.first.shape)
         for env in range(rollout.num_envs):
             for t in range(rollout.steps):
@@ -32,11 +35,11 @@ class Loops:
         return worth
 
 
-@pytest.mark.parametrize("paid", ["successor", "current"])
-def test_bonus_over_rollouts_recomputed(paid: str) -> None:
-    a_case = case("e3b", paid=paid, normalise_reward=False, features=8)
+@pytest.mark.parametrize(("paid", "of_length_1"), [("successor", True), ("successor", False), ("current", False)])
+def test_bonus_over_rollouts_recomputed(paid: str, of_length_1: bool) -> None:
+    a_case = case("e3b", paid=paid, normalise_reward=False, normalise_features=of_length_1, features=8)
     scheme, _ = a_case.build()
-    loops = Loops(scheme, 8)
+    loops = Loops(scheme, 8, of_length_1=of_length_1)
     for rollout in rollouts(a_case, STEPS, 7, STEPS):
         found = scheme.compute(rollout).streams["intrinsic"].numpy()
         np.testing.assert_allclose(found, loops.bonus(rollout, paid), rtol=1e-3, atol=1e-6)
@@ -79,6 +82,19 @@ def test_what_comes_again_within_the_episode_is_paid_less() -> None:
     rollout.first[0] = True
     bonus = scheme.compute(rollout).streams["intrinsic"]
     assert (bonus[1:] < bonus[:-1]).all()
+
+
+def test_the_bonus_stays_as_large_however_long_the_features_grow() -> None:
+    for of_length_1, least, most in ((True, 0.99, 1.01), (False, 1.5, 1e6)):
+        a_case = case("e3b", normalise_reward=False, normalise_features=of_length_1)
+        scheme, _ = a_case.build()
+        rollout = rollouts(a_case, STEPS)[0]
+        before = scheme.compute(rollout).streams["intrinsic"].mean()
+        scheme.memory.forget()
+        with torch.no_grad():
+            for weight in list(scheme.features.inverse.encoder.layers.parameters())[-2:]:
+                weight *= 10
+        assert least < float(scheme.compute(rollout).streams["intrinsic"].mean() / before) < most
 
 
 def test_warm_up_only_where_it_sets_something() -> None:

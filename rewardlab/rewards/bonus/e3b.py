@@ -9,13 +9,18 @@ frame of an episode is not paid. The bonus is divided by its running standard de
 (the reference code's reward_norm=int; normalise_reward=false turns it off). A random agent's warm-up sets the
 deviation first, and a rollout is scored with that from before it.
 
+Features are divided by their length (normalise_features). Without it they grow while the encoder learns, from a squared
+length of 0.5 to some 800 within 1M frames, and ridge does not: the first frames of an episode are paid thousands, all
+that follow next to nothing, and no way is explored that is longer than there are features. With it the first frame of a
+kind is paid 1 / ridge, the one after n of it about 1 / (ridge + n).
+
 - paid=successor: a step is paid for the frame that it leads to. The default.
 - paid=current: a step is paid for the frame that it was taken in, as in the paper and its code; the same numbers one
   step later, and an episode's final frame is never paid.
 
 Published values: ridge 0.1, coef 1, features and hidden layers 1024 wide, Adam's step 1e-4 (facebookresearch/e3b, on
-MiniHack), and network=published, the repository's encoder of NetHack's screen; the defaults are small networks with a
-step to match and a coef for our PPO, whose advantages are normalised.
+MiniHack), normalise_features=false, and network=published, the repository's encoder of NetHack's screen; the defaults
+are small networks with a step to match and a coef for our PPO, whose advantages are normalised.
 """
 
 from dataclasses import dataclass
@@ -28,9 +33,9 @@ from rewardlab.parts.models.controllable_features import ControllableFeatures
 from rewardlab.parts.moments.running_moments import RunningMoments
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
-from rewardlab.types import BuildContext, Metrics, Rollout
+from rewardlab.types import BuildContext, Metrics, Rollout, TensorObs
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass
@@ -41,6 +46,7 @@ class Config(BonusConfig):
         "successor", "what a step is paid for: the frame it leads to, or its own", choices=("successor", "current")
     )
     normalise_reward: bool = option(True, "divide by the running std of the bonus")
+    normalise_features: bool = option(True, "divide features by their length, so that ridge has a unit")
     warmup: int = option(128, "vector steps of a random agent that set this std", minimum=0)
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(32, "size of the features", above=0)
@@ -96,9 +102,14 @@ class Scheme(BonusScheme):
         loss = self.features.learn(rollout, epochs=self.config.epochs, batch_size=self.config.batch_size)
         return {"loss/e3b_inverse": loss, "explore/e3b_bonus": self._mean}
 
+    def _features(self, obs: TensorObs) -> torch.Tensor:
+        """Observations [B, *shape] -> [B, features]."""
+        features = self.features(obs)
+        return torch.nn.functional.normalize(features, dim=-1) if self.config.normalise_features else features
+
     def _elliptical(self, rollout: Rollout) -> torch.Tensor:
         """float32 [T, N], before any scaling."""
-        (features, reached), first = at_both_ends(self.features, rollout), rollout.first
+        (features, reached), first = at_both_ends(self._features, rollout), rollout.first
         if self.config.paid == "current":
             return self.memory.visits(features, first)
         return self.memory.arrivals(features[first], reached, first)

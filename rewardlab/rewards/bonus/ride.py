@@ -10,6 +10,11 @@ sees; it and both models learn, after the rollout was paid,
 
     forward_coef * ||predicted - phi(s')||_2 + inverse_coef * cross-entropy of the action.
 
+The forward loss alone is least where all features are alike, and its slope stays as steep on the way there. With the
+published weights, 100 to 1, they end so under our PPO: within 1M frames the bonus falls to a hundredth or less, and
+the inverse model unlearns. The paper's code makes a sixth of the gradient steps for as many frames. The defaults weigh
+both losses alike.
+
 Published under this name:
 
 - key=state, coef=0.1, forward_coef=10, inverse_coef=0.1: visits of the full grid (the paper's code, MultiRoom-N7-S4,
@@ -33,7 +38,7 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass
@@ -47,8 +52,8 @@ class Config(CellOptions, BonusConfig):
         choices=("both", "episodic", "lifelong"),
         neutral="both",
     )
-    forward_coef: float = option(10.0, "weight of the forward model's loss", minimum=0)
-    inverse_coef: float = option(0.1, "weight of the inverse model's loss", minimum=0)
+    forward_coef: float = option(1.0, "weight of the forward model's loss", minimum=0)
+    inverse_coef: float = option(1.0, "weight of the inverse model's loss", minimum=0)
     hidden: int = option(64, "width of hidden layers", above=0)
     features: int = option(64, "size of the features", above=0)
     learning_rate: float = option(2e-4, "Adam's step size", above=0)
