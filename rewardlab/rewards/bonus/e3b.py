@@ -40,7 +40,7 @@ VERSION = 4
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(0.003, "weight of the bonus", minimum=0)
+    coef: float = option(0.01, "weight of the bonus", minimum=0)
     ridge: float = option(0.1, "the matrix of an empty episode is this times the identity", above=0)
     paid: str = option(
         "successor", "what a step is paid for: the frame it leads to, or its own", choices=("successor", "current")

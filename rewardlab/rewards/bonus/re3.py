@@ -28,12 +28,12 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(0.005, "weight of the bonus", minimum=0)
+    coef: float = option(0.0015, "weight of the bonus", minimum=0)
     entropy: str = option("shannon", "which entropy: RE3's, or RISE's", choices=("shannon", "renyi"))
     order: float = option(0.5, "of entropy=renyi", above=0, maximum=1)
     neighbours: int = option(3, "k: the distance to which neighbour counts", above=0, maximum=1000)
