@@ -43,7 +43,7 @@ VERSION = 4
 
 @dataclass
 class Config(CellOptions, BonusConfig):
-    coef: float = option(0.03, "weight of the bonus", minimum=0)
+    coef: float = option(0.01, "weight of the bonus", minimum=0)
     key: str = option("view", "what visits are told by: view, place, message, full state, or likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
     scope: str = option(
