@@ -5,8 +5,8 @@ Paper: Henaff et al. 2022, Exploration via elliptical episodic bonuses
 The bonus is f^T C^-1 f with C = ridge * I + sum of f f^T over the earlier frames of the episode: a count of
 visits within the episode for features that are never quite the same twice. f comes from an encoder that learns by
 inverse dynamics only (cross-entropy of the action), so that what the agent can't influence is left out. The first
-frame of an episode is not paid. The bonus is divided by its running standard deviation, without which E3B fails
-(the reference code's reward_norm=int; normalise_reward=false turns it off). A random agent's warm-up sets the
+frame of an episode is not paid. The bonus is divided by its running standard deviation (the reference code's
+reward_norm=int, without which E3B fails there; normalise_reward=false turns it off). A random agent's warm-up sets the
 deviation first, and a rollout is scored with that from before it.
 
 Features are divided by their length (normalise_features). Without it they grow while the encoder learns, from a squared
