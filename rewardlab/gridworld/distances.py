@@ -17,13 +17,9 @@ from rewardlab.errors import UserError
 from rewardlab.gridworld.batch import World, family_of, make_world
 from rewardlab.gridworld.catalogue import Task
 from rewardlab.gridworld.constants import (
-    BALL,
-    BOX,
     CARRIED,
     DIRECTION,
-    DOOR,
     EMPTY_CELL,
-    KEY,
     MISSION,
     WIDTH,
     X,
@@ -32,6 +28,7 @@ from rewardlab.gridworld.constants import (
 from rewardlab.gridworld.search import FOUND, OVER_BUDGET, run_search
 from rewardlab.gridworld.search_nodes import (
     Nodes,
+    changes,
     changing_registers,
     find_slot,
     first_node,
@@ -41,7 +38,7 @@ from rewardlab.gridworld.search_nodes import (
     scramble,
 )
 from rewardlab.gridworld.solver import limits, take_up, wall_distances
-from rewardlab.kernel_cache import compile_for, inner, specialise
+from rewardlab.kernel_cache import compile_for, specialise
 
 _U = np.uint64
 _BUDGETS = (1 << 12, 1 << 16, 1 << 20)  # nodes of a search, one after the other until it ends
@@ -130,12 +127,6 @@ class Distances:
 _MOVING = ("keycorridor", "obstructedmaze", "unlockpickup", "fetch", "putnear")
 
 
-@inner
-def _changes(cell):
-    kind = cell & 0xFF
-    return kind == DOOR or kind == KEY or kind == BALL or kind == BOX
-
-
 def _state_keys(cells, facts, params, first, keys, salts):
     """Fills keys and salts, uint64 [N]: of what changes, as searches hash it, and of the level.
 
@@ -147,7 +138,7 @@ def _state_keys(cells, facts, params, first, keys, salts):
         moving, fixed = _U(0), _U(0)
         for at in range(area):
             cell = int(cells[i, at])
-            if _changes(cell):
+            if changes(cell):
                 moving += scramble(at, cell)
             elif cell != EMPTY_CELL:
                 fixed += scramble(at + 8 * area, cell)

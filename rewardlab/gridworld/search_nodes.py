@@ -26,6 +26,13 @@ _PRIORITIES = 1 << 14
 
 
 @inner
+def changes(cell):
+    """Whether a cell holds what can change: a door, or what can be carried."""
+    kind = cell & 0xFF
+    return kind == DOOR or kind == KEY or kind == BALL or kind == BOX
+
+
+@inner
 def scramble(place, number):
     """A pseudo-random uint64 for one changing cell (or for pose and hands)."""
     word = (_U(place) << _32 | _U(number)) * _MIX_A
@@ -56,7 +63,7 @@ def find_slot(table, key):
 
 
 class Nodes(NamedTuple):
-    """The arrays that a search keeps its states in; see `_search`."""
+    """The arrays that a search keeps its states in; see `search._search`."""
 
     poses: np.ndarray
     hands: np.ndarray
@@ -74,7 +81,7 @@ class Nodes(NamedTuple):
 
 
 class Memo(NamedTuple):
-    """What earlier searches found out; see `_search`."""
+    """What earlier searches found out; see `search._search`."""
 
     keys: np.ndarray
     steps: np.ndarray
@@ -135,8 +142,7 @@ def _things(cells, facts):
     """How many things of environment 0 can change, what is carried too."""
     count = 0 if facts[0, CARRIED] == NO_OBJECT else 1
     for at in range(cells.shape[1]):
-        kind = cells[0, at] & 0xFF
-        if kind == DOOR or kind == KEY or kind == BALL or kind == BOX:
+        if changes(cells[0, at]):
             count += 1
     return count
 
@@ -147,8 +153,7 @@ def _enter(cells, facts, width, first, poses, hands, places, codes, memories, su
     count, total = 0, _U(0)
     for at in range(cells.shape[1]):
         cell = int(cells[0, at])
-        kind = cell & 0xFF
-        if kind == DOOR or kind == KEY or kind == BALL or kind == BOX:
+        if changes(cell):
             places[0, count], codes[0, count] = at, cell
             total += scramble(at, cell)
             cells[0, at] = EMPTY_CELL

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.report.reading.plain import Table, Unreadable, parse_table
+from rewardlab.report.reading.plain import Table, Unreadable, parse_table, rises
 from rewardlab.report.reading.written import digest
 
 FloatArray = NDArray[np.float64]
@@ -58,7 +58,7 @@ def read_evaluations(
         raise Unreadable("eval.csv: return_mean is empty or not a number in a finished run")
     usable = np.isfinite(frames) & np.isfinite(returns)
     frames = frames[usable]
-    if not np.isfinite(columns["frames"]).all() or (frames < 0).any() or (np.diff(frames) <= 0).any():
+    if not np.isfinite(columns["frames"]).all() or not rises(frames):
         raise Unreadable("eval.csv: frames do not increase")
     if whole and frames.size == 0:
         raise Unreadable("eval.csv has no rows, though the run is finished")

@@ -27,6 +27,11 @@ class Unreadable(Exception):
     """One file of one run cannot be used; the text says which and why, in one line."""
 
 
+def rises(frames: NDArray[np.float64]) -> bool:
+    """Whether numbers of frames are finite, none negative, each larger than the one before."""
+    return bool(np.isfinite(frames).all() and (frames >= 0).all() and (np.diff(frames) > 0).all())
+
+
 def read_json(path: Path, root: Path) -> dict[str, Any]:
     """Reads a JSON object below a folder that links may not lead out of.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.report.reading.plain import TABLE_LIMIT, Table, Unreadable, clean, parse_table, read_bytes
+from rewardlab.report.reading.plain import TABLE_LIMIT, Table, Unreadable, clean, parse_table, read_bytes, rises
 
 SUITE = "suite.csv"
 MEASURED = ("success_rate", "return_mean", "length_mean", "regret")  # of policies
@@ -25,7 +25,7 @@ def read_suite(run_folder: Path, root: Path) -> tuple[Table, tuple[str, ...]]:
         content = read_bytes(path, root, TABLE_LIMIT)
         columns = parse_table(content, SUITE, _wanted, ("frames",), whole=False)
         frames = columns["frames"]
-        if not np.isfinite(frames).all() or (frames < 0).any() or (np.diff(frames) <= 0).any():
+        if not rises(frames):
             raise Unreadable(f"{SUITE}: frames do not increase")
     except Unreadable as problem:
         return {}, (str(problem),)

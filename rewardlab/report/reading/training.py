@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.report.reading.evaluations import Evaluations, FloatArray
-from rewardlab.report.reading.plain import TABLE_LIMIT, Table, Unreadable, clean, parse_table, read_bytes
+from rewardlab.report.reading.plain import TABLE_LIMIT, Table, Unreadable, clean, parse_table, read_bytes, rises
 
 TRAINING = "train.csv"
 TOTALS = ("evaluations", "coverage", "qd_score")
@@ -69,7 +69,7 @@ def read_training(content: bytes | None, known: Table | None) -> tuple[Training,
     try:
         columns = known if known is not None else parse_table(content, TRAINING, *OF_TRAINING, whole=False)
         frames = columns["frames"]
-        if not np.isfinite(frames).all() or (frames < 0).any() or (np.diff(frames) <= 0).any():
+        if not rises(frames):
             raise Unreadable(f"{TRAINING}: frames do not increase")
     except Unreadable as problem:
         return Training(), {}, (str(problem),)

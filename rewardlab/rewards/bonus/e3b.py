@@ -10,9 +10,9 @@ reward_norm=int, without which E3B fails there; normalise_reward=false turns it 
 deviation first, and a rollout is scored with that from before it.
 
 Features are divided by their length (normalise_features). Without it they grow while the encoder learns, from a squared
-length of 0.5 to some 800 within 1M frames, and ridge does not: the first frames of an episode are paid thousands, all
-that follow next to nothing, and no way is explored that is longer than there are features. With it the first frame of a
-kind is paid 1 / ridge, the one after n of it about 1 / (ridge + n).
+length of 0.5 to some 800 within 1M frames of MultiRoom-N6, and ridge does not: the first frames of an episode are paid
+thousands, all that follow next to nothing. With it the first frame of a kind is paid 1 / ridge, the one after n of it
+about 1 / (ridge + n).
 
 - paid=successor: a step is paid for the frame that it leads to. The default.
 - paid=current: a step is paid for the frame that it was taken in, as in the paper and its code; the same numbers one
