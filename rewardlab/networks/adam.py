@@ -49,6 +49,12 @@ class Adam:
         placed = zip(self._parameters, self._places, strict=True)
         return vector, {parameter: vector[place].view_as(parameter) for parameter, place in placed}
 
+    def places(self, parameters: Iterable[nn.Parameter]) -> list[slice]:
+        """Where some of the parameters are in such a vector; neighbours are one place."""
+        wanted = {id(parameter) for parameter in parameters}
+        every = zip(self._parameters, self._places, strict=True)
+        return _joined(place for parameter, place in every if id(parameter) in wanted)
+
     def gradient(self, loss: torch.Tensor) -> torch.Tensor:
         """Of the loss, in one vector; zero where a parameter takes no part in it."""
         return self.gradient_and_unread(loss)[0]
@@ -56,7 +62,7 @@ class Adam:
     def gradient_and_unread(self, loss: torch.Tensor) -> tuple[torch.Tensor, list[slice]]:
         """The gradient, and the places in it of parameters that take no part in the loss."""
         parts = torch.autograd.grad(loss, self._parameters, allow_unused=True)
-        unread = [place for part, place in zip(parts, self._places, strict=True) if part is None]
+        unread = _joined(place for part, place in zip(parts, self._places, strict=True) if part is None)
         filled = zip(parts, self._parameters, strict=True)
         return torch.cat([(torch.zeros_like(p) if part is None else part).flatten() for part, p in filled]), unread
 
@@ -91,6 +97,15 @@ class Adam:
 def _places(parameters: Sequence[nn.Parameter]) -> list[slice]:
     ends = list(accumulate(parameter.numel() for parameter in parameters))
     return [slice(start, end) for start, end in pairwise([0, *ends])]
+
+
+def _joined(places: Iterable[slice]) -> list[slice]:
+    """Ascending places, with neighbours as one."""
+    found: list[slice] = []
+    for place in places:
+        start = found.pop().start if found and found[-1].stop == place.start else place.start
+        found.append(slice(start, place.stop))
+    return found
 
 
 def clip_norm(gradient: torch.Tensor, most: float) -> torch.Tensor:

@@ -6,7 +6,7 @@ those of ordinary modules, whose initialisation, optimiser and saved state stay 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from rewardlab.networks.adam import Adam
 from rewardlab.networks.fused_encoder import FusedEncoder
 from rewardlab.networks.fused_kernels import ELU, LINEAR, RELU, TANH
 from rewardlab.networks.tanh import Tanh
-from rewardlab.types import Array
+from rewardlab.types import Array, TensorObs
 
 _BLOCK = 512  # rows that `predict` takes at once: what lies between the layers stays in the cache
 _MOST_SHAPES = 1024  # numbers of rows that views of the buffers are kept for
@@ -148,6 +148,8 @@ class FusedActorCritic:
         self._shared = FusedMLP(network.shared, places)
         self._policy, self._critic = FusedMLP(network.policy, places), FusedMLP(network.critic, places)
         self._goes_on = len(network.shared) > 0 or self._encoder.learns
+        self._ends: tuple[torch.Tensor, ...] = ()
+        self._places = [optimiser.places(head.parameters()) for head in (network.policy, network.critic)]
 
     @staticmethod
     def fits(network: ActorCritic) -> bool:
@@ -173,10 +175,30 @@ class FusedActorCritic:
 
     def backward(self, of_logits: torch.Tensor, of_values: torch.Tensor) -> torch.Tensor:
         """All weights' gradient in one vector, from those of what the latest `forward` gave; both are overwritten."""
-        of_features = self._policy.backward(of_logits, of_inputs=self._goes_on)
-        by_critic = self._critic.backward(of_values, of_inputs=self._goes_on)
-        if of_features is not None and by_critic is not None:
-            below = self._shared.backward(of_features.add_(by_critic), of_inputs=self._encoder.learns)
-            if below is not None:
-                self._encoder.backward(below)
+        return self._passed_back((of_logits, of_values))
+
+    def followed(self, obs: TensorObs) -> tuple[TensorObs, torch.Tensor]:
+        """Distribution and values of observations [B, *shape], of which `gradient_and_unread` takes a loss."""
+        logits, values = self._ends = tuple(each.clone().requires_grad_() for each in self.forward(self.inputs(obs)))
+        return {"logits": logits}, values
+
+    def gradient_and_unread(self, loss: torch.Tensor) -> tuple[torch.Tensor, list[slice]]:
+        """What `Adam.gradient_and_unread` says of a loss on what the latest `followed` gave."""
+        found = torch.autograd.grad(loss, self._ends, allow_unused=True)
+        unread = [place for part, places in zip(found, self._places, strict=True) if part is None for place in places]
+        for place in unread:
+            self.gradient[place] = 0.0
+        return self._passed_back(found), unread
+
+    def _passed_back(self, of_heads: Sequence[torch.Tensor | None]) -> torch.Tensor:
+        """The gradient, from those of the outputs of policy and critic; None for one that nothing was asked of."""
+        below: torch.Tensor | None = None
+        for head, of_head in zip((self._policy, self._critic), of_heads, strict=True):
+            if of_head is not None:
+                found = head.backward(of_head.contiguous(), of_inputs=self._goes_on)
+                below = found if below is None or found is None else below.add_(found)
+        if below is not None:
+            below = self._shared.backward(below, of_inputs=self._encoder.learns)
+        if below is not None:
+            self._encoder.backward(below)
         return self.gradient

@@ -129,6 +129,18 @@ def test_policy_and_critic(names, encoding, shared, streams):
     of_logits, of_values = torch.randn(20, 5, generator=generator), torch.randn(20, streams, generator=generator)
     expected = optimiser.gradient((dist["logits"] * of_logits).sum() + (values * of_values).sum())
     torch.testing.assert_close(fused.backward(of_logits, of_values), expected, rtol=1e-5, atol=1e-4)
+    for of_policy, of_critic in ((1.0, 0.0), (0.0, 1.0), (1.0, 2.0)):  # terms of schemes, which need not read both
+        found = []
+        for head, gradients in (
+            (network(network.prepare(shown)), optimiser.gradient_and_unread),
+            (fused.followed(shown), fused.gradient_and_unread),
+        ):
+            policy, critic = head[0]["logits"].log_softmax(dim=-1)[:, 0].mean(), head[1].square().mean()
+            terms = [weight * term for weight, term in ((of_policy, policy), (of_critic, critic)) if weight]
+            gradient, unread = gradients(torch.stack(terms).sum())
+            found.append((gradient.clone(), unread))
+        torch.testing.assert_close(found[1][0], found[0][0], **CLOSE)
+        assert found[1][1] == found[0][1] and len(found[0][1]) == (not (of_policy and of_critic))
 
 
 @pytest.mark.parametrize(

@@ -326,7 +326,9 @@ class Agent(BaseAgent):
     def _aux_steps(self, aux_loss: AuxLoss, progress: float) -> list[float]:
         scale = 1.0 if self._scale is None else self._scale.divisor
         task_coef = self._streams[0].weight(progress)
-        found = aux_steps(aux_loss, self.network, self.optimiser, self.config.max_grad_norm, task_coef, scale)
+        found = aux_steps(
+            aux_loss, self.network, self.optimiser, self.config.max_grad_norm, task_coef, scale, self._fused
+        )
         self._updates += len(found)
         return found
 

@@ -38,12 +38,12 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, EnvSpec, Metrics, Rollout, Signals, TensorObs
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass
 class Config(CellOptions, BonusConfig):
-    coef: float = option(0.004, "weight of the bonus for states new to the episode", minimum=0)
+    coef: float = option(0.00125, "weight of the bonus for states new to the episode", minimum=0)
     c: float = option(4e-4, "weight of what the adversary fails to predict", minimum=0)
     c_end: float = option(0.0, "share of c that is left at the end of the budget, reached linearly", minimum=0)
     bonus: str = option(
