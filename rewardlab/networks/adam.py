@@ -51,9 +51,9 @@ class Adam:
 
     def places(self, parameters: Iterable[nn.Parameter]) -> list[slice]:
         """Where some of the parameters are in such a vector; neighbours are one place."""
-        wanted = {id(parameter) for parameter in parameters}
+        wanted = set(parameters)
         every = zip(self._parameters, self._places, strict=True)
-        return _joined(place for parameter, place in every if id(parameter) in wanted)
+        return _joined(place for parameter, place in every if parameter in wanted)
 
     def gradient(self, loss: torch.Tensor) -> torch.Tensor:
         """Of the loss, in one vector; zero where a parameter takes no part in it."""

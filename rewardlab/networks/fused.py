@@ -6,7 +6,7 @@ those of ordinary modules, whose initialisation, optimiser and saved state stay 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -173,9 +173,21 @@ class FusedActorCritic:
         features = self._shared.forward(self._encoder.forward(inputs))
         return self._policy.forward(features), self._critic.forward(features)
 
-    def backward(self, of_logits: torch.Tensor, of_values: torch.Tensor) -> torch.Tensor:
-        """All weights' gradient in one vector, from those of what the latest `forward` gave; both are overwritten."""
-        return self._passed_back((of_logits, of_values))
+    def backward(self, of_logits: torch.Tensor | None, of_values: torch.Tensor | None) -> torch.Tensor:
+        """All weights' gradient in one vector, from those of what the latest `forward` gave; both are overwritten.
+
+        Where one is None, the gradient of that head's weights stays what it was.
+        """
+        below: torch.Tensor | None = None
+        for head, of_head in ((self._policy, of_logits), (self._critic, of_values)):
+            if of_head is not None:
+                found = head.backward(of_head, of_inputs=self._goes_on)
+                below = found if below is None or found is None else below.add_(found)
+        if below is not None:
+            below = self._shared.backward(below, of_inputs=self._encoder.learns)
+        if below is not None:
+            self._encoder.backward(below)
+        return self.gradient
 
     def followed(self, obs: TensorObs) -> tuple[TensorObs, torch.Tensor]:
         """Distribution and values of observations [B, *shape], of which `gradient_and_unread` takes a loss."""
@@ -188,17 +200,5 @@ class FusedActorCritic:
         unread = [place for part, places in zip(found, self._places, strict=True) if part is None for place in places]
         for place in unread:
             self.gradient[place] = 0.0
-        return self._passed_back(found), unread
-
-    def _passed_back(self, of_heads: Sequence[torch.Tensor | None]) -> torch.Tensor:
-        """The gradient, from those of the outputs of policy and critic; None for one that nothing was asked of."""
-        below: torch.Tensor | None = None
-        for head, of_head in zip((self._policy, self._critic), of_heads, strict=True):
-            if of_head is not None:
-                found = head.backward(of_head.contiguous(), of_inputs=self._goes_on)
-                below = found if below is None or found is None else below.add_(found)
-        if below is not None:
-            below = self._shared.backward(below, of_inputs=self._encoder.learns)
-        if below is not None:
-            self._encoder.backward(below)
-        return self.gradient
+        of_logits, of_values = (None if part is None else part.contiguous() for part in found)
+        return self.backward(of_logits, of_values), unread
