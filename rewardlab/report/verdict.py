@@ -167,8 +167,10 @@ def _decided(
     certainty, rival = min(((lead(best, row, what), row) for row in rest), key=lambda pair: pair[0])
     fewest = min(best["n_seeds"], rival["n_seeds"])
     if fewest < 2:
-        details = [*details, "One seed per environment: nothing can be said about how sure this is.", *more]
-        return Verdict(f"{best['method']} is ahead {by}, with one seed", "open", "one seed only", details)
+        alone = " and ".join(row["method"] for row in (best, rival) if row["n_seeds"] < 2)
+        unsure = f"One seed of {alone} in some environment: nothing can be said about how sure this is."
+        headline = f"{best['method']} is ahead {by}, with one seed of {alone}"
+        return Verdict(headline, "open", "one seed only", [*details, unsure, *more])
     sure = f"It stays ahead of {rival['method']} in {share(certainty)} of bootstrap resamples over seeds."
     details = [*details, sure, *more]
     if certainty >= SURE and fewest >= FEW_SEEDS:

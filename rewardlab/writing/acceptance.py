@@ -24,6 +24,7 @@ from rewardlab.writing.sample import Sample
 LARGEST = 1000.0  # of what is paid
 SLOWEST = 0.05  # seconds of computing for as many rows as a request holds; most code needs a tenth of that or less
 _ALIKE = 1e-6
+_BETTER = {"reward": "write a potential", "potential": "let the potential rise up to success"}
 
 
 @dataclass
@@ -80,8 +81,8 @@ def judge(source: str, sample: Sample, layout: StateLayout, config: RootConfig) 
         asked.close()
     if not verdict.problems:
         _tell(asked, sample, verdict)
-        if verdict.kind == "reward":
-            _finishing(asked.told["compute_reward"], sample, verdict, config)
+        if verdict.kind in _BETTER:
+            _finishing(asked.told, sample, verdict, config)
     return verdict
 
 
@@ -170,26 +171,30 @@ def _tell(asked: _Asked, sample: Sample, verdict: Verdict) -> None:
             verdict.correlation = float(spearmanr(said, near).statistic)
 
 
-def _finishing(paid: Array, sample: Sample, verdict: Verdict, config: RootConfig) -> None:
-    """Whether walking a solved way to its end returns less than staying at its best-paid place to the limit."""
+def _finishing(told: dict[str, Array], sample: Sample, verdict: Verdict, config: RootConfig) -> None:
+    """Whether walking a solved way to its end returns less than staying, for good, at its best place."""
     limit, gamma = sample.spec.max_steps, config.agent.gamma
     options: Any = config.reward
-    coef, task_coef = options.coef, options.task_coef
-    if limit is None:
+    if limit is None or options.pay == "potential":
         return
     worse, solved = 0, 0
     for way in range(sample.way.max() + 1):
         rows = np.flatnonzero(sample.way == way)
-        if not len(rows) or sample.task_reward[rows[-1]] <= 0:
+        if len(rows) < 2 or sample.task_reward[rows[-1]] <= 0:
             continue
         solved += 1
         discounts = gamma ** np.arange(len(rows))
-        finished = float((discounts * (coef * paid[rows] + task_coef * sample.task_reward[rows])).sum())
-        best = int(paid[rows[:-1]].argmax()) if len(rows) > 1 else 0
-        staying = gamma ** np.arange(best + 1, limit)
-        stayed = coef * float((discounts[: best + 1] * paid[rows[: best + 1]]).sum() + paid[rows[best]] * staying.sum())
-        worse += stayed > finished
+        if verdict.kind == "potential":
+            paid = np.diff(told["potential"][rows], prepend=told["potential"][rows[0]])
+            paid[-1] = 0.0  # the end
+            returns = (discounts * paid).cumsum()
+            stayed = returns.max()
+        else:
+            paid = told["compute_reward"][rows]
+            returns, best = (discounts * paid).cumsum(), int(paid[:-1].argmax())
+            stayed = returns[best] + paid[best] * (gamma ** np.arange(best + 1, limit)).sum()
+        task = float((discounts * sample.task_reward[rows]).sum())
+        worse += options.coef * float(stayed) > options.coef * float(returns[-1]) + options.task_coef * task
     if worse:
-        verdict.warnings.append(
-            f"staying pays more than finishing on {worse} of {solved} solved levels: write a potential, or pay less"
-        )
+        where = f"on {worse} of {solved} solved levels"
+        verdict.warnings.append(f"staying pays more than finishing {where}: {_BETTER[verdict.kind]}, or pay less")

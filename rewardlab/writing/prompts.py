@@ -23,8 +23,8 @@ _WANTED = {
     "potential": """    def potential(state):
         return total, {"part": part}
 
-total, and every part of it, is an array [B]. Moving from s to s' pays gamma * potential(s') - potential(s), so that a
-state with more potential is one nearer to success. Success ends the episode. At most 15 parts.""",
+total, and every part of it, is an array [B]. Moving from s to s' pays what the potential rises by, so that a state with
+more of it is one nearer to success. Success ends the episode, and is paid by itself. At most 15 parts.""",
     "split": """    def dense(before, action, after):
         return total, {"part": part}
 

@@ -202,6 +202,13 @@ class TestKeys:
         assert ("clear" in result.text.splitlines()[0]) == (seeds >= 5)
         assert "clearly" not in page[: page.index("<script")]
 
+    @pytest.mark.parametrize(("leading", "alone"), [(2, "late"), (1, "early and late")])
+    def test_one_seed_is_said_of_whom_it_is(self, tmp_path, leading, alone):
+        for seed in range(leading):
+            write_run(tmp_path, seed=seed, reward="early", returns=[0.0, 0.8, 0.8])
+        write_run(tmp_path, reward="late", returns=[0.0, 0.0, 0.8])
+        assert make(tmp_path).text.startswith(f"early is ahead by area, with one seed of {alone} (one seed only)")
+
     def test_folders_are_never_clearly_apart_with_few_seeds(self, tmp_path):
         for seed in range(4):
             write_run(tmp_path / "old", seed=seed, returns=[0.0, 0.1, 0.1])

@@ -79,11 +79,13 @@ def _seen(env: object) -> dict[str, object]:
     return {**place, **ahead, "carrying_kind": carried[0], "carrying_colour": carried[1], "objects": objects}
 
 
-def test_a_potential_pays_its_discounted_differences(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pay", ["potential", "difference", "auto"])
+def test_a_potential_pays_its_differences(tmp_path: Path, pay: str) -> None:
+    """Discounted ones, with 0 in terminal states; or plain ones, where the step that terminates pays nothing."""
     text = "def potential(state):\n    return state.grid[:, 0, 0, 0] / 4.0 - state.carrying_kind"
-    ours = written_case(tmp_path, text)
+    ours = written_case(tmp_path, text, pay=pay)
     scheme, _ = ours.build()
-    assert scheme.potential_based
+    assert scheme.potential_based == (pay == "potential")
     ends = 0
     for rollout in rollouts(ours, 40, 9):
         paid = scheme.compute(rollout).streams
@@ -91,7 +93,10 @@ def test_a_potential_pays_its_discounted_differences(tmp_path: Path) -> None:
             facts["grid"][..., 0, 0, 0] / 4.0 - facts["held"][..., 0]
             for facts in (rollout.current_privileged, rollout.privileged)
         )
-        expected = GAMMA * after.masked_fill(rollout.terminated, 0.0) - before
+        if pay == "potential":
+            expected = GAMMA * after.masked_fill(rollout.terminated, 0.0) - before
+        else:
+            expected = (after - before).masked_fill(rollout.terminated, 0.0)
         torch.testing.assert_close(paid["written"], expected.float())
         assert torch.equal(paid["task"], rollout.task_reward)
         ends += int((rollout.truncated & ~rollout.terminated).sum())

@@ -102,6 +102,15 @@ def test_a_reward_that_pays_little_for_staying_is_not_warned_of(tried: Task) -> 
     assert verdict(source.format(1.0), tried).warnings and not verdict(source.format(0.01), tried).warnings
 
 
+def test_a_potential_that_falls_by_more_than_success_pays_is_warned_of(tried: Task) -> None:
+    source = "def potential(state): return -{} * (state.agent_x + state.agent_y)"
+    (warning,) = verdict(source.format(100.0), tried).warnings
+    assert warning.startswith("staying pays more than finishing on 16 of 16 solved levels: let the potential rise")
+    assert not verdict(source.format(0.1), tried).warnings
+    config = composition.compose(["env=doorkey_5x5", "reward=written", "reward.pay=potential"]).config
+    assert not judge(source.format(100.0), tried.sample, tried.layout, config).warnings
+
+
 def test_progress_that_rises_is_what_is_returned(tried: Task) -> None:
     source = (
         "RISING = {{'x': True, '{}': False}}\ndef progress(state): return {{'x': state.agent_x, 'y': state.agent_y}}"

@@ -11,7 +11,10 @@ The file defines one of: compute_reward(before, action, after); dense and sparse
 
 direct: r as it is. What is paid in a state pays again while the agent stays there: one that loiters can earn more than
 one that finishes, since success ends the episode in MiniGrid.
-potential: gamma Phi(s') - Phi(s), with Phi 0 in terminal states (Ng et al. 1999): the best policies stay the best.
+difference: Phi(s') - Phi(s), and nothing for the step that terminates an episode. Standing still pays nothing. It comes
+to (1 - gamma) Phi a step, for ever: it is good to be where Phi is high, so that the best policy may be another.
+potential: gamma Phi(s') - Phi(s), with Phi 0 in terminal states (Ng et al. 1999): the best policies stay the best. A
+critic that knows Phi takes it off again, so that large potentials lead no farther than small ones.
 signed: sgn(sparse) + 0.1 sgn(dense), of Auto MC-Reward.
 
 What is not finite pays 0, and is counted; a rollout with more than 1 % of it fails the run. So does an error, unless
@@ -32,9 +35,11 @@ from rewardlab.rewards.written.code_states import ERRORS, CodeOptions, CodeState
 from rewardlab.schemas import option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, Signals, StreamSpec
 
-VERSION = 1
-_PAYS = {"reward": "direct", "split": "signed", "potential": "potential"}  # what `pay=auto` is for each kind
-_PAYABLE = {"direct": ("reward", "potential"), "signed": ("split",), "potential": ("potential",)}
+VERSION = 2
+_PAYS = {"reward": "direct", "split": "signed", "potential": "difference"}  # what `pay=auto` is for each kind
+_PAYABLE = {
+    "direct": ("reward", "potential"), "signed": ("split",), "difference": ("potential",), "potential": ("potential",),
+}  # fmt: skip
 _PAID = ("compute_reward", "dense", "sparse", "potential")
 _TOLD = tuple(f"written/{name}" for name in TAKEN)
 _SHARE = 0.1  # of the dense part beside the sparse one
@@ -44,7 +49,7 @@ _SHARE = 0.1  # of the dense part beside the sparse one
 class Config(CodeOptions):
     pay: str = option(
         "auto",
-        "how it is paid; auto: direct for compute_reward, signed for dense and sparse, else as potential",
+        "how it is paid; auto: direct for compute_reward, signed for dense and sparse, difference for potential",
         choices=("auto", *_PAYABLE),
     )
     coef: float = option(0.1, "weight of what it pays", minimum=0)
@@ -116,6 +121,7 @@ class Scheme(BaseScheme):
         if self._pay == "direct":
             return after["potential"], after, errors
         ended = rollout.terminated.cpu().numpy().reshape(-1)
-        reached = np.where(ended, np.float32(0), after["potential"])
-        shaped: Array = self.context.gamma * reached - before["potential"]
+        gamma = self.context.gamma if self._pay == "potential" else 1.0
+        end = np.float32(0) if self._pay == "potential" else before["potential"]
+        shaped: Array = gamma * np.where(ended, end, after["potential"]) - before["potential"]
         return shaped, after, errors | (before[ERRORS] > 0) if ERRORS in before else errors
