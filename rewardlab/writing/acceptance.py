@@ -184,13 +184,13 @@ def _finishing(told: dict[str, Array], sample: Sample, verdict: Verdict, config:
             continue
         solved += 1
         discounts = gamma ** np.arange(len(rows))
-        if verdict.kind == "potential":
-            paid = np.diff(told["potential"][rows], prepend=told["potential"][rows[0]])
+        paid = told[FUNCTIONS[verdict.kind][0]][rows]
+        if verdict.kind == "potential" and options.pay != "direct":
+            paid = np.diff(paid, prepend=paid[0])
             paid[-1] = 0.0  # the end
             returns = (discounts * paid).cumsum()
             stayed = returns.max()
         else:
-            paid = told["compute_reward"][rows]
             returns, best = (discounts * paid).cumsum(), int(paid[:-1].argmax())
             stayed = returns[best] + paid[best] * (gamma ** np.arange(best + 1, limit)).sum()
         task = float((discounts * sample.task_reward[rows]).sum())

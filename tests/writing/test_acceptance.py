@@ -107,8 +107,9 @@ def test_a_potential_that_falls_by_more_than_success_pays_is_warned_of(tried: Ta
     (warning,) = verdict(source.format(100.0), tried).warnings
     assert warning.startswith("staying pays more than finishing on 16 of 16 solved levels: let the potential rise")
     assert not verdict(source.format(0.1), tried).warnings
-    config = composition.compose(["env=doorkey_5x5", "reward=written", "reward.pay=potential"]).config
-    assert not judge(source.format(100.0), tried.sample, tried.layout, config).warnings
+    for pay, text, warned in (("potential", source.format(100.0), 0), ("direct", source.format(-1.0), 1)):
+        config = composition.compose(["env=doorkey_5x5", "reward=written", f"reward.pay={pay}"]).config
+        assert len(judge(text, tried.sample, tried.layout, config).warnings) == warned
 
 
 def test_progress_that_rises_is_what_is_returned(tried: Task) -> None:

@@ -14,7 +14,7 @@ one that finishes, since success ends the episode in MiniGrid.
 difference: Phi(s') - Phi(s), and nothing for the step that terminates an episode. Standing still pays nothing. It comes
 to (1 - gamma) Phi a step, for ever: it is good to be where Phi is high, so that the best policy may be another.
 potential: gamma Phi(s') - Phi(s), with Phi 0 in terminal states (Ng et al. 1999): the best policies stay the best. A
-critic that knows Phi takes it off again, so that large potentials lead no farther than small ones.
+critic that knows Phi takes it off again, so that it leads for a while; with large weights PPO learned hardly anything.
 signed: sgn(sparse) + 0.1 sgn(dense), of Auto MC-Reward.
 
 What is not finite pays 0, and is counted; a rollout with more than 1 % of it fails the run. So does an error, unless
