@@ -121,7 +121,10 @@ class Scheme(BaseScheme):
         if self._pay == "direct":
             return after["potential"], after, errors
         ended = rollout.terminated.cpu().numpy().reshape(-1)
-        gamma = self.context.gamma if self._pay == "potential" else 1.0
-        end = np.float32(0) if self._pay == "potential" else before["potential"]
-        shaped: Array = gamma * np.where(ended, end, after["potential"]) - before["potential"]
+        here, there = before["potential"], after["potential"]
+        if self._pay == "difference":
+            reached = np.where(ended, here, there)
+        else:
+            reached = self.context.gamma * np.where(ended, np.float32(0), there)
+        shaped: Array = reached - here
         return shaped, after, errors | (before[ERRORS] > 0) if ERRORS in before else errors
