@@ -145,7 +145,7 @@ def test_downscaled_pictures_are_counted_as_cells(channels: int | None) -> None:
     assert 1 < len(visits) < sum(visits.values())
 
 
-@pytest.mark.parametrize("name", ["noveld", "ride", "agac"])
+@pytest.mark.parametrize("name", ["first_visits", "noveld", "ride", "agac"])
 def test_visits_within_episodes_are_told_by_downscaled_pictures_too(name: str) -> None:
     a_case = case(name, key="downscaled", cell_blocks=1, cell_depth=1)  # one cell: only first steps are new
     scheme, _ = a_case.build()

@@ -325,7 +325,7 @@ FIT_NOT = {
 @pytest.mark.parametrize("scheme", sorted(discovery.plugins("reward")))
 def test_no_scheme_reads_a_flattened_picture(scheme: str, film: Callable[..., str]) -> None:
     line = [f"env.id={film(COLOURS)}", f"reward={scheme}", "num_envs=2", "frames=1e6"]
-    if scheme in ("agac", "count", "explors", "noveld", "ride"):
+    if scheme in ("agac", "count", "explors", "first_visits", "noveld", "ride"):
         line.append("reward.key=simhash")
     try:
         parts = build(composed(*line).config)
