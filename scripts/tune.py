@@ -323,14 +323,10 @@ def told(plan: Plan, left: Sequence[Candidate]) -> str:
             for task in plan.tasks
         )
         total += frames
-        lines.append(
-            f"rung {rung.number}: {count * len(rung.seeds) * len(plan.tasks)} runs, {frames / 1e6:,g}M frames"
-        )
+        lines.append(f"rung {rung.number}: {count * len(rung.seeds) * len(plan.tasks)} runs, {frames / 1e6:,g}M frames")
         before, seeds_before = {task: plan.until(task, rung) for task in plan.tasks}, len(rung.seeds)
         count = min(count, schemes * rung.keep)
-    return "\n".join(
-        [*lines, f"altogether {total / 1e6:,g}M frames, of {schemes} schemes on {len(plan.tasks)} tasks"]
-    )
+    return "\n".join([*lines, f"altogether {total / 1e6:,g}M frames, of {schemes} schemes on {len(plan.tasks)} tasks"])
 
 
 if __name__ == "__main__":
