@@ -1,12 +1,11 @@
 """First visits: pays every state that the episode has not been in, and nothing for coming back.
 
-Paper: Wang et al. 2023, Revisiting intrinsic reward for exploration in procedurally generated environments (episodic
-novelty alone; the factor is that of NovelD, Zhang et al. 2021)
+Paper: Wang et al. 2023, Revisiting intrinsic reward for exploration in procedurally generated environments
 Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step to its true successor s' is 1[N_ep(s') = 1]. N_ep counts visits within the episode, this one and the
-state with which it began included. Nothing is learned, and nothing is remembered from one episode to the next: `noveld`
-with scope=episodic, without its predictor.
+state with which it began included. Nothing is learned, and nothing is remembered from one episode to the next. It is
+NovelD's factor (Zhang et al. 2021): `noveld` with scope=episodic, without the predictor that this one trains beside.
 """
 
 from dataclasses import dataclass
