@@ -24,7 +24,7 @@ FACT = "privileged."  # what full-state facts are called in `Transitions.extra`
 
 @dataclass
 class CellOptions:
-    """What key=downscaled makes of a picture: options of every scheme that counts states."""
+    """Of every scheme that counts states: what key=downscaled makes of a picture, and the facts that its key reads."""
 
     cell_blocks: int = option(
         8, "key=downscaled: patches that each side of the image is averaged to", above=0, maximum=1024, neutral=8
@@ -36,6 +36,9 @@ class CellOptions:
         above=0,
         neutral=None,
     )
+
+    def privileged(self: "KeyOptions") -> tuple[str, ...]:
+        return facts_of(self.key)
 
 
 class KeyOptions(Protocol):

@@ -33,7 +33,7 @@ from rewardlab.networks.box_policy import BoxPolicy
 from rewardlab.networks.picture import flat_network, flat_rows
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.minibatches import minibatches
-from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, EnvSpec, Metrics, Rollout, Signals, TensorObs
@@ -55,9 +55,6 @@ class Config(CellOptions, BonusConfig):
     learning_rate: float = option(6e-4, "Adam's step size of the adversary: 0.3 of the policy's", above=0)
     epochs: int = option(1, "passes of the adversary over a rollout", above=0)
     batch_size: int = option(256, "size of its minibatches", above=0)
-
-    def privileged(self) -> tuple[str, ...]:
-        return facts_of(self.key)
 
     def revision(self, setting: RootConfig) -> int:
         return revision_of(self.key)

@@ -27,7 +27,7 @@ import torch
 from rewardlab.maths.counting import Keys, combine_keys
 from rewardlab.parts.memories.episode_counts import EpisodeCounts
 from rewardlab.parts.memories.visit_counts import VisitCounts
-from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout, Transitions
@@ -46,9 +46,6 @@ class Config(CellOptions, BonusConfig):
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024, neutral=32)
     scope: str = option("lifelong", "over what: the whole run or the episode", choices=("lifelong", "episodic"))
     shared: bool = option(True, "one lifelong table for all environments, or one each")
-
-    def privileged(self) -> tuple[str, ...]:
-        return facts_of(self.key)
 
     def revision(self, setting: RootConfig) -> int:
         return revision_of(self.key)

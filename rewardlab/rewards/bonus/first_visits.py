@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from rewardlab.parts.memories.episodic_visits import EpisodicVisits
-from rewardlab.parts.state_keys import KINDS, CellOptions, facts_of
+from rewardlab.parts.state_keys import KINDS, CellOptions
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
@@ -26,9 +26,6 @@ class Config(CellOptions, BonusConfig):
     coef: float = option(0.001, "weight of the bonus", minimum=0)
     key: str = option("view", "what tells states apart: view, place, message, full state, or likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
-
-    def privileged(self) -> tuple[str, ...]:
-        return facts_of(self.key)
 
 
 class Scheme(BonusScheme):

@@ -23,7 +23,7 @@ import torch
 from rewardlab.parts.both_ends import at_both_ends
 from rewardlab.parts.memories.episodic_visits import EpisodicVisits
 from rewardlab.parts.models.random_distillation import RandomDistillation
-from rewardlab.parts.state_keys import KINDS, CellOptions, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, Metrics, Rollout
@@ -48,9 +48,6 @@ class Config(CellOptions, BonusConfig):
     learning_rate: float = option(1e-3, "Adam's step size of the predictor", above=0)
     epochs: int = option(1, "passes of the predictor over a rollout", above=0)
     batch_size: int = option(256, "size of its minibatches", above=0)
-
-    def privileged(self) -> tuple[str, ...]:
-        return facts_of(self.key)
 
     def revision(self, setting: RootConfig) -> int:
         return revision_of(self.key)

@@ -33,7 +33,7 @@ from rewardlab.parts.memories.episodic_visits import EpisodicVisits
 from rewardlab.parts.minibatches import minibatches
 from rewardlab.parts.models.dynamics import Dynamics
 from rewardlab.parts.models.inverse_model import ForwardModel, InverseModel
-from rewardlab.parts.state_keys import KINDS, CellOptions, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, Metrics, Rollout
@@ -59,9 +59,6 @@ class Config(CellOptions, BonusConfig):
     learning_rate: float = option(2e-4, "Adam's step size", above=0)
     epochs: int = option(1, "passes over a rollout", above=0)
     batch_size: int = option(512, "size of minibatches", above=0)
-
-    def privileged(self) -> tuple[str, ...]:
-        return facts_of(self.key)
 
     def revision(self, setting: RootConfig) -> int:
         return revision_of(self.key)

@@ -33,7 +33,7 @@ from rewardlab.maths.gae import gae
 from rewardlab.maths.self_shaping import shaping_steps, visit_bonus
 from rewardlab.parts.memories.key_table import KeyTable
 from rewardlab.parts.memories.visit_counts import VisitCounts
-from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, facts_of, revision_of
+from rewardlab.parts.state_keys import KINDS, CellOptions, StateKeys, revision_of
 from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import Array, BuildContext, Metrics, Rollout
@@ -51,9 +51,6 @@ class Config(CellOptions, BonusConfig):
     learning_rate: float = option(0.01, "how far a step moves the rewards of its state; 0: they stay 0", minimum=0)
     value_rate: float = option(0.1, "how far V moves towards the returns of a rollout", above=0, maximum=1)
     clip: float | None = option(None, "bound of R(s, a); the authors set one for Q-learning only", above=0)
-
-    def privileged(self) -> tuple[str, ...]:
-        return facts_of(self.key)
 
     def revision(self, setting: RootConfig) -> int:
         return revision_of(self.key)
