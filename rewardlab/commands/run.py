@@ -196,7 +196,7 @@ def _do_sweep(flags: list[str], overrides: list[str], config_dir: str | None) ->
 
 def _valid_jobs(overrides: list[str], config_dir: str | None) -> list[list[str]] | None:
     """The jobs of a sweep, all checked; a line on stderr for what is dropped."""
-    jobs, dropped = expansion.valid_jobs(overrides, config_dir, lambda config: _validated(config).env.close())
+    jobs, dropped = expansion.valid_jobs(overrides, config_dir, _check_parts, _jobs_at_once)
     for line in dropped:
         print(f"dropped: {line}", file=sys.stderr)
     return jobs
@@ -209,7 +209,7 @@ def _preview_sweep(overrides: list[str], request: Request) -> int:
     if jobs is None:
         raise UserError("--dry-run: this hydra/sweeper chooses its jobs as it goes, so there is no list of them")
     with composition.session(request.config_dir):
-        at_once = _jobs_at_once(expansion.as_first(jobs, overrides))
+        at_once = _jobs_at_once(composition.raw(expansion.as_first(jobs, overrides))[0])
         prepared = [composition.compose(job) for job in jobs]
     print(preview.preview(prepared, at_once, screen.width(), request.long))
     return 0
@@ -225,8 +225,12 @@ def _preview_one(overrides: list[str], request: Request) -> int:
     return 0
 
 
-def _jobs_at_once(overrides: list[str]) -> int | None:
-    """How many jobs a sweep runs at the same time; None where a cluster decides. Needs a `composition.session`.
+def _check_parts(config: RootConfig) -> None:
+    _validated(config).env.close()
+
+
+def _jobs_at_once(config: DictConfig) -> int | None:
+    """How many jobs of a sweep run at the same time; None where a cluster decides. Needs a `composition.session`.
 
     Raises:
         UserError: the launcher refuses its options.
@@ -241,7 +245,6 @@ def _jobs_at_once(overrides: list[str]) -> int | None:
 
     application = GlobalHydra.instance().hydra
     assert application is not None
-    config, _ = composition.raw(overrides)
     launcher = Plugins.instance().instantiate_launcher(
         hydra_context=HydraContext(config_loader=application.config_loader, callbacks=Callbacks()),
         task_function=_prepared,

@@ -13,6 +13,7 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
 
 from rewardlab.config.composition import Prepared, check_writable, compose, many, parse, raw, session
 from rewardlab.errors import NoSuchKey, UserError
@@ -94,7 +95,7 @@ def refuse_open_study(overrides: Sequence[str], config_dir: str | None) -> None:
     if not any(text.startswith(_STUDY) for text in overrides):
         return
     with session(config_dir):
-        sweeper = _sweeper(overrides)
+        sweeper = _own_settings(overrides).hydra.sweeper
         given = {item.key_or_group for item in parse(overrides)}
     swept: list[set[str]] = [{*(sweeper.get("params") or {}), *grid} for grid in sweeper.get("grids") or [{}]]
     if missing := min((sorted(keys - given) for keys in swept), key=lambda keys: len(keys)):
@@ -110,7 +111,10 @@ def as_first(jobs: list[list[str]], overrides: Sequence[str]) -> list[str]:
 
 
 def valid_jobs(
-    overrides: Sequence[str], config_dir: str | None, validate: Callable[[RootConfig], None]
+    overrides: Sequence[str],
+    config_dir: str | None,
+    validate: Callable[[RootConfig], None],
+    check_launcher: Callable[[DictConfig], object] = lambda config: None,
 ) -> tuple[list[list[str]] | None, list[str]]:
     """The jobs of a sweep that fit together, each run once, and a line for each combination that was dropped, and for
     each override that was left out of some.
@@ -119,12 +123,15 @@ def valid_jobs(
 
     Args:
         validate: builds a run's parts; called once for each setting, whatever the seeds.
+        check_launcher: is given Hydra's own settings before anything is built.
 
     Raises:
         UserError: some combination is invalid and skip_invalid is not set, or none is left.
     """
     with many(), session(config_dir):
-        sweeper = _sweeper(overrides)
+        own = _own_settings(overrides)
+        check_launcher(own)
+        sweeper = own.hydra.sweeper
         if str(sweeper.get("_target_", "")).rpartition(".")[2] not in ("GridSweeper", "BasicSweeper"):
             return None, []
         jobs = expand_grids(sweeper.params, sweeper.get("grids"), overrides)
@@ -169,13 +176,13 @@ def _values(item: Override) -> list[str]:
     return [item.get_value_element_as_str()]
 
 
-def _sweeper(overrides: Sequence[str]) -> Any:
-    """What `hydra/sweeper` is set to."""
+def _own_settings(overrides: Sequence[str]) -> DictConfig:
+    """What Hydra itself is set to."""
     own = [item for item in parse(overrides) if item.is_hydra_override() or (item.input_line or "").startswith(_STUDY)]
     for override in own:
         if override.is_sweep_override():
             raise UserError(f"{override.input_line}: hydra's own settings can't be swept over")
-    return raw([item.input_line or "" for item in own])[0].hydra.sweeper
+    return raw([item.input_line or "" for item in own])[0]
 
 
 def _judge(

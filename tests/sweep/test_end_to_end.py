@@ -120,7 +120,9 @@ def test_two_sweeps_share_the_work(tmp_path):
         ("start=frok", "no such way to start jobs; did you mean fork? (allowed: fork, spawn)"),
     ],
 )
-def test_options_are_checked(tmp_path, option, refusal):
+def test_options_are_checked_before_anything_is_built(tmp_path, tmp_path_factory, monkeypatch, option, refusal):
+    # With no kernels kept, to build anything is to compile, and to say so.
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path_factory.mktemp("kernels")))
     code, output, lines = finish(sweep(tmp_path, "frames=256", "seed=0,1", f"hydra.launcher.{option}"))
     assert code == 2, output + lines
     assert lines == f"hydra.launcher.{option}: {refusal}\n"
