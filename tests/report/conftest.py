@@ -1,9 +1,12 @@
 """Synthetic results and their report, built once."""
 
+import os
+
 import matplotlib
 import pytest
 from run_folders import HOSTILE, make, write_run, write_study
 
+from rewardlab.machine import user_cache
 from rewardlab.report.options import ReportResult
 
 
@@ -38,10 +41,11 @@ def without_figures(monkeypatch):
     monkeypatch.setattr("rewardlab.report.writing.draw_figures", lambda *_: [])
 
 
-@pytest.fixture(autouse=True, scope="package")  # kernels that others have compiled are elsewhere
+@pytest.fixture(autouse=True, scope="module")  # `package` would last to the end: without an __init__.py this is none
 def own_cache(tmp_path_factory):
     """Nothing that a test reads is kept in, or taken from, the user's cache folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLCONFIGDIR", matplotlib.get_cachedir())  # else every session looks for its fonts anew
+        patch.setenv("NUMBA_CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR") or str(user_cache()))  # kernels are kept
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
