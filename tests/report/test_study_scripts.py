@@ -39,7 +39,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-tune, pack, next_stage = (script(name) for name in ("tune", "pack", "next_stage"))
+tune, pack, next_stage, success_at = (script(name) for name in ("tune", "pack", "next_stage", "success_at"))
 
 
 @pytest.fixture
@@ -177,6 +177,24 @@ def test_paused_runs_count_up_to_their_pause_and_go_on(tmp_path: Path, capsys: p
     ]
     write_run(tmp_path, reward="ride-scope=episodic", returns=[0, 0.2, 0.3, 1])
     assert next_stage.main("hard", str(tmp_path)) == 2 and "ride in several settings" in capsys.readouterr().err
+
+
+def test_success_at_a_frame_is_of_the_evaluation_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = 0.95  # the return that `write_run` makes a success of 1 of
+    for seed, last in enumerate((0.2, 0.4, 0.9)):
+        write_run(tmp_path, reward="ngu", seed=seed, returns=[0, 0, last * whole], frames=[0, 10_000, 30_100])
+    for seed in (0, 1):  # went on after the stage
+        later = {"returns": [0, 0.3 * whole, 1], "frames": [0, 30_100, 60_000]}
+        write_run(tmp_path, reward="rnd", seed=seed, **later)
+    write_run(tmp_path, reward="none", returns=[0, 0], frames=[0, 10_000])
+    write_run(tmp_path, env="doorkey_8x8", reward="rnd", returns=[0, 0], frames=[0, 29_990])
+    assert success_at.main(str(tmp_path), "30_000") == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| `ngu` | 0.50 (0.20 to 0.90, 3 seeds) |  |",
+        "| `rnd` | 0.30, 0.30 | 0.00 |",
+    ]
+    assert success_at.main(str(tmp_path), "20_000") == 2
+    assert capsys.readouterr().err == f"{tmp_path}: no run was evaluated at 20000 frames\n"
 
 
 def test_what_is_packed_makes_the_same_tables_and_takes_more(tmp_path: Path) -> None:
