@@ -4,7 +4,7 @@ The numbers are those of Farama's minigrid 3.2.0; a test compares them with what
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rewardlab.errors import UserError, unknown
@@ -16,7 +16,7 @@ class Task:
     """One environment id.
 
     Attributes:
-        env_id: as registered with gymnasium.
+        env_id: as registered with gymnasium, or as `limited_id` makes it.
         family: module of `rewardlab.gridworld.families` that draws and judges its levels.
         width: columns of the grid.
         height: rows of the grid.
@@ -194,6 +194,26 @@ GOAL_TASKS: dict[str, Task] = {task.env_id: task for task in _goal_tasks()}
 DARK_TASKS: dict[str, Task] = {task.env_id: task for task in _dark_tasks()}
 
 
+_LIMITED = re.compile(r"(?P<id>.+)-T(?P<limit>[1-9][0-9]*)")
+
+
+def limited_id(env_id: str, max_steps: int | None) -> str:
+    """The id of a registered task in other time: its levels and rules, and episodes of at most so many steps."""
+    return env_id if max_steps is None else f"{env_id}-T{max_steps}"
+
+
+def registered_id(env_id: str) -> str:
+    """The id of the task in its own time."""
+    found = _LIMITED.fullmatch(env_id)
+    return found["id"] if found and found["id"] in TASKS else env_id
+
+
+def _limited(env_id: str) -> Task | None:
+    found = _LIMITED.fullmatch(env_id)
+    task = TASKS.get(found["id"]) if found else None
+    return replace(task, env_id=env_id, max_steps=int(found["limit"])) if found and task else None
+
+
 def covers(env_id: str) -> bool:
     """Whether the engine can run this environment."""
     return env_id in TASKS
@@ -202,6 +222,7 @@ def covers(env_id: str) -> bool:
 def find_task(env_id: str) -> Task:
     """The task of an id; an unknown one is refused with the nearest match, WFC ones with what to use instead."""
     found = TASKS.get(env_id) or GOAL_TASKS.get(env_id) or DARK_TASKS.get(env_id) or _maze(env_id)
+    found = found or _limited(env_id)
     if found is not None:
         return found
     if env_id.startswith("MiniGrid-WFC"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardlab.gridworld.catalogue import find_task
+from rewardlab.gridworld.catalogue import find_task, registered_id
 from rewardlab.gridworld.constants import BOX, COLOUR_NAMES, DOOR, LOCKED, NOTHING, OBJECT_NAMES, OPEN
 from rewardlab.gridworld.hush import hush
 from rewardlab.gridworld.looks import Look
@@ -24,8 +24,10 @@ def make_reference(env_id: str) -> Any:
         return getattr(minigrid.envs, name)(**dict(arguments))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "a newer version exists": the old one is meant
-        env = gymnasium.make(env_id, disable_env_checker=True).unwrapped
+        env: Any = gymnasium.make(registered_id(env_id), disable_env_checker=True).unwrapped
     hush(env)
+    if registered_id(env_id) != env_id:
+        env.max_steps = task.max_steps
     return env
 
 

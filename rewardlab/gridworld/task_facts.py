@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rewardlab.gridworld.catalogue import TASKS, find_task
+from rewardlab.gridworld.catalogue import TASKS, find_task, registered_id
 from rewardlab.gridworld.distinct_levels import LevelCounts, count_levels
 
 TABLE = Path(__file__).with_name("task_facts.csv")
@@ -113,15 +113,23 @@ def optimum(env_id: str, levels: int, budget: int) -> tuple[str, float | None, f
     return kind, float(np.mean(steps)) if steps else None, float(np.mean(returns)), levels, unsolvable
 
 
-def measure(env_id: str, levels: int = 40, episodes: int = 2000, budget: int = 1_000_000) -> TaskFacts:
-    """Measures one task anew."""
+def measure(
+    env_id: str, levels: int = 40, episodes: int = 2000, budget: int = 1_000_000, in_own_time: TaskFacts | None = None
+) -> TaskFacts:
+    """Measures one task anew; `in_own_time` has what another time limit leaves as it is: levels, and whether the solver
+    can do them.
+    """
     from rewardlab.gridworld.batch import family_of
 
-    kind, steps, paid, looked_at, unsolvable = optimum(env_id, levels, budget)
+    if in_own_time is not None and in_own_time.optimum_kind == "unavailable":
+        kind, steps, paid, looked_at, unsolvable = "unavailable", None, None, 0, 0
+    else:
+        kind, steps, paid, looked_at, unsolvable = optimum(env_id, levels, budget)
+    counts = count_levels(env_id) if in_own_time is None else in_own_time.counts
     returns, successes = random_floor(env_id, episodes)
     success = family_of(find_task(env_id)).SUCCESS or ""
     floor = float(returns.mean()), float(successes.mean()), len(returns)
-    return TaskFacts(env_id, kind, steps, paid, looked_at, unsolvable, *floor, success, count_levels(env_id))
+    return TaskFacts(env_id, kind, steps, paid, looked_at, unsolvable, *floor, success, counts)
 
 
 @lru_cache
@@ -157,11 +165,15 @@ def _table() -> dict[str, TaskFacts]:
     }
 
 
+@lru_cache
 def task_facts(env_id: str) -> TaskFacts:
-    """The kept facts of a task; measured anew where the table lacks it."""
+    """The kept facts of a task; measured anew where the table lacks it, as it does tasks in other time."""
     find_task(env_id)
     kept = _table() if TABLE.exists() else {}
-    return kept[env_id] if env_id in kept else measure(env_id)
+    if env_id in kept:
+        return kept[env_id]
+    own = registered_id(env_id)
+    return measure(env_id, in_own_time=None if own == env_id else task_facts(own))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,7 +15,7 @@ from rewardlab.envs import registry
 from rewardlab.envs.config import RegisteredConfig, check_privileged
 from rewardlab.errors import UserError
 from rewardlab.facts import DISTANCE, LEVEL, SITUATION
-from rewardlab.gridworld.catalogue import find_task
+from rewardlab.gridworld.catalogue import find_task, limited_id
 from rewardlab.schemas import RootConfig, option
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Config(RegisteredConfig):
     see_through_walls: bool | None = option(
         None, "whether walls hide what is behind; null: as the task has it", neutral=None
     )
+    max_steps: int | None = option(None, "steps of an episode; null: as the task has it", above=0, neutral=None)
     noise: str = option(
         "none",
         "tv: a screen of random cells and an action that changes its channel; colours: visible cells change colour",
@@ -58,12 +59,19 @@ class Config(RegisteredConfig):
             raise ValueError(f"view_size={self.view_size}: must be odd, from 3 to 31")
         if self.observation == "full" and (self.view_size != 7 or self.see_through_walls is not None):
             raise ValueError("observation=full: shows the whole grid; leave out view_size and see_through_walls")
+        if self.max_steps is not None and self.id.startswith("BabyAI-"):
+            raise ValueError(f"max_steps={self.max_steps}: {self.id} has a limit for each instruction; leave it out")
         if self.noise == "none" and self.noise_amount is not None:
             raise ValueError(f"noise_amount={self.noise_amount:g}: there is no noise; set env.noise=tv or colours")
         if self.noise == "colours" and self.noise_amount is not None and self.noise_amount > 1:
             raise ValueError(f"noise_amount={self.noise_amount:g}: the share of cells must be at most 1")
         if self.noise == "tv":
             self._check_screen()
+
+    @property
+    def task_id(self) -> str:
+        """As the engine and the solver know the task, in the time that it has here."""
+        return limited_id(self.id, self.max_steps)
 
     def _check_screen(self) -> None:
         """The screen stands along two edges of the image."""
@@ -89,7 +97,7 @@ class Config(RegisteredConfig):
         stated = super().task_facts(success)
         if not gridworld.covers(self.id):
             return stated
-        found = task_facts(self.id)
+        found = task_facts(self.task_id)
         if stated.optimal_return is None:
             stated = replace(stated, optimal_return=found.optimal_return, optimum_kind=found.optimum_kind)
         if stated.random_return is None:
@@ -106,10 +114,10 @@ class Config(RegisteredConfig):
         if not gridworld.covers(self.id):
             return stated
         if stated.optimal_return is None:
-            kind, best = optimum_on(self.id, levels)
+            kind, best = optimum_on(self.task_id, levels)
             stated = replace(stated, optimal_return=best, optimum_kind=kind)
         if stated.random_return is None:
-            stated = replace(stated, random_return=random_return_on(self.id, levels))
+            stated = replace(stated, random_return=random_return_on(self.task_id, levels))
         return stated
 
     def evaluation_seeds(self, episodes: int) -> list[int]:
@@ -165,10 +173,10 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
     viewed = GridView(first, config.observation)
     codec = action_codec(config.id, viewed.action_space)
     spec = EnvSpec(
-        id=config.id,
+        id=config.task_id,
         obs=obs_specs(viewed.observation_space),
         action=codec.spec,
-        max_steps=find_task(config.id).max_steps if gridworld.covers(config.id) else first.max_steps,
+        max_steps=find_task(config.task_id).max_steps if gridworld.covers(config.id) else first.max_steps,
         limits_vary=gridworld.covers(config.id) and find_task(config.id).limits_vary,
         task=task,
         backend=backend,
@@ -180,7 +188,7 @@ def make(config: Config, levels: "Levels", privileged: Sequence[str] = ()) -> "V
         look = ViewOptions(
             config.observation, config.view_size, config.see_through_walls, config.noise, config.noise_amount
         )
-        return fast_env(config.id, spec, levels, viewed.tokens, privileged, look)
+        return fast_env(config.task_id, spec, levels, viewed.tokens, privileged, look)
     grids = [first, *(_grid(config) for _ in range(levels.num_envs - 1))]
     facts = {name: [FACTS[name](grid) for grid in grids] for name in privileged}
     views = [GridView(grid, config.observation) for grid in grids]
@@ -227,6 +235,9 @@ def _grid(config: Config) -> "MiniGridEnv":
             f"env.id={config.id}: registered with wrappers ({names}), which env=minigrid does not use; set its options"
             " instead (rewardlab run env=minigrid --help)"
         )
+    if config.max_steps is not None:
+        env.max_steps = config.max_steps
+        made.unwrapped.fixed_max_steps = True  # else BabyAI's would be worked out anew with each level
     env.agent_view_size = config.view_size
     if config.see_through_walls is not None:
         env.see_through_walls = config.see_through_walls

@@ -64,6 +64,20 @@ def test_every_look_is_the_same_on_both_backends(look) -> None:
     assert_parity("MiniGrid-DoorKey-5x5-v0", 300, look=look)
 
 
+@pytest.mark.parametrize("max_steps", [3, 29])
+@pytest.mark.parametrize(
+    "env_id",
+    ["MiniGrid-Empty-Random-5x5-v0", "MiniGrid-DoorKey-5x5-v0", "MiniGrid-MemoryS7-v0", "MiniGrid-LockedRoom-v0"],
+)
+def test_other_time_limits_are_the_same_on_both_backends(env_id: str, max_steps: int) -> None:
+    assert_parity(env_id, 150, look={"max_steps": max_steps})
+    env = both(env_id, 2, look={"max_steps": max_steps})[0]
+    assert (env.spec.max_steps, env.spec.id) == (max_steps, f"{env_id}-T{max_steps}")
+    env.reset([0, 1])
+    ended = [env.step(np.array([6, 6])).truncated.tolist() for _ in range(2 * max_steps)]  # `done`, which does nothing
+    assert ended == 2 * [*[[False, False]] * (max_steps - 1), [True, True]]
+
+
 def test_pictures_are_those_of_farama_s_and_show_the_true_last_state() -> None:
     goal = [2, 2, 1, 2, 2]  # along the wall to the corner and down
     for look in ({}, {"view_size": 3}, {"observation": "full"}):
