@@ -106,6 +106,8 @@ def test_noise_is_the_same_again_from_the_same_seeds() -> None:
         ({"observation": "ful"}, "env.observation=ful: no such option; did you mean full?"),
         ({"observation": "full", "view_size": 5}, "env.observation=full: shows the whole grid"),
         ({"observation": "full", "see_through_walls": False}, "env.observation=full: shows the whole grid"),
+        ({"max_steps": 0}, "env.max_steps=0: must be greater than 0"),
+        ({"env_id": "BabyAI-GoToLocal-v0", "max_steps": 9}, "env.max_steps=9: BabyAI-GoToLocal-v0 has a limit"),
         ({"noise_amount": 0.1}, "env.noise_amount=0.1: there is no noise"),
         ({"noise": "colours", "noise_amount": 2.0}, "env.noise_amount=2: the share of cells"),
         ({"noise": "tv", "noise_amount": 8.5}, "env.noise_amount=8.5: the tv takes whole cells, 8 to 13"),
