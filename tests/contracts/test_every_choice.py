@@ -100,6 +100,7 @@ VARIANTS = [
     ("env", "coverage", ["env.objective=entropy"]),
     ("env", "jobshop", ["env.show=candidates"]),
     ("env", "tabular", ["env.kind=level", "env.task=MiniGrid-Empty-5x5-v0"]),
+    ("env", "doorkey_5x5", ["env.max_steps=40"]),
     ("env", "gym", ["env.id=CartPole-v1"]),
     ("env", "gym", ["env.id=Pendulum-v1"]),
     ("env", "gym", ["env.id=CartPole-v1", "env.distractors=3"]),
