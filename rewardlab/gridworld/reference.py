@@ -18,16 +18,15 @@ def make_reference(env_id: str) -> Any:
     import minigrid
     import minigrid.envs
 
-    task = find_task(env_id)
+    task, own = find_task(env_id), registered_id(env_id)
+    in_time = {} if own == env_id else {"max_steps": task.max_steps}
     if task.reference is not None:
         name, arguments = task.reference
-        return getattr(minigrid.envs, name)(**dict(arguments))
+        return getattr(minigrid.envs, name)(**dict(arguments) | in_time)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "a newer version exists": the old one is meant
-        env: Any = gymnasium.make(registered_id(env_id), disable_env_checker=True).unwrapped
+        env = gymnasium.make(own, disable_env_checker=True, **in_time).unwrapped
     hush(env)
-    if registered_id(env_id) != env_id:
-        env.max_steps = task.max_steps
     return env
 
 
