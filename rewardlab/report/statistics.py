@@ -69,8 +69,25 @@ def interquartile_mean(values: FloatArray) -> FloatArray:
 
 
 def pooled_interquartile_mean(tasks: Sequence[FloatArray]) -> FloatArray:
-    """Interquartile mean over the pooled runs x tasks, [...]."""
-    return interquartile_mean(np.concatenate(list(tasks), axis=-1))
+    """Interquartile mean over the pooled runs x tasks, [...]: every task counts alike, however many seeds it has."""
+    pooled, weights = np.concatenate(list(tasks), axis=-1), _weights([task.shape[-1] for task in tasks])
+    return interquartile_mean(pooled) if weights is None else _weighted_middle(pooled, weights)
+
+
+def _weights(seeds: Sequence[int]) -> FloatArray | None:
+    """What each pooled run weighs where tasks have unequally many, [n], 1 in all; None where they have equally many."""
+    if len(set(seeds)) < 2:
+        return None
+    return np.repeat([1.0 / (len(seeds) * count) for count in seeds], seeds)
+
+
+def _weighted_middle(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Mean of the middle half by weight, [..., n] and [n] -> [...]: a quarter is cut at either end, runs in part."""
+    order = np.argsort(values, axis=-1)
+    ends = np.cumsum(weights[order], axis=-1)
+    inside = np.clip(np.minimum(ends, 0.75) - np.maximum(ends - weights[order], 0.25), 0.0, None)
+    ranked = np.take_along_axis(values, order, axis=-1)
+    return np.asarray(np.where(inside > 0, ranked * inside, 0.0).sum(axis=-1) / inside.sum(axis=-1))
 
 
 def mean_over_tasks(tasks: Sequence[FloatArray]) -> FloatArray:
@@ -89,9 +106,8 @@ def optimality_gap(tasks: Sequence[FloatArray], target: float = 1.0) -> FloatArr
 
 
 def performance_profile(tasks: Sequence[FloatArray], thresholds: FloatArray) -> FloatArray:
-    """Share of the pooled runs that score above each threshold, [K] -> [..., K]."""
-    pooled = np.concatenate(list(tasks), axis=-1)
-    return np.asarray((pooled[..., None, :] > thresholds[:, None]).mean(axis=-1))
+    """Share of the runs that score above each threshold, [K] -> [..., K]; every task counts alike."""
+    return np.asarray(_task_means([task[..., None, :] > thresholds[:, None] for task in tasks]).mean(axis=-1))
 
 
 def probability_of_improvement(first: Sequence[FloatArray], second: Sequence[FloatArray]) -> FloatArray:
@@ -210,7 +226,7 @@ def pooled_band(tables: Sequence[FloatArray], rng: np.random.Generator, count: i
     Returns:
         Each [G]; the interval is NaN if no task has two runs.
     """
-    middle = interquartile_mean(np.concatenate(list(tables)).T)
+    middle = pooled_interquartile_mean([table.T for table in tables])
     if max(table.shape[0] for table in tables) < 2:
         empty = np.full_like(middle, np.nan)
         return Band(middle, empty, empty)
@@ -225,14 +241,15 @@ def _resampled(tables: Sequence[FloatArray], picks: Sequence[NDArray[np.int64]])
     """
     runs = sum(table.shape[0] for table in tables)
     cut = slice(runs // 4, runs - runs // 4)
-    if len(range(runs)[cut]) < _SUMMED_IN_TURN and not any(np.isnan(table).any() for table in tables):
+    alike = _weights([len(table) for table in tables]) is None
+    if alike and len(range(runs)[cut]) < _SUMMED_IN_TURN and not any(np.isnan(table).any() for table in tables):
         drawn = [table.take(pick, axis=0) for table, several in zip(tables, picks, strict=True) for pick in several.T]
         return np.ascontiguousarray(_mean_in_turn(sort_across(drawn)[cut]).T).T
     columns = [np.ascontiguousarray(table.T) for table in tables]
     samples = []
     for point in range(tables[0].shape[1]):
         parts = [column[point].take(pick) for column, pick in zip(columns, picks, strict=True)]
-        samples.append(interquartile_mean(np.concatenate(parts, axis=-1)))
+        samples.append(pooled_interquartile_mean(parts))
     return np.stack(samples).T
 
 
@@ -244,7 +261,7 @@ def _mean_in_turn(parts: Sequence[FloatArray]) -> FloatArray:
     return np.asarray(total / len(parts))
 
 
-def _task_means(tasks: Sequence[FloatArray]) -> FloatArray:
+def _task_means(tasks: Sequence[FloatArray] | Sequence[BoolArray]) -> FloatArray:
     return np.stack([task.mean(axis=-1) for task in tasks], axis=-1)
 
 

@@ -19,10 +19,25 @@ def test_interquartile_mean_is_scipys_trimmed_mean(values):
     assert statistics.interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25), abs=1e-12)
 
 
+@given(st.data())
+def test_every_task_counts_alike_however_many_seeds_it_has(data):
+    counts = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))
+    tasks = [data.draw(arrays(np.float64, count, elements=st.floats(-5, 5))) for count in counts]
+    # As if each run were there so often that all tasks had equally many, and the quarters were whole runs.
+    often = [np.repeat(task, 240 // task.size) for task in tasks]
+    even = stats.trim_mean(np.concatenate(often), 0.25)
+    found = statistics.pooled_interquartile_mean(tasks)
+    if len(set(counts)) == 1:  # as rliable has it: runs are cut whole
+        even = stats.trim_mean(np.concatenate(tasks), 0.25)
+    assert found == pytest.approx(even, abs=1e-12)
+    shares = [np.mean(task > 0.5) for task in tasks]
+    assert statistics.performance_profile(tasks, np.array([0.5])) == pytest.approx(np.mean(shares))
+
+
 def test_aggregates_by_hand():
-    pooled = np.concatenate(TASKS)
     means = [task.mean() for task in TASKS]
-    assert statistics.pooled_interquartile_mean(TASKS) == pytest.approx(stats.trim_mean(pooled, 0.25))
+    # Solved with five seeds, failed with two: neither task counts for more, and a half is in the middle.
+    assert statistics.pooled_interquartile_mean([np.ones(5), np.zeros(2)]) == pytest.approx(0.5)
     assert statistics.mean_over_tasks(TASKS) == pytest.approx(sum(means) / 3)
     assert statistics.median_over_tasks(TASKS) == pytest.approx(sorted(means)[1])
     # A score beyond the optimum does not make up for one below it.
