@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rewardlab.errors import UserError
 from rewardlab.records.summary import first_reached
-from rewardlab.report.gather import compare, find
+from rewardlab.report.gather import comparison_of
 from rewardlab.report.setting import Setting
 
 ANYWHERE = 0.05  # of the way from random play to the optimum, in two evaluations in a row
@@ -19,9 +19,8 @@ SOLVED = 0.9
 
 
 def main(study: str, results: str) -> int:
-    roots = [("", Path(results))]
     try:
-        comparison, _ = compare(find(roots), roots, ())
+        comparison = comparison_of(Path(results))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.errors import UserError
-from rewardlab.report.gather import compare, find
+from rewardlab.report.gather import comparison_of
 from rewardlab.report.outcomes import Outcome
 
 NEAR = 0.01  # an evaluation comes at the end of an iteration, which may be this share of the frames earlier or later
@@ -32,9 +32,8 @@ def cell(values: list[float]) -> str:
 
 
 def main(results: str, at: str) -> int:
-    roots = [("", Path(results))]
     try:
-        comparison, _ = compare(find(roots), roots, ())
+        comparison = comparison_of(Path(results))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
@@ -42,10 +41,9 @@ def main(results: str, at: str) -> int:
     found: dict[str, dict[str, list[float]]] = defaultdict(dict)  # scheme -> task -> by seed
     for env in comparison.envs:
         for setting in comparison.of_env(env):
-            method = setting.method
             values = [value for outcome in setting.outcomes if (value := success(outcome, frames)) is not None]
             if values:
-                found[" ".join(filter(None, (method.reward, method.variant)))][env] = values
+                found[" ".join(filter(None, (comparison.name(setting.method), setting.rung)))][env] = values
     if not found:
         print(f"{results}: no run was evaluated at {frames} frames", file=sys.stderr)
         return 2

@@ -194,7 +194,7 @@ GOAL_TASKS: dict[str, Task] = {task.env_id: task for task in _goal_tasks()}
 DARK_TASKS: dict[str, Task] = {task.env_id: task for task in _dark_tasks()}
 
 
-_LIMITED = re.compile(r"(?P<id>.+)-T(?P<limit>[1-9][0-9]*)")
+_LIMITED = re.compile(r"(?P<id>.+)-T[1-9][0-9]*")
 
 
 def limited_id(env_id: str, max_steps: int | None) -> str:
@@ -209,9 +209,9 @@ def registered_id(env_id: str) -> str:
 
 
 def _limited(env_id: str) -> Task | None:
-    found = _LIMITED.fullmatch(env_id)
-    task = TASKS.get(found["id"]) if found else None
-    return replace(task, env_id=env_id, max_steps=int(found["limit"])) if found and task else None
+    own = registered_id(env_id)
+    limit = env_id.removeprefix(f"{own}-T")
+    return replace(TASKS[own], env_id=env_id, max_steps=int(limit)) if own != env_id else None
 
 
 def covers(env_id: str) -> bool:

@@ -58,6 +58,16 @@ def find(roots: Sequence[tuple[str, Path]]) -> list[Found]:
     return found
 
 
+def comparison_of(results: Path) -> Comparison:
+    """All runs of one results folder.
+
+    Raises:
+        UserError: it is missing, or holds no run.
+    """
+    roots = [("", results)]
+    return compare(find(roots), roots, ())[0]
+
+
 def compare(
     found: Sequence[Found],
     roots: Sequence[tuple[str, Path]],

@@ -1,12 +1,10 @@
 """Synthetic results and their report, built once."""
 
-import os
-
 import matplotlib
 import pytest
 from run_folders import HOSTILE, make, write_run, write_study
 
-from rewardlab.machine import user_cache
+from rewardlab.kernel_cache import cache_folder
 from rewardlab.report.options import ReportResult
 
 
@@ -46,6 +44,6 @@ def own_cache(tmp_path_factory):
     """Nothing that a test reads is kept in, or taken from, the user's cache folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLCONFIGDIR", matplotlib.get_cachedir())  # else every session looks for its fonts anew
-        patch.setenv("NUMBA_CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR") or str(user_cache()))  # kernels are kept
+        patch.setenv("NUMBA_CACHE_DIR", str(cache_folder().parent))  # kernels stay where they are
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -193,6 +193,10 @@ def test_success_at_a_frame_is_of_the_evaluation_there(tmp_path: Path, capsys: p
         "| `ngu` | 0.50 (0.20 to 0.90, 3 seeds) |  |",
         "| `rnd` | 0.30, 0.30 | 0.00 |",
     ]
+    write_run(tmp_path, reward="rnd", agent="dqn", returns=[0, whole], frames=[0, 30_000])  # a row of its own
+    assert success_at.main(str(tmp_path), "30_000") == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == 3 and sum("0.30, 0.30" in row for row in rows) == sum("dqn" in row for row in rows) == 1
     assert success_at.main(str(tmp_path), "20_000") == 2
     assert capsys.readouterr().err == f"{tmp_path}: no run was evaluated at 20000 frames\n"
 
