@@ -39,7 +39,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-tune, pack, next_stage, success_at = (script(name) for name in ("tune", "pack", "next_stage", "success_at"))
+tune, pack, next_stage, success_at, run_ends = map(script, ("tune", "pack", "next_stage", "success_at", "run_ends"))
 
 
 @pytest.fixture
@@ -199,6 +199,25 @@ def test_success_at_a_frame_is_of_the_evaluation_there(tmp_path: Path, capsys: p
     assert len(rows) == 3 and sum("0.30, 0.30" in row for row in rows) == sum("dqn" in row for row in rows) == 1
     assert success_at.main(str(tmp_path), "20_000") == 2
     assert capsys.readouterr().err == f"{tmp_path}: no run was evaluated at 20000 frames\n"
+
+
+def test_how_runs_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = 0.95
+    late = {0: (0.9, 0.92, 0.93), 1: (0.2, 0.9, 0.91), 2: (0.9, 0.2, 0.95), 3: (1, 1, 1)}
+    for seed, successes in late.items():
+        returns = [0, *(success * whole for success in successes)]
+        write_run(tmp_path, reward="ngu", seed=seed, returns=returns, frames=[0, 1_000_000, 2_000_000, 3_000_000])
+    write_run(tmp_path, reward="ngu", seed=4, returns=[0, whole], frames=[0, 1_000_000])
+    write_run(tmp_path, reward="none", returns=[0, 0], frames=[0, 200_000])
+    assert run_ends.main(str(tmp_path)) == 0
+    rows = [line.rsplit(" | ", 1)[0] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert set(rows) == {
+        "| doorkey_5x5 | `ngu` | 0, 1, 2, 3 | 3.0 | 0.91 to 1.00 | 1.0, 2.0, 1.0; never: 2",
+        "| doorkey_5x5 | `ngu` | 4 | 1.0 | 1.00 | never: 4",
+        "| doorkey_5x5 | `none` | 0 | 0.2 | 0.00 | never: 0",
+    }
+    assert run_ends.main(str(tmp_path), "2_000_000") == 0 and len(capsys.readouterr().out.splitlines()) == 3
+    assert run_ends.main(str(tmp_path / "none")) == 2 and "no such folder" in capsys.readouterr().err
 
 
 def test_what_is_packed_makes_the_same_tables_and_takes_more(tmp_path: Path) -> None:

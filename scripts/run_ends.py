@@ -1,0 +1,72 @@
+"""How runs ended, one row a task, scheme and number of frames: `python scripts/run_ends.py RESULTS [FRAMES]`.
+
+With FRAMES only runs that were evaluated beyond them. Up to three runs are told one by one, of more the lowest and the
+highest value. "0.9 from": million frames at the first of two evaluations in a row with that success. Seconds are of
+the processor.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from rewardlab.errors import UserError
+from rewardlab.records.summary import first_reached
+from rewardlab.report.gather import comparison_of
+from rewardlab.report.outcomes import Outcome
+
+HIGH = 0.9
+
+
+def since(outcome: Outcome) -> float | None:
+    index = first_reached(outcome.success, HIGH)
+    return None if index is None else float(outcome.evaluated[index])
+
+
+def told(values: Sequence[float], form: str) -> str:
+    texts = [format(value, form) for value in values]
+    if len(values) > 3:
+        return f"{format(min(values), form)} to {format(max(values), form)}"
+    return ", ".join(texts)
+
+
+def row(outcomes: Sequence[Outcome]) -> list[str]:
+    times = [since(outcome) for outcome in outcomes]
+    reached = [time / 1e6 for time in times if time is not None]
+    never = [str(outcome.run.seed) for outcome, time in zip(outcomes, times, strict=True) if time is None]
+    late = [told(reached, ".1f")] if reached else []
+    late += [f"never: {', '.join(never)}"] if never else []
+    seconds = [float(outcome.run.evaluations.cpu_seconds[-1]) for outcome in outcomes]
+    return [
+        ", ".join(str(outcome.run.seed) for outcome in outcomes),
+        format(max(outcome.evaluated[-1] for outcome in outcomes) / 1e6, ".1f"),
+        told([float(outcome.success[-1]) for outcome in outcomes], ".2f"),
+        "; ".join(late),
+        told(seconds, ".0f"),
+    ]
+
+
+def main(results: str, beyond: str = "0") -> int:
+    try:
+        comparison = comparison_of(Path(results))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"| task | scheme | seeds | M frames | success at the end | {HIGH} from | seconds |\n|{'---|' * 7}")
+    for env in comparison.envs:
+        for setting in comparison.of_env(env):
+            by_length: dict[int, list[Outcome]] = defaultdict(list)
+            for outcome in setting.outcomes:
+                if outcome.evaluated[-1] > int(beyond):
+                    by_length[round(outcome.evaluated[-1] / 1e5)].append(outcome)
+            name = " ".join(filter(None, (comparison.name(setting.method), setting.rung)))
+            for outcomes in by_length.values():
+                ordered = sorted(outcomes, key=lambda outcome: outcome.run.seed)
+                print(f"| {env} | `{name}` | {' | '.join(row(ordered))} |")
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3) or not all(text.replace("_", "").isdecimal() for text in sys.argv[2:]):
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))
