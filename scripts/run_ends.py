@@ -11,27 +11,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rewardlab.errors import UserError
-from rewardlab.records.summary import first_reached
+from rewardlab.records.summary import frames_to
 from rewardlab.report.gather import comparison_of
 from rewardlab.report.outcomes import Outcome
 
 HIGH = 0.9
 
 
-def since(outcome: Outcome) -> float | None:
-    index = first_reached(outcome.success, HIGH)
-    return None if index is None else float(outcome.evaluated[index])
-
-
 def told(values: Sequence[float], form: str) -> str:
-    texts = [format(value, form) for value in values]
     if len(values) > 3:
-        return f"{format(min(values), form)} to {format(max(values), form)}"
-    return ", ".join(texts)
+        return f"{min(values):{form}} to {max(values):{form}}"
+    return ", ".join(f"{value:{form}}" for value in values)
 
 
 def row(outcomes: Sequence[Outcome]) -> list[str]:
-    times = [since(outcome) for outcome in outcomes]
+    times = [frames_to(outcome.evaluated, outcome.success, HIGH) for outcome in outcomes]
     reached = [time / 1e6 for time in times if time is not None]
     never = [str(outcome.run.seed) for outcome, time in zip(outcomes, times, strict=True) if time is None]
     late = [told(reached, ".1f")] if reached else []
@@ -39,7 +33,7 @@ def row(outcomes: Sequence[Outcome]) -> list[str]:
     seconds = [float(outcome.run.evaluations.cpu_seconds[-1]) for outcome in outcomes]
     return [
         ", ".join(str(outcome.run.seed) for outcome in outcomes),
-        format(max(outcome.evaluated[-1] for outcome in outcomes) / 1e6, ".1f"),
+        f"{max(outcome.evaluated[-1] for outcome in outcomes) / 1e6:.1f}",
         told([float(outcome.success[-1]) for outcome in outcomes], ".2f"),
         "; ".join(late),
         told(seconds, ".0f"),
@@ -59,10 +53,8 @@ def main(results: str, beyond: str = "0") -> int:
             for outcome in setting.outcomes:
                 if outcome.evaluated[-1] > int(beyond):
                     by_length[round(outcome.evaluated[-1] / 1e5)].append(outcome)
-            name = " ".join(filter(None, (comparison.name(setting.method), setting.rung)))
             for outcomes in by_length.values():
-                ordered = sorted(outcomes, key=lambda outcome: outcome.run.seed)
-                print(f"| {env} | `{name}` | {' | '.join(row(ordered))} |")
+                print(f"| {env} | `{comparison.setting_name(setting)}` | {' | '.join(row(outcomes))} |")
     return 0
 
 

@@ -43,7 +43,7 @@ def main(results: str, at: str) -> int:
         for setting in comparison.of_env(env):
             values = [value for outcome in setting.outcomes if (value := success(outcome, frames)) is not None]
             if values:
-                found[" ".join(filter(None, (comparison.name(setting.method), setting.rung)))][env] = values
+                found[comparison.setting_name(setting)][env] = values
     if not found:
         print(f"{results}: no run was evaluated at {frames} frames", file=sys.stderr)
         return 2
