@@ -28,12 +28,12 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import RootConfig, option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass
 class Config(CellOptions, BonusConfig):
-    coef: float = option(0.015, "weight of the bonus", minimum=0)
+    coef: float = option(0.005, "weight of the bonus", minimum=0)
     alpha: float = option(0.5, "how much of the novelty left behind is taken off", minimum=0)
     key: str = option("view", "what tells first visits: view, place, message, full state, or likeness", choices=KINDS)
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)

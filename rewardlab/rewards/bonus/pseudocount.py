@@ -32,12 +32,12 @@ from rewardlab.rewards.base import BonusConfig, BonusScheme
 from rewardlab.schemas import option
 from rewardlab.types import BuildContext, Metrics, Rollout
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass
 class Config(BonusConfig):
-    coef: float = option(1e-4, "weight of the bonus", minimum=0)
+    coef: float = option(3e-5, "weight of the bonus", minimum=0)
     neighbours: int = option(10, "how many of the nearest in memory count", above=0, maximum=1000)
     epsilon: float = option(1e-4, "of the kernel: how near is as good as the same", above=0)
     cluster: float = option(0.008, "distances up to this share of the mean are none", minimum=0)
