@@ -217,6 +217,7 @@ def test_how_runs_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         "| doorkey_5x5 | `none` | 0 | 0.2 | 0.00 | never: 0",
     }
     assert run_ends.main(str(tmp_path), "2_000_000") == 0 and len(capsys.readouterr().out.splitlines()) == 3
+    assert run_ends.main(str(tmp_path), "4_000_000") == 2 and "no run was evaluated beyond" in capsys.readouterr().err
     assert run_ends.main(str(tmp_path / "none")) == 2 and "no such folder" in capsys.readouterr().err
 
 
