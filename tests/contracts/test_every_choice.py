@@ -28,6 +28,7 @@ SIDES = ["reward.contexts=['agent_pos[0] - 3','3 - agent_pos[0]']", "reward.term
 FEWER, SHORTER = "agent.population=60", "agent.chunk=90"
 SMALL = {key: [FEWER] for key in ("random_search", "ga", "ga_ns", "ns", "taxons", "map_elites", "cma_me", "cma_mae")}
 SMALL |= {key: [FEWER, SHORTER] for key in ("serene", "stax")}
+SMALL |= {key: ["agent.hidden=[64,64]"] for key in ("cql", "iql", "bc")}
 TEACHER = ["curriculum.filters=2", "curriculum.epochs=1"]
 MODEL = ["agent.model_steps=3", "agent.model_hidden=[8]", "agent.reward_hidden=[8]", "agent.reward_rounds=1"]
 MODEL += ["agent.rollout_length=4", "agent.rollout_batch=8", "agent.rollout_every=2"]
