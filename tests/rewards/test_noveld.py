@@ -33,12 +33,16 @@ def test_bonus_recomputed(key: str, alpha: float) -> None:
     assert revisits > 30  # the test has met what it is about
 
 
-@pytest.mark.parametrize("name", ["noveld", "ride", "ngu"])
-def test_halves_of_a_bonus_alone(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "episodic", "options"),
+    [("noveld", "first_visits", {}), ("ride", "count", {"scope": "episodic"}), ("ngu", "pseudocount", {})],
+)
+def test_halves_of_a_bonus_alone(name: str, episodic: str, options: dict[str, str]) -> None:
     """One rollout before anything is learned, so that all three see the same networks."""
     paid = {}
-    for scope in ("both", "episodic", "lifelong"):
-        a_case = case(name, scope=scope)
+    halves = {"both": (name, {}), "episodic": (episodic, options), "lifelong": (name, {"scope": "lifelong"})}
+    for scope, (scheme_name, given) in halves.items():
+        a_case = case(scheme_name, **given)
         scheme, _ = a_case.build()
         (rollout,) = rollouts(a_case, 30)
         paid[scope] = scheme.compute(rollout).streams["intrinsic"]

@@ -5,7 +5,7 @@ Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step to its true successor s' is 1[N_ep(s') = 1]. N_ep counts visits within the episode, this one and the
 state with which it began included. Nothing is learned, and nothing is remembered from one episode to the next. It is
-NovelD's factor (Zhang et al. 2021): `noveld` with scope=episodic, without the predictor that this one trains beside.
+NovelD's second factor (Zhang et al. 2021).
 """
 
 from dataclasses import dataclass

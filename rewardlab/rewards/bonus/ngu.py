@@ -30,8 +30,8 @@ class Config(pseudocount.Config):
     most: float = option(5.0, "the most that lifelong novelty multiplies by", minimum=1)
     scope: str = option(
         "both",
-        "both: episodic novelty times the lifelong factor; or episodic novelty alone, or that factor less 1",
-        choices=("both", "episodic", "lifelong"),
+        "both: episodic novelty times the lifelong factor; or that factor less 1",
+        choices=("both", "lifelong"),
         neutral="both",
     )
     scale_error: bool = option(True, "centre and scale the error of distillation before it multiplies")
@@ -47,7 +47,7 @@ class Scheme(pseudocount.Scheme):
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.most, self.scale_error, self.scope = config.most, config.scale_error, config.scope
-        self.episodic_memory = config.scope != "lifelong"
+        self.episodic_memory = config.scope == "both"
         self.distillation = RandomDistillation(
             context,
             hidden=config.hidden,
@@ -67,7 +67,7 @@ class Scheme(pseudocount.Scheme):
         episodic = super().bonus(rollout)  # its memory is of every step, whatever is paid
         if self.scope == "lifelong":  # less 1: what is known pays nothing, and no step pays for being one
             return factor - 1.0
-        return episodic if self.scope == "episodic" else episodic * factor
+        return episodic * factor
 
     def update(self, rollout: Rollout) -> Metrics:
         config = self.config

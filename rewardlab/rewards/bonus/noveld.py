@@ -6,7 +6,7 @@ Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 The bonus of a step from s to its true successor s' is max(nov(s') - alpha * nov(s), 0) * 1[N_ep(s') = 1], nov
 being the Euclidean distance of a predictor to a fixed random target (RND) on what the agent sees, both taken before
 the rollout is learned from. N_ep counts visits within the episode, this one and the state with which it began included.
-scope=lifelong pays the first factor alone, scope=episodic the second.
+scope=lifelong pays the first factor alone. The second alone is `first_visits`.
 Published under this name:
 
 - key=state, alpha=0.5, coef=0.05: first visits by the full grid, no normalisation, rewards clipped to +-1
@@ -39,8 +39,8 @@ class Config(CellOptions, BonusConfig):
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
     scope: str = option(
         "both",
-        "both: what is new in the lifetime, where it is new in the episode; or one of the two alone",
-        choices=("both", "episodic", "lifelong"),
+        "both: what is new in the lifetime, where it is new in the episode; or the first alone",
+        choices=("both", "lifelong"),
         neutral="both",
     )
     hidden: int = option(64, "width of hidden layers", above=0)
@@ -63,7 +63,7 @@ class Scheme(BonusScheme):
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.config = config
-        self.episodic_memory = config.scope != "lifelong"
+        self.episodic_memory = config.scope == "both"
         self.visits = EpisodicVisits("noveld", config, context)
         self.tell_apart_by(self.visits.keys)
         self.distillation = RandomDistillation(
@@ -76,9 +76,7 @@ class Scheme(BonusScheme):
         )
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
-        first = (self.visits.add(rollout) == 1).float()
-        if self.config.scope == "episodic":
-            return first
+        first = self.visits.add(rollout) == 1
         here, there = at_both_ends(self.distillation.score, rollout)
         gained = (there - self.config.alpha * here).clamp(min=0.0)
         return gained if self.config.scope == "lifelong" else gained * first

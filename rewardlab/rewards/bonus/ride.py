@@ -5,8 +5,8 @@ Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step from s to its true successor s' is ||phi(s') - phi(s)||_2 / sqrt(N_ep(s')), N_ep counting visits
 within the episode, this one and the state with which it began included (the paper's code clears its table just after
-it counted that state). scope=lifelong pays the numerator alone, scope=episodic 1 / sqrt(N_ep). phi reads what the agent
-sees; it and both models learn, after the rollout was paid,
+it counted that state). scope=lifelong pays the numerator alone; 1 / sqrt(N_ep) alone is `count` with scope=episodic. phi
+reads what the agent sees; it and both models learn, after the rollout was paid,
 
     forward_coef * ||predicted - phi(s')||_2 + inverse_coef * cross-entropy of the action.
 
@@ -48,8 +48,8 @@ class Config(CellOptions, BonusConfig):
     bits: int = option(32, "length of the simhash: more bits tell more states apart", above=0, maximum=1024)
     scope: str = option(
         "both",
-        "both: how far the features move, less with each visit in the episode; or one of the two alone",
-        choices=("both", "episodic", "lifelong"),
+        "both: how far the features move, less with each visit in the episode; or the first alone",
+        choices=("both", "lifelong"),
         neutral="both",
     )
     forward_coef: float = option(1.0, "weight of the forward model's loss", minimum=0)
@@ -74,7 +74,7 @@ class Scheme(BonusScheme):
     def __init__(self, config: Config, context: BuildContext) -> None:
         super().__init__(config, context)
         self.config = config
-        self.episodic_memory = config.scope != "lifelong"
+        self.episodic_memory = config.scope == "both"
         spec, generator = context.spec, context.generator
         self.visits = EpisodicVisits("ride", config, context)
         self.tell_apart_by(self.visits.keys)
@@ -86,8 +86,6 @@ class Scheme(BonusScheme):
 
     def bonus(self, rollout: Rollout) -> torch.Tensor:
         visits = self.visits.add(rollout)
-        if self.config.scope == "episodic":
-            return visits.rsqrt()
         here, there = at_both_ends(self.dynamics.encode, rollout)
         impact = prediction_error(here, there, "l2")
         return impact if self.config.scope == "lifelong" else impact / visits.sqrt()
