@@ -5,8 +5,8 @@ Assumes: nothing with key=view, simhash or downscaled, privileged with key=state
 
 The bonus of a step from s to its true successor s' is ||phi(s') - phi(s)||_2 / sqrt(N_ep(s')), N_ep counting visits
 within the episode, this one and the state with which it began included (the paper's code clears its table just after
-it counted that state). scope=lifelong pays the numerator alone; 1 / sqrt(N_ep) alone is `count` with scope=episodic. phi
-reads what the agent sees; it and both models learn, after the rollout was paid,
+it counted that state). scope=lifelong pays the numerator alone. 1 / sqrt(N_ep) alone is `count` with scope=episodic.
+phi reads what the agent sees. It and both models learn, after the rollout was paid,
 
     forward_coef * ||predicted - phi(s')||_2 + inverse_coef * cross-entropy of the action.
 
