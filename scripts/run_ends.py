@@ -46,7 +46,7 @@ def main(results: str, beyond: str = "0") -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    rows = [f"| task | scheme | seeds | M frames | success at the end | {HIGH} from | seconds |", f"|{'---|' * 7}"]
+    rows = []
     for env in comparison.envs:
         for setting in comparison.of_env(env):
             by_length: dict[int, list[Outcome]] = defaultdict(list)
@@ -55,9 +55,10 @@ def main(results: str, beyond: str = "0") -> int:
                     by_length[round(outcome.evaluated[-1] / 1e5)].append(outcome)
             for outcomes in by_length.values():
                 rows.append(f"| {env} | `{comparison.setting_name(setting)}` | {' | '.join(row(outcomes))} |")
-    if len(rows) == 2:
+    if not rows:
         print(f"{results}: no run was evaluated beyond {beyond} frames", file=sys.stderr)
         return 2
+    print(f"| task | scheme | seeds | M frames | success at the end | {HIGH} from | seconds |\n|{'---|' * 7}")
     print(*rows, sep="\n")
     return 0
 

@@ -24,7 +24,7 @@ ASKS = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.queries=6
 ASKS += ["reward.segment=4", "reward.epochs=2"]
 FEW = ["reward.feedback_start=0", "reward.feedback_every=50", "reward.sets=6", "reward.hidden=[8]", "reward.epochs=2"]
 SIDES = ["reward.contexts=['agent_pos[0] - 3','3 - agent_pos[0]']", "reward.terms=['agent_pos[1]','-agent_pos[1]']"]
-# A law holds whatever the size: generations of no more individuals than emitters can share, and chunks as short.
+# A law holds whatever the size: no more individuals than emitters can share, chunks as short, narrower networks.
 FEWER, SHORTER = "agent.population=60", "agent.chunk=90"
 SMALL = {key: [FEWER] for key in ("random_search", "ga", "ga_ns", "ns", "taxons", "map_elites", "cma_me", "cma_mae")}
 SMALL |= {key: [FEWER, SHORTER] for key in ("serene", "stax")}
