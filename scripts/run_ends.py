@@ -1,14 +1,17 @@
 """How runs ended, one row a task, scheme and number of frames: `python scripts/run_ends.py RESULTS [FRAMES]`.
 
 With FRAMES only runs that were evaluated beyond them. Up to three runs are told one by one, of more the lowest and the
-highest value. "0.9 from": million frames at the first of two evaluations in a row with that success. Seconds are of
-the processor.
+highest value. "0.9 from": million frames at the first of two evaluations in a row with that success. "cells": distinct
+cells of the grid that the agent stood on in an episode, the mean of the evaluations in the second half; the median of
+the runs, the lowest and the highest. Seconds are of the processor.
 """
 
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from rewardlab.errors import UserError
 from rewardlab.records.summary import frames_to
@@ -24,18 +27,26 @@ def told(values: Sequence[float], form: str) -> str:
     return ", ".join(f"{value:{form}}" for value in values)
 
 
+def cells(outcome: Outcome) -> float:
+    """Of the evaluations in the second half; NaN where cells are not counted."""
+    late = outcome.evaluated >= outcome.evaluated[-1] / 2
+    return float(outcome.run.evaluations.cells_mean[late].mean())
+
+
 def row(outcomes: Sequence[Outcome]) -> list[str]:
     times = [frames_to(outcome.evaluated, outcome.success, HIGH) for outcome in outcomes]
     reached = [time / 1e6 for time in times if time is not None]
     never = [str(outcome.run.seed) for outcome, time in zip(outcomes, times, strict=True) if time is None]
     late = [told(reached, ".1f")] if reached else []
     late += [f"never: {', '.join(never)}"] if never else []
+    seen = [cells(outcome) for outcome in outcomes]
     seconds = [float(outcome.run.evaluations.cpu_seconds[-1]) for outcome in outcomes]
     return [
         ", ".join(str(outcome.run.seed) for outcome in outcomes),
         f"{max(outcome.evaluated[-1] for outcome in outcomes) / 1e6:.1f}",
         told([float(outcome.success[-1]) for outcome in outcomes], ".2f"),
         "; ".join(late),
+        "" if np.isnan(seen).any() else f"{np.median(seen):.1f} ({min(seen):.1f} to {max(seen):.1f})",
         told(seconds, ".0f"),
     ]
 
@@ -58,7 +69,7 @@ def main(results: str, beyond: str = "0") -> int:
     if not rows:
         print(f"{results}: no run was evaluated beyond {beyond} frames", file=sys.stderr)
         return 2
-    print(f"| task | scheme | seeds | M frames | success at the end | {HIGH} from | seconds |\n|{'---|' * 7}")
+    print(f"| task | scheme | seeds | M frames | success at the end | {HIGH} from | cells | seconds |\n|{'---|' * 8}")
     print(*rows, sep="\n")
     return 0
 

@@ -208,13 +208,21 @@ def test_how_runs_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         returns = [0, *(success * whole for success in successes)]
         write_run(tmp_path, reward="ngu", seed=seed, returns=returns, frames=[0, 1_000_000, 2_000_000, 3_000_000])
     write_run(tmp_path, reward="ngu", seed=4, returns=[0, whole], frames=[0, 1_000_000])
-    write_run(tmp_path, reward="none", returns=[0, 0], frames=[0, 200_000])
+    for seed, seen in enumerate(([9, 9, 2, 3], [9, 9, 4, 6], [9, 9, 6, 7])):
+        write_run(
+            tmp_path,
+            reward="none",
+            seed=seed,
+            returns=[0] * 4,
+            frames=[0, 99_000, 100_000, 200_000],
+            evaluated={"cells_mean": seen},
+        )
     assert run_ends.main(str(tmp_path)) == 0
-    rows = [line.rsplit(" | ", 1)[0] for line in capsys.readouterr().out.splitlines()[2:]]
+    rows = [line.rsplit(" | ", 1)[0].removesuffix(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert set(rows) == {
         "| doorkey_5x5 | `ngu` | 0, 1, 2, 3 | 3.0 | 0.91 to 1.00 | 1.0, 2.0, 1.0; never: 2",
         "| doorkey_5x5 | `ngu` | 4 | 1.0 | 1.00 | never: 4",
-        "| doorkey_5x5 | `none` | 0 | 0.2 | 0.00 | never: 0",
+        "| doorkey_5x5 | `none` | 0, 1, 2 | 0.2 | 0.00, 0.00, 0.00 | never: 0, 1, 2 | 5.0 (2.5 to 6.5)",
     }
     assert run_ends.main(str(tmp_path), "2_000_000") == 0 and len(capsys.readouterr().out.splitlines()) == 3
     assert run_ends.main(str(tmp_path), "4_000_000") == 2 and "no run was evaluated beyond" in capsys.readouterr().err
