@@ -118,7 +118,7 @@ def tune(spec: dict[str, Any], overrides: Sequence[str], out: Path, dry_run: boo
     for rung in plan.rungs:
         print(f"rung {rung.number} of {len(plan.rungs)}: {len(left)} candidates", flush=True)
         areas = finished(plan, rung, left)
-        kept = best(areas, left, rung.keep)
+        kept = best(areas, left, rung.keep, rung is plan.rungs[-1])
         rows += rung_rows(plan, rung, areas, left, kept)
         write(plan, rows)
         left = kept
@@ -235,14 +235,15 @@ def sweep(plan: Plan, rung: Rung, left: Sequence[Candidate]) -> list[str]:
     return [sys.executable, "-m", "rewardlab", "run", *flags]
 
 
-def best(areas: Any, left: Sequence[Candidate], keep: int) -> list[Candidate]:
+def best(areas: Any, left: Sequence[Candidate], keep: int, last: bool) -> list[Candidate]:
     """The candidates of each scheme with the largest areas, in the order in which they were given; of equal ones the
-    first.
+    first. All of a scheme that has learned nothing yet go on: chance alone would choose among them.
     """
     kept = set()
     for scheme in dict.fromkeys(each.scheme for each in left):
         own = [each for each in left if each.scheme == scheme]
-        kept |= set(sorted(own, key=lambda each: -overall(areas, each))[:keep])
+        ranked = sorted(own, key=lambda each: -overall(areas, each))
+        kept |= set(ranked[:keep] if last or overall(areas, ranked[0]) >= LEARNED else ranked)
     return [each for each in left if each in kept]
 
 
@@ -313,7 +314,7 @@ def chosen(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def told(plan: Plan, left: Sequence[Candidate]) -> str:
-    """Runs and frames of each rung."""
+    """Runs and frames of each rung, if every scheme learns something in the first."""
     schemes, lines, before, seeds_before = len({each.scheme for each in left}), [], dict.fromkeys(plan.tasks, 0), 0
     count, total = len(left), 0
     for rung in plan.rungs:

@@ -68,7 +68,10 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return jobs
 
 
-def test_better_candidates_go_on_where_they_paused(spec: Path, started: list[list[str]], tmp_path: Path) -> None:
+def test_better_candidates_go_on_where_they_paused(
+    spec: Path, started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "LEARNED", -1)  # so short, they may have learned nothing
     out = tmp_path / "out"
     assert tune.main(["--spec", str(spec), "--out", str(out), *SMALL]) == 0
     rows = list(csv.DictReader((out / "tuning.csv").open()))
@@ -128,6 +131,11 @@ def test_what_is_wrong_is_said_before_anything_runs(
 
 
 def test_nothing_learned_chooses_nothing() -> None:
+    low, lower, high = (tune.Candidate("rnd", (options,), options) for options in ("a=1", "a=2", "a=3"))
+    areas = {"empty_5x5": {low: [0.009, 0.0], lower: [0.0, 0.0], high: [0.03, 0.0]}}
+    assert tune.best(areas, [lower, low], 1, last=False) == [lower, low]
+    assert tune.best(areas, [lower, low], 1, last=True) == [low]
+    assert tune.best(areas, [lower, low, high], 1, last=False) == [high]
     row = {"scheme": "rnd", "task": "all", "rung": 1, "kept": True, "candidate": "reward.coef=1", "area": 0.001}
     assert tune.chosen([row]) == ["| `rnd` |  | 0.001 | no candidate learned anything: the default stays |"]
     other = row | {"candidate": "reward.coef=2", "kept": False}
