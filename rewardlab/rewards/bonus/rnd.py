@@ -15,8 +15,8 @@ warm-up of MiniGrid's size:
   3 of 5 seeds within a million frames. Its rate is twice PPO's default (there both have 1e-4): at 1e-4 a view stays new
   for so long that our faster policy settles in front of it. Equal views share a minibatch, where one stands for all: a
   third of the work, and as there is but one answer to a view, it tells as much.
-- The published weights are task_coef=2 and coef=1; under our PPO 0.3 of 0.01 to 1 is best on deep tasks, and 0.1
-  of 0.003 to 0.3 on small ones (results/reference/tuning).
+- The published weights are task_coef=2 and coef=1; under our PPO deep tasks chose 0.3 among 0.01 to 1, and small
+  ones 0.1 among 0.003 to 0.3 (results/reference/tuning).
 
 Pictures as published: network=published, channels=1 (the latest of several grey frames, whitened pixel by pixel),
 hidden and features 512, learning_rate=1e-4, coef=1, warmup=6400 (50 x 128), update_proportion=0.25 beside 128
